@@ -1,0 +1,25 @@
+"""The one exception that means: the user's input is at fault."""
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """A mistake in a recipe, a path, a data file or an option.
+
+    The message names the place, the value and what to type instead. Every command prints it without a traceback
+    and exits with status 2; any other exception is a defect of this program and keeps its traceback (status 1).
+    """
+
+
+def run_command(main: Callable[[], None]) -> int:
+    """Run a command line's body; return its exit status: 0 done, 2 the user's input is at fault, 130 interrupted."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0

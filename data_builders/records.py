@@ -1,0 +1,128 @@
+"""What a training set on disk is: `<folder>/manifest.json` + `<folder>/rows.jsonl` in the LLaVA conversation format.
+
+A row: `id`, `image` (a path, a list of paths for a mosaic, or absent for text only), `conversations`
+(`[{from: human|gpt, value}]`, the first human turn holds `<image>`), `source`, `kind`, `category`. Optional keys:
+
+* `turns: independent` - each human/gpt pair is a question of its own about the same image, not a dialogue; training
+  packs them as branches behind one image prefix. Absent means a dialogue, as LLaVA has it.
+* `mosaic: {grid: [3, 3], tile_pixels: 149, names: [...]}` - the tiles' categories in the order of `image`; the tiles
+  are composed at load time in an order drawn anew each pass, and the answer lists the names in that order.
+
+A row with a single gpt turn and no human turn is plain text: all of it is learnt.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .errors import UserError
+from .files import atomic_write, read_json, read_jsonl, safe_join, sha256_file, write_json
+
+IMAGE_PLACEHOLDER = "<image>"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a training set is made of. `image_root` is relative to the manifest's own folder."""
+
+    name: str
+    builder: str
+    version: int
+    rows: int
+    images: int
+    sha256: str  # of rows.jsonl
+    image_root: str
+    sources: list[str]
+    splits: list[str]
+    options: dict = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        path = Path(folder) / "manifest.json"
+        values = read_json(path)
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise UserError(f"{path} is not a training set's manifest: {error}") from None
+
+
+def images_of(row: dict) -> list[str]:
+    """The row's image paths: none, one, or a mosaic's tiles."""
+    image = row.get("image")
+    if image is None:
+        return []
+    return list(image) if isinstance(image, list) else [image]
+
+
+def conversation(question: str, answer: str, with_image: bool = True) -> list[dict]:
+    """One question and its answer as LLaVA writes them."""
+    lead = IMAGE_PLACEHOLDER + "\n" if with_image else ""
+    return [{"from": "human", "value": lead + question}, {"from": "gpt", "value": answer}]
+
+
+def check_row(row: dict, place: str) -> None:
+    """Raise UserError unless the row follows the contract above."""
+    name = f"{place}, row {row.get('id')!r}"
+    if not isinstance(row.get("id"), str | int):
+        raise UserError(f"{place}: a row without id: {json.dumps(row)[:120]}")
+    turns = row.get("conversations")
+    if not isinstance(turns, list) or not turns:
+        raise UserError(f"{name}: conversations must be a list of {{from, value}}, not {turns!r}")
+    for turn in turns:
+        if not isinstance(turn, dict) or turn.get("from") not in ("human", "gpt"):
+            raise UserError(f"{name}: a turn must have from: human or gpt, not {turn!r}")
+        if not isinstance(turn.get("value"), str):
+            raise UserError(f"{name}: a turn's value must be text, not {turn.get('value')!r}")
+    if not any(turn["from"] == "gpt" and turn["value"].strip() for turn in turns):
+        raise UserError(f"{name}: no answer to learn from")
+    for image in images_of(row):
+        safe_join(Path("."), image)
+
+
+def write_training_set(
+    folder: Path,
+    rows: Iterable[dict],
+    *,
+    name: str,
+    builder: str,
+    version: int,
+    image_root: Path,
+    sources: list[str],
+    splits: list[str],
+    options: dict | None = None,
+) -> Manifest:
+    """Write rows.jsonl, then the manifest that vouches for it (so a folder with a manifest is whole)."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    count, images = 0, set()
+    with atomic_write(folder / "rows.jsonl") as file:
+        for row in rows:
+            check_row(row, str(folder))
+            images.update(images_of(row))
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    if not count:
+        raise UserError(f"{name}: the builder {builder} found no rows to write")
+    manifest = Manifest(
+        name=name,
+        builder=builder,
+        version=version,
+        rows=count,
+        images=len(images),
+        sha256=sha256_file(folder / "rows.jsonl"),
+        image_root=os.path.relpath(image_root, folder),
+        sources=sources,
+        splits=splits,
+        options=options or {},
+    )
+    write_json(folder / "manifest.json", asdict(manifest))
+    return manifest
+
+
+def read_rows(folder: Path) -> Iterator[dict]:
+    """The rows of a training set, each checked."""
+    for row in read_jsonl(Path(folder) / "rows.jsonl"):
+        check_row(row, str(folder))
+        yield row

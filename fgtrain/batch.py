@@ -1,0 +1,77 @@
+"""The one form in which data reaches a model, and the legend of the shapes in names.
+
+    B  rows of a batch (packs)          T  tokens in a row               V  vocabulary
+    N  images, in token order           P  image tokens per image        D  hidden size
+    C, H, W  channels, height, width    S  supervised positions          F  vision feature size
+
+A row holds several samples; a sample is one prefix (image tokens) with branches: independent questions about that image.
+A token attends causally to its own sample's prefix and its own branch. Position ids restart at the branch point.
+"""
+
+from dataclasses import dataclass, field, fields
+
+import torch
+from torch import Tensor
+
+IGNORE_INDEX = -100
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """How a picture becomes pixels for one vision encoder: resized to a square, scaled to [0, 1], normalised."""
+
+    size: int  # pixels, square
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resample: str  # "bilinear" | "bicubic"
+    tokens: int  # image tokens (P) the language model gets for one image
+
+
+@dataclass
+class Batch:
+    """A packed batch.
+
+    `targets_BT[b, t]` is the token to predict *from* position t (already shifted, so that branch boundaries are
+    handled once, where they are made), or IGNORE_INDEX.
+    """
+
+    token_ids_BT: Tensor  # int64; image positions hold any valid id, their embeddings are replaced
+    targets_BT: Tensor  # int64
+    weights_BT: Tensor  # float32, loss weight of each supervised position, 0 elsewhere
+    sample_id_BT: Tensor  # int64; 0 = padding, samples from 1
+    branch_id_BT: Tensor  # int64; 0 = prefix, branches from 1
+    position_ids_BT: Tensor  # int64
+    is_image_BT: Tensor  # bool; the positions that image tokens fill, in order
+    pixels_NCHW: Tensor | None = None  # float32; one row an image (or tile), in token order
+    features_NPF: Tensor | None = None  # cached vision-encoder outputs, instead of pixels
+    samples: list[str] = field(default_factory=list)  # "data_set/pass/row id" of each sample, for messages
+    data_sets: list[str] = field(default_factory=list)  # data set of each sample, in order of (row, sample_id)
+    num_samples: int = 0  # counted questions are branches; this counts mixture samples
+
+    def to(self, device: torch.device | str) -> "Batch":
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in moved.items()})
+
+    @property
+    def label_tokens(self) -> int:
+        return int((self.targets_BT != IGNORE_INDEX).sum())
+
+
+def allowed_attention_BTT(sample_id_BT: Tensor, branch_id_BT: Tensor) -> Tensor:
+    """Boolean [B, T, T]: may query q see key k? Causal, same sample, and k in the prefix or in q's own branch.
+
+    Padding sees itself only, so that no row of the softmax is empty.
+    """
+    T = sample_id_BT.shape[1]
+    causal_TT = torch.ones(T, T, dtype=torch.bool, device=sample_id_BT.device).tril()
+    q_sample, k_sample = sample_id_BT[:, :, None], sample_id_BT[:, None, :]
+    q_branch, k_branch = branch_id_BT[:, :, None], branch_id_BT[:, None, :]
+    same = (q_sample == k_sample) & (q_sample != 0) & ((k_branch == 0) | (k_branch == q_branch))
+    itself = torch.eye(T, dtype=torch.bool, device=sample_id_BT.device)
+    return (same & causal_TT) | itself
+
+
+def additive_mask_B1TT(sample_id_BT: Tensor, branch_id_BT: Tensor, dtype: torch.dtype) -> Tensor:
+    """The same as a float mask [B, 1, T, T]. Float, because a boolean one is silently wrong under eager attention."""
+    allowed = allowed_attention_BTT(sample_id_BT, branch_id_BT)[:, None]
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(~allowed, torch.finfo(dtype).min)
