@@ -1,0 +1,40 @@
+# `make demo` and `make test` need python3 (3.11 or newer) and a package index, nothing else.
+PYTHON ?= python3
+PY := .venv/bin/python
+DEMO := recipes/mini/align_fg10.yaml recipes/mini/sft_then_fg.yaml
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: install demo test lint plans base clean
+
+install: .venv/installed
+
+# The constraints file pins the set this version was tested with.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: install
+	$(PY) -m fgtrain $(DEMO)
+
+test: install
+	OMP_NUM_THREADS=1 $(PY) -m pytest
+
+test-slow: install
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports
+
+plans: install
+	set -e; for recipe in recipes/*.yaml recipes/mini/*.yaml; do $(PY) -m fgtrain $$recipe --plan >/dev/null; echo "plans: $$recipe"; done
+
+# Makes the drawn miniature's "pretrained" parts again, from scratch.
+base: install
+	$(PY) -m fgtrain recipes/mini/base.yaml
+	$(PY) -m fgtrain.export_parts runs/base recipes/mini/base
+
+clean:
+	rm -rf .venv runs data
