@@ -1,0 +1,48 @@
+"""A progress bar with a rate and the time left on a terminal, one plain line at the end elsewhere."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Task as Bar
+from rich.text import Text
+
+
+class Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, bar: Bar) -> Text:
+        return Text(f"{bar.speed:,.1f} {self.unit}/s" if bar.speed else f"- {self.unit}/s")
+
+
+@contextmanager
+def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(count)`."""
+    started, done = time.perf_counter(), 0
+    if sys.stderr.isatty() or os.environ.get("FGTRAIN_PROGRESS") == "1":
+        from rich.console import Console
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,}/{task.total:,}"),
+            Rate(unit),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bars:
+            bar = bars.add_task(description, total=total)
+            yield lambda count: bars.advance(bar, count)
+        return
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+
+    yield advance
+    seconds = time.perf_counter() - started
+    print(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f}/s)", file=sys.stderr)

@@ -1,0 +1,92 @@
+"""What a score is on disk: `TaskScore`, and a run's scores.json with one entry a checkpoint."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from data_builders.errors import UserError
+from data_builders.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number under one named rule, with its 95 % interval (None where one image gives no interval)."""
+
+    rule: str
+    metric: str
+    value: float | None  # None: not defined on these answers (a precision without any "yes")
+    low: float | None
+    high: float | None
+    n: int
+    unit: str  # "percent" or "perplexity"
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """All numbers of one task. The task's own number is the first score whose rule is `primary`."""
+
+    task: str
+    title: str
+    group: str
+    version: int
+    n: int  # questions
+    images: int  # clusters of the interval (texts for perplexity)
+    primary: str
+    scores: list[Score]
+    disagreements: int = 0  # questions on which the rules differ
+    notes: list[str] = field(default_factory=list)
+    image_root: str = ""
+    higher_is_better: bool = True
+    categories: dict[str, list[float]] = field(default_factory=dict)  # category -> [score sum, questions]
+
+    @property
+    def main(self) -> Score:
+        return next(score for score in self.scores if score.rule == self.primary)
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "TaskScore":
+        try:
+            return cls(**{**values, "scores": [Score(**score) for score in values["scores"]]})
+        except (KeyError, TypeError) as error:
+            raise UserError(f"not a task score: {error}") from None
+
+
+def read_scores(path: Path) -> dict:
+    """A run's scores.json as it lies there: {"run", "checkpoints": [...]}. UserError when it is not one."""
+    path = Path(path)
+    path = path / "scores.json" if path.is_dir() else path
+    scores = read_json(path)
+    if not isinstance(scores, dict) or not isinstance(scores.get("checkpoints"), list):
+        raise UserError(f'{path} is not a run\'s scores: it must hold {{"run", "checkpoints"}}')
+    return scores
+
+
+def add_checkpoint(
+    run_folder: Path,
+    checkpoint_name: str,
+    *,
+    stage: str | None,
+    samples_seen: int,
+    step: int,
+    model_hash: str,
+    scores: dict[str, TaskScore],
+) -> None:
+    """Write one checkpoint's scores into <run_folder>/scores.json; one of the same name is replaced in its place."""
+    path = Path(run_folder) / "scores.json"
+    known = read_scores(path) if path.exists() else {"run": Path(run_folder).resolve().name, "checkpoints": []}
+    entry = {
+        "name": checkpoint_name,
+        "stage": stage,
+        "samples_seen": samples_seen,
+        "step": step,
+        "model_hash": model_hash,
+        "tasks": {name: score.to_json() for name, score in scores.items()},
+    }
+    names = [checkpoint["name"] for checkpoint in known["checkpoints"]]
+    if checkpoint_name in names:
+        known["checkpoints"][names.index(checkpoint_name)] = entry
+    else:
+        known["checkpoints"].append(entry)
+    write_json(path, known)

@@ -1,0 +1,105 @@
+"""Uncertainty: questions about one image fall together, so images are resampled, not questions."""
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+from scipy import stats
+
+from data_builders.chance import draw
+
+RESAMPLES = 9_999
+BLOCK = 4_000_000  # drawn cluster indices held at once
+
+
+def cluster_sums(clusters: Sequence[Hashable], columns_NC: np.ndarray) -> np.ndarray:
+    """Sums of the columns over each cluster [K, C], clusters in the order of their names (not of the rows)."""
+    _, index = np.unique(np.asarray([str(one) for one in clusters], dtype=object).astype(str), return_inverse=True)
+    sums = np.zeros((int(index.max()) + 1 if len(index) else 0, columns_NC.shape[1]))
+    np.add.at(sums, index, columns_NC)
+    return sums
+
+
+def resampled_totals(sums_KC: np.ndarray, resamples: int = RESAMPLES, address: tuple = ()) -> np.ndarray:
+    """Column totals of `resamples` draws of K clusters with replacement, [resamples, C]; chance has an address."""
+    clusters = len(sums_KC)
+    generator = draw("bootstrap", clusters, *address)
+    totals, step = [], max(1, BLOCK // max(clusters, 1))
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = generator.integers(clusters, size=(rows, clusters))
+        drawn += np.arange(rows)[:, None] * clusters
+        counts = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
+        totals.append(counts @ sums_KC)
+    return np.concatenate(totals)
+
+
+def interval(
+    sums_KC: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    *,
+    address: tuple = (),
+    resamples: int = RESAMPLES,
+) -> tuple[float, float]:
+    """95 % percentile interval of `statistic` (totals [..., C] -> [...]) under resampling of clusters."""
+    values = statistic(resampled_totals(sums_KC, resamples, address))
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def share_interval(share: float, low: float, high: float, clusters: int) -> tuple[float, float]:
+    """Widen a share's interval where resampling cannot: nothing varies at 0 and 1, or with a single image.
+
+    At 0 and 1 the exact (Clopper-Pearson) bound over images; a single image tells nothing: 0..1.
+    """
+    if clusters <= 1:
+        return 0.0, 1.0
+    if share >= 1.0:
+        return 0.025 ** (1 / clusters), 1.0
+    if share <= 0.0:
+        return 0.0, 1 - 0.025 ** (1 / clusters)
+    return low, high
+
+
+def ratio(totals: np.ndarray) -> np.ndarray:
+    """First column over second; NaN where there is nothing to divide by."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(totals[..., 1] > 0, totals[..., 0] / totals[..., 1], np.nan)
+
+
+def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], address: tuple = ()) -> dict[str, float]:
+    """Mean of `values` with its 95 % interval and standard error, resampling clusters: mean, low, high, se."""
+    columns = np.stack([np.asarray(values, float), np.ones(len(values))], axis=1)
+    sums = cluster_sums(clusters, columns)
+    resampled = ratio(resampled_totals(sums, address=address))
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    mean = float(np.mean(columns[:, 0]))
+    return {"mean": mean, "low": float(low), "high": float(high), "se": float(np.std(resampled, ddof=1))}
+
+
+def paired_difference(
+    a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable], address: tuple = ()
+) -> dict[str, float]:
+    """a - b on the same questions: mean, low, high, se; the questions of an image are resampled together."""
+    return clustered_mean(np.asarray(a, float) - np.asarray(b, float), clusters, address)
+
+
+def mcnemar_exact(a_right: Sequence[bool], b_right: Sequence[bool]) -> float:
+    """Two-sided exact p that a and b are right equally often; 1 when they never differ."""
+    a, b = np.asarray(a_right, bool), np.asarray(b_right, bool)
+    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p values, in the order given."""
+    p = np.asarray(p_values, float)
+    order = np.argsort(p, kind="stable")
+    steps = p[order] * (len(p) - np.arange(len(p)))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(one) for one in adjusted]

@@ -1,0 +1,223 @@
+"""A task is a small YAML file: which question files it reads, the prompt suffix, named rules, cluster key, version.
+
+A spec may match several files in the data folders; every file becomes a task of its own (`fgbmk/cub/species/choice`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from data_builders.errors import UserError
+
+SPEC_FOLDER = Path(__file__).parent / "tasks"
+Group = Literal["fine_grained", "general"]
+
+
+class TaskSpec(BaseModel):
+    """One YAML file under evaluation/tasks/."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str  # may hold {dataset}, {level}, {type}
+    task: str  # the tasks' names; may hold {dataset}, {level}, {type}
+    group: Group
+    version: int  # raised whenever the same answers would get another score
+    reader: Literal["fgbmk", "frow", "questions", "text"]
+    files: str  # glob, relative to a data folder
+    only: tuple[str, ...] = ()  # values of {dataset} that are read; empty = all
+    exclude: tuple[str, ...] = ()  # values of {dataset} that are left to another task file
+    image_roots: dict[str, str] = {}  # dataset -> folder, relative to the benchmark's folder; images.json goes before
+    suffix: str = ""  # appended to every question
+    max_new_tokens: int = 32
+    rules: tuple[str, ...]
+    primary: str  # the rule whose first metric stands for the task
+    per_category: bool = False
+    build: str  # the command that makes the missing files
+
+    def takes(self, dataset: str) -> bool:
+        return dataset not in self.exclude and (not self.only or dataset in self.only)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question. `gold` is a list where a benchmark accepts several answers."""
+
+    question_id: int | str
+    image: str | None  # as in the file
+    image_path: Path | None
+    question: str
+    prompt: str  # the question with the task's suffix: what the model gets
+    gold: str | list[str]
+    category: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question file with the way to ask and score it. Without items it can still score answers read from disk."""
+
+    name: str
+    title: str
+    group: Group
+    version: int
+    kind: str  # choice, true_false, short_answer, open, document, chart, ..., or text (perplexity)
+    rules: tuple[str, ...]
+    primary: str
+    max_new_tokens: int = 32
+    items: tuple[Item, ...] = ()
+    image_root: str = ""
+    source: Path | None = None
+    per_category: bool = False
+    suffix: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind == "text"
+
+    @property
+    def file_name(self) -> str:
+        return self.name.replace("/", "__") + ".jsonl"
+
+
+@cache
+def all_specs() -> dict[str, TaskSpec]:
+    """Every task file by its name."""
+    specs = {}
+    for path in sorted(SPEC_FOLDER.glob("*.yaml")):
+        try:
+            spec = TaskSpec(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (ValidationError, TypeError, yaml.YAMLError) as error:
+            raise UserError(f"{path}: {error}") from None
+        if spec.name != path.stem:
+            raise UserError(f"{path}: name is {spec.name!r}, not the file's name {path.stem!r}")
+        specs[spec.name] = spec
+    return specs
+
+
+def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
+    """dataset, level and type of one question file, from where it lies."""
+    if spec.reader == "fgbmk":
+        # the published files are not all spelt alike: class_question_true_flase.jsonl
+        stem = path.stem
+        kind = "choice" if "choice" in stem else "short_answer" if "short" in stem else "true_false"
+        return {"dataset": path.parents[1].name, "level": path.parent.name, "type": kind}
+    if spec.reader == "frow":
+        return {"dataset": path.stem.removesuffix("_with_reference"), "level": "", "type": "open"}
+    return {"dataset": path.parent.name, "level": "", "type": "text" if spec.reader == "text" else path.parent.name}
+
+
+def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
+    return Task(
+        name=spec.task.format(**fields),
+        title=spec.title.format(**fields).replace("_", " "),
+        group=spec.group,
+        version=spec.version,
+        kind=fields["type"],
+        rules=spec.rules,
+        primary=spec.primary,
+        max_new_tokens=spec.max_new_tokens,
+        per_category=spec.per_category,
+        suffix=spec.suffix,
+        **more,
+    )
+
+
+def selects(selector: str, spec: TaskSpec, task_name: str) -> bool:
+    """Does `selector` mean this task: the task file's name, the task's name, a part of it up to a "/", or a glob."""
+    return (
+        selector in (spec.name, task_name) or task_name.startswith(selector + "/") or fnmatchcase(task_name, selector)
+    )
+
+
+def find_files(spec: TaskSpec, data: Iterable[Path]) -> list[tuple[Path, dict[str, str]]]:
+    """The question files of one spec with their fields, data folders in order, each folder's files by path."""
+    found = []
+    for folder in data:
+        for path in sorted(folder.glob(spec.files)):
+            fields = task_fields(spec, path)
+            if spec.takes(fields["dataset"]):
+                found.append((path, fields))
+    return found
+
+
+def could_select(selector: str, spec: TaskSpec) -> bool:
+    """Might `selector` mean a task of this spec, whatever files there are? Used for the message when none is found."""
+    head = spec.task.split("{")[0]
+    plain = selector.split("*")[0]
+    return selector == spec.name or (bool(plain) and (plain.startswith(head) or (head + "/").startswith(plain + "/")))
+
+
+def load_tasks(names: list[str], data: list[Path]) -> list[Task]:
+    """The tasks that `names` mean (see `selects`), with all their items, in the order of `names`, then of files.
+
+    Raises UserError for a data folder or a task that is not there (with the command that builds it), for a task
+    found twice, and for rows that are broken (with file and line).
+    """
+    from .readers import read_items  # readers needs Item and Task
+
+    folders: list[Path] = []
+    for folder in map(Path, data):
+        if not folder.is_dir():
+            raise UserError(f"no data folder {folder}")
+        if folder.resolve() not in [known.resolve() for known in folders]:
+            folders.append(folder)
+    candidates = []
+    for spec in all_specs().values():
+        candidates += [(spec, path, fields, spec.task.format(**fields)) for path, fields in find_files(spec, folders)]
+    chosen: dict[str, tuple[TaskSpec, Path, dict[str, str]]] = {}
+    for selector in names:
+        matching = [row for row in candidates if selects(selector, row[0], row[3])]
+        if not matching:
+            raise UserError(nothing_found(selector, folders, [row[3] for row in candidates]))
+        for spec, path, fields, name in matching:
+            if name in chosen and chosen[name][1] != path:
+                raise UserError(f"task {name} is found twice: {chosen[name][1]} and {path}; name one data folder only")
+            chosen[name] = (spec, path, fields)
+    return [read_items(spec, path, fields) for spec, path, fields in chosen.values()]
+
+
+def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str:
+    where = ", ".join(map(str, folders)) or "no data folder"
+    likely = [spec for spec in all_specs().values() if could_select(selector, spec)]
+    if not likely:
+        known = ", ".join(all_specs())
+        return f"unknown task {selector!r}; task files: {known}" + (
+            f"; found here: {', '.join(present)}" if present else ""
+        )
+    looked = "; ".join(f"{spec.files} (build it: {spec.build})" for spec in likely)
+    message = f"task {selector!r}: no question file in {where}; looked for {looked}"
+    return message + (f". Found here: {', '.join(present)}" if present else "")
+
+
+def task_without_items(name: str) -> Task:
+    """The task of that full name as far as its spec tells, to score answers without the question file. UserError."""
+    for spec in all_specs().values():
+        pattern = spec.task
+        for key in ("dataset", "level", "type"):
+            pattern = pattern.replace("{" + key + "}", "*")
+        if fnmatchcase(name, pattern) and name.count("/") == pattern.count("/"):
+            fields = {"dataset": "", "level": "", "type": ""}
+            for template, value in zip(spec.task.split("/"), name.split("/"), strict=True):
+                if template.startswith("{"):
+                    fields[template.strip("{}")] = value
+            if not spec.takes(fields["dataset"]) and fields["dataset"]:
+                continue
+            if spec.reader == "frow":
+                fields["type"] = "open"
+            elif spec.reader == "text":
+                fields["type"] = "text"
+            elif spec.reader == "questions":
+                fields["type"] = name.split("/")[-1]
+            elif fields["type"] not in ("choice", "true_false", "short_answer"):
+                raise UserError(f"task {name}: the last part must be choice, true_false or short_answer")
+            return make_task(spec, fields)
+    known = ", ".join(spec.task for spec in all_specs().values())
+    raise UserError(f"unknown task {name!r}; tasks are named {known}")
