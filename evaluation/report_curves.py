@@ -1,0 +1,122 @@
+"""The report's curves and its gain-against-forgetting picture, from runs to figures."""
+
+import numpy as np
+
+from .report_data import GROUPS, Run, known, primary
+from .report_figures import Figure, Line, Point, Span, figure
+from .report_items import Estimate, ItemStore, group_mean, shared_tasks
+
+MAX_LOSS_POINTS = 240
+
+
+def curves(store: ItemStore, runs: list[Run]) -> dict[str, dict[str, Figure]]:
+    """Panel name (fine_grained, general, loss) -> {"wide": Figure, "narrow": Figure}; panels without data are absent."""
+    end = max([1, *(c.samples_seen for r in runs for c in r.checkpoints)])
+    end = max([end, *(row["samples_seen"] for r in runs for row in (*r.train, *r.evals) if row.get("samples_seen"))])
+    spans = [span for index, run in enumerate(runs) for span in stage_spans(index, run)]
+    panels = {}
+    for group, title in GROUPS.items():
+        lines, points = _score_marks(store, runs, group)
+        if points:
+            panels[group] = _sizes(
+                {"wide": (600, 340), "narrow": (364, 280)},
+                f"{title} tasks, % right",
+                x_range=(0, end), y_range=(0, 100), lines=lines, points=points, spans=spans, x_label="samples seen",
+            )  # fmt: skip
+    lines = [Line(i, xy, "loss", f"{r.name}: training loss") for i, r in enumerate(runs) if (xy := loss_line(r))]
+    if lines:
+        # A few wild steps must not flatten everything else.
+        top = float(np.percentile([y for line in lines for _, y in line.xy], 99)) * 1.08 or 1.0
+        lines = [Line(line.run, [(x, min(y, top)) for x, y in line.xy], "loss", line.text) for line in lines]
+        panels["loss"] = _sizes(
+            {"wide": (1216, 240), "narrow": (364, 220)},
+            "Training loss",
+            x_range=(0, end), y_range=(0, top), lines=lines, spans=spans, x_label="samples seen",
+        )  # fmt: skip
+    return panels
+
+
+def pareto(runs: list[Run], gains: list[Estimate | None], losses: list[Estimate | None]) -> dict[str, Figure]:
+    """Gain on fine-grained tasks against forgetting on general tasks, a mark a run; empty when under two runs have both."""
+    points = [
+        Point(i, loss.value, gain.value, f"{run.name}: gained {gain.value:.1f}, forgot {loss.value:.1f} points",
+              low=gain.low, high=gain.high, x_low=max(loss.low, 0), x_high=loss.high, label=run.name)
+        for i, (run, gain, loss) in enumerate(zip(runs, gains, losses, strict=True)) if gain and loss
+    ]  # fmt: skip
+    if len(points) < 2:
+        return {}
+    right = max(10.0, *(p.x_high for p in points)) * 1.15
+    top, bottom = max(10.0, *(p.high for p in points)) * 1.12, min(0.0, *(p.low for p in points))
+    return _sizes(
+        {"wide": (600, 380), "narrow": (364, 300)},
+        "Gain against forgetting",
+        x_range=(0, right), y_range=(bottom, top), points=points, corner="better",
+        x_label="forgotten on general tasks, points", y_label="gained on fine-grained tasks, points",
+    )  # fmt: skip
+
+
+def stage_spans(index: int, run: Run) -> list[Span]:
+    """The run's stages on the axis of samples seen: from metrics.jsonl, else from its checkpoints."""
+    end = max([c.samples_seen for c in run.checkpoints] + [row.get("samples_seen") or 0 for row in run.train])
+    starts = [(str(row["stage"]), row.get("samples_seen") or 0) for row in run.stages if row.get("stage")]
+    if not starts:
+        before = 0
+        for checkpoint in run.checkpoints:
+            if checkpoint.stage:
+                starts.append((checkpoint.stage, before))
+            before = checkpoint.samples_seen
+    ends = [start for _, start in starts[1:]] + [end]
+    return [Span(index, name, start, stop) for (name, start), stop in zip(starts, ends, strict=True) if stop > start]
+
+
+def loss_line(run: Run) -> list[tuple[float, float]]:
+    """Samples seen and training loss, averaged over neighbouring steps to at most MAX_LOSS_POINTS points."""
+    rows = [(row["samples_seen"], row["loss"]) for row in run.train if known(row.get("loss")) and "samples_seen" in row]
+    if not rows:
+        return []
+    parts = np.array_split(np.array(rows, dtype=float), min(len(rows), MAX_LOSS_POINTS))
+    return [(float(part[:, 0].mean()), float(part[:, 1].mean())) for part in parts]
+
+
+def _score_marks(store: ItemStore, runs: list[Run], group: str) -> tuple[list[Line], list[Point]]:
+    lines, points = [], []
+    for index, run in enumerate(runs):
+        tasks = shared_tasks(run, group)
+        if not tasks:
+            continue
+        by_task = {task: _task_curve(run, task) for task in tasks}
+        for task, curve in by_task.items():
+            lines.append(Line(index, sorted(curve.items()), "task", f"{run.name}: {run.task_score(task)['title']}"))
+        mean = {}
+        for x in sorted(set.intersection(*(set(curve) for curve in by_task.values()))):
+            mean[x] = sum(curve[x] for curve in by_task.values()) / len(tasks)
+        full = {c.samples_seen: (c, group_mean(store, run, c, group)) for c in run.checkpoints}
+        for x, value in mean.items():
+            if x not in full:
+                text = f"{run.name}, after {x:,} samples (subset): {value:.1f}"
+                points.append(Point(index, x, value, text, large=False))
+        for x, (checkpoint, e) in full.items():
+            mean[x] = e.value
+            text = (
+                f"{run.name}, {checkpoint.name}: {e.value:.1f} (95 % {e.low:.1f} to {e.high:.1f}), "
+                f"{e.tasks} tasks, n = {e.n:,}"
+            )
+            points.append(Point(index, x, e.value, text, low=e.low, high=e.high))
+        lines.append(Line(index, sorted(mean.items()), "mean", f"{run.name}: mean of {len(tasks)} tasks"))
+    # Means above the thin single tasks.
+    return sorted(lines, key=lambda line: line.kind == "mean"), sorted(points, key=lambda p: p.large)
+
+
+def _task_curve(run: Run, task: str) -> dict[int, float]:
+    """Samples seen -> the task's primary score: subset questions between checkpoints, all questions at them."""
+    rule, metric = primary(run.task_score(task))["rule"], primary(run.task_score(task)).get("metric")
+    curve = {}
+    for row in run.evals:
+        same = row.get("task") == task and row.get("rule", rule) == rule and row.get("metric", metric) == metric
+        if same and known(row.get("value")):
+            curve[row.get("samples_seen") or 0] = row["value"]
+    return curve | {c.samples_seen: primary(c.tasks[task])["value"] for c in run.checkpoints}
+
+
+def _sizes(sizes: dict[str, tuple[int, int]], title: str, **content) -> dict[str, Figure]:
+    return {name: figure(size, title, **content) for name, size in sizes.items()}
