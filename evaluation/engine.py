@@ -10,17 +10,18 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from data_builders.chance import address_hash
 from data_builders.errors import UserError
-from data_builders.files import atomic_write, open_image, sha256_file
+from data_builders.files import atomic_write, open_image, sha256_file, write_jsonl
 
+from .judge import JUDGE
 from .progress import progress
 from .protocols import Answer, Answerer, ImageQuestions, Question
 from .scores import TaskScore
-from .scoring import score_answers
+from .scoring import judge_rows, score_answers
 from .task import Item, Task
 
 ENGINE_VERSION = 1  # raised whenever the same model would be asked in another way
@@ -45,7 +46,7 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@lru_cache(maxsize=None)
+@cache
 def checked_image_hash(path: Path, size: int, modified_ns: int) -> str:
     """Content hash of an image that decodes; remembered per (path, size, time), as the same images are asked often."""
     open_image(path)
@@ -121,6 +122,7 @@ def answer_row(asked: Asked, answerer: Answerer, answer: Answer | tuple[float, i
         "question": item.question,
         "prompt": item.prompt,
         "gold": item.gold,
+        **({"options": list(item.options)} if item.options else {}),
         "answer": answer.text if isinstance(answer, Answer) else "",
         "finished": answer.finished if isinstance(answer, Answer) else True,
     }
@@ -136,7 +138,7 @@ def answer_row(asked: Asked, answerer: Answerer, answer: Answer | tuple[float, i
 
 
 def rows_on_disk(path: Path) -> Iterator[dict]:
-    """The whole rows of an answers file; a torn last line (a killed process) is left out. UserError for other damage."""
+    """The whole rows of an answers file without a torn last line (a killed process). UserError for other damage."""
     if not path.exists():
         return
     content = path.read_bytes()
@@ -155,6 +157,16 @@ def rows_on_disk(path: Path) -> Iterator[dict]:
         if number == len(lines):  # whole by luck, but the next append would run into it
             return
         yield row
+
+
+def json_line(row: dict) -> str:
+    """One row with its newline, always valid UTF-8: half a surrogate pair in a text is written as an escape."""
+    line = json.dumps(row, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        line = json.dumps(row)
+    return line + "\n"
 
 
 def still_valid(row: dict, asked: Asked, answerer: Answerer) -> bool:
@@ -220,12 +232,10 @@ def reuse(
             else:
                 stale += 1
         if stale:
-            print(
-                f"{path}: {stale} answers belong to another model, image, prompt or setting; asked again",
-                file=sys.stderr,
-            )
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
-        if path.exists() and path.read_bytes() != lines.encode("utf-8", "surrogatepass"):
+            message = f"{path}: {stale} answers are of another model, image, prompt or setting; asked again"
+            print(message, file=sys.stderr)
+        lines = "".join(json_line(row) for row in kept)
+        if path.exists() and path.read_bytes() != lines.encode():
             write_lines(path, lines)
         for row in kept:
             answers.setdefault((task.name, row["question_id"]), row)
@@ -296,25 +306,25 @@ def append(rows: list[dict], batch: list[Asked], out: Path) -> None:
     """Append whole rows, one write a file, and flush them to the disk."""
     lines: dict[str, list[str]] = {}
     for row, one in zip(rows, batch, strict=True):
-        lines.setdefault(one.task.file_name, []).append(json.dumps(row, ensure_ascii=False) + "\n")
+        lines.setdefault(one.task.file_name, []).append(json_line(row))
     for name, texts in lines.items():
         with open(out / name, "ab") as file:
-            file.write("".join(texts).encode("utf-8", "surrogatepass"))
+            file.write("".join(texts).encode())
             file.flush()
             os.fsync(file.fileno())
 
 
 def write_lines(path: Path, lines: str) -> None:
     with atomic_write(path, "wb") as file:
-        file.write(lines.encode("utf-8", "surrogatepass"))
+        file.write(lines.encode())
 
 
 def publish(path: Path, task: Task, rows: list[dict], wanted: list[Asked]) -> list[dict]:
     """Put the file's rows into the order of the task's items (so that resumed = uninterrupted); return those wanted."""
     order = {item.question_id: place for place, item in enumerate(task.items)}
     rows = sorted(rows, key=lambda row: order[row["question_id"]])
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    if not path.exists() or path.read_bytes() != lines.encode("utf-8", "surrogatepass"):
+    lines = "".join(json_line(row) for row in rows)
+    if not path.exists() or path.read_bytes() != lines.encode():
         write_lines(path, lines)
     chosen = {one.item.question_id for one in wanted if one.task.name == task.name}
     return [row for row in rows if row["question_id"] in chosen]
@@ -323,6 +333,9 @@ def publish(path: Path, task: Task, rows: list[dict], wanted: list[Asked]) -> li
 def evaluate(
     answerer: Answerer, tasks: list[Task], out: Path, subset: int | None = None, batch_size: int = 64
 ) -> dict[str, TaskScore]:
-    """Ask (see `ask`) and score: task name -> TaskScore."""
+    """Ask (see `ask`) and score: task name -> TaskScore. The judge's reasons lie in <out>/judged/<task>.jsonl."""
     answers = ask(answerer, tasks, out, subset=subset, batch_size=batch_size)
+    for task in tasks:
+        if JUDGE in task.rules:
+            write_jsonl(Path(out) / "judged" / task.file_name, judge_rows(task, answers[task.name]))
     return {task.name: score_answers(task, answers[task.name]) for task in tasks}

@@ -12,19 +12,19 @@ from data_builders.errors import UserError
 
 JUDGE = "deterministic_judge"
 ITEM_MOST, FACT_MOST = 2, 3
-STOP = frozenset(
-    """a about above after again all also although among an and any are around as at based be because been before being
-    below between both but by can could depicted depicts did do does due during each either etc for from further had
-    has have having he her here hers him his how however i if image in including information into is it its itself just
-    known like likely mainly many may more most mostly much name named no nor not object of often on one only or other
-    others our out over photo photograph picture predominantly primarily primary provided same she shown should so some
-    species such than that the their them then there these they this those through to too typical typically under
-    until up used usually very was we were what when where which while who whom why will with within would you your""".split()
-)
-NUMBER_WORDS = {
-    word: float(value)
-    for value, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
-}
+STOP_WORDS = """
+a about above after again all also although among an and any are around as at based be because been before
+being below between both but by can could depicted depicts did do does due during each either etc for from
+further had has have having he her here hers him his how however i if image in including information into is
+it its itself just known like likely mainly many may more most mostly much name named no nor not object of
+often on one only or other others our out over photo photograph picture predominantly primarily primary
+provided same she should shown so some species such than that the their them then there these they this those
+through to too typical typically under until up used usually very was we were what when where which while who
+whom why will with within would you your
+"""
+STOP = frozenset(re.findall(r"\w+", STOP_WORDS))
+SMALL_NUMBERS = re.findall(r"\w+", "zero one two three four five six seven eight nine ten eleven twelve")
+NUMBER_WORDS = {word: float(value) for value, word in enumerate(SMALL_NUMBERS)}
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 ALIAS_LEAD = re.compile(
     r"(?:also (?:sometimes |commonly |often )?(?:known|referred to|called)|sometimes known|also goes by|formerly known)"
@@ -99,7 +99,7 @@ class Judgement:
 
 
 def judge_item(name: str, reference: str, answer: str, categories: Iterable[str]) -> tuple[int, str]:
-    """2: the category or an alias; 1: only its genus (last word of the name, or the scientific genus); 0: none or wrong.
+    """2: the category or an alias; 1: only its genus (the name's last word, or scientific); 0: none or wrong.
 
     The category named first decides, so that a right answer may go on to compare with others.
     """
@@ -159,7 +159,7 @@ def judge_facts(name: str, question: str, reference: str, answer: str) -> tuple[
     score = 3 if both >= 0.6 else 2 if both >= 0.35 else 1 if both >= 0.12 else 0
     if stated_numbers and not agreed:
         score = min(score, 1)
-    reason = f"{len(shared)} of {len(stated)} content words and {len(agreed)} of {len(stated_numbers)} numbers are in the reference"
+    reason = f"{len(shared)} of {len(stated)} content words, {len(agreed)} of {len(stated_numbers)} numbers agree"
     return score, reason + (f" ({', '.join(sorted(shared)[:6])})" if shared else "")
 
 

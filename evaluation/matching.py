@@ -36,7 +36,7 @@ def released(answer: str, gold: str | Sequence[str], options: Sequence[str] = ()
 
 
 def mentions(said: str, names: Sequence[str]) -> set[str]:
-    """Which normalised `names` occur as whole words in `said`; a name inside a longer one that occurs does not count."""
+    """Which normalised `names` occur as whole words in `said`; one inside a longer one that occurs does not count."""
     found = set()
     for name in sorted(set(names), key=lambda one: (-len(one), one)):
         if not name:
@@ -126,7 +126,7 @@ def levenshtein(a: str, b: str) -> int:
 
 
 def anls_one(answer: str, gold: str) -> float:
-    # The distance is taken on collapsed lower-case text, the denominator on the raw strings: so the official script has it.
+    # The official script takes the distance on collapsed lower-case text, the denominator on the raw strings.
     said, wanted = " ".join(answer.strip().lower().split()), " ".join(gold.strip().lower().split())
     length = max(len(gold.upper()), len(answer.upper()))
     return 1.0 - (levenshtein(said, wanted) / length if length else 0.0)

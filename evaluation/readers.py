@@ -57,10 +57,11 @@ def fgbmk_image_root(spec: TaskSpec, path: Path, dataset: str) -> Path:
     return benchmark / relative
 
 
-def read_items(spec: TaskSpec, path: Path, fields: dict[str, str]) -> Task:
-    """One question file as a task with all its items."""
+def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | None = None) -> Task:
+    """One question file as a task with all its items. `root`: where its images lie, if not where the spec says."""
     reader = {"fgbmk": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text}[spec.reader]
-    root = fgbmk_image_root(spec, path, fields["dataset"]) if spec.reader == "fgbmk" else path.parent
+    if root is None:
+        root = fgbmk_image_root(spec, path, fields["dataset"]) if spec.reader == "fgbmk" else path.parent
     items = tuple(reader(path, root, spec.suffix))
     seen: set[int | str] = set()
     for item in items:

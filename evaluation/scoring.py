@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def grade(task: Task, rule: str, rows: list[dict]) -> Graded:
     known = {item.question_id: item.options for item in task.items}
     verdicts = []
     for row in rows:
-        options = known[row["question_id"]] if row["question_id"] in known else quoted_options(row["question"])
+        options = known.get(row["question_id"]) or row.get("options") or quoted_options(row["question"])
         verdicts.append(RULES[rule](row["answer"], row["gold"], options))
     scores = [verdict.score for verdict in verdicts]
     if rule == "pope":
@@ -65,6 +66,65 @@ def grade(task: Task, rule: str, rows: list[dict]) -> Graded:
         if rule in ("released", "strict"):
             measures.append(metrics.accuracy_by_image(scores))
     return Graded(rule, scores, measures, sum(verdict.parsed is None for verdict in verdicts))
+
+
+def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
+    """The deterministic judge's verdicts with their reasons, under the field names that FROW's own judge files have."""
+    rows = in_order(rows)
+    return [
+        {
+            "image": row["image"],
+            "name": row["category"],
+            "question": row["question"],
+            "ref_answer": row["gold"],
+            "answer": row["answer"],
+            "judge": judge.JUDGE,
+            **judgement.fields(),
+        }
+        for row, judgement in zip(rows, judgements(task, rows), strict=True)
+    ]
+
+
+def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[str] = ()) -> TaskScore:
+    """FROW's percentages from a judge's file. Rows without two numbers are unjudged: left out, and counted in a note.
+
+    UserError when no row is judged.
+    """
+    valid, faults, outside = [], [], 0
+    for number, row in enumerate(rows, 1):
+        try:
+            item, fact = judge.filed_scores(row)
+        except UserError as error:
+            faults.append(f"row {number}: {error}")
+            continue
+        outside += not (0 <= item <= judge.ITEM_MOST and 0 <= fact <= judge.FACT_MOST)
+        valid.append((row, item, fact))
+    if not valid:
+        raise UserError(f"{path}: no row is judged ({'; '.join(faults[:3])})")
+    notes = list(notes)
+    if faults:
+        notes.append(f"{len(faults)} of {len(rows)} rows unjudged and left out ({'; '.join(faults[:3])})")
+    if outside:
+        notes.append(
+            f"{outside} rows hold scores outside 0-{judge.ITEM_MOST} and 0-{judge.FACT_MOST}; taken as they are"
+        )
+    judges = {str(row.get("judge", "judge_file")) for row, _, _ in valid}
+    rule = judges.pop() if len(judges) == 1 else "judge_file"
+    measures = metrics.frow_measures([item for _, item, _ in valid], [fact for _, _, fact in valid])
+    clusters = [str(row.get("image") or f"row {number}") for number, (row, _, _) in enumerate(valid)]
+    graded = Graded(rule, [], measures)
+    return TaskScore(
+        task=task.name,
+        title=task.title,
+        group=task.group,
+        version=task.version,
+        n=len(valid),
+        images=len(set(clusters)),
+        primary=rule,
+        scores=[finish(task, graded, measure, clusters, (task.name,)) for measure in measures],
+        notes=[*task.notes, *notes],
+        image_root=task.image_root,
+    )
 
 
 def judgements(task: Task, rows: list[dict]) -> list[judge.Judgement]:

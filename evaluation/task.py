@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data_builders.errors import UserError
 
 SPEC_FOLDER = Path(__file__).parent / "tasks"
+FGBMK_KINDS = ("choice", "true_false", "short_answer")
+KINDS = {"frow": "open", "text": "text"}
 Group = Literal["fine_grained", "general"]
 
 
@@ -110,8 +112,8 @@ def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
         kind = "choice" if "choice" in stem else "short_answer" if "short" in stem else "true_false"
         return {"dataset": path.parents[1].name, "level": path.parent.name, "type": kind}
     if spec.reader == "frow":
-        return {"dataset": path.stem.removesuffix("_with_reference"), "level": "", "type": "open"}
-    return {"dataset": path.parent.name, "level": "", "type": "text" if spec.reader == "text" else path.parent.name}
+        return {"dataset": path.stem.removesuffix("_with_reference"), "level": "", "type": KINDS["frow"]}
+    return {"dataset": path.parent.name, "level": "", "type": KINDS.get(spec.reader, path.parent.name)}
 
 
 def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
@@ -197,27 +199,24 @@ def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str
     return message + (f". Found here: {', '.join(present)}" if present else "")
 
 
+def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
+    """The task file and the fields of a task's full name. UserError when no task is named so."""
+    for spec in all_specs().values():
+        parts, values = spec.task.split("/"), name.split("/")
+        if len(parts) != len(values) or not all(values):
+            continue
+        if any(part != value for part, value in zip(parts, values, strict=True) if not part.startswith("{")):
+            continue
+        fields = {"dataset": "", "level": "", "type": KINDS.get(spec.reader, values[-1])}
+        fields |= {part[1:-1]: value for part, value in zip(parts, values, strict=True) if part.startswith("{")}
+        if fields["dataset"] and not spec.takes(fields["dataset"]):
+            continue
+        if spec.reader == "fgbmk" and fields["type"] not in FGBMK_KINDS:
+            raise UserError(f"task {name!r}: the last part must be one of {', '.join(FGBMK_KINDS)}")
+        return spec, fields
+    raise UserError(f"unknown task {name!r}; tasks are named {', '.join(spec.task for spec in all_specs().values())}")
+
+
 def task_without_items(name: str) -> Task:
     """The task of that full name as far as its spec tells, to score answers without the question file. UserError."""
-    for spec in all_specs().values():
-        pattern = spec.task
-        for key in ("dataset", "level", "type"):
-            pattern = pattern.replace("{" + key + "}", "*")
-        if fnmatchcase(name, pattern) and name.count("/") == pattern.count("/"):
-            fields = {"dataset": "", "level": "", "type": ""}
-            for template, value in zip(spec.task.split("/"), name.split("/"), strict=True):
-                if template.startswith("{"):
-                    fields[template.strip("{}")] = value
-            if not spec.takes(fields["dataset"]) and fields["dataset"]:
-                continue
-            if spec.reader == "frow":
-                fields["type"] = "open"
-            elif spec.reader == "text":
-                fields["type"] = "text"
-            elif spec.reader == "questions":
-                fields["type"] = name.split("/")[-1]
-            elif fields["type"] not in ("choice", "true_false", "short_answer"):
-                raise UserError(f"task {name}: the last part must be choice, true_false or short_answer")
-            return make_task(spec, fields)
-    known = ", ".join(spec.task for spec in all_specs().values())
-    raise UserError(f"unknown task {name!r}; tasks are named {known}")
+    return make_task(*spec_of(name))
