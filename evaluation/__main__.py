@@ -22,7 +22,7 @@ ANSWERERS = "evaluation.answerers"  # entry points: name -> callable(folder) -> 
 
 
 def find_answerer(folder: Path) -> Answerer:
-    """The first registered loader that can load the folder. Evaluation knows no model; who has models registers here."""
+    """The model in a folder, from the first registered loader that can load it. UserError when none can."""
     if not folder.is_dir():
         raise UserError(f"--model {folder}: no such folder")
     tried = []
@@ -90,9 +90,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="ask a model and score its answers")
     run.add_argument("--model", type=Path, required=True, help="checkpoint folder")
-    run.add_argument(
-        "--tasks", required=True, help="task files, tasks or globs, comma-separated: fgbmk,frow/cub,drawn/*"
-    )
+    run.add_argument("--tasks", required=True, help="task files, tasks or globs: fgbmk,frow/cub,drawn/*")
     run.add_argument("--data", type=Path, nargs="+", required=True, help="folders that hold FG-BMK/, FROW/, general/")
     run.add_argument("--out", type=Path, required=True, help="folder for answers/ and scores.json")
     run.add_argument("--checkpoint", default="start", help="the name of this model in --out (default: start)")

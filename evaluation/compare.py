@@ -1,5 +1,6 @@
 """The tables that the command lines print: one score, and runs beside each other."""
 
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,6 +10,11 @@ from .ledger import RunHistory, changes, checkpoint_items, forgetting, gain, mea
 from .ledger import change as changed
 from .scores import Score, TaskScore
 from .statistics import holm
+
+
+def wide_console() -> Console:
+    """Where there is no terminal (a log, a pipe) lines are wide enough that task names stay whole."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
 
 def shown(score: Score) -> str:
@@ -32,7 +38,7 @@ def score_table(scores: Sequence[TaskScore]) -> Table:
 
 def print_scores(scores: Sequence[TaskScore]) -> None:
     """The table, then what must be said beside each number."""
-    console = Console(highlight=False)
+    console = wide_console()
     console.print(score_table(scores))
     for score in scores:
         differing = [f"the rules differ on {score.disagreements} of {score.n} questions"] if score.disagreements else []
@@ -83,7 +89,7 @@ def between_table(first: RunHistory, other: RunHistory) -> Table | None:
 
 def print_comparison(runs: Sequence[RunHistory]) -> None:
     """Each run by itself, then every other run against the first."""
-    console = Console(highlight=False)
+    console = wide_console()
     for run in runs:
         console.print(run_table(run))
         lost, won = mean(forgetting(run)), mean(gain(run))

@@ -169,11 +169,25 @@ def json_line(row: dict) -> str:
     return line + "\n"
 
 
+def identity_of(row: dict) -> tuple:
+    """What the answer of a row is an answer to, apart from the model; see `Asked.identity`."""
+    return row.get("image_hash"), row.get("prompt_hash"), row.get("settings_hash")
+
+
 def still_valid(row: dict, asked: Asked, answerer: Answerer) -> bool:
     """Does this row answer exactly this question, of this model, about this image, asked in this way?"""
-    keys = ("model_hash", "image_hash", "prompt_hash", "settings_hash")
-    identity = (answerer.model_hash, asked.image_hash, asked.prompt_hash, asked.settings_hash)
-    return tuple(row.get(key) for key in keys) == identity and row.get("gold") == asked.item.gold
+    try:
+        same = (row["model_hash"], *identity_of(row)) == (answerer.model_hash, *asked.identity)
+        return same and read_answer(row, asked.task) is not None
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def read_answer(row: dict, task: Task) -> Answer | tuple[float, int]:
+    """What the model gave, from its row."""
+    if task.is_text:
+        return float(row["log_likelihood"]), int(row["tokens"])
+    return Answer(str(row["answer"]), bool(row["finished"]))
 
 
 def ask(
@@ -192,16 +206,15 @@ def ask(
     open_items = [one for one in wanted if (one.task.name, one.item.question_id) not in answers]
     if open_items:
         with progress(f"asking {len(tasks)} tasks", len(open_items), "questions") as advance:
+            known = {identity_of(row): row for row in answers.values()}
             for batch in batches(open_items, batch_size):
-                for row in ask_batch(answerer, batch, answers, out):
-                    answers[row["task"], row["question_id"]] = row
+                for row in ask_batch(answerer, batch, known, out):
+                    answers[row["task"], row["question_id"]] = known[identity_of(row)] = row
                 advance(len(batch))
-    return {
-        task.name: publish(
-            out / task.file_name, task, [row for key, row in answers.items() if key[0] == task.name], wanted
-        )
-        for task in tasks
-    }
+    by_task: dict[str, list[dict]] = {task.name: [] for task in tasks}
+    for (name, _), row in answers.items():
+        by_task[name].append(row)
+    return {task.name: publish(out / task.file_name, task, by_task[task.name], wanted) for task in tasks}
 
 
 def with_items(task: Task, items: tuple[Item, ...]) -> Task:
@@ -214,9 +227,10 @@ def reuse(
     """The answers on disk that still hold, and a file for each task that holds nothing else."""
     by_key = {(one.task.name, one.item.question_id): one for one in wanted}
     answers: dict[tuple[str, int | str], dict] = {}
+    stale = 0
     for task in tasks:
         path = out / task.file_name
-        kept, seen, stale = [], set(), 0
+        kept, seen = [], set()
         for row in rows_on_disk(path):
             key = (task.name, row.get("question_id"))
             asked = by_key.get(key)
@@ -226,19 +240,17 @@ def reuse(
                 kept.append(row)  # outside this subset; the full evaluation decides about it
                 seen.add(key)
             elif asked is not None and still_valid(row, asked, answerer):
-                answers[key] = row
-                kept.append(row)
+                # the question file may have a new gold or category since; the answer to the same prompt still holds
+                kept.append(answer_row(asked, answerer, read_answer(row, task)))
                 seen.add(key)
             else:
                 stale += 1
-        if stale:
-            message = f"{path}: {stale} answers are of another model, image, prompt or setting; asked again"
-            print(message, file=sys.stderr)
         lines = "".join(json_line(row) for row in kept)
         if path.exists() and path.read_bytes() != lines.encode():
             write_lines(path, lines)
-        for row in kept:
-            answers.setdefault((task.name, row["question_id"]), row)
+        answers |= {(task.name, row["question_id"]): row for row in kept}
+    if stale:
+        print(f"{out}: {stale} answers are of another model, image, prompt or setting; asked again", file=sys.stderr)
     return answers
 
 
@@ -247,9 +259,8 @@ def batches(open_items: list[Asked], batch_size: int) -> Iterator[list[Asked]]:
     groups: dict[tuple[bool, str], list[Asked]] = {}
     for one in open_items:
         # plain text is scored, not asked: it never shares a batch with questions
-        groups.setdefault((one.task.is_text, one.image_hash or f"{one.task.name}/{one.item.question_id}"), []).append(
-            one
-        )
+        image = one.image_hash or f"{one.task.name}/{one.item.question_id}"
+        groups.setdefault((one.task.is_text, image), []).append(one)
 
     def length(group: list[Asked]) -> tuple:
         return (
@@ -268,33 +279,48 @@ def batches(open_items: list[Asked], batch_size: int) -> Iterator[list[Asked]]:
         yield batch
 
 
-def ask_batch(answerer: Answerer, batch: list[Asked], answers: dict, out: Path) -> list[dict]:
-    """Ask one batch, append its rows to their files, return them."""
+def ask_batch(answerer: Answerer, batch: list[Asked], known: dict[tuple, dict], out: Path) -> list[dict]:
+    """Ask one batch, append its rows to their files, return them.
+
+    Equal questions of several tasks are asked once, and not at all where `known` has their answer.
+    """
+    open_ones = {one.identity: one for one in batch if one.identity not in known}
     if batch[0].task.is_text:
-        measured = answerer.text_log_likelihood([one.item.prompt for one in batch])
-        check_count(answerer, len(measured), len(batch))
-        rows = [answer_row(one, answerer, value) for one, value in zip(batch, measured, strict=True)]
+        given = dict(zip(open_ones, measure_texts(answerer, list(open_ones.values())), strict=True))
     else:
-        # (image, prompt, settings) -> answer; equal questions of several tasks are asked once
-        images: dict[str, dict[tuple, Asked]] = {}
-        for one in batch:
-            images.setdefault(one.image_hash, {}).setdefault(one.identity, one)
-        groups = [
-            ImageQuestions(
-                next(iter(distinct.values())).item.image_path,
-                tuple(Question(one.item.prompt, one.task.max_new_tokens) for one in distinct.values()),
-            )
-            for distinct in images.values()
-        ]
-        replies = answerer.answer(groups)
-        check_count(answerer, len(replies), len(groups))
-        known: dict[tuple, Answer] = {}
-        for distinct, reply in zip(images.values(), replies, strict=True):
-            check_count(answerer, len(reply), len(distinct))
-            known.update(zip(distinct, reply, strict=True))
-        rows = [answer_row(one, answerer, known[one.identity]) for one in batch]
+        given = ask_images(answerer, list(open_ones.values()))
+    rows = []
+    for one in batch:
+        answer = given[one.identity] if one.identity in given else read_answer(known[one.identity], one.task)
+        rows.append(answer_row(one, answerer, answer))
     append(rows, batch, out)
     return rows
+
+
+def measure_texts(answerer: Answerer, texts: list[Asked]) -> list[tuple[float, int]]:
+    measured = answerer.text_log_likelihood([one.item.prompt for one in texts]) if texts else []
+    check_count(answerer, len(measured), len(texts))
+    return measured
+
+
+def ask_images(answerer: Answerer, questions: list[Asked]) -> dict[tuple, Answer]:
+    """Distinct questions, grouped by image -> the answer to each identity."""
+    images: dict[str, list[Asked]] = {}
+    for one in questions:
+        images.setdefault(one.image_hash, []).append(one)
+    groups = [
+        ImageQuestions(
+            group[0].item.image_path, tuple(Question(one.item.prompt, one.task.max_new_tokens) for one in group)
+        )
+        for group in images.values()
+    ]
+    replies = answerer.answer(groups) if groups else []
+    check_count(answerer, len(replies), len(groups))
+    given: dict[tuple, Answer] = {}
+    for group, reply in zip(images.values(), replies, strict=True):
+        check_count(answerer, len(reply), len(group))
+        given.update(zip([one.identity for one in group], reply, strict=True))
+    return given
 
 
 def check_count(answerer: Answerer, got: int, wanted: int) -> None:

@@ -27,15 +27,19 @@ SMALL_NUMBERS = re.findall(r"\w+", "zero one two three four five six seven eight
 NUMBER_WORDS = {word: float(value) for value, word in enumerate(SMALL_NUMBERS)}
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 ALIAS_LEAD = re.compile(
-    r"(?:also (?:sometimes |commonly |often )?(?:known|referred to|called)|sometimes known|also goes by|formerly known)"
-    r"(?: (?:as|by|to as))?((?: (?:its|the|their|several|other|common|scientific) ?)*"
-    r"(?:names?|alias(?:es)?|synonyms?)?(?: ?,? ?(?:including|such as))?)[ ,:]*(.{0,200}?)(?:[.;)]|\bThe\b|\bIts?\b|$)"
+    r"(?:also|sometimes|formerly|commonly)(?: \w+ly| sometimes| often)? (?:known|called|referred to|goes|named)"
+    r"(?: (?:as|by|to as))?(.{0,200})",
+    re.DOTALL,
+)
+LIST_LEAD = re.compile(
+    r"^[\s,:]*(?:(?:its|the|their|several|other|common|scientific|old|former|simply|a|an|names?|alias(?:es)?|"
+    r"synonyms?|including|such as|as|by)\b[\s,:]*)*"
 )
 
 
 def words(text: str) -> list[str]:
     """Lower-case words; hyphens, underscores and marks separate them."""
-    return re.findall(r"[^\W\d_]+", text.lower().replace("'s ", " ").replace("’s ", " "))
+    return re.findall(r"[^\W\d_]+", re.sub(r"['’]s\b", "", text.lower()))
 
 
 def stem(word: str) -> str:
@@ -58,19 +62,33 @@ def joined(text: str) -> str:
 
 def aliases(name: str, reference: str) -> list[str]:
     """Other names of the category that the reference gives: scientific names and what follows "also known as"."""
-    found = []
-    plain = re.sub(r"[*_\"“”]", "", reference)
-    for inside in re.findall(r"\(([A-Z][a-z]+(?: [a-z]+){1,2})\)", plain):
-        found.append(inside)
-    for _, listed in ALIAS_LEAD.findall(plain):
-        found += re.split(r",|\bor\b|\band\b", re.sub(r"\(.*?\)?$", "", listed))
-    cleaned = []
-    for one in found:
-        one = re.sub(r"^(?:the|a|an|as|by|its|simply)\s+", "", one.strip(), flags=re.IGNORECASE)
-        # longer runs are a sentence that went on, one short word ("pope") is too often something else
-        if 1 <= len(words(one)) <= 4 and len(one) > 4 and joined(one) != joined(name):
-            cleaned.append(one)
-    return cleaned
+    plain = re.sub(r"[*_]", "", reference)
+    found = re.findall(r"\(([A-Z][a-z]+(?: [a-z]+){1,2})\)", plain)
+    genus = joined(name).split()[-1:]
+    for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z])", plain):
+        # a sentence that does not say whose name it gives may give that of a part ("patches, also known as epaulets")
+        if genus and genus[0] in words(sentence):
+            for listed in ALIAS_LEAD.findall(sentence):
+                found += listed_names(listed)
+    cleaned = [one.strip(" .") for one in found]
+    # a short single word is too often something else
+    return [one for one in dict.fromkeys(cleaned) if len(one) > 4 and joined(one) not in ("", joined(name))]
+
+
+def listed_names(text: str) -> list[str]:
+    """The names at the beginning of `text`, up to where the sentence goes on; quoted ones if it begins with a quote."""
+    text = LIST_LEAD.sub("", text)
+    quoted = re.match(r'["“]([^"”]+)["”]', text)
+    if quoted:
+        return [quoted.group(1).strip(" ,")]
+    names = []
+    for part in re.split(r",|;|\bor\b|\band\b|\(|\)", text.replace('"', "")):
+        part = LIST_LEAD.sub("", part).strip()
+        if len(words(part)) > 4:
+            break
+        if part:
+            names.append(part)
+    return names
 
 
 def position(name: str, said: str) -> int | None:

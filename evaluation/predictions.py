@@ -138,7 +138,7 @@ def without_doubles(rows: list[dict], path: Path) -> tuple[list[dict], list[str]
 
 
 def matched(task: Task, rows: list[dict], path: Path) -> list[dict]:
-    """The rows with the items' own ids, checked to be this task's: none missing, none extra, none about another question."""
+    """The rows with the items' own ids. UserError for rows that are missing, extra or about another question."""
     by_id = {item.question_id: item for item in task.items}
     if task.kind == "open":
         # rows from elsewhere have no ids of ours
@@ -166,11 +166,13 @@ def matched(task: Task, rows: list[dict], path: Path) -> list[dict]:
 
 def differs(row: dict, item: Item, task: Task) -> bool:
     """Does the row answer another question than the item? Blanks at the ends and the task's suffix do not count."""
-    if task.is_text:
-        return False
-    asked = row["question"].strip()
+    asked = row.get("question", item.question).strip()
     same = asked in (item.question.strip(), item.prompt.strip()) or asked.startswith(item.question.strip())
-    return not same or row["gold"] != item.gold or (row.get("image") is not None and row["image"] != item.image)
+    return (
+        not same
+        or row.get("gold", item.gold) != item.gold
+        or (row.get("image") is not None and row["image"] != item.image)
+    )
 
 
 def named(ids: list) -> str:
