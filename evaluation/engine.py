@@ -15,7 +15,7 @@ from pathlib import Path
 
 from data_builders.chance import address_hash
 from data_builders.errors import UserError
-from data_builders.files import atomic_write, open_image, sha256_file, write_jsonl
+from data_builders.files import atomic_write, open_image, sha256_file
 
 from .judge import JUDGE
 from .progress import progress
@@ -363,5 +363,6 @@ def evaluate(
     answers = ask(answerer, tasks, out, subset=subset, batch_size=batch_size)
     for task in tasks:
         if JUDGE in task.rules:
-            write_jsonl(Path(out) / "judged" / task.file_name, judge_rows(task, answers[task.name]))
+            judged = judge_rows(task, answers[task.name])
+            write_lines(Path(out) / "judged" / task.file_name, "".join(map(json_line, judged)))
     return {task.name: score_answers(task, answers[task.name]) for task in tasks}

@@ -6,9 +6,8 @@ Nothing is scored by halves: a missing, contradictory or foreign row is an error
 from pathlib import Path
 
 from data_builders.errors import UserError
-from data_builders.files import read_jsonl
 
-from .readers import read_items
+from .readers import read_items, utf8_rows
 from .task import Item, Task, spec_of
 
 OURS = ("task", "question_id", "question", "gold", "answer")
@@ -30,10 +29,7 @@ def read_rows(path: Path) -> list[dict]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no predictions file {path}")
-    try:
-        rows = list(read_jsonl(path))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from None
+    rows = list(utf8_rows(path))
     if not rows:
         raise UserError(f"{path} holds no predictions")
     return rows

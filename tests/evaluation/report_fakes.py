@@ -9,6 +9,8 @@ from PIL import Image, ImageDraw
 
 from data_builders.chance import address_hash, draw
 from data_builders.files import write_json, write_jsonl
+from evaluation.scoring import item_scores
+from evaluation.task import task_without_items
 
 SPECIES = ("Scarlet Tanager", "Summer Tanager", "Blue Jay", "Green Jay", "House Wren", "Marsh Wren")
 ALIGN, SFT, FG = 600, 900, 600  # samples of each stage
@@ -22,8 +24,8 @@ ODDS = {
     "frow/cub": ("fine_grained", 0.03, 0.10, 0.30, 0.45),
     "drawn/count": ("general", 0.10, 0.30, 0.71, 0.22),
     "drawn/presence": ("general", 0.50, 0.55, 0.84, 0.61),
-    "drawn/reading": ("general", 0.00, 0.05, 0.98, 0.01),
-    "drawn/bar": ("general", 0.05, 0.11, 0.66, 0.48),
+    "drawn/document": ("general", 0.00, 0.05, 0.98, 0.01),
+    "drawn/chart": ("general", 0.05, 0.11, 0.66, 0.48),
 }
 MIXED = {  # what the same tasks look like after a mixed SFT
     "fgbmk/cub/species/short_answer": 0.86,
@@ -33,8 +35,8 @@ MIXED = {  # what the same tasks look like after a mixed SFT
     "frow/cub": 0.40,
     "drawn/count": 0.70,
     "drawn/presence": 0.83,
-    "drawn/reading": 0.97,
-    "drawn/bar": 0.66,
+    "drawn/document": 0.97,
+    "drawn/chart": 0.66,
 }
 
 
@@ -106,30 +108,39 @@ def _task_score(folder, images: Path, checkpoint, task, group, share, rows) -> d
             }
         )
     write_jsonl(folder / "answers" / checkpoint / f"{task.replace('/', '__')}.jsonl", answers)
-    right = 100 * sum(row["answer"] == row["gold"] for row in answers) / rows
+    spec = task_without_items(task)
+    right = 100 * float(np.mean(list(item_scores(spec, answers).values())))
     half = 1.96 * math.sqrt(max(right * (100 - right), 1) / rows)
-    score = {"metric": "accuracy", "n": rows, "unit": "%", "low": max(right - half, 0), "high": min(right + half, 100)}
+    score = {"n": rows, "unit": "percent", "low": max(right - half, 0), "high": min(right + half, 100)}
+    scores = [{"rule": rule, "metric": "accuracy", "value": right, **score} for rule in spec.rules]
+    if task.startswith("frow"):
+        scores = [{**scores[0], "metric": "final"}, {**scores[0], "metric": "content", "value": right / 2}]
     return {
         "task": task,
-        "title": task.split("/", 1)[1].replace("/", " ").replace("_", " "),
+        "title": spec.title,
         "group": group,
         "version": 1,
         "n": rows,
         "images": max(rows // 2, 1),
-        "primary": "strict",
-        "scores": [
-            {"rule": "strict", "value": right, **score},
-            {"rule": "released", "value": right, **score},
-        ],
+        "primary": spec.primary,
+        "scores": scores,
         "disagreements": 3 if task.endswith("true_false") else 0,
         "notes": ["solvable from the text alone"] if task.endswith("true_false") else [],
         "image_root": str(images),
         "higher_is_better": True,
+        "categories": {},
     }
 
 
 def _perplexity(value: float) -> dict:
-    score = {"rule": "token", "metric": "perplexity", "value": value, "low": value * 0.9, "high": value * 1.1, "n": 40}
+    score = {
+        "rule": "perplexity",
+        "metric": "perplexity",
+        "value": value,
+        "low": value * 0.9,
+        "high": value * 1.1,
+        "n": 40,
+    }
     return {
         "task": "perplexity/text",
         "title": "Plain text",
@@ -137,7 +148,7 @@ def _perplexity(value: float) -> dict:
         "version": 1,
         "n": 40,
         "images": 0,
-        "primary": "token",
+        "primary": "perplexity",
         "scores": [{**score, "unit": "perplexity"}],
         "disagreements": 0,
         "notes": [],
@@ -173,7 +184,7 @@ def _metrics(stages, sizes, odds, checkpoints):
                     old, new = before[task]["scores"][0]["value"], after[task]["scores"][0]["value"]
                     value = float(np.clip(old + (new - old) * share + draw(task, seen).normal(0, 5), 0, 100))
                     yield {"kind": "eval", "stage": stage, "step": step, "samples_seen": seen, "task": task,
-                           "group": odds[task][0], "rule": "strict", "metric": "accuracy", "value": value,
+                           "group": odds[task][0], "rule": before[task]["primary"], "metric": before[task]["scores"][0]["metric"], "value": value,
                            "low": value - 9, "high": value + 9, "n": 50, "subset": True}  # fmt: skip
 
 

@@ -1,0 +1,200 @@
+"""Prediction files from elsewhere: read as published, refused when they are not whole."""
+
+import json
+
+import pytest
+from evaluation_fakes import HIERARCHY, SPECIES, FakeAnswerer, make_benchmark, write_rows
+
+from data_builders.errors import UserError
+from data_builders.files import read_jsonl
+from evaluation import __main__ as command
+from evaluation.engine import ask, evaluate
+from evaluation.predictions import load_questions, read_predictions
+from evaluation.scoring import score_answers
+from evaluation.task import load_tasks, task_without_items
+
+NAME = "fgbmk/cub/species/choice"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return make_benchmark(tmp_path_factory.mktemp("benchmark"))
+
+
+@pytest.fixture
+def questions(data):
+    return data / HIERARCHY / "cub" / "species" / "species_question_choice.jsonl"
+
+
+@pytest.fixture
+def published(questions):
+    """Prediction rows as FG-BMK writes them: "text" is the answer, "prompt" the question. The first six are right."""
+    return [
+        {
+            "question_id": row["question_id"],
+            "image": row["image"],
+            "prompt": row["text"],
+            "text": row["class"] if row["question_id"] <= 6 else "no idea",
+            "class": row["class"],
+            "category": row["category"],
+        }
+        for row in read_jsonl(questions)
+    ]
+
+
+def score(path, questions=None, name=NAME):
+    task = load_questions(name, questions) if questions else task_without_items(name)
+    answers, notes = read_predictions(task, path)
+    return score_answers(task, answers, notes=notes)
+
+
+def test_published_predictions_are_scored_with_and_without_the_questions(published, questions, tmp_path):
+    path = write_rows(tmp_path / "p.jsonl", published)
+    assert score(path, questions).main.value == 75
+    without = score(path)
+    assert without.main.value == 75
+    assert any("missing rows would not be noticed" in note for note in without.notes)
+
+
+def test_order_and_ids_written_as_text_do_not_matter(published, questions, tmp_path):
+    rows = [{**row, "question_id": str(row["question_id"])} for row in published[::-1]]
+    assert score(write_rows(tmp_path / "p.jsonl", rows), questions).main.value == 75
+
+
+def test_an_exact_double_is_noted_and_counted_once(published, questions, tmp_path):
+    got = score(write_rows(tmp_path / "p.jsonl", [*published, published[0]]), questions)
+    assert (got.n, got.main.value) == (8, 75)
+    assert "1 rows were exact doubles, counted once" in got.notes
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda rows: rows[:-2], "2 of 8 questions .* have no answer .*7, 8"),
+        (lambda rows: [*rows, {**rows[0], "question_id": 99}], "question 99 not in"),
+        (lambda rows: [*rows, {**rows[0], "text": "other"}], "question 1 occurs with different contents"),
+        (lambda rows: [{**rows[0], "class": "another"}, *rows[1:]], "asks something else"),
+        (lambda rows: [{**rows[0], "prompt": "What?"}, *rows[1:]], "asks something else"),
+        (lambda rows: [{**rows[0], "image": "images/7.png"}, *rows[1:]], "asks something else"),
+        (lambda rows: [{k: v for k, v in row.items() if k != "text"} for row in rows], "must have"),
+        (lambda rows: [*rows[:3], {"question_id": 4}, *rows[4:]], "row 4: no 'image'"),
+        (lambda rows: [{**rows[0], "text": None}, *rows[1:]], "row 1: answer is None"),
+        (lambda rows: [], "holds no predictions"),
+    ],
+)
+def test_damaged_predictions_are_refused(published, questions, tmp_path, damage, message):
+    path = write_rows(tmp_path / "p.jsonl", damage(published))
+    with pytest.raises(UserError, match=message):
+        score(path, questions)
+
+
+def test_a_broken_line_is_named(published, questions, tmp_path):
+    path = write_rows(tmp_path / "p.jsonl", published)
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(UserError, match="line 8: not JSON"):
+        score(path, questions)
+
+
+@pytest.mark.parametrize("other", ["fgbmk/cub/species/true_false", "frow/cub", "perplexity/stories"])
+def test_another_tasks_file_is_refused_even_without_questions(published, tmp_path, other):
+    with pytest.raises(UserError):
+        score(write_rows(tmp_path / "p.jsonl", published), name=other)
+
+
+def test_our_own_answers_score_the_same_from_the_file(data, tmp_path):
+    def reply(image, prompt):
+        return SPECIES[0]
+
+    tasks = load_tasks(["fgbmk", "frow", "drawn", "perplexity"], [data])
+    scores = evaluate(FakeAnswerer(reply), tasks, tmp_path)
+    for task in tasks:
+        path = tmp_path / task.file_name
+        with_questions = score(path, task.source, task.name)
+        assert with_questions.scores == scores[task.name].scores
+        assert score(path, name=task.name).scores == scores[task.name].scores
+        wrong = "drawn/count" if task.name != "drawn/count" else "drawn/document"
+        with pytest.raises(UserError):
+            score(path, name=wrong)
+
+
+def test_frow_answers_from_elsewhere_need_no_ids(data, tmp_path):
+    source = data / "FROW" / "cub_with_reference.jsonl"
+    rows = [{**row, "answer": f"A {row['name']}."} for row in read_jsonl(source)]
+    got = score(write_rows(tmp_path / "p.jsonl", rows[::-1]), source, "frow/cub")
+    assert {one.metric: one.value for one in got.scores}["recognition"] == 100
+
+
+def run(*arguments):
+    return command.main([str(one) for one in arguments])
+
+
+def test_score_command(published, questions, tmp_path, capsys):
+    path, out = write_rows(tmp_path / "p.jsonl", published), tmp_path / "score.json"
+    assert run("score", NAME, "--predictions", path, "--questions", questions, "--out", out) == 0
+    assert "75.00 [" in capsys.readouterr().out
+    assert json.loads(out.read_text())["scores"][0]["value"] == 75
+    assert run("score", "fgbmk/nothing", "--predictions", path) == 2
+    assert run("score", NAME, "--predictions", tmp_path / "none.jsonl") == 2
+    assert "no predictions file" in capsys.readouterr().err
+
+
+def test_score_command_takes_a_judges_file(data, tmp_path, capsys):
+    source = data / "FROW" / "cub_with_reference.jsonl"
+    scores = evaluate(FakeAnswerer(lambda *_: "lum wug eats 12 berries"), load_tasks(["frow"], [data]), tmp_path)
+    path = tmp_path / "judged" / "frow__cub.jsonl"
+    out = tmp_path / "score.json"
+    assert run("score", "frow/cub", "--predictions", path, "--questions", source, "--out", out) == 0
+    again = json.loads(out.read_text())
+    assert [one["value"] for one in again["scores"]] == [one.value for one in scores["frow/cub"].scores]
+    assert again["primary"] == "deterministic_judge"
+    rows = list(read_jsonl(path))
+    rows[0].pop("Fact_accuracy_score")
+    assert run("score", "frow/cub", "--predictions", write_rows(path, rows), "--out", out) == 0
+    assert "1 of 2 rows unjudged and left out" in " ".join(json.loads(out.read_text())["notes"])
+    assert run("score", NAME, "--predictions", path) == 2
+
+
+class Point:
+    """An entry point that loads our fake model from folders that hold `fake`."""
+
+    name = "fake"
+
+    @staticmethod
+    def load():
+        return lambda folder: FakeAnswerer(lambda *_: SPECIES[0]) if (folder / "fake").exists() else None
+
+
+def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "entry_points", lambda group: [Point] if group == "evaluation.answerers" else [])
+    model = tmp_path / "model"
+    model.mkdir()
+    arguments = ["run", "--model", model, "--tasks", "fgbmk,frow", "--data", data, "--out", tmp_path / "out"]
+    assert run(*arguments) == 2
+    assert "nothing can load this model (tried: fake)" in capsys.readouterr().err
+    (model / "fake").touch()
+    assert run(*arguments) == 0
+    assert (tmp_path / "out" / "answers" / "start" / "fgbmk__cub__species__choice.jsonl").exists()
+    assert run(*arguments, "--checkpoint", "later") == 0
+    capsys.readouterr()
+    report = pytest.importorskip("evaluation.report")
+    monkeypatch.setattr(report, "write_report", lambda runs, out: out.write_text("report"))
+    assert run("compare", tmp_path / "out", tmp_path / "out", "--out", tmp_path / "r.html") == 0
+    shown = capsys.readouterr().out
+    assert "start -> later" in shown
+    assert "+0.0 [+0.0, +0.0]" in shown
+    assert run("compare", tmp_path / "nowhere", "--out", tmp_path / "r.html") == 2
+
+
+def test_run_wants_tasks_and_a_model(data, tmp_path, capsys):
+    assert run("run", "--model", tmp_path, "--tasks", ",", "--data", data, "--out", tmp_path) == 2
+    assert run("run", "--model", tmp_path / "no", "--tasks", "frow", "--data", data, "--out", tmp_path) == 2
+    with pytest.raises(SystemExit) as stopped:
+        run("run", "--tasks", "frow")
+    assert stopped.value.code == 2
+
+
+def test_half_answered_files_are_not_scored_as_wholes(data, tmp_path):
+    (task,) = load_tasks([NAME], [data])
+    ask(FakeAnswerer(), [task], tmp_path, subset=4)
+    with pytest.raises(UserError, match="4 of 8 questions"):
+        score(tmp_path / task.file_name, task.source)
