@@ -1,6 +1,10 @@
 """The engine: each image once, each distinct question once, nothing lost, nothing reused wrongly."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark, write_rows
@@ -100,6 +104,30 @@ def test_a_second_start_asks_only_what_is_missing(tasks, tmp_path):
     again = FakeAnswerer(right)
     ask(again, tasks, tmp_path)
     assert again.asked == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from evaluation_fakes import FakeAnswerer
+from evaluation.engine import ask
+from evaluation.task import load_tasks
+model = FakeAnswerer()
+model.reply = lambda *_: os.kill(os.getpid(), signal.SIGKILL) if len(model.asked) > 12 else "yes"
+ask(model, load_tasks(["fgbmk"], [Path(sys.argv[1])]), Path(sys.argv[2]), batch_size=4)
+"""
+
+
+def test_kill_9_costs_at_most_the_batch_in_flight(data, tmp_path):
+    here = Path(__file__).parent
+    arguments = [sys.executable, "-c", KILLED, data, tmp_path / "out", here]
+    killed = subprocess.run([str(one) for one in arguments], cwd=here.parents[1], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    rest = FakeAnswerer()
+    answers = ask(rest, load_tasks(["fgbmk"], [data]), tmp_path / "out")
+    assert len(rest.asked) == 24 - 12
+    assert all(row["answer"] == "yes" for rows in answers.values() for row in rows)
 
 
 @pytest.mark.parametrize("change", ["model_hash", "settings"])

@@ -44,6 +44,16 @@ def test_the_same_address_draws_the_same_and_another_does_not():
     assert interval(sums, ratio, address=("a",), resamples=99) != interval(sums, ratio, address=("b",), resamples=99)
 
 
+def test_both_ways_to_resample_draw_from_the_same_distribution():
+    # few kinds of clusters are drawn as counts, many one by one; a tiny jitter switches the way, nothing else
+    values = bits("1101001110" * 20)
+    few = clustered_mean(values, range(200))
+    many = clustered_mean(values + np.arange(200) * 1e-9, range(200))
+    assert {key: pytest.approx(value, abs=0.01) for key, value in few.items()} == many
+    assert few["se"] == pytest.approx(np.sqrt(0.6 * 0.4 / 200), rel=0.05)
+    assert many["se"] == pytest.approx(np.sqrt(0.6 * 0.4 / 200), rel=0.05)
+
+
 def test_a_share_of_zero_or_one_and_a_single_image_still_have_an_interval():
     assert share_interval(1.0, 1.0, 1.0, 20) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
     assert share_interval(0.0, 0.0, 0.0, 20) == (0.0, pytest.approx(1 - 0.025 ** (1 / 20)))
