@@ -10,7 +10,7 @@ MAX_LOSS_POINTS = 240
 
 
 def curves(store: ItemStore, runs: list[Run]) -> dict[str, dict[str, Figure]]:
-    """Panel name (fine_grained, general, loss) -> {"wide": Figure, "narrow": Figure}; panels without data are absent."""
+    """Panel name (fine_grained, general, loss) -> {"wide": Figure, "narrow": Figure}; without data: absent."""
     end = max([1, *(c.samples_seen for r in runs for c in r.checkpoints)])
     end = max([end, *(row["samples_seen"] for r in runs for row in (*r.train, *r.evals) if row.get("samples_seen"))])
     spans = [span for index, run in enumerate(runs) for span in stage_spans(index, run)]
@@ -28,8 +28,9 @@ def curves(store: ItemStore, runs: list[Run]) -> dict[str, dict[str, Figure]]:
         # A few wild steps must not flatten everything else.
         top = float(np.percentile([y for line in lines for _, y in line.xy], 99)) * 1.08 or 1.0
         lines = [Line(line.run, [(x, min(y, top)) for x, y in line.xy], "loss", line.text) for line in lines]
+        # Several runs: beside the picture of gain against forgetting; one run: as wide as the page.
         panels["loss"] = _sizes(
-            {"wide": (1216, 240), "narrow": (364, 220)},
+            {"wide": (600, 340) if len(runs) > 1 else (1216, 260), "narrow": (364, 240)},
             "Training loss",
             x_range=(0, end), y_range=(0, top), lines=lines, spans=spans, x_label="samples seen",
         )  # fmt: skip
@@ -37,7 +38,7 @@ def curves(store: ItemStore, runs: list[Run]) -> dict[str, dict[str, Figure]]:
 
 
 def pareto(runs: list[Run], gains: list[Estimate | None], losses: list[Estimate | None]) -> dict[str, Figure]:
-    """Gain on fine-grained tasks against forgetting on general tasks, a mark a run; empty when under two runs have both."""
+    """Gain on fine-grained tasks against forgetting on general tasks, a mark a run; empty for under two runs."""
     points = [
         Point(i, loss.value, gain.value, f"{run.name}: gained {gain.value:.1f}, forgot {loss.value:.1f} points",
               low=gain.low, high=gain.high, x_low=max(loss.low, 0), x_high=loss.high, label=run.name)
@@ -48,7 +49,7 @@ def pareto(runs: list[Run], gains: list[Estimate | None], losses: list[Estimate 
     right = max(10.0, *(p.x_high for p in points)) * 1.15
     top, bottom = max(10.0, *(p.high for p in points)) * 1.12, min(0.0, *(p.low for p in points))
     return _sizes(
-        {"wide": (600, 380), "narrow": (364, 300)},
+        {"wide": (600, 340), "narrow": (364, 300)},
         "Gain against forgetting",
         x_range=(0, right), y_range=(bottom, top), points=points, corner="better",
         x_label="forgotten on general tasks, points", y_label="gained on fine-grained tasks, points",

@@ -12,7 +12,7 @@ from data_builders.errors import UserError
 from data_builders.files import open_image, safe_join
 
 from .report_data import GROUPS, Run
-from .report_items import Items, ItemStore
+from .report_items import Items, ItemStore, common_keys
 
 KINDS = ("learned", "forgotten", "other")
 EACH = 4
@@ -45,9 +45,8 @@ def examples(store: ItemStore, run: Run) -> list[Example]:
             continue
         histories[task] = items
         best: dict[str, list[tuple[int, str]]] = {kind: [] for kind in KINDS}
-        for key in items[-1].rows:
-            if all(key in i.rows for i in items):
-                best[_kind([i.right[key] for i in items])].append((address_hash("report example", task, key), key))
+        for key in common_keys(items):
+            best[_kind([i.right[key] for i in items])].append((address_hash("report example", task, key), key))
         for kind, found in best.items():
             group = run.last.tasks[task]["group"]
             # Few of one task suffice; the first of every task come before the second of any.
@@ -94,7 +93,7 @@ def _example(run: Run, kind: str, task: str, key: str, items: list[Items]) -> Ex
 
 
 def thumbnail(folder: Path, root: str, image: str) -> str | None:
-    """The picture as a small JPEG data URI; None when it cannot be read. A relative root may start at the run folder."""
+    """The picture as a small JPEG data URI; None when it cannot be read. The root may be relative to the run folder."""
     for base in (Path(root), folder / root):
         try:
             picture = open_image(safe_join(base, image))

@@ -7,13 +7,17 @@ several independent witnesses. They are the first-order (delta method) form of t
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from data_builders.files import read_jsonl
+from data_builders.errors import UserError
 
-from .matching import RULES
+from .engine import rows_on_disk
+from .ledger import WORDS, transition
 from .report_data import Checkpoint, Run, is_accuracy, known, primary
+from .scoring import RIGHT, item_scores
+from .task import task_without_items
 
 Z95 = 1.959964
 
@@ -29,7 +33,7 @@ class Items:
     @cached_property
     def right(self) -> dict[str, bool]:
         """Question id -> right, where half the credit or more counts as right."""
-        return {key: bool(value >= 0.5) for key, value in zip(self.rows, self.credit, strict=True)}
+        return {key: bool(value >= RIGHT) for key, value in zip(self.rows, self.credit, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -67,19 +71,19 @@ class ItemStore:
         path, score = run.answers_file(checkpoint.name, task), checkpoint.tasks.get(task)
         if score is None or not is_accuracy(score) or not path.exists():
             return None
-        rows = {str(row.get("question_id")): row for row in read_jsonl(path)}
-        credit = np.array([_credit(score, row) for row in rows.values()], dtype=float)
+        rows = {str(row.get("question_id")): row for row in rows_on_disk(path)}
+        scores = _item_scores(task, path, list(rows.values()))
         value = primary(score)["value"]
         # Only items whose mean is the reported score may speak for it.
-        if not rows or not known(value) or abs(100 * credit.mean() - value) > 0.05:
+        if not scores or not known(value) or abs(100 * np.mean(scores) - value) > 0.05:
             return None
-        images = [f"{score.get('image_root')}\x1f{row.get('image') or row.get('question_id')}" for row in rows.values()]
+        images = [f"{score.get('image_root')}\x1f{row.get('image') or (task, key)}" for key, row in rows.items()]
         clusters = np.array([self._clusters.setdefault(image, len(self._clusters)) for image in images])
-        return Items(rows, credit, clusters)
+        return Items(rows, np.array(scores), clusters)
 
     def estimate(self, terms: Iterable[tuple[float, Run, Checkpoint, str]], tasks: int) -> Estimate:
         """The weighted sum of scores (in points) over (weight, run, checkpoint, task) with its interval."""
-        value, variance, n, influence, paired = 0.0, 0.0, 0, np.zeros(len(self._clusters)), True
+        value, variance, paired = 0.0, 0.0, True
         terms = list(terms)
         read = [
             (weight, checkpoint, task, self.items(run, checkpoint, task)) for weight, run, checkpoint, task in terms
@@ -138,33 +142,33 @@ def forgetting(store: ItemStore, run: Run, tasks: list[str]) -> Estimate | None:
     return store.estimate(terms, len(tasks))
 
 
-LEDGER = ("learned", "regained", "kept", "forgotten", "never right yet", "still forgotten")
-
-
 def ledger(store: ItemStore, run: Run, task: str) -> list[dict[str, int]] | None:
     """For each checkpoint but the first: how many items were learned (right for the first time), regained (right
     again), kept, forgotten since the checkpoint before, or stayed wrong. None when answers are missing."""
     items = [store.items(run, checkpoint, task) for checkpoint in run.checkpoints]
     if any(i is None for i in items):
         return None
-    keys = [key for key in items[0].rows if all(key in i.rows for i in items)]
-    counts = [dict.fromkeys(LEDGER, 0) for _ in items[1:]]
-    for key in keys:
+    counts = [dict.fromkeys(WORDS, 0) for _ in items[1:]]
+    for key in common_keys(items):
         history = [i.right[key] for i in items]
         for index in range(1, len(history)):
             counts[index - 1][transition(history[: index + 1])] += 1
     return counts
 
 
-def transition(history: list[bool]) -> str:
-    """The ledger word for an item whose answers were right or wrong in this order."""
-    *before, previous, now = history
-    ever = previous or any(before)
-    if now:
-        return "kept" if previous else "regained" if ever else "learned"
-    return "forgotten" if previous else "still forgotten" if ever else "never right yet"
+def common_keys(items: list[Items]) -> list[str]:
+    """Ids of the questions that were answered at every checkpoint."""
+    return [key for key in items[0].rows if all(key in i.rows for i in items)]
 
 
-def _credit(score: dict, row: dict) -> float:
-    rule = RULES.get(score["primary"], RULES["strict"])
-    return rule(str(row.get("answer") or ""), row.get("gold") or "", row.get("options") or ()).score
+def _item_scores(task: str, path: Path, rows: list[dict]) -> list[float]:
+    """Credit in [0, 1] of each row under the task's primary rule; empty for a task that this program does not know."""
+    try:
+        known_task = task_without_items(task)
+    except UserError:
+        return []
+    try:
+        scores = item_scores(known_task, rows)
+        return [float(scores[row["question_id"]]) for row in rows]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: a row is no answer row ({type(error).__name__}: {error}); score it again") from None

@@ -1,7 +1,8 @@
 """The item ledger between consecutive checkpoints, summed over tasks, as the report shows it."""
 
+from .ledger import WORDS
 from .report_data import GROUPS, Run
-from .report_items import LEDGER, ItemStore, ledger
+from .report_items import ItemStore, ledger
 
 # As bars are read from left to right: right now, then wrong now.
 ORDER = ("kept", "regained", "learned", "forgotten", "still forgotten", "never right yet")
@@ -26,7 +27,7 @@ def _run_ledger(store: ItemStore, run: Run) -> dict:
                 missing.append(str(score["title"]))
             continue
         tasks.append({"title": score["title"], "steps": [_step(run, i, c) for i, c in enumerate(counts)]})
-        summed = groups.setdefault(score["group"], [dict.fromkeys(LEDGER, 0) for _ in counts])
+        summed = groups.setdefault(score["group"], [dict.fromkeys(WORDS, 0) for _ in counts])
         for total, part in zip(summed, counts, strict=True):
             for word, number in part.items():
                 total[word] += number

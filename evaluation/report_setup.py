@@ -26,7 +26,10 @@ def _mapping(value: object) -> dict:
 
 def _model(recipe: dict) -> list[tuple[str, object]]:
     model = _mapping(recipe.get("model"))
-    return [(key.replace("_", " "), model.get(key)) for key in ("checkpoint", "vision_encoder", "projector", "language_model")]
+    return [
+        (key.replace("_", " "), model.get(key))
+        for key in ("checkpoint", "vision_encoder", "projector", "language_model")
+    ]
 
 
 def _stages(run: Run) -> list[dict]:
@@ -59,7 +62,9 @@ def _data(plan: dict) -> list[dict]:
     found: dict[str, dict] = {}
     for place in (plan, *(s for s in plan.get("stages") or [] if isinstance(s, dict))):
         sets = place.get("data")
-        entries = sets.items() if isinstance(sets, dict) else [(s.get("name"), s) for s in sets or [] if isinstance(s, dict)]
+        entries = (
+            sets.items() if isinstance(sets, dict) else [(s.get("name"), s) for s in sets or [] if isinstance(s, dict)]
+        )
         for name, entry in entries:
             if isinstance(entry, dict):
                 row = found.setdefault(str(name), {"name": str(name), "rows": None, "sha256": None})

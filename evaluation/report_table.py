@@ -5,7 +5,7 @@ from .report_items import ItemStore, change, group_mean, shared_tasks
 
 
 def score_table(store: ItemStore, runs: list[Run]) -> dict:
-    """{"columns", "sections", "footnotes"}: sections hold an optional mean row and the tasks; cells follow the columns."""
+    """{"columns", "sections", "footnotes"}: a section holds a mean row or None, and tasks; cells follow the columns."""
     columns = [(index, run, i) for index, run in enumerate(runs) for i in range(len(run.checkpoints))]
     footnotes: list[str] = []
     sections = []
@@ -21,7 +21,9 @@ def score_table(store: ItemStore, runs: list[Run]) -> dict:
             if score["group"] == group and is_accuracy(score) == accuracies
         )
         if tasks:
-            mean = [_mean_cell(store, run, i, group) for _, run, i in columns] if accuracies and len(tasks) > 1 else None
+            mean = (
+                [_mean_cell(store, run, i, group) for _, run, i in columns] if accuracies and len(tasks) > 1 else None
+            )
             rows = [_task_rows(store, runs, columns, task, footnotes) for task in tasks]
             sections.append({"group": group, "title": title, "mean": mean, "tasks": rows})
     return {"columns": [_header(runs, *column) for column in columns], "sections": sections, "footnotes": footnotes}
@@ -65,19 +67,51 @@ def _task_rows(store: ItemStore, runs: list[Run], columns: list, task: str, foot
     head = primary(about)
     keys = dict.fromkeys([_key(head)])
     keys |= dict.fromkeys(_key(score) for _, checkpoint in seen for score in checkpoint.tasks[task]["scores"])
-    lines = []
+    lines, same = [], []
     for rule, metric in keys:
         main = (rule, metric) == _key(head)
         cells = [_cell(store, run, i, task, rule, metric, main) for _, run, i in columns]
-        lines.append({"rule": rule, "metric": metric, "main": main, "cells": cells})
-    marks = []
-    for note in about.get("notes") or []:
+        if not main and _equal(cells, lines[0]["cells"]):
+            same.append(rule if metric == "accuracy" else f"{rule} {metric.replace('_', ' ')}")
+        else:
+            lines.append({"rule": rule, "metric": metric.replace("_", " "), "main": main, "cells": cells})
+    several = len({rule for rule, _ in keys}) > 1
+    differ = [run.checkpoints[i].tasks.get(task) for _, run, i in columns]
+    agree = several and not any(score and score.get("disagreements") for score in differ)
+    return {
+        "task": task,
+        "title": about["title"],
+        "lines": lines,
+        "same": same,
+        "agree": agree,
+        "differ": differ if several and not agree else None,
+        "marks": _place_notes(columns, task, lines[0]["cells"], footnotes),
+    }
+
+
+def _equal(cells: list[dict | None], others: list[dict | None]) -> bool:
+    """Whether two lines say the same in every column, so that one of them is enough."""
+    return all(
+        (a is None and b is None) or (a and b and all(a[k] == b[k] for k in ("value", "low", "high", "n")))
+        for a, b in zip(cells, others, strict=True)
+    )
+
+
+def _place_notes(columns: list, task: str, cells: list[dict | None], footnotes: list[str]) -> list[int]:
+    """Number the task's notes. Those of every column are returned; a cell gets ("marks") those of its column alone."""
+    notes = [(run.checkpoints[i].tasks.get(task) or {}).get("notes") or [] for _, run, i in columns]
+    everywhere = [note for note in notes[-1] if all(note in some for some in notes)]
+
+    def number(note: str) -> int:
         if note not in footnotes:
             footnotes.append(note)
-        marks.append(footnotes.index(note) + 1)
-    several = len({rule for rule, _ in keys}) > 1
-    differ = [run.checkpoints[i].tasks.get(task) for _, run, i in columns] if several else None
-    return {"task": task, "title": about["title"], "about": about, "lines": lines, "marks": marks, "differ": differ}
+        return footnotes.index(note) + 1
+
+    marks = [number(note) for note in everywhere]
+    for cell, some in zip(cells, notes, strict=True):
+        if cell:
+            cell["marks"] = [number(note) for note in some if note not in everywhere]
+    return marks
 
 
 def _cell(store: ItemStore, run: Run, i: int, task: str, rule: str, metric: str, main: bool) -> dict | None:
@@ -92,12 +126,15 @@ def _cell(store: ItemStore, run: Run, i: int, task: str, rule: str, metric: str,
             moved = change(store, run, run.checkpoints[i - 1], run.checkpoints[i], [task])
             delta = _delta(moved.value, moved.clear, higher)
         else:
-            apart = (score.get("low") or 0) > (before.get("high") or 0) or (score.get("high") or 0) < (
-                before.get("low") or 0
-            )
-            delta = _delta(score["value"] - before["value"], apart, higher)
+            delta = _delta(score["value"] - before["value"], _apart(before, score), higher)
     digits = 2 if score.get("unit") == "perplexity" else 1
-    return {**score, "delta": delta, "digits": digits}
+    return {**score, "delta": delta, "digits": digits, "marks": []}
+
+
+def _apart(a: dict, b: dict) -> bool:
+    """Whether two intervals share no point; False where one is missing."""
+    ends = (a.get("low"), a.get("high"), b.get("low"), b.get("high"))
+    return all(known(end) for end in ends) and (ends[2] > ends[1] or ends[3] < ends[0])
 
 
 def _score(checkpoint: Checkpoint, task: str, rule: str, metric: str) -> dict | None:
@@ -112,4 +149,4 @@ def _key(score: dict) -> tuple[str, str]:
 def _delta(value: float, clear: bool, higher_is_better: bool) -> dict:
     """A change as it is shown: `tone` is better, worse, or unclear (the interval holds zero)."""
     tone = "unclear" if not clear else "better" if (value > 0) == higher_is_better else "worse"
-    return {"value": value, "tone": tone, "arrow": "▲" if value > 0 else "▼" if value < 0 else "＝"}
+    return {"value": value, "tone": tone, "arrow": "▲" if value > 0 else "▼" if value < 0 else ""}

@@ -12,7 +12,7 @@ def visible(value: object) -> object:
 
     jinja2 calls it on every value a template prints, before escaping, so that no text can forget it.
     """
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isascii() and value.isprintable():
+    if not isinstance(value, str) or isinstance(value, Markup) or (value.isascii() and value.isprintable()):
         return value
     return "".join(_shown(letter) for letter in value)
 

@@ -1,4 +1,4 @@
-"""Made-up run folders for the report's tests: the same files a real run leaves, from a model that is a table of odds."""
+"""Made-up run folders for the report's tests: the files a real run leaves, from a model that is a table of odds."""
 
 import json
 import math
@@ -86,7 +86,7 @@ def _task_score(folder, images: Path, checkpoint, task, group, share, rows) -> d
         if task.endswith(("true_false", "presence")):
             gold, other = ("yes", "no") if number % 2 else ("no", "yes")
         elif group == "general":
-            gold, other = str(number), str(number + 1000)
+            gold, other = str(number), "a house"
         # An item's difficulty is its own, so that checkpoints agree on what is easy, as real ones do.
         hard = 0.7 * draw("hard", task, number).random() + 0.3 * draw("hard", task, number, checkpoint).random()
         answers.append(
@@ -177,15 +177,16 @@ def _metrics(stages, sizes, odds, checkpoints):
             seen += 30
             noise = float(draw("loss", stage, step).normal(0, 0.08))
             loss = 0.3 + 2.5 * np.exp(-step / 12) / (index + 1) + noise
-            yield {"kind": "train", "stage": stage, "step": step, "samples_seen": seen, "loss": loss, "lr": {"projector": 1e-3}}  # fmt: skip
+            place = {"stage": stage, "step": step, "samples_seen": seen}
+            yield {"kind": "train", **place, "loss": loss, "lr": {"projector": 1e-3}}
             if step % 5 == 0 and step * 30 < sizes[stage]:
                 share = step * 30 / sizes[stage]
                 for task in odds:
                     old, new = before[task]["scores"][0]["value"], after[task]["scores"][0]["value"]
                     value = float(np.clip(old + (new - old) * share + draw(task, seen).normal(0, 5), 0, 100))
-                    yield {"kind": "eval", "stage": stage, "step": step, "samples_seen": seen, "task": task,
-                           "group": odds[task][0], "rule": before[task]["primary"], "metric": before[task]["scores"][0]["metric"], "value": value,
-                           "low": value - 9, "high": value + 9, "n": 50, "subset": True}  # fmt: skip
+                    about = {"task": task, "group": odds[task][0], "rule": before[task]["primary"]}
+                    about |= {"metric": before[task]["scores"][0]["metric"], "n": 50, "subset": True}
+                    yield {"kind": "eval", **place, **about, "value": value, "low": value - 9, "high": value + 9}
 
 
 def _plan(name, stages, sizes) -> dict:
