@@ -57,17 +57,17 @@ def _stage(run: Run, stage: dict) -> dict:
     }
 
 
-def _data(plan: dict) -> list[dict]:
-    """Data sets with rows and hash, wherever the plan keeps them: at its top or inside the stages."""
-    found: dict[str, dict] = {}
-    for place in (plan, *(s for s in plan.get("stages") or [] if isinstance(s, dict))):
-        sets = place.get("data")
-        entries = (
-            sets.items() if isinstance(sets, dict) else [(s.get("name"), s) for s in sets or [] if isinstance(s, dict)]
-        )
-        for name, entry in entries:
-            if isinstance(entry, dict):
-                row = found.setdefault(str(name), {"name": str(name), "rows": None, "sha256": None})
-                row["rows"] = row["rows"] or entry.get("rows")
-                row["sha256"] = row["sha256"] or entry.get("sha256")
+def _data(value: object, name: str = "", found: dict[str, dict] | None = None) -> list[dict]:
+    """Data sets with rows and hash: whatever in the plan carries a sha256, under its name or the key it stands at."""
+    found = {} if found is None else found
+    if isinstance(value, dict):
+        name = str(value.get("name") or name)
+        if "sha256" in value:
+            row = found.setdefault(name, {"name": name, "rows": value.get("rows"), "sha256": value["sha256"]})
+            row["sha256"] = row["sha256"] or value["sha256"]
+        for key, part in value.items():
+            _data(part, str(key), found)
+    elif isinstance(value, list):
+        for part in value:
+            _data(part, name, found)
     return list(found.values())

@@ -1,7 +1,13 @@
 """The report's table: a row a task and rule, a column a checkpoint, never a number without n and interval."""
 
+import re
+
 from .report_data import GROUPS, Checkpoint, Run, is_accuracy, known, primary
 from .report_items import ItemStore, change, group_mean, shared_tasks
+
+COUNTED = re.compile(
+    r"([\d,]+) of ([\d,]+) (.+)", re.S
+)  # a note that counts: "12 of 300 answers unparsed under strict"
 
 
 def score_table(store: ItemStore, runs: list[Run]) -> dict:
@@ -67,26 +73,22 @@ def _task_rows(store: ItemStore, runs: list[Run], columns: list, task: str, foot
     head = primary(about)
     keys = dict.fromkeys([_key(head)])
     keys |= dict.fromkeys(_key(score) for _, checkpoint in seen for score in checkpoint.tasks[task]["scores"])
-    lines, same = [], []
+    lines: list[dict] = []
     for rule, metric in keys:
         main = (rule, metric) == _key(head)
         cells = [_cell(store, run, i, task, rule, metric, main) for _, run, i in columns]
-        if not main and _equal(cells, lines[0]["cells"]):
-            same.append(rule if metric == "accuracy" else f"{rule} {metric.replace('_', ' ')}")
+        twin = None if main else next((line for line in lines if _equal(cells, line["cells"])), None)
+        if twin:
+            twin["same"].append(rule if metric == "accuracy" else f"{rule} {metric.replace('_', ' ')}")
         else:
-            lines.append({"rule": rule, "metric": metric.replace("_", " "), "main": main, "cells": cells})
-    several = len({rule for rule, _ in keys}) > 1
-    differ = [run.checkpoints[i].tasks.get(task) for _, run, i in columns]
-    agree = several and not any(score and score.get("disagreements") for score in differ)
-    return {
-        "task": task,
-        "title": about["title"],
-        "lines": lines,
-        "same": same,
-        "agree": agree,
-        "differ": differ if several and not agree else None,
-        "marks": _place_notes(columns, task, lines[0]["cells"], footnotes),
-    }
+            lines.append({"rule": rule, "metric": metric.replace("_", " "), "main": main, "cells": cells, "same": []})
+    scores = [run.checkpoints[i].tasks.get(task) for _, run, i in columns]
+    counts, marks = _place_notes(scores, lines[0]["cells"], footnotes)
+    if len({rule for rule, _ in keys}) > 1:
+        counts.insert(
+            0, ("rules differ", [score and (score.get("disagreements") or 0, score["n"]) for score in scores])
+        )
+    return {"task": task, "title": about["title"], "lines": lines, "counts": counts, "marks": marks}
 
 
 def _equal(cells: list[dict | None], others: list[dict | None]) -> bool:
@@ -97,10 +99,22 @@ def _equal(cells: list[dict | None], others: list[dict | None]) -> bool:
     )
 
 
-def _place_notes(columns: list, task: str, cells: list[dict | None], footnotes: list[str]) -> list[int]:
-    """Number the task's notes. Those of every column are returned; a cell gets ("marks") those of its column alone."""
-    notes = [(run.checkpoints[i].tasks.get(task) or {}).get("notes") or [] for _, run, i in columns]
-    everywhere = [note for note in notes[-1] if all(note in some for some in notes)]
+def _place_notes(
+    scores: list[dict | None], cells: list[dict | None], footnotes: list[str]
+) -> tuple[list[tuple[str, list]], list[int]]:
+    """The task's notes as rows of counts ("12 of 300 answers unparsed": one row for all columns) and as footnotes.
+
+    Footnotes of every column are returned as numbers; those of one column are put into its cell ("marks").
+    """
+    notes = [(score or {}).get("notes") or [] for score in scores]
+    counts: dict[str, list] = {}
+    for column, some in enumerate(notes):
+        for note in some:
+            if match := COUNTED.fullmatch(note):
+                row = counts.setdefault(match[3], [score and (0, score.get("n")) for score in scores])
+                row[column] = int(match[1].replace(",", "")), int(match[2].replace(",", ""))
+    plain = [[note for note in some if not COUNTED.fullmatch(note)] for some in notes]
+    everywhere = [note for note in plain[-1] if all(note in some for some in plain)]
 
     def number(note: str) -> int:
         if note not in footnotes:
@@ -108,10 +122,10 @@ def _place_notes(columns: list, task: str, cells: list[dict | None], footnotes: 
         return footnotes.index(note) + 1
 
     marks = [number(note) for note in everywhere]
-    for cell, some in zip(cells, notes, strict=True):
+    for cell, some in zip(cells, plain, strict=True):
         if cell:
             cell["marks"] = [number(note) for note in some if note not in everywhere]
-    return marks
+    return list(counts.items()), marks
 
 
 def _cell(store: ItemStore, run: Run, i: int, task: str, rule: str, metric: str, main: bool) -> dict | None:

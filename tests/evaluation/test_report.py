@@ -128,13 +128,24 @@ def test_rising_perplexity_is_shown_as_worse(page):
 def test_rules_stand_beside_numbers_and_their_disagreements(page):
     text = Page(page).text
     assert "<code>released</code>" in page
-    assert "the same under strict" in text
-    assert "rules differ on 3 of 60" in text
+    assert "the same: strict" in text
+    assert "rules differ 3 of 60" in text
 
 
 def test_notes_are_footnotes(page):
     assert "<sup>1</sup>" in page
     assert "solvable from the text alone" in page[page.index('class="footnotes"') :]
+
+
+def test_notes_that_count_are_one_row_over_all_checkpoints(runs, tmp_path):
+    def edit(scores):
+        for number, checkpoint in enumerate(scores["checkpoints"]):
+            notes = [f"{number} of 60 answers unparsed under strict"] if number else []
+            checkpoint["tasks"]["fgbmk/cub/species/choice"]["notes"] = notes
+
+    write_report([edited(runs[1], tmp_path, "notes", edit)], tmp_path / "out.html")
+    text = Page((tmp_path / "out.html").read_text()).text
+    assert "answers unparsed under strict 0 of 60 1 of 60 2 of 60 3 of 60" in text
 
 
 def test_curves_hold_stage_names_and_marks_of_both_sizes(page):
