@@ -154,8 +154,6 @@ def rows_on_disk(path: Path) -> Iterator[dict]:
             if number == len(lines):  # without its newline: torn
                 return
             raise UserError(f"{path}, line {number}: not an answer row; move the file away to ask again") from None
-        if number == len(lines):  # whole by luck, but the next append would run into it
-            return
         yield row
 
 

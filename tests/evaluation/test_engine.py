@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data_builders.errors import UserError
 from evaluation.engine import ask, evaluate, subset_of
 from evaluation.scoring import score_answers
-from evaluation.task import load_tasks
+from evaluation.task import load_tasks, task_without_items
 
 ALL = ["fgbmk", "frow", "drawn", "perplexity"]
 
@@ -139,6 +139,15 @@ def test_answers_of_another_model_or_setting_are_not_reused(tasks, tmp_path, cha
     assert {row["answer"] for name, rows in answers.items() if "perplexity" not in name for row in rows} == {"new"}
 
 
+def test_a_subset_asked_of_another_model_leaves_no_answer_of_the_first(tasks, tmp_path):
+    ask(FakeAnswerer(lambda *_: "old"), tasks, tmp_path)
+    model = FakeAnswerer(lambda *_: "new")
+    model.model_hash = "hash-2"
+    ask(model, tasks, tmp_path, subset=4)
+    rows = [json.loads(line) for line in (tmp_path / "fgbmk__cub__species__choice.jsonl").read_text().splitlines()]
+    assert [row["answer"] for row in rows] == ["new"] * 4
+
+
 def test_a_changed_image_or_prompt_is_asked_again_and_a_changed_gold_is_not(tmp_path):
     data = make_benchmark(tmp_path / "data")
     ask(FakeAnswerer(lambda *_: "1"), load_tasks(["drawn_count"], [data]), tmp_path / "out")
@@ -216,6 +225,15 @@ def test_scores_do_not_depend_on_the_order_of_rows(tasks, tmp_path_factory, rand
         rows = answers[task.name][:]
         random.shuffle(rows)
         assert score_answers(task, rows) == score_answers(task, answers[task.name])
+
+
+def test_graded_scores_do_not_depend_on_the_order_of_rows():
+    # sums of such numbers differ in their last digit when they are added in another order
+    golds = ["abcdefg", "abcdefghi", "abc", "abcdefghijk", "abcdefghijklm", "abcdef"]
+    row = {"image": "one.png", "category": "x", "question": "?", "answer": "abcdefz", "finished": True}
+    rows = [{**row, "question_id": index, "gold": gold} for index, gold in enumerate(golds * 3)]
+    task = task_without_items("drawn/document")
+    assert len({score_answers(task, rows[k:] + rows[:k]).main.value for k in range(len(rows))}) == 1
 
 
 def test_odd_answers_are_kept_whole(tasks, tmp_path):

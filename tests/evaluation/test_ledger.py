@@ -27,7 +27,7 @@ def test_transition(history, word):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Three checkpoints: general skills only; both; species only."""
+    """Three checkpoints: counting half; counting well and half the species; species, and hardly counting."""
     root = tmp_path_factory.mktemp("run")
     tasks = load_tasks(
         ["fgbmk/cub/species/short_answer", "drawn/count", "frow", "perplexity"], [make_benchmark(root / "d")]
@@ -45,7 +45,7 @@ def run(tmp_path_factory):
         answerer.model_hash = f"{species}-{count}"
         return answerer
 
-    for index, (name, species, count) in enumerate([("start", 0, 4), ("align", 4, 4), ("sft", 6, 1)]):
+    for index, (name, species, count) in enumerate([("start", 0, 2), ("align", 4, 4), ("sft", 6, 1)]):
         scores = evaluate(model(species, count), tasks, folder / "answers" / name)
         stage = None if name == "start" else name
         more = {"stage": stage, "samples_seen": index * 100, "step": index, "model_hash": f"{species}-{count}"}
@@ -109,9 +109,10 @@ def test_items_give_the_score_that_is_on_record(run):
 def test_changes_are_paired_with_interval_and_exact_p(run):
     found = {one.task: one for one in changes(read_run(run))}
     one = found["drawn/count"]
-    assert (one.before, one.after, one.n) == (100, 25, 4)
-    assert one.low <= -75 <= one.high
-    assert one.p == pytest.approx(2 * 0.5**3)
+    assert (one.before, one.after, one.n) == (50, 25, 4)
+    assert one.low <= -25 <= one.high
+    assert one.p == 1  # one question got worse, none better
+    assert found["fgbmk/cub/species/short_answer"].p == pytest.approx(2 * 0.5**6)
 
 
 def test_a_folder_without_scores_is_refused(tmp_path):
