@@ -112,7 +112,7 @@ def write_training_set(
         rows=count,
         images=len(images),
         sha256=sha256_file(folder / "rows.jsonl"),
-        image_root=os.path.relpath(image_root, folder),
+        image_root=os.path.relpath(Path(image_root).resolve(), folder.resolve()),
         sources=sources,
         splits=splits,
         options=options or {},

@@ -1,0 +1,133 @@
+"""All builders by name, and the one way to run them: build what is missing, return at once when it is there."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import caption, fgbmk, questions, short_answer
+from .errors import UserError
+from .files import read_json
+from .options import Options, parse_options
+
+
+def in_out(out: Path, options: Options) -> Path:
+    return out
+
+
+@dataclass(frozen=True)
+class Builder:
+    """`run(root, out, options)` writes into `out`, the manifest last; `folder` says where that manifest lies."""
+
+    summary: str
+    options: type[Options]
+    version: int
+    run: Callable[[Path, Path, Options], None]
+    needs_root: bool = True
+    folder: Callable[[Path, Options], Path] = in_out
+
+
+BUILDERS: dict[str, Builder] = {
+    "short_answer": Builder(
+        "training rows: one question per image, its category as the answer",
+        short_answer.ShortAnswerOptions,
+        short_answer.VERSION,
+        short_answer.build,
+    ),
+    "questions": Builder(
+        "training rows: true/false, choice and short-answer questions as FG-BMK asks them, from training images",
+        questions.QuestionsOptions,
+        questions.VERSION,
+        questions.build,
+    ),
+    "caption": Builder(
+        "training rows: a plain caption per image", caption.CaptionOptions, caption.VERSION, caption.build
+    ),
+    "fgbmk": Builder(
+        "benchmark questions: FG-BMK's hierarchical files from the test split",
+        fgbmk.FgbmkOptions,
+        fgbmk.VERSION,
+        fgbmk.build,
+        folder=fgbmk.manifest_folder,
+    ),
+}
+
+
+def find_builder(what: str) -> Builder:
+    if what not in BUILDERS:
+        raise UserError(f"no builder {what!r}; there are: {', '.join(BUILDERS)}")
+    return BUILDERS[what]
+
+
+def differences(manifest: dict, what: str, builder: Builder, options: Options, folder: Path, root: Path | None) -> list:
+    """What would be built otherwise now, one text per difference; empty when the same would be built."""
+    found = []
+    for name, was, now in (
+        ("builder", manifest.get("builder"), what),
+        ("version of the builder", manifest.get("version"), builder.version),
+    ):
+        if was != now:
+            found.append(f"{name} was {was}, is {now}")
+    if manifest.get("builder") != what:
+        return found
+    was, now = manifest.get("options", {}), options.identity()
+    found += [
+        f"{key} was {was.get(key)!r}, is {now.get(key)!r}" for key in {**was, **now} if was.get(key) != now.get(key)
+    ]
+    if root is not None and builder.needs_root and isinstance(manifest.get("image_root"), str):
+        built_from = (folder.resolve() / manifest["image_root"]).resolve()
+        given = root.resolve()
+        # A source's image root may be a folder inside the data set's own (GroceryStoreDataset/dataset).
+        if built_from != given and given not in built_from.parents:
+            found.append(f"root was {built_from}, is {given}")
+    return found
+
+
+def same_build(out: Path, what: str, options: dict, root: Path | None = None) -> bool:
+    """Is what `build` would write already there, whole and with equal options (and root, where given)?"""
+    builder = find_builder(what)
+    checked = parse_options(builder.options, options, what)
+    folder = builder.folder(Path(out), checked)
+    if not (folder / "manifest.json").exists():
+        return False
+    return not differences(read_json(folder / "manifest.json"), what, builder, checked, folder, root)
+
+
+def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
+    """Build `what` into `out` unless it is there already; return its manifest.
+
+    UserError for unknown builders and options, a missing root, faulty source data, and a folder that holds something
+    else.
+    """
+    builder = find_builder(what)
+    checked = parse_options(builder.options, options, what)
+    out = Path(out)
+    root = Path(root) if root is not None else None
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; name a folder")
+    folder = builder.folder(out, checked)
+    path = folder / "manifest.json"
+    if path.exists():
+        if changed := differences(read_json(path), what, builder, checked, folder, root):
+            raise UserError(
+                f"{folder} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
+            )
+        return read_json(path)
+    if builder.needs_root and root is None:
+        raise UserError(f"{what} reads a data set: add --root DIR, the data set's own folder")
+    builder.run(root if root is not None else out, out, checked)
+    return read_json(path)
+
+
+def command_line(what: str, root: Path | None, out: Path, options: dict) -> str:
+    """What a user would type to build it."""
+    words = ["python", "-m", "data_builders", what]
+    if root is not None:
+        words += ["--root", str(root)]
+    words += ["--out", str(out)]
+    for key, value in options.items():
+        if value is None:
+            continue
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words += ["--" + key.replace("_", "-"), text]
+    return shlex.join(words)

@@ -1,0 +1,21 @@
+"""A list of single pictures: manifest.jsonl with `image`, `wnid`, `class_name` (one picture of each ImageNet class)."""
+
+from pathlib import Path
+
+from ..errors import UserError
+from ..files import read_jsonl
+from .base import LabelledImage, Level, Source, check_images, readable
+
+
+def read(root: Path) -> Source:
+    """One level, category; every picture is a training picture."""
+    path = root / "manifest.jsonl"
+    rows = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        if not isinstance(row.get("image"), str) or not isinstance(row.get("class_name"), str):
+            raise UserError(f"{path}, line {number}: a row must have image and class_name as text, not {row}")
+        rows.append(
+            LabelledImage(row["image"], readable(row["class_name"]), "train", {}, {"wnid": row.get("wnid", "")})
+        )
+    images = check_images("imagenet_1each", root, rows, path)
+    return Source("imagenet_1each", root, images, (Level("category", "category", "categories"),))
