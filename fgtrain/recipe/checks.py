@@ -1,0 +1,153 @@
+"""What the schema cannot see: values that are each allowed but impossible together."""
+
+import re
+from collections.abc import Iterator
+
+from .problems import Key, Problem, instead
+from .schema import PARTS, PLACEHOLDERS, START, Recipe
+
+
+def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
+    """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
+    found = [*_model(recipe), *_data(recipe), *_stages(recipe), *_evaluation(recipe), *_placeholders(recipe)]
+    return [problem for problem, needs in found if not any(_touches(key, damaged) for key in needs)]
+
+
+def _touches(key: Key, damaged: set[Key]) -> bool:
+    """Is something at, around or inside `key` damaged?"""
+    return any(key[: len(bad)] == bad[: len(key)] for bad in damaged)
+
+
+Found = Iterator[tuple[Problem, list[Key]]]  # a problem, and the keys that it was concluded from
+
+
+def _model(recipe: Recipe) -> Found:
+    model = recipe.model
+    keys: list[Key] = [("model", part) for part in ("checkpoint", *PARTS)]
+    given = [part for part in PARTS if getattr(model, part) is not None]
+    if model.checkpoint is not None and given:
+        text = f"is {model.checkpoint}, but {', '.join(given)} {'are' if len(given) > 1 else 'is'} given too. "
+        text += "A model is either a released checkpoint or composed of parts: set the other to null"
+        yield Problem(("model", "checkpoint"), text), keys
+    elif model.checkpoint is None and not given:
+        text = f"names no model. Give checkpoint (a released LVLM), or {', '.join(PARTS)}"
+        yield Problem(("model",), text), keys
+    elif model.checkpoint is None:
+        for part in PARTS:
+            if part not in given:
+                yield Problem(("model", part), "is missing. A composed model has " + ", ".join(PARTS)), keys
+    if model.image_tokens is not None and model.max_tokens <= model.image_tokens * model.max_tiles:
+        tokens = model.image_tokens * model.max_tiles
+        tiles = f" ({model.image_tokens} x {model.max_tiles} tiles)" if model.max_tiles > 1 else ""
+        text = f"is {model.max_tokens}, which leaves no room for text beside {tokens} image tokens{tiles}"
+        sizes: list[Key] = [("model", key) for key in ("max_tokens", "image_tokens", "max_tiles")]
+        yield Problem(("model", "max_tokens"), text), sizes
+    if recipe.devices.pack_tokens < model.max_tokens:
+        text = f"is {recipe.devices.pack_tokens}, but a sample may have {model.max_tokens} (model.max_tokens). "
+        text += f"Write {model.max_tokens} or more"
+        yield Problem(("devices", "pack_tokens"), text), [("devices", "pack_tokens"), ("model", "max_tokens")]
+
+
+def _data(recipe: Recipe) -> Found:
+    for name, data_set in recipe.data.items():
+        key: Key = ("data", name)
+        needs: list[Key] = [(*key, "what"), (*key, "path")]
+        if data_set.what is not None and data_set.path is not None:
+            text = f"has both what ({data_set.what}) and path ({data_set.path}). "
+            yield Problem(key, text + "It is either built or lies there: set one of them to null"), needs
+        elif data_set.what is None and data_set.path is None:
+            text = "says neither what builds it nor where it lies. Give what: BUILDER or path: FOLDER"
+            yield Problem(key, text), needs
+        elif data_set.what is None and (data_set.root is not None or data_set.options):
+            text = "has a path and a builder's root or options. A set that lies at a path is not built: remove them"
+            yield Problem(key, text), needs
+
+
+def _stages(recipe: Recipe) -> Found:
+    devices = recipe.devices
+    together = devices.per_device_batch_size * devices.world_size
+    counts: list[Key] = [("devices", key) for key in ("per_device_batch_size", "count", "nodes")]
+    for name, stage in recipe.stages.items():
+        key: Key = ("stages", name)
+        for data_set in stage.mix:
+            if data_set not in recipe.data:
+                text = f"names a data set that `data` does not declare. {instead(data_set, recipe.data)}"
+                yield Problem((*key, "mix", data_set), text), [("data", data_set), (*key, "mix", data_set)]
+        if not stage.enabled:
+            continue
+        if not stage.mix:
+            text = (
+                f"is empty: the stage has nothing to learn from. {_declared(recipe)}, or switch it off: enabled: false"
+            )
+            yield Problem((*key, "mix"), text), [(*key, "mix")]
+        if not stage.train:
+            text = f"is empty: the stage trains nothing. Name a part and its learning rate ({', '.join(PARTS)}), "
+            yield Problem((*key, "train"), text + "or switch the stage off: enabled: false"), [(*key, "train")]
+        if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
+            text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
+            yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
+        if stage.global_batch_size % together:
+            text = f"is {stage.global_batch_size}, not a multiple of {together} ({_product(recipe)}). "
+            text += f"Nearest that {_multiples(stage.global_batch_size, together)}"
+            yield Problem((*key, "global_batch_size"), text), [*counts, (*key, "global_batch_size")]
+
+
+def _declared(recipe: Recipe) -> str:
+    if not recipe.data:
+        return "Declare data sets under `data` and name them here"
+    return f"Name data sets and their passes (declared: {', '.join(recipe.data)})"
+
+
+def _product(recipe: Recipe) -> str:
+    devices = recipe.devices
+    text = f"{devices.per_device_batch_size} per device x {devices.count} device{'s' * (devices.count > 1)}"
+    return f"{text} x {devices.nodes} nodes" if devices.nodes > 1 else text
+
+
+def _multiples(value: int, step: int) -> str:
+    below = value // step * step
+    found = [str(multiple) for multiple in (below, below + step) if multiple]
+    return f"{'are' if len(found) > 1 else 'is'}: {', '.join(found)}"
+
+
+def _evaluation(recipe: Recipe) -> Found:
+    known = [START, *recipe.enabled_stages]
+    for index, name in enumerate(recipe.evaluation.at):
+        key: Key = ("evaluation", "at", index)
+        if name in known:
+            continue
+        if name in recipe.stages:
+            left = ", ".join(other for other in recipe.evaluation.at if other in known)
+            text = f"is {name}, a stage that is switched off. Write evaluation.at: [{left}]"
+        else:
+            text = f"is {name}, which is neither {START} nor an enabled stage. {instead(name, known)}"
+        yield Problem(key, text), [("stages", name, "enabled"), ("evaluation", "at")]
+
+
+def _texts(recipe: Recipe) -> Iterator[tuple[Key, str]]:
+    """Every text that may hold a placeholder."""
+    for key in ("data_root", "built_root", "runs_root"):
+        if (value := getattr(recipe, key)) is not None:
+            yield (key,), value
+    for key in ("checkpoint", "vision_encoder", "language_model"):
+        if (value := getattr(recipe.model, key)) is not None:
+            yield ("model", key), value
+    for name, data_set in recipe.data.items():
+        for key in ("root", "path"):
+            if (value := getattr(data_set, key)) is not None:
+                yield ("data", name, key), value
+    for index, item in enumerate(recipe.prepare):
+        yield ("prepare", index, "out"), item.out
+        if item.root is not None:
+            yield ("prepare", index, "root"), item.root
+    for index, folder in enumerate(recipe.evaluation.data):
+        yield ("evaluation", "data", index), folder
+
+
+def _placeholders(recipe: Recipe) -> Found:
+    for key, text in _texts(recipe):
+        for name in re.findall(r"\{(\w+)\}", text):
+            if len(key) == 1:
+                yield Problem(key, f"is {text}; a root holds no placeholder itself"), [key]
+            elif name not in PLACEHOLDERS:
+                yield Problem(key, f"is {text}; {{{name}}} is no placeholder. {instead(name, PLACEHOLDERS)}"), [key]

@@ -1,0 +1,124 @@
+"""Reads a recipe file: the chain of `extends`, the command line on top, every mistake in one message."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fgtrain.errors import UserError
+
+from .merge import COMMAND_LINE, apply_override, merge
+from .problems import Key, Place, Problem, nearest, raise_problems
+from .schema import Recipe
+from .validate import validate
+from .yaml_reader import Source, read_yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCHEMA_KEYS = list(Recipe.model_fields)
+
+
+def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe at `path` (looked for here, then beside the package), with `key=value` overrides laid over it.
+
+    Raises one UserError that lists every mistake of the file, of those it extends and of the overrides.
+    """
+    file = find_recipe(path)
+    values, places, problems = _chain(file)
+    if not isinstance(values, dict):
+        raise_problems(shown(file), problems)
+        raise UserError(
+            f"recipe {shown(file)} is empty. A recipe has at least name, model, data and stages{_others(file)}"
+        )
+    for text in overrides:
+        values, key, wrong = apply_override(values, text, SCHEMA_KEYS)
+        problems += wrong
+        if key:
+            places = {k: p for k, p in places.items() if k[: len(key)] != key} | {key: COMMAND_LINE}
+    recipe, wrong = validate(values)
+    problems += [Problem(p.key, p.text, _place(p.key, places)) for p in wrong]
+    raise_problems(shown(file), problems)
+    if recipe is None:
+        raise AssertionError("no recipe and no problem")
+    return recipe
+
+
+def find_recipe(path: str | Path) -> Path:
+    """The recipe's file. UserError with the recipes nearby when there is none."""
+    path = Path(path).expanduser()
+    places = [path] if path.is_absolute() else [path, REPOSITORY / path]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise UserError(f"no recipe {path}{_others(path)}")
+    if found.is_dir():
+        raise UserError(f"recipe {path} is a folder{_others(found / 'x')}")
+    if not found.is_file():
+        raise UserError(f"recipe {path} is not a regular file{_others(found)}")
+    return found
+
+
+def shown(path: Path) -> str:
+    """The path as a person would type it here."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:  # another drive
+        return str(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _others(path: Path) -> str:
+    """Which recipes lie beside `path` (or in recipes/, when that folder holds none), the nearest name first."""
+    for folder in (path.parent, REPOSITORY / path.parent, Path("recipes"), REPOSITORY / "recipes"):
+        recipes = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
+        recipes = [recipe for recipe in recipes if recipe != path]
+        if recipes:
+            near = nearest(path.stem, [recipe.stem for recipe in recipes])
+            lead = ""
+            if near is not None:
+                lead = f" Did you mean {shown(next(recipe for recipe in recipes if recipe.stem == near))}?"
+            return f".{lead} Recipes in {shown(recipes[0].parent)}: {', '.join(recipe.name for recipe in recipes)}"
+    return ""
+
+
+def _chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
+    """The values of `file` laid over those it extends, the place of each key, and what is wrong with the files."""
+    sources: list[Source] = []
+    visited: list[Path] = []
+    problems: list[Problem] = []
+    while True:
+        source = read_yaml(file, shown(file))
+        visited.append(file.resolve())
+        problems += source.problems
+        if source.values is not None and not isinstance(source.values, dict):
+            problems.append(Problem((), "must be a mapping (key: value), not a list or a text", Place(shown(file))))
+            source.values = None
+        sources.append(source)
+        parent = source.values.pop("extends", None) if source.values else None
+        if parent is None:
+            break
+        place = source.places.get(("extends",))
+        if not isinstance(parent, str):
+            problems.append(Problem(("extends",), f"is {parent!r}, must be the name of one file", place))
+            break
+        file = file.parent / parent
+        if not file.is_file():
+            problems.append(Problem(("extends",), f"names {parent}, which does not exist{_others(file)}", place))
+            break
+        if file.resolve() in visited:
+            circle = " -> ".join(p.name for p in [*visited[visited.index(file.resolve()) :], file.resolve()])
+            problems.append(Problem(("extends",), f"goes round in a circle: {circle}", place))
+            break
+    values: Any = None
+    places: dict[Key, Place] = {}
+    for source in reversed(sources):
+        if source.values is not None:
+            values = merge(values, source.values)
+            places |= source.places
+    return values, places, problems
+
+
+def _place(key: Sequence[str | int], places: dict[Key, Place]) -> Place | None:
+    """Where the key, or the nearest thing around it, was written."""
+    for length in range(len(key), 0, -1):
+        if (place := places.get(tuple(key[:length]))) is not None:
+            return place
+    return None

@@ -1,0 +1,88 @@
+"""How one recipe is laid over another, and a command line over both.
+
+Mappings merge deeply, everything else replaces. In an open mapping (one whose keys a person invents: data sets, stages, a
+mix, what is trained, a builder's options) `null` removes a key; elsewhere null is a value like any other.
+"""
+
+from typing import Any
+
+import yaml
+
+from .problems import Key, Place, Problem, instead
+from .yaml_reader import read_override
+
+COMMAND_LINE = Place("command line")
+
+
+def is_open(key: Key) -> bool:
+    """Does the mapping at `key` take keys that a person invents?"""
+    match key:
+        case ("data",) | ("stages",) | ("stages", _, "mix" | "train") | ("data", _, "options"):
+            return True
+        case ("prepare", int(), "options"):
+            return True
+    return len(key) > 3 and is_open(key[:3])  # inside a builder's options
+
+
+def merge(base: Any, over: Any, key: Key = ()) -> Any:
+    """`over` laid over `base`; neither is changed."""
+    if not isinstance(over, dict):
+        return over
+    merged = dict(base) if isinstance(base, dict) else {}
+    for name, value in over.items():
+        if value is None and is_open(key):
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value, (*key, name))
+    return merged
+
+
+def apply_override(values: dict, text: str, schema_keys: list[str]) -> tuple[dict, Key, list[Problem]]:
+    """`values` with one `key=value` laid over them, the key it set, and what is wrong with it.
+
+    A dotted key may make a new entry in an open mapping, but not reach into an entry that is not there.
+    """
+    name, separator, written = text.partition("=")
+    name = name.strip()
+    if not separator or not name or not all(name.split(".")):
+        return values, (), [Problem((), f"{text!r} is not of the form key=value, for example seed=18", COMMAND_LINE)]
+    try:
+        value = read_override(written)
+    except yaml.YAMLError as error:
+        return values, (), [Problem((name,), f"is {written!r}, which is not YAML: {error}", COMMAND_LINE)]
+    parts = name.split(".")
+    if parts[0] not in schema_keys:
+        return values, (), [Problem((name,), f"is no key of a recipe. {instead(parts[0], schema_keys)}", COMMAND_LINE)]
+    here: Any = values
+    key: list[str | int] = []
+    for part in parts[:-1]:
+        if isinstance(here, list):
+            if not (part.isdigit() and int(part) < len(here)):
+                known = [str(i) for i in range(len(here))]
+                problem = Problem((*key, part), f"does not exist. {instead(part, known)}", COMMAND_LINE)
+                return values, (), [problem]
+            key.append(int(part))
+            here = here[int(part)]
+            continue
+        known = list(here) if isinstance(here, dict) else []
+        if is_open(tuple(key)) and part not in known:
+            problem = Problem((*key, part), f"does not exist. {instead(part, known)}", COMMAND_LINE)
+            return values, (), [problem]
+        key.append(part)
+        here = here.get(part) if isinstance(here, dict) else None
+    if isinstance(here, list):
+        text = "is an entry of a list. Give the whole list: " + ".".join(str(k) for k in key) + "=[...]"
+        return values, (), [Problem((*key, parts[-1]), text, COMMAND_LINE)]
+    key.append(parts[-1])
+    return _set(values, tuple(key), value), tuple(key), []
+
+
+def _set(values: Any, key: Key, value: Any, done: Key = ()) -> Any:
+    """`values` with `value` merged in at `key`."""
+    first, rest = key[0], key[1:]
+    if isinstance(values, list):
+        return [_set(item, rest, value, (*done, i)) if i == first else item for i, item in enumerate(values)]
+    inner = values if isinstance(values, dict) else {}
+    if not rest:
+        return merge(inner, {first: value}, done)
+    return {**inner, first: _set(inner.get(first), rest, value, (*done, first))}

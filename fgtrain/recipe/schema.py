@@ -1,0 +1,232 @@
+"""What a person may write in a recipe: every key, its type, its default, its unit. Each thing is said once.
+
+A recipe holds what was chosen; what follows from it (steps, tokens, memory) is the plan's. Keys that nobody declared are
+refused. Paths keep their `{data_root}` and `{built_root}` until they are needed (`Recipe.path`), so a recipe can be
+planned on a machine that has no data.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
+
+from fgtrain.errors import UserError
+
+PARTS = ("vision_encoder", "projector", "language_model")
+PLACEHOLDERS = ("data_root", "built_root")
+START = "start"  # in evaluation.at: before any training
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Part = Literal["vision_encoder", "projector", "language_model"]
+# YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
+Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+Positive = Annotated[int, Field(gt=0)]
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    # strict: the text "8" is not the number 8, and `on` is not 1.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Lora(Section):
+    """Low-rank adapters on a part, instead of its own weights."""
+
+    rank: Positive = 16
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Texts | None = None  # module names; null = all linear layers of the part
+
+
+class TrainPart(Section):
+    """How a part learns. In a recipe a bare number is its learning rate."""
+
+    lr: Annotated[float, Field(gt=0)]  # peak
+    lora: Lora | None = None
+
+
+def _part_from_number(value: Any) -> Any:
+    return value if isinstance(value, dict | TrainPart) else {"lr": value}
+
+
+class Model(Section):
+    """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector."""
+
+    checkpoint: str | None = None
+    vision_encoder: str | None = None  # hub id or folder
+    projector: Annotated[str, Field(pattern=r"^(norm_)?(linear|mlp[1-9]\d*x_gelu)$")] | None = None
+    projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
+    language_model: str | None = None  # hub id or folder
+    vision_layer: int = -1  # hidden state taken from the encoder (LLaVA-1.5: -2)
+    image_size: Positive = 224  # pixels, square (of a tile)
+    image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
+    max_tiles: Positive = 1  # per image, for families that cut images into tiles
+    max_tokens: Positive = 512  # per sample, image tokens included
+    chat: Literal["qa", "plain", "vicuna_v1", "chatml"] = "qa"
+
+    @field_validator("image_tokens")
+    @classmethod
+    def _a_square(cls, value: int | None) -> int | None:
+        if value is not None and round(value**0.5) ** 2 != value:
+            below = int(value**0.5)
+            nearest = ", ".join(str(side**2) for side in (below, below + 1) if side)
+            raise ValueError(f"not a square (image tokens are pooled to a square grid). Nearest that are: {nearest}")
+        return value
+
+
+class DataSet(Section):
+    """A training set: built by `what` at <built_root>/<name>, or one that lies at `path` already."""
+
+    what: str | None = None  # a builder: python -m data_builders WHAT
+    root: str | None = None  # the builder's source
+    options: dict[str, Any] = {}  # the builder's options
+    path: str | None = None
+    rows: Positive | None = None  # declared; lets a plan count without the data, and is checked against the manifest
+
+
+class Prepare(Section):
+    """A builder command that makes worlds or benchmark files before anything else."""
+
+    what: str
+    root: str | None = None
+    out: str
+    options: dict[str, Any] = {}
+
+
+class Stage(Section):
+    """One stage of training: what learns (the rest is frozen), on what, how."""
+
+    enabled: bool = True
+    train: dict[Part, Annotated[TrainPart, BeforeValidator(_part_from_number)]]
+    mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
+    global_batch_size: Positive  # samples per optimizer step, all devices
+    warmup_fraction: Fraction01 = 0.03  # of this stage's optimizer steps
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0  # of the whole gradient; null = no clipping
+    min_lr_fraction: Fraction01 = 0.0  # of the peak, at the end of the cosine
+    loss_weighting: Literal["token", "sample", "sqrt"] = "token"
+    augment: Literal["none", "flip_crop", "autoaugment"] = "none"
+    augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
+    checkpoint_every_steps: Positive = 200
+    objective: Literal["answers", "heads"] = "answers"
+
+    @field_serializer("mix")
+    def _whole_passes_without_fraction(self, mix: dict[str, float]) -> dict[str, Any]:
+        return {name: int(passes) if passes == int(passes) else passes for name, passes in mix.items()}
+
+
+class Devices(Section):
+    """Where it runs. Nothing here but `precision` changes what is learnt."""
+
+    count: Positive = 1  # per node
+    nodes: Positive = 1
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    strategy: Literal[
+        "auto", "single", "ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp"
+    ] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    per_device_batch_size: Positive = 8  # samples per device and micro-batch
+    pack_tokens: Positive = 2048  # length of a packed row
+    workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
+    bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run
+
+    @property
+    def world_size(self) -> int:
+        """Devices over all nodes."""
+        return self.count * self.nodes
+
+
+class Evaluation(Section):
+    at: Texts  # checkpoints scored in full: start and stages; left out = start and every enabled stage
+    every_steps: Positive | None = None  # a fixed subset in between, for the curves
+    subset: Positive = 50  # questions per task in between
+    tasks: Texts = ()
+    data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
+    batch_size: Positive = 16  # images asked at once
+
+
+class Wandb(Section):
+    project: str = "fgtrain"
+    enabled: bool = True
+
+
+class Recipe(Section):
+    """The whole recipe, resolved: no `extends`, every default filled in. See `load_recipe`."""
+
+    name: Name  # also the run folder's name
+    seed: Annotated[int, Field(ge=0)] = 17
+    network: bool = False  # downloads from the hub and online W&B only when true
+    data_root: str | None = None  # folder of downloads in their official layouts
+    built_root: str = "data"  # training sets are built at <built_root>/<name>
+    runs_root: str = "runs"  # the run lies at <runs_root>/<name>
+    model: Model
+    data: dict[Name, DataSet] = {}
+    prepare: Annotated[tuple[Prepare, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
+    stages: dict[Name, Stage] = {}
+    devices: Devices = Devices()
+    evaluation: Evaluation
+    wandb: Wandb = Wandb()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _evaluate_everywhere(cls, values: Any) -> Any:
+        """Without `evaluation.at`, the start and every enabled stage are evaluated."""
+        if isinstance(values, dict) and isinstance(chosen := values.get("evaluation", {}), dict) and "at" not in chosen:
+            stages = values.get("stages")
+            stages = stages if isinstance(stages, dict) else {}
+            enabled = [n for n, s in stages.items() if not (isinstance(s, dict) and s.get("enabled") is False)]
+            values = {**values, "evaluation": {**chosen, "at": [START, *enabled]}}
+        return values
+
+    @property
+    def enabled_stages(self) -> dict[str, Stage]:
+        """The stages that run, in order."""
+        return {name: stage for name, stage in self.stages.items() if stage.enabled}
+
+    @property
+    def mixed_data(self) -> list[str]:
+        """The data sets that enabled stages name, in the order of `data`."""
+        named = {name for stage in self.enabled_stages.values() for name in stage.mix}
+        return [name for name in self.data if name in named]
+
+    def text(self, text: str, key: str = "") -> str:
+        """`text` with `{data_root}` and `{built_root}` filled in. UserError when the root it needs is not given."""
+
+        def root(match: re.Match) -> str:
+            value = getattr(self, match[1], None) if match[1] in PLACEHOLDERS else None
+            if value is None:
+                place = f"{key} is {text!r}" if key else repr(text)
+                raise UserError(f"{place}, but {match[1]} is not given. Add {match[1]}=DIR to the command")
+            return value
+
+        return re.sub(r"\{(\w+)\}", root, text)
+
+    def path(self, text: str, key: str = "") -> Path:
+        """`text` as a path, placeholders and `~` filled in. `key`: where it stands in the recipe, for the message."""
+        return Path(self.text(text, key)).expanduser()
+
+    def data_folder(self, name: str) -> Path:
+        """Where the training set `name` lies (or will lie once built)."""
+        data_set = self.data[name]
+        if data_set.path is not None:
+            return self.path(data_set.path, f"data.{name}.path")
+        return self.path(self.built_root, "built_root") / name
+
+    def model_with_paths(self) -> Model:
+        """The model section with placeholders filled in, as the model is built from it."""
+        values = {
+            key: self.text(value, f"model.{key}")
+            for key in ("checkpoint", "vision_encoder", "language_model")
+            if (value := getattr(self.model, key)) is not None
+        }
+        return self.model.model_copy(update=values)
+
+    @property
+    def run_folder(self) -> Path:
+        return self.path(self.runs_root, "runs_root") / self.name
+
+    def stage_store(self, fingerprint: str) -> Path:
+        """The folder that holds the stage's checkpoint for every recipe with the same fingerprint."""
+        return self.path(self.runs_root, "runs_root") / ".stages" / fingerprint

@@ -1,0 +1,137 @@
+"""YAML as a recipe needs it: with the line of every key, without doubled keys, without text that looks like a number."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .problems import Key, Place, Problem
+
+
+@dataclass
+class Source:
+    """One file's content: `values` as plain Python, `places[key]` where each key was written, and what is wrong."""
+
+    values: Any = None
+    places: dict[Key, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def as_number(text: str) -> float | None:
+    """The number that a person means by `1e-3` (which YAML 1.1 reads as text), or None."""
+    if not any(character.isdigit() for character in text):
+        return None  # "nan" and "infinity" are words here
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def yaml_number(value: float) -> str:
+    """The number as YAML reads it back: 0.001, 1.0e-05."""
+    return yaml.safe_dump(value).split("\n")[0]
+
+
+def scientific(text: str) -> str:
+    """`1e-3` as YAML wants it: 1.0e-3."""
+    mantissa, _, exponent = text.lower().partition("e")
+    if not exponent:
+        return yaml_number(float(text))
+    sign = "" if exponent[0] in "+-" else "+"
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}"
+
+
+def read_yaml(path: Path, shown: str) -> Source:
+    """Read one file. `shown` is how messages call it. Mistakes of content are collected in `problems`."""
+    source = Source()
+    try:
+        text = path.read_text(encoding="utf-8")
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is not None:
+                source.values = _Reader(loader, shown, source).value(node, ())
+        finally:
+            loader.dispose()
+    except UnicodeDecodeError:
+        source.problems.append(Problem((), "is not a text file in UTF-8", Place(shown)))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = Place(shown, mark.line + 1) if mark else Place(shown)
+        reason = getattr(error, "problem", None) or str(error)
+        context = getattr(error, "context", None)
+        source.problems.append(Problem((), f"not YAML: {reason}{f' ({context})' if context else ''}", place))
+    return source
+
+
+def read_override(text: str) -> Any:
+    """The value of `key=value` as YAML, with 1e-3 as the number that a person means. Raises yaml.YAMLError."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        return None if node is None else _Reader(loader, "command line", None).value(node, ())
+    finally:
+        loader.dispose()
+
+
+class _Reader:
+    """Turns YAML nodes into values; with a `source`, notes places and problems there."""
+
+    def __init__(self, loader: yaml.SafeLoader, shown: str, source: Source | None) -> None:
+        self.loader, self.shown, self.source = loader, shown, source
+        self.inside: set[int] = set()  # nodes being read, to refuse an alias that contains itself
+
+    def problem(self, key: Key, text: str, node: yaml.Node) -> None:
+        if self.source is None:
+            raise yaml.YAMLError(text)
+        self.source.problems.append(Problem(key, text, Place(self.shown, node.start_mark.line + 1)))
+
+    def value(self, node: yaml.Node, key: Key) -> Any:
+        if self.source is not None and key:
+            self.source.places.setdefault(key, Place(self.shown, node.start_mark.line + 1))
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, key)
+        if id(node) in self.inside:
+            self.problem(key, "is an alias that contains itself", node)
+            return None
+        self.inside.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.value(item, (*key, index)) for index, item in enumerate(node.value)]
+            return self.mapping(node, key)
+        finally:
+            self.inside.discard(id(node))
+
+    def scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
+        value = self.loader.construct_object(node)
+        plain = node.style is None and isinstance(value, str)
+        if plain and (number := as_number(value)) is not None:
+            if self.source is not None:
+                hint = f"is {value}, which YAML reads as text. As a number write {scientific(value)}"
+                self.problem(key, f'{hint} (as text: "{value}")', node)
+            return number
+        return value
+
+    def mapping(self, node: yaml.MappingNode, key: Key) -> dict:
+        values: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for name_node, value_node in node.value:
+            name = self.loader.construct_object(name_node, deep=True)
+            line = name_node.start_mark.line + 1
+            if not isinstance(name, str):
+                text = f'has the key {name_node.value!s}, which YAML does not read as text. Write "{name_node.value!s}"'
+                self.problem(key, text, name_node)
+                continue
+            if name == "<<":
+                self.problem(key, "uses a YAML merge key (<<). Write `extends: other.yaml` instead", name_node)
+                continue
+            inner = (*key, name)
+            if name in values:
+                text = f"is given twice, on lines {lines[name]} and {line}. Keep one of them"
+                self.problem(inner, text, name_node)
+            lines[name] = line
+            if self.source is not None:
+                self.source.places[inner] = Place(self.shown, line)
+            values[name] = self.value(value_node, inner)
+        return values
