@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import caption, fgbmk, questions, short_answer
+from .drawn import world
 from .errors import UserError
 from .files import read_json
 from .options import Options, parse_options
@@ -42,6 +43,13 @@ BUILDERS: dict[str, Builder] = {
     ),
     "caption": Builder(
         "training rows: a plain caption per image", caption.CaptionOptions, caption.VERSION, caption.build
+    ),
+    "drawn": Builder(
+        "a miniature world: species in CUB's layout, general skills with test questions, facts in words",
+        world.DrawnOptions,
+        world.VERSION,
+        world.build,
+        needs_root=False,
     ),
     "fgbmk": Builder(
         "benchmark questions: FG-BMK's hierarchical files from the test split",

@@ -71,3 +71,25 @@ def short_answer(which: int, words: Words) -> str:
     """FG-BMK's four wordings first, then those for training only."""
     wordings = SHORT_ANSWER + MORE_SHORT_ANSWER
     return wordings[which].format(meta=words.meta, rank=words.rank) + SHORT_ANSWER_END.format(rank=words.rank)
+
+
+# The drawn world's general skills. One wording a question: it is also the head of a classification task when an
+# encoder is pretrained on them. The attribute wording is FG-BMK's.
+ATTRIBUTE = "What is the {attribute} of the {subject}?"
+COUNT = "How many shapes are in the image?"
+COUNT_OF = "How many {shape} shapes are in the image?"
+PRESENCE = "Is there {article} {color} {shape} in the image?"
+NUMBER = "What number is in the image?"
+DIGIT = "What is the {place} digit in the image?"
+BAR = "What is the value of the {color} bar?"
+
+# The drawn world's facts in words: {looks} is "a red body, a forked tail, ...", {name} a species.
+FACT_NAME = (
+    "Which species has {looks}?",
+    "What is the species of the {meta} with {looks}?",
+    "Can you identify the species that has {looks}?",
+)
+FACT_GENUS = "Which genus does the {name} belong to?"
+FACT_CLASS = "Which class does the {name} belong to?"
+FACT_TRUE_FALSE = "Is the {attribute} of the {name} {value}?"
+FACT_TEXT = "The {name} is a {meta} of the genus {genus}. It has {looks}. It lives in {home} and eats {food}."
