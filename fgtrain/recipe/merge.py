@@ -1,7 +1,7 @@
 """How one recipe is laid over another, and a command line over both.
 
-Mappings merge deeply, everything else replaces. In an open mapping (one whose keys a person invents: data sets, stages, a
-mix, what is trained, a builder's options) `null` removes a key; elsewhere null is a value like any other.
+Mappings merge deeply, everything else replaces. In an open mapping (one whose keys a person invents: data sets, stages,
+a mix, what is trained, a builder's options) `null` removes a key; elsewhere null is a value like any other.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """What a person may write in a recipe: every key, its type, its default, its unit. Each thing is said once.
 
-A recipe holds what was chosen; what follows from it (steps, tokens, memory) is the plan's. Keys that nobody declared are
-refused. Paths keep their `{data_root}` and `{built_root}` until they are needed (`Recipe.path`), so a recipe can be
+A recipe holds what was chosen; what follows from it (steps, tokens, memory) is the plan's. Keys that nobody declared
+are refused. Paths keep their `{data_root}` and `{built_root}` until they are needed (`Recipe.path`), so a recipe can be
 planned on a machine that has no data.
 """
 

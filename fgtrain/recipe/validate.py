@@ -75,9 +75,7 @@ def _repaired(values: dict, key: Key) -> dict:
         if not last and not isinstance(here, dict):
             return values
         if isinstance(here, dict):
-            if last and part in STAND_INS:
-                here[part] = copy.deepcopy(STAND_INS[part])
-            elif not last and part in STAND_INS:
+            if (last and part in STAND_INS) or (not last and part in STAND_INS):
                 here[part] = copy.deepcopy(STAND_INS[part])
             else:
                 here.pop(part, None)

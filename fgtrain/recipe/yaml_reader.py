@@ -1,4 +1,4 @@
-"""YAML as a recipe needs it: with the line of every key, without doubled keys, without text that looks like a number."""
+"""YAML as a recipe needs it: the line of every key is known; doubled keys and text like a number are refused."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,0 +1,30 @@
+"""Every number of a run before it runs: steps, samples, tokens, parameters, memory, fingerprints."""
+
+from .arithmetic import samples_of, split_passes, steps_of, warmup_steps_of
+from .compare import Comparison, compare_plans
+from .facts import data_facts
+from .make import make_plan
+from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
+from .tables import print_comparison, print_plan
+
+__all__ = [
+    "BatchPlan",
+    "Comparison",
+    "DataFacts",
+    "DataPlan",
+    "ModelFacts",
+    "PartPlan",
+    "Plan",
+    "StagePlan",
+    "compare_plans",
+    "data_facts",
+    "make_plan",
+    "print_comparison",
+    "print_plan",
+    "read_plan",
+    "samples_of",
+    "split_passes",
+    "steps_of",
+    "warmup_steps_of",
+    "write_plan",
+]

@@ -1,0 +1,46 @@
+"""The sums that a plan and the training share, each in one place."""
+
+import math
+from fractions import Fraction
+
+BYTES_FP32, BYTES_BF16 = 4, 2
+
+
+def split_passes(passes: float, rows: int) -> tuple[int, int]:
+    """(whole passes, rows of the last, partial pass). 2.5 passes of 11 rows are two whole ones and 6 rows (half up)."""
+    exact = Fraction(repr(float(passes)))  # as written: 0.1 is a tenth, not the nearest binary fraction
+    whole = int(exact)
+    return whole, math.floor((exact - whole) * rows + Fraction(1, 2))
+
+
+def samples_of(passes: float, rows: int) -> int:
+    """Samples that `passes` over `rows` rows give."""
+    whole, rest = split_passes(passes, rows)
+    return whole * rows + rest
+
+
+def steps_of(samples: int, global_batch_size: int) -> int:
+    """Optimizer steps; the last one may hold fewer samples, none is dropped."""
+    return -(-samples // global_batch_size)
+
+
+def warmup_steps_of(steps: int, fraction: float) -> int:
+    return math.ceil(fraction * steps)
+
+
+def memory_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> int:
+    """Bytes per device for weights, gradients and AdamW's two states; activations not counted (a rough floor).
+
+    Mixed precision keeps fp32 weights. DeepSpeed in bf16 keeps bf16 weights and gradients beside an fp32 master copy.
+    ZeRO stage 1 spreads the optimizer's states over the devices, 2 also the gradients, 3 (and FSDP) also the weights.
+    """
+    deepspeed = strategy.startswith("deepspeed")
+    half = deepspeed and precision == "bf16"
+    weights = total * (BYTES_BF16 if half else BYTES_FP32)
+    gradients = trainable * (BYTES_BF16 if half else BYTES_FP32)
+    states = trainable * BYTES_FP32 * (3 if half else 2)
+    stage = 3 if strategy == "fsdp" else int(strategy[-1]) if deepspeed else 0
+    shares = [
+        -(-size // devices) if stage >= from_ else size for size, from_ in ((states, 1), (gradients, 2), (weights, 3))
+    ]
+    return sum(shares)

@@ -1,0 +1,54 @@
+"""What the disk knows of a recipe's training sets. The one part of planning that reads."""
+
+from pathlib import Path
+
+from data_builders.records import Manifest
+from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe
+
+from .schema import DataFacts
+
+
+def data_facts(recipe: Recipe) -> dict[str, DataFacts]:
+    """Facts of every data set that an enabled stage names: from its manifest, else what the recipe declares.
+
+    Tokens stay unknown: they need the model's tokenizer. Raises UserError when a manifest contradicts declared rows.
+    """
+    return {name: _facts(recipe, name) for name in recipe.mixed_data}
+
+
+def _facts(recipe: Recipe, name: str) -> DataFacts:
+    declared = recipe.data[name].rows
+    folder = _folder(recipe, name)
+    if folder is None or not (folder / "manifest.json").is_file():
+        return DataFacts(rows=declared, declared=declared is not None)
+    manifest = Manifest.load(folder)
+    if declared is not None and declared != manifest.rows:
+        raise UserError(
+            f"data.{name}.rows is {declared:,}, but {folder / 'manifest.json'} has {manifest.rows:,}. "
+            f"Write rows: {manifest.rows}, or remove the line"
+        )
+    return DataFacts(
+        rows=manifest.rows,
+        questions=count_answers(folder / "rows.jsonl"),
+        images=manifest.images,
+        sha256=manifest.sha256,
+    )
+
+
+def _folder(recipe: Recipe, name: str) -> Path | None:
+    """The data set's folder, or None when the root it needs is not given: a plan does without."""
+    try:
+        return recipe.data_folder(name)
+    except UserError:
+        return None
+
+
+def count_answers(rows: Path) -> int | None:
+    """Answers (gpt turns) in a rows file, None when it is missing. Counts bytes: parsing 665,000 rows takes minutes."""
+    try:
+        with open(rows, "rb") as file:
+            # Inside a JSON string the quotes would be escaped, so text that talks of gpt turns is not counted.
+            return sum(line.count(b'"from": "gpt"') for line in file)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,61 @@
+"""A stage's fingerprint: a hash over all that decides its result. Equal fingerprints are equal work, done once.
+
+Not in it: where things lie (roots), how the work is spread (devices, packing, workers), when it is saved or evaluated.
+In it, though it looks like machinery: precision, which changes the numbers, and the stage's name, which is part of the
+address of every draw.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from fgtrain.recipe import Recipe
+
+from .schema import DataFacts, ModelFacts
+
+# Raise when the training code changes results for the same recipe, so that older checkpoints are not taken for newer.
+VERSION = 1
+NOT_IN_STAGE = {"enabled", "checkpoint_every_steps"}
+MODEL_PARTS = ("checkpoint", "vision_encoder", "language_model")
+
+
+def model_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
+    """What the first stage starts from: parts as named, their weights, the image and text settings, precision."""
+    return _hash(
+        {
+            "version": VERSION,
+            "model": recipe.model.model_dump(mode="json"),
+            "weights": facts.weights_sha,
+            "precision": recipe.devices.precision,
+        }
+    )
+
+
+def stage_fingerprint(recipe: Recipe, name: str, before: str, facts: dict[str, DataFacts]) -> str:
+    """The fingerprint of stage `name`, which starts from what has the fingerprint `before`."""
+    stage = recipe.stages[name]
+    chosen = stage.model_dump(mode="json", exclude=NOT_IN_STAGE)
+    chosen["mix"] = {
+        data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
+        for data_set, passes in stage.mix.items()
+    }
+    return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen})
+
+
+def _data_identity(recipe: Recipe, name: str, facts: dict[str, DataFacts]) -> Any:
+    """The hash of the rows, or, before they are built, how they would be."""
+    if (known := facts.get(name)) is not None and known.sha256 is not None:
+        return known.sha256
+    return recipe.data[name].model_dump(mode="json")
+
+
+def _hash(value: Any) -> str:
+    # Without nulls, a key that a later version adds with null as default leaves fingerprints as they are.
+    text = json.dumps(_without_nulls(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return value

@@ -1,0 +1,168 @@
+"""From a recipe and what is known of its data and model to every number of the run. Pure: reads nothing."""
+
+from collections.abc import Iterable
+
+from fgtrain.errors import UserError
+from fgtrain.recipe import PARTS, Recipe, Stage
+
+from .arithmetic import memory_bytes, samples_of, steps_of, warmup_steps_of
+from .fingerprint import model_fingerprint, stage_fingerprint
+from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
+
+
+def make_plan(
+    recipe: Recipe,
+    data_facts: dict[str, DataFacts],
+    model_facts: ModelFacts,
+    versions: dict[str, str] | None = None,
+) -> Plan:
+    """The plan. What the facts leave open stays None and is told in `notes`. `versions`: libraries, for the record.
+
+    Raises UserError when a stage would have no sample to learn from.
+    """
+    stages: list[StagePlan] = []
+    fingerprint = model_fingerprint(recipe, model_facts)
+    provisional = model_facts.weights_sha is None
+    for name, stage in recipe.enabled_stages.items():
+        fingerprint = stage_fingerprint(recipe, name, fingerprint, data_facts)
+        provisional = provisional or any(_facts(data_facts, data).sha256 is None for data in stage.mix)
+        stages.append(_stage(recipe, name, stage, data_facts, model_facts, fingerprint, provisional))
+    return Plan(
+        name=recipe.name,
+        seed=recipe.seed,
+        run_folder=str(recipe.run_folder),
+        stages=tuple(stages),
+        samples=_sum(stage.samples for stage in stages),
+        tokens=_sum(stage.tokens for stage in stages),
+        steps=_sum(stage.steps for stage in stages),
+        exposures={
+            name: _sum(data.samples for stage in stages for data in stage.data if data.name == name)
+            for name in recipe.mixed_data
+        },
+        updates={
+            part: _sum(plan.updates for stage in stages for plan in stage.parts if plan.part == part) for part in PARTS
+        },
+        image_tokens=model_facts.image_tokens,
+        evaluated=recipe.evaluation.at if recipe.evaluation.tasks else (),
+        tasks=recipe.evaluation.tasks,
+        notes=tuple(_notes(recipe, data_facts, model_facts, stages)),
+        versions=versions or {},
+    )
+
+
+def _facts(facts: dict[str, DataFacts], name: str) -> DataFacts:
+    return facts.get(name, DataFacts())
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """The sum, or None as soon as one summand is unknown."""
+    total = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+def _stage(
+    recipe: Recipe,
+    name: str,
+    stage: Stage,
+    data_facts: dict[str, DataFacts],
+    model_facts: ModelFacts,
+    fingerprint: str,
+    provisional: bool,
+) -> StagePlan:
+    data = tuple(_data(data, passes, _facts(data_facts, data)) for data, passes in stage.mix.items())
+    samples = _sum(item.samples for item in data)
+    if samples == 0:
+        raise UserError(f"stages.{name}.mix gives no sample to learn from: {_mix_text(data)}. Raise the passes")
+    steps = None if samples is None else steps_of(samples, stage.global_batch_size)
+    parts = tuple(_part(part, stage, model_facts, steps) for part in PARTS)
+    return StagePlan(
+        name=name,
+        objective=stage.objective,
+        data=data,
+        samples=samples,
+        questions=_sum(item.questions for item in data),
+        tokens=_sum(item.tokens for item in data),
+        steps=steps,
+        warmup_steps=None if steps is None else warmup_steps_of(steps, stage.warmup_fraction),
+        batch=_batch(recipe, stage, samples),
+        parts=parts,
+        memory_bytes=_memory(recipe, parts),
+        checkpoint=str(recipe.run_folder / name / "checkpoint"),
+        store=str(recipe.stage_store(fingerprint) / "checkpoint"),
+        fingerprint=fingerprint,
+        provisional=provisional,
+    )
+
+
+def _mix_text(data: Iterable[DataPlan]) -> str:
+    return ", ".join(f"{item.passes:g} of the {item.rows} rows of {item.name}" for item in data)
+
+
+def _data(name: str, passes: float, facts: DataFacts) -> DataPlan:
+    samples = None if facts.rows is None else samples_of(passes, facts.rows)
+
+    def share(per_pass: int | None) -> int | None:
+        """Of a count per pass: exact for whole passes, the expected value where a random part of the rows is taken."""
+        if per_pass is None or samples is None or not facts.rows:
+            return None
+        return round(per_pass * samples / facts.rows)
+
+    return DataPlan(
+        name=name,
+        rows=facts.rows,
+        passes=passes,
+        samples=samples,
+        questions=share(facts.questions),
+        tokens=share(facts.tokens_per_pass),
+        sha256=facts.sha256,
+        declared=facts.declared,
+    )
+
+
+def _batch(recipe: Recipe, stage: Stage, samples: int | None) -> BatchPlan:
+    devices, size = recipe.devices, stage.global_batch_size
+    return BatchPlan(
+        global_batch_size=size,
+        per_device=devices.per_device_batch_size,
+        devices=devices.world_size,
+        accumulation=size // (devices.per_device_batch_size * devices.world_size),
+        last_step_samples=None if samples is None else (samples % size or size),
+    )
+
+
+def _part(part: str, stage: Stage, facts: ModelFacts, steps: int | None) -> PartPlan:
+    parameters = facts.parameters.get(part)
+    how = stage.train.get(part)
+    return PartPlan(
+        part=part,
+        parameters=parameters,
+        learns=how is not None,
+        learning_rate=None if how is None else how.lr,
+        lora_rank=how.lora.rank if how is not None and how.lora is not None else None,
+        trainable=0 if how is None else None if how.lora is not None else parameters,
+        updates=0 if how is None else steps,
+    )
+
+
+def _memory(recipe: Recipe, parts: tuple[PartPlan, ...]) -> int | None:
+    total, trainable = _sum(part.parameters for part in parts), _sum(part.trainable for part in parts)
+    if total is None or trainable is None:
+        return None
+    devices = recipe.devices
+    return memory_bytes(total, trainable, devices.precision, devices.strategy, devices.world_size)
+
+
+def _notes(
+    recipe: Recipe, data_facts: dict[str, DataFacts], model_facts: ModelFacts, stages: list[StagePlan]
+) -> Iterable[str]:
+    yield from model_facts.notes
+    if unknown := [name for name in recipe.mixed_data if _facts(data_facts, name).rows is None]:
+        yield f"Rows unknown until built: {', '.join(unknown)}. Declare them in the recipe (rows: N) to plan before"
+    if declared := [name for name in recipe.mixed_data if _facts(data_facts, name).declared]:
+        yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
+    if any(stage.provisional for stage in stages):
+        yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"

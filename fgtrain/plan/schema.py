@@ -1,0 +1,125 @@
+"""What a plan is: every number that follows from a recipe, before anything runs. Plain data with a JSON round trip.
+
+None always means unknown (a model or a data set that is not here), never zero.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from data_builders.files import read_json, write_json
+from fgtrain.errors import UserError
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of a training set."""
+
+    rows: int | None = None
+    questions: int | None = None  # answers learnt in one pass; a row may hold several
+    images: int | None = None  # distinct images
+    tokens_per_pass: int | None = None  # image tokens included
+    sha256: str | None = None  # of rows.jsonl; None = not built yet
+    declared: bool = False  # rows is the recipe's word, nothing was read
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model without loading weights: parameters and weight hash of each part."""
+
+    parameters: dict[str, int | None] = field(default_factory=dict)
+    image_tokens: int | None = None  # per image (or tile)
+    weights_sha: dict[str, str] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Numbers(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataPlan(Numbers):
+    """One data set in one stage."""
+
+    name: str
+    rows: int | None
+    passes: float
+    samples: int | None  # rows x passes
+    questions: int | None
+    tokens: int | None
+    sha256: str | None
+    declared: bool
+
+
+class BatchPlan(Numbers):
+    """global_batch_size = per_device x devices x accumulation, in samples."""
+
+    global_batch_size: int
+    per_device: int
+    devices: int
+    accumulation: int  # micro-batches per optimizer step
+    last_step_samples: int | None  # the last step takes what is left
+
+
+class PartPlan(Numbers):
+    """One part of the model in one stage."""
+
+    part: str
+    parameters: int | None
+    learns: bool
+    learning_rate: float | None  # peak; None = frozen
+    lora_rank: int | None
+    trainable: int | None  # parameters that learn; with LoRA unknown until the model is built
+    updates: int | None  # optimizer steps that move it
+
+
+class StagePlan(Numbers):
+    name: str
+    objective: str
+    data: tuple[DataPlan, ...]
+    samples: int | None
+    questions: int | None
+    tokens: int | None
+    steps: int | None  # optimizer steps
+    warmup_steps: int | None
+    batch: BatchPlan
+    parts: tuple[PartPlan, ...]
+    memory_bytes: int | None  # per device: weights, gradients, AdamW states; activations not counted
+    checkpoint: str  # Hugging Face folder, as the run shows it
+    store: str  # where it really lies, shared by equal fingerprints
+    fingerprint: str
+    provisional: bool  # the fingerprint will change once data and weights are here
+
+
+class Plan(Numbers):
+    name: str
+    seed: int
+    run_folder: str
+    stages: tuple[StagePlan, ...]
+    samples: int | None
+    tokens: int | None
+    steps: int | None
+    exposures: dict[str, int | None]  # samples of each data set over all stages
+    updates: dict[str, int | None]  # optimizer steps that move each part, over all stages
+    image_tokens: int | None
+    evaluated: tuple[str, ...]  # checkpoints scored in full
+    tasks: tuple[str, ...]
+    notes: tuple[str, ...]
+    versions: dict[str, str] = {}
+
+    def stage(self, name: str) -> StagePlan:
+        return next(stage for stage in self.stages if stage.name == name)
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    write_json(path, plan.model_dump(mode="json"))
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a JSON file. UserError when it is not one."""
+    try:
+        return Plan.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path} is not a plan of this version ({where}: {first['msg']})") from None
