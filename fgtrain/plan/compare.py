@@ -21,7 +21,7 @@ class Consequence:
 class Comparison:
     names: tuple[str, str]
     differences: tuple[Difference, ...]
-    consequences: tuple[Consequence, ...]  # those that differ
+    consequences: tuple[Consequence, ...]  # those that differ, and the whole run's
     exposures: tuple[Consequence, ...]  # every data set: samples over all stages
     updates: tuple[Consequence, ...]  # every part: optimizer steps that move it
     shared: tuple[str, ...]  # stages of b that are a's work, in order
@@ -39,7 +39,7 @@ def compare_plans(recipe_a: Recipe, plan_a: Plan, recipe_b: Recipe, plan_b: Plan
     return Comparison(
         names=(plan_a.name, plan_b.name),
         differences=tuple(differences(recipe_a, recipe_b)),
-        consequences=tuple(row for row in consequences if row.a != row.b),
+        consequences=tuple(row for row in consequences if row.a != row.b or not row.stage),
         exposures=exposures,
         updates=updates,
         shared=tuple(
@@ -54,11 +54,14 @@ def _find(plan: Plan, name: str) -> StagePlan | None:
 
 
 def _stage_rows(name: str, a: StagePlan | None, b: StagePlan | None):
-    for what in ("steps", "warmup_steps", "samples", "questions", "tokens"):
+    for what in ("steps", "samples", "tokens"):
         yield Consequence(name, what, getattr(a, what) if a else 0, getattr(b, what) if b else 0)
+    if a is None or b is None:
+        return
+    for what in ("warmup_steps", "questions", "memory_bytes"):
+        yield Consequence(name, what, getattr(a, what), getattr(b, what))
     for what in ("global_batch_size", "accumulation"):
-        yield Consequence(name, what, getattr(a.batch, what) if a else 0, getattr(b.batch, what) if b else 0)
-    yield Consequence(name, "memory_bytes", a.memory_bytes if a else 0, b.memory_bytes if b else 0)
+        yield Consequence(name, what, getattr(a.batch, what), getattr(b.batch, what))
 
 
 def _pairs(what: str, a: dict[str, int | None], b: dict[str, int | None]) -> tuple[Consequence, ...]:
@@ -77,7 +80,8 @@ def _remarks(recipe_a: Recipe, plan_a: Plan, recipe_b: Recipe, plan_b: Plan, exp
         if row.a is None or row.b is None or not (row.a and row.b):
             continue
         if row.a != row.b:
-            yield f"Exposures of {row.stage} do not match ({row.a:,} and {row.b:,}): a gain may be exposure, not placement"
+            counts = f"{row.a:,} and {row.b:,}"
+            yield f"Exposures of {row.stage} do not match ({counts}): a gain may be exposure, not placement"
         elif row.stage in moved:
             yield f"{row.stage} moves between stages at equal exposures ({row.a:,} samples)"
     language_model = next((row for row in updates if row.stage == "language_model"), None)

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from fgtrain.recipe import DataSet, Stage
 
 from .compare import Comparison
 from .schema import PartPlan, Plan, StagePlan
@@ -42,15 +45,17 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     console.print(f"\n[bold]{a}[/] and [bold]{b}[/]")
     chosen = _table("What differs in the recipes", "key", a, b, numbers=False)
     for difference in comparison.differences:
-        chosen.add_row(escape(difference.key), _value(difference.a), _value(difference.b))
+        chosen.add_row(escape(difference.key), *(_value(v, difference.key) for v in (difference.a, difference.b)))
     console.print(chosen if comparison.differences else "The recipes are equal.")
     follows = _table("What follows", "stage", "", a, b, "difference")
+    follows.columns[1].justify = "left"
     for row in comparison.consequences:
         show = gib if row.what == "memory_bytes" else number
         label = MEMORY_TITLE if row.what == "memory_bytes" else row.what.replace("_", " ")
-        follows.add_row(row.stage or "whole run", label, show(row.a), show(row.b), _change(row.a, row.b, show))
-    console.print(follows if comparison.consequences else "Steps, samples and tokens are the same.")
-    matched = _table("Over the whole run", "", "", a, b, "")
+        follows.add_row(escape(row.stage) or "whole run", label, show(row.a), show(row.b), _change(row.a, row.b, show))
+    console.print(follows)
+    matched = _table("Exposures and updates over the whole run", "data set or part", "", a, b, "difference")
+    matched.columns[1].justify = "left"
     for rows, label in ((comparison.exposures, "samples"), (comparison.updates, "updates")):
         for row in rows:
             same = "" if None in (row.a, row.b) else "equal" if row.a == row.b else _change(row.a, row.b, number)
@@ -71,12 +76,14 @@ def _table(title: str, *columns: str, numbers: bool = True) -> Table:
     return table
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, key: str = "") -> str:
+    """As YAML on one line; of an entry that only one recipe has, what is not a default."""
     if isinstance(value, dict):
-        return escape(", ".join(f"{key}: {_value(inner)}" for key, inner in value.items() if inner is not None))
-    if isinstance(value, list):
-        return escape("[" + ", ".join(_value(item) for item in value) + "]")
-    return escape("null" if value is None else str(value))
+        section = {"stages": Stage, "data": DataSet}.get(key.split(".")[0]) if key.count(".") == 1 else None
+        defaults = {} if section is None else {name: field.default for name, field in section.model_fields.items()}
+        value = {name: inner for name, inner in value.items() if inner is not None and inner != defaults.get(name)}
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    return escape(text.split("\n...")[0].strip())
 
 
 def _change(a: int | None, b: int | None, show) -> str:
