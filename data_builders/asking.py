@@ -73,6 +73,8 @@ class Asker:
             yes = self._is_yes(label, level, self._ordinals[level.name, row.image] * of + number)
             return true_false(int(which), words, label if yes else wrong[number % len(wrong)]), "yes" if yes else "no"
         which = rng.permutation(len(CHOICE))[number % len(CHOICE)]
+        # Last what holds the right name ("milk" in "oat milk"): FG-BMK's rule would take the wrong answer for right.
+        wrong.sort(key=lambda other: label in other)
         options = [label, *wrong[: OPTIONS - 1]]
         order = draw(self.seed, self.purpose, kind, level.name, row.image, "order", number).permutation(OPTIONS)
         return choice(int(which), words, [options[i] for i in order]), label

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import caption, fgbmk, questions, short_answer
+from . import caption, fgbmk, llava, mosaic, questions, short_answer
 from .drawn import world
 from .errors import UserError
 from .files import read_json
@@ -43,6 +43,18 @@ BUILDERS: dict[str, Builder] = {
     ),
     "caption": Builder(
         "training rows: a plain caption per image", caption.CaptionOptions, caption.VERSION, caption.build
+    ),
+    "mosaic": Builder(
+        "training rows: N x N collages of training images, every tile named",
+        mosaic.MosaicOptions,
+        mosaic.VERSION,
+        mosaic.build,
+    ),
+    "llava": Builder(
+        "training rows: a file in LLaVA's conversation format, as downloaded or your own",
+        llava.LlavaOptions,
+        llava.VERSION,
+        llava.build,
     ),
     "drawn": Builder(
         "a miniature world: species in CUB's layout, general skills with test questions, facts in words",

@@ -54,6 +54,12 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
         for kind in options.kinds:
             asker.check(kind, level)
     images = at_most(source.split(options.split), options.max_images_per_class, options.seed)
+    marker = folder / ".building"
+    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+        raise UserError(
+            f"{folder} holds question files that this command did not write; choose another --dataset or --out"
+        )
+    write_json(marker, options.identity())
     files = {}
     for level in levels:
         for kind in options.kinds:
@@ -88,6 +94,7 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
             "files": files,
         },
     )
+    marker.unlink()
 
 
 def list_images(benchmark: Path, dataset: str, image_root: Path) -> None:

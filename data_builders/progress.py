@@ -11,14 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields `advance(n)`, which may be called from several threads. Elsewhere one plain line when all is done."""
+def progress(what: str, unit: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(count)`, which may be called from several threads. Elsewhere one plain line when all is done."""
     if not (sys.stderr.isatty() or os.environ.get("FGTRAIN_PROGRESS") == "1"):
-        start = time.monotonic()
-        yield lambda count: None
-        print(f"{what}: {total:,} in {time.monotonic() - start:.1f} s", file=sys.stderr)
+        start, counts = time.monotonic(), []
+        yield counts.append
+        print(f"{what}: {sum(counts):,} {unit} in {time.monotonic() - start:.1f} s", file=sys.stderr)
         return
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit)]
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
         bar = bars.add_task(what, total=total)
         yield lambda count: bars.advance(bar, count)

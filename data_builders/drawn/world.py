@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ..errors import UserError
 from ..files import read_json, sha256_file, write_bytes, write_json, write_jsonl
 from ..options import Options
 from ..progress import progress
@@ -28,6 +29,8 @@ from .taxonomy import all_species
 from .work import World, draw_all, general_image
 
 VERSION = 1
+FOLDERS = ("CUB_200_2011", "general", "facts")
+MARKER = ".building.json"
 
 
 class DrawnOptions(Options):
@@ -48,14 +51,8 @@ class DrawnOptions(Options):
 def build(root: Path, out: Path, options: DrawnOptions) -> None:
     world, everyone = options.world(), all_species()
     # Pictures left by an interrupted build are kept if they are of the same world.
-    marker = out / ".building.json"
-    asked = {"version": VERSION, **options.identity()}
-    if not marker.exists() or read_json(marker) != asked:
-        for folder in ("CUB_200_2011", "general", "facts"):
-            if (out / folder).exists():
-                shutil.rmtree(out / folder)
-        write_json(marker, asked)
-    with progress("drawing the world", world.images) as advance:
+    claim_folder(out, {"version": VERSION, **options.identity()})
+    with progress("drawing the world", "pictures", world.images) as advance:
         draw_all(out, world, options.processes, advance)
     listed = world.species_pictures()
     boxes = {one.image_id: one.draw(world.seed, world.pixels).bounding_box for one in listed}
@@ -78,7 +75,19 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
     write_bytes(out / "contact_sheet.png", contact_sheet(everyone, world))
     whole = {"name": out.name, "builder": "drawn", "version": VERSION, "images": world.images}
     write_json(out / "manifest.json", {**whole, "options": options.identity(), "parts": parts})
-    marker.unlink()
+    (out / MARKER).unlink()
+
+
+def claim_folder(out: Path, asked: dict) -> None:
+    """Leave `out` holding nothing but pictures of this very world. UserError when it holds somebody else's data."""
+    marker = out / MARKER
+    there = [out / folder for folder in FOLDERS if (out / folder).exists()]
+    if there and not marker.exists():
+        raise UserError(f"{there[0]} is there already and is no unfinished drawn world; choose another --out")
+    if marker.exists() and read_json(marker) != asked:
+        for folder in there:
+            shutil.rmtree(folder)
+    write_json(marker, asked)
 
 
 def write_kind(folder: Path, kind: str, world: World) -> dict:
