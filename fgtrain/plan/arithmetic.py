@@ -40,7 +40,5 @@ def memory_bytes(total: int, trainable: int, precision: str, strategy: str, devi
     gradients = trainable * (BYTES_BF16 if half else BYTES_FP32)
     states = trainable * BYTES_FP32 * (3 if half else 2)
     stage = 3 if strategy == "fsdp" else int(strategy[-1]) if deepspeed else 0
-    shares = [
-        -(-size // devices) if stage >= from_ else size for size, from_ in ((states, 1), (gradients, 2), (weights, 3))
-    ]
-    return sum(shares)
+    spread_from = ((states, 1), (gradients, 2), (weights, 3))
+    return sum(-(-size // devices) if stage >= first else size for size, first in spread_from)

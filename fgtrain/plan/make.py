@@ -164,5 +164,7 @@ def _notes(
         yield f"Rows unknown until built: {', '.join(unknown)}. Declare them in the recipe (rows: N) to plan before"
     if declared := [name for name in recipe.mixed_data if _facts(data_facts, name).declared]:
         yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
+    if any(stage.tokens is None for stage in stages):
+        yield "Tokens stay unknown until the rows and the model's tokenizer are here"
     if any(stage.provisional for stage in stages):
         yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"

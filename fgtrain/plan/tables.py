@@ -1,5 +1,6 @@
 """A plan and a comparison as tables for people. Readable at 100 columns."""
 
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -58,8 +59,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     matched.columns[1].justify = "left"
     for rows, label in ((comparison.exposures, "samples"), (comparison.updates, "updates")):
         for row in rows:
-            same = "" if None in (row.a, row.b) else "equal" if row.a == row.b else _change(row.a, row.b, number)
-            matched.add_row(escape(row.stage), label, number(row.a), number(row.b), same)
+            change = _change(row.a, row.b, number)
+            matched.add_row(escape(row.stage), label, number(row.a), number(row.b), change)
     console.print(matched)
     shared = ", ".join(comparison.shared)
     console.print(f"Stages that are the same work (done once): {escape(shared) or 'none'}")
@@ -81,14 +82,22 @@ def _value(value: Any, key: str = "") -> str:
     if isinstance(value, dict):
         section = {"stages": Stage, "data": DataSet}.get(key.split(".")[0]) if key.count(".") == 1 else None
         defaults = {} if section is None else {name: field.default for name, field in section.model_fields.items()}
-        value = {name: inner for name, inner in value.items() if inner is not None and inner != defaults.get(name)}
+        value = {name: _without_nulls(inner) for name, inner in value.items() if inner != defaults.get(name)}
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
     return escape(text.split("\n...")[0].strip())
 
 
-def _change(a: int | None, b: int | None, show) -> str:
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+
+
+def _change(a: int | None, b: int | None, show: Callable[[int | None], str]) -> str:
     if a is None or b is None:
         return UNKNOWN
+    if a == b:
+        return "equal"
     sign = "+" if b >= a else "-"
     return f"{sign}{show(abs(b - a))}"
 

@@ -36,9 +36,10 @@ def _model(recipe: Recipe) -> Found:
         for part in PARTS:
             if part not in given:
                 yield Problem(("model", part), "is missing. A composed model has " + ", ".join(PARTS)), keys
-    if model.image_tokens is not None and model.max_tokens <= model.image_tokens * model.max_tiles:
-        tokens = model.image_tokens * model.max_tiles
-        tiles = f" ({model.image_tokens} x {model.max_tiles} tiles)" if model.max_tiles > 1 else ""
+    tiles_with_thumbnail = model.max_tiles + (model.max_tiles > 1)
+    tokens = (model.image_tokens or 0) * tiles_with_thumbnail
+    if tokens and model.max_tokens <= tokens:
+        tiles = f" ({model.image_tokens} x {tiles_with_thumbnail} tiles)" if model.max_tiles > 1 else ""
         text = f"is {model.max_tokens}, which leaves no room for text beside {tokens} image tokens{tiles}"
         sizes: list[Key] = [("model", key) for key in ("max_tokens", "image_tokens", "max_tiles")]
         yield Problem(("model", "max_tokens"), text), sizes
