@@ -28,13 +28,20 @@ def merge(base: Any, over: Any, key: Key = ()) -> Any:
     """`over` laid over `base`; neither is changed."""
     if not isinstance(over, dict):
         return over
-    merged = dict(base) if isinstance(base, dict) else {}
+    merged = dict(_as_mapping(base, key))
     for name, value in over.items():
         if value is None and is_open(key):
             merged.pop(name, None)
         else:
             merged[name] = merge(merged.get(name), value, (*key, name))
     return merged
+
+
+def _as_mapping(value: Any, key: Key) -> dict:
+    """What a mapping is laid over: another mapping, or nothing. A part's bare number is its learning rate."""
+    if len(key) == 4 and is_open(key[:3]) and key[2] == "train" and isinstance(value, int | float):
+        return {"lr": value}
+    return value if isinstance(value, dict) else {}
 
 
 def apply_override(values: dict, text: str, schema_keys: list[str]) -> tuple[dict, Key, list[Problem]]:
@@ -82,7 +89,7 @@ def _set(values: Any, key: Key, value: Any, done: Key = ()) -> Any:
     first, rest = key[0], key[1:]
     if isinstance(values, list):
         return [_set(item, rest, value, (*done, i)) if i == first else item for i, item in enumerate(values)]
-    inner = values if isinstance(values, dict) else {}
+    inner = _as_mapping(values, done)
     if not rest:
         return merge(inner, {first: value}, done)
     return {**inner, first: _set(inner.get(first), rest, value, (*done, first))}

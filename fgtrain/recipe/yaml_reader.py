@@ -8,6 +8,8 @@ import yaml
 
 from .problems import Key, Place, Problem
 
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+
 
 @dataclass
 class Source:
@@ -104,7 +106,11 @@ class _Reader:
             self.inside.discard(id(node))
 
     def scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
-        value = self.loader.construct_object(node)
+        try:
+            value = self.loader.construct_object(node)
+        except ValueError as error:  # a date of the 45th, a number of thousands of digits
+            self.problem(key, f"is {node.value[:40]}, which YAML cannot read ({error})", node)
+            return None
         plain = node.style is None and isinstance(value, str)
         if plain and (number := as_number(value)) is not None:
             if self.source is not None:
@@ -117,15 +123,16 @@ class _Reader:
         values: dict[str, Any] = {}
         lines: dict[str, int] = {}
         for name_node, value_node in node.value:
-            name = self.loader.construct_object(name_node, deep=True)
             line = name_node.start_mark.line + 1
-            if not isinstance(name, str):
-                text = f'has the key {name_node.value!s}, which YAML does not read as text. Write "{name_node.value!s}"'
-                self.problem(key, text, name_node)
-                continue
-            if name == "<<":
+            if name_node.tag == MERGE:
                 self.problem(key, "uses a YAML merge key (<<). Write `extends: other.yaml` instead", name_node)
                 continue
+            if name_node.tag != TEXT:
+                written = name_node.value if isinstance(name_node, yaml.ScalarNode) else "?"
+                text = f'has the key {written}, which YAML does not read as text. Write "{written}"'
+                self.problem(key, text, name_node)
+                continue
+            name = name_node.value
             inner = (*key, name)
             if name in values:
                 text = f"is given twice, on lines {lines[name]} and {line}. Keep one of them"

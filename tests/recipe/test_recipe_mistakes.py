@@ -1,0 +1,245 @@
+"""Every mistake is told with its place, its value and what to type instead; all of a file at once; never a traceback."""
+
+import copy
+import random
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recipe_fakes import BASE, write, write_base
+
+from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe, load_recipe
+
+
+def message(folder, text: str, overrides=()) -> str:
+    with pytest.raises(UserError) as caught:
+        load_recipe(write(folder, "recipe.yaml", text), overrides)
+    return str(caught.value)
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.split("\n"), 1) if part in line)
+
+
+MISTAKES = [  # (what stands in the base, what is written instead, what the message says)
+    ("name: base", "nmae: base", ["nmae is no key here. Did you mean name?"]),
+    ("image_tokens: 16", "image_tokns: 16", ["model.image_tokns is no key here. Did you mean image_tokens?"]),
+    ("image_tokens: 16", "image_tokens: 15", ["model.image_tokens is 15, not a square", "9, 16"]),
+    ("image_tokens: 16", "image_tokens: 900", ["model.max_tokens is 512", "900 image tokens"]),
+    ("image_tokens: 16", "max_tiles: 2.5", ["model.max_tiles is 2.5, must be a whole number"]),
+    ("mlp2x_gelu", "mlp2_gelu", ["model.projector is mlp2_gelu", "mlp2x_gelu"]),
+    ("  language_model: parts/language\n", "", ["model.language_model is missing"]),
+    (
+        "model:\n",
+        "model:\n  checkpoint: some/lvlm\n",
+        ["model.checkpoint is some/lvlm", "vision_encoder, projector, language_model are given too"],
+    ),
+    ("{projector: 1.0e-3}", "{projektor: 1.0e-3}", ["train.projektor is no part of a model. Did you mean projector?"]),
+    ("{projector: 1.0e-3}", "{projector: 1e-3}", ["is 1e-3, which YAML reads as text. As a number write 1.0e-3"]),
+    ("{projector: 1.0e-3}", '{projector: "1e-3"}', ["is the text '1e-3', must be a number. Without quotes: 0.001"]),
+    ("{projector: 1.0e-3}", "{projector: 0}", ["stages.align.train.projector.lr is 0, must be larger than 0"]),
+    ("{projector: 1.0e-3}", "{projector: -1.0e-3}", ["is -0.001, must be larger than 0"]),
+    ("{projector: 1.0e-3}", "{projector: .inf}", ["must be a finite number"]),
+    ("{projector: 1.0e-3}", "{projector: {lora: {rank: 4}}}", ["train.projector.lr is missing"]),
+    ("{projector: 1.0e-3}", "{projector: {lr: 1.0e-3, lora: {rnak: 4}}}", ["lora.rnak is no key here", "rank?"]),
+    ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
+    ("mix: {general: 1}", "mix: {genral: 1}", ["stages.align.mix.genral", "does not declare. Did you mean general?"]),
+    ("mix: {general: 1}", "mix: {zzz: 1}", ["Known are: general, fine."]),
+    ("mix: {general: 1}", "mix: {general: 0}", ["stages.align.mix.general is 0, must be larger than 0"]),
+    ("mix: {general: 1}", "mix: {general: on}", ["stages.align.mix.general is true, must be a number"]),
+    ("mix: {general: 1}", "mix: {}", ["stages.align.mix is empty", "general, fine"]),
+    ("mix: {general: 1}", "mix: general", ["stages.align.mix is general, must be a mapping"]),
+    ("    mix: {general: 1}\n", "", ["stages.align.mix is missing"]),
+    ("global_batch_size: 64", "global_batch_size: 100", ["is 100, not a multiple of 8 (8 per device x 1 device)"]),
+    ("global_batch_size: 64", "global_batch_size: 100", ["Nearest that are: 96, 104"]),
+    ("global_batch_size: 64", "global_batch_size: 5", ["Nearest that is: 8"]),
+    ("global_batch_size: 64", "global_batch_size: 0", ["must be larger than 0"]),
+    ("global_batch_size: 64", "global_batch_size: '64'", ["is the text '64'", "Without quotes: 64"]),
+    ("global_batch_size: 64", "warmup_fraction: 1.5", ["is 1.5, must be at most 1"]),
+    ("global_batch_size: 64", "augment: flipcrop", ["augment is flipcrop. Did you mean flip_crop?"]),
+    (
+        "global_batch_size: 64",
+        "global_batch_size: 64\n    objective: heads",
+        ["stages.align.train names projector. Objective heads trains the vision_encoder"],
+    ),
+    ("tasks: [fgbmk]", "at: [start, stf]", ["evaluation.at.1 is stf", "Did you mean sft?"]),
+    ("tasks: [fgbmk]", "tasks: fgbmk", ["evaluation.tasks is fgbmk, must be a list"]),
+    ("what: short_answer,", "path: x, what: short_answer,", ["data.fine has both what (short_answer) and path (x)"]),
+    ("what: short_answer,", "", ["data.fine says neither what builds it nor where it lies"]),
+    ("rows: 450", "rows: 0", ["data.fine.rows is 0, must be larger than 0"]),
+    ("{data_root}/general", "{dataroot}/general", ["{dataroot} is no placeholder. Did you mean data_root?"]),
+    ("  general: {", "  gen.eral: {", ["Names hold letters, digits, - and _ only"]),
+    ("name: base", "name: ../base", ["name is called '../base'"]),
+    ("name: base", "name: base\nseed: -1", ["seed is -1, must be at least 0"]),
+    ("name: base", "name: base\nname: again", ["name is given twice, on lines 1 and 2"]),
+    ("name: base", "name: base\n3: x", ['has the key 3, which YAML does not read as text. Write "3"']),
+    ("name: base", "name: base\ndata_root: '{built_root}/x'", ["a root holds no placeholder itself"]),
+    ("name: base", "name: base\ndevices: {strategy: dpp}", ["devices.strategy is dpp. Did you mean ddp?"]),
+    ("name: base", "name: base\ndevices: {pack_tokens: 100}", ["devices.pack_tokens is 100", "Write 512 or more"]),
+    ("name: base", "name: base\nextends: nowhere.yaml", ["extends names nowhere.yaml, which does not exist"]),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "told"), MISTAKES, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_mistake_is_told_with_its_line(tmp_path, good, bad, told):
+    assert good in BASE
+    text = BASE.replace(good, bad, 1)
+    found = message(tmp_path, text)
+    for part in told:
+        assert part in found
+    assert "recipe.yaml, line " in found
+
+
+def test_one_mistake_is_told_once(tmp_path):
+    """A misspelt required key is not also told as missing, nor as a stage that trains nothing."""
+    for good, bad in (("global_batch_size: 64", "global_batchsize: 64"), ("{projector: 1.0e-3}", "{projektor: 0.1}")):
+        assert "mistakes" not in message(tmp_path, BASE.replace(good, bad, 1))
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
+    bad = BASE.replace("name: base", "name: base\nsede: 3\nname: base2").replace("1.0e-3", "1e-3")
+    bad = bad.replace("projector: 2.0e-5", "projektor: 2.0e-5").replace(
+        "global_batch_size: 32", "global_batch_size: 33"
+    )
+    bad = bad.replace("fine: 2", "fin: 2").replace("image_tokens: 16", "image_tokens: 17")
+    found = message(tmp_path, bad, ["stages.algin.mix.x=1"])
+    told = ["sede", "given twice", "1e-3", "projektor", "not a multiple of 8", "mix.fin", "not a square", "algin"]
+    assert [part for part in told if part not in found] == []
+    assert found.startswith(f"recipe {tmp_path}/recipe.yaml has 8 mistakes:")
+
+
+def test_the_line_is_that_of_the_file_which_says_it(tmp_path):
+    base = BASE.replace("global_batch_size: 64", "global_batch_size: 60")
+    write(tmp_path, "base.yaml", base)
+    found = message(tmp_path, "extends: base.yaml\nname: leaf\nseed: x\n")
+    assert f"base.yaml, line {line_of(base, 'global_batch_size: 60')}: stages.align.global_batch_size is 60" in found
+    assert "recipe.yaml, line 3: seed is x, must be a whole number" in found
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("sede=4", "sede is no key of a recipe. Did you mean seed?"),
+        ("stages.algin.mix.general=1", "stages.algin does not exist. Did you mean align?"),
+        ("stages.align.mixx.general=1", "stages.align.mixx is no key here. Did you mean mix?"),
+        ("stages.align.mix.genral=1", "Did you mean general?"),
+        ("stages.align.train.projectr=1", "Did you mean projector?"),
+        ("devices.cuont=2", "devices.cuont is no key here. Did you mean count?"),
+        ("devices.count=2.5", "command line: devices.count is 2.5, must be a whole number"),
+        ("devices.count=6", "not a multiple of 48 (8 per device x 6 devices). Nearest that are: 48, 96"),
+        ("devices.nodes=3", "not a multiple of 24 (8 per device x 1 device x 3 nodes). Nearest that are: 48, 72"),
+        ("seed", "'seed' is not of the form key=value"),
+        ("=3", "not of the form key=value"),
+        ("stages..mix=1", "not of the form key=value"),
+        ("evaluation.tasks=[a", "which is not YAML"),
+        ("seed.x=1", "seed is a mapping, must be a whole number"),
+        ("evaluation.at=[start, align, stf]", "evaluation.at.2 is stf"),
+    ],
+)
+def test_a_wrong_override_is_told(tmp_path, override, told):
+    assert told in message(tmp_path, BASE, [override])
+
+
+def test_a_stage_switched_off_must_not_be_evaluated(tmp_path):
+    text = BASE.replace("tasks: [fgbmk]", "at: [start, align, sft]")
+    assert "Write evaluation.at: [start, align]" in message(tmp_path, text, ["stages.sft.enabled=false"])
+
+
+def test_a_switched_off_stage_may_be_impossible(tmp_path):
+    text = BASE.replace("global_batch_size: 32", "global_batch_size: 33\n    enabled: false")
+    assert list(load_recipe(write(tmp_path, "r.yaml", text)).enabled_stages) == ["align"]
+
+
+def test_what_is_no_recipe_is_refused_with_those_nearby(tmp_path):
+    write_base(tmp_path)
+    (tmp_path / "folder").mkdir()
+    cases = {
+        "bsae.yaml": r"no recipe .*bsae\.yaml\. Did you mean .*base\.yaml\? Recipes in .*base\.yaml",
+        "folder": r"folder is a folder",
+        ".": r"is a folder.*base\.yaml",
+    }
+    for name, told in cases.items():
+        with pytest.raises(UserError, match=told):
+            load_recipe(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty"),
+        (b"# only a comment\n", "is empty"),
+        (b"- a\n- b\n", "must be a mapping"),
+        (b"just text", "must be a mapping"),
+        (b"name: [a\n", "not YAML"),
+        (b"name: a\n\tmodel: b\n", "not YAML"),
+        (b"\xff\xfe\x00", "is not a text file in UTF-8"),
+        (b"name: &a [*a]\n", "contains itself"),
+        (b"name: !!python/object/apply:os.system [ls]\n", "name is [ls], must be text"),
+        (b"name: {? [a, b] : c}\n", "has the key"),
+        (b"a: 1\n---\nb: 2\n", "not YAML"),
+        (b"name: 2026-13-45\n", "line 1: name is 2026-13-45, which YAML cannot read"),
+        (b"base: &b {x: 1}\nname: {<<: *b}\n", "Write `extends: other.yaml` instead"),
+    ],
+)
+def test_a_file_that_holds_no_recipe_is_refused(tmp_path, content, told):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        load_recipe(path)
+    assert told in str(caught.value)
+
+
+JUNK = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        2.5,
+        "",
+        "x",
+        "1e-3",
+        [],
+        [1],
+        ["a"],
+        {},
+        {"a": 1},
+        {"lr": []},
+        [[]],
+        float("inf"),
+        10**30,
+        "{x}",
+    ]
+)
+
+
+@given(data=st.data(), chance=st.integers(0, 2**32))
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_written_is_a_recipe_or_a_told_mistake(tmp_path_factory, data, chance):
+    """Replace, remove or add anything anywhere: never anything but a Recipe or a UserError."""
+    values = copy.deepcopy(yaml.safe_load(BASE))
+    rng = random.Random(chance)
+    for _ in range(rng.randint(1, 3)):
+        here = values
+        while True:
+            key = rng.choice([*here, "new"]) if isinstance(here, dict) else None
+            if key is None:
+                break
+            inner = here.get(key)
+            if isinstance(inner, dict) and inner and rng.random() < 0.75:
+                here = inner
+                continue
+            junk = data.draw(JUNK)
+            if rng.random() < 0.2:
+                here.pop(key, None)
+            else:
+                here[key] = junk
+            break
+    path = tmp_path_factory.mktemp("junk") / "r.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    try:
+        assert isinstance(load_recipe(path), Recipe)
+    except UserError as error:
+        assert str(error)
