@@ -63,7 +63,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises UserError when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # One name per file, so what a killed process left is replaced by the next; one process writes a file.
+    temporary = path.with_name(f".{path.name}.part")
     try:
         temporary.write_bytes(data)
         os.replace(temporary, path)

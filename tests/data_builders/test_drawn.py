@@ -155,7 +155,7 @@ def test_a_bars_height_is_its_value():
 
 def test_facts_are_text_only_and_true(world):
     looks = {one.name: one.look.attributes() for one in all_species()}
-    named = Counter()
+    named, told = Counter(), Counter()
     for row in read_rows(world / "facts"):
         assert "image" not in row
         assert "<image>" not in str(row["conversations"])
@@ -168,7 +168,11 @@ def test_facts_are_text_only_and_true(world):
             assert described == {(value, name.split()[0]) for name, value in looks[answer].items()}
         elif found := re.fullmatch(r"What is the (\w+ \w+) of the (\w+ \w+)\?", question):
             assert looks[found[2]][found[1]] == answer
+        elif found := re.match(r"Is the (\w+ \w+) of the (\w+ \w+) (\w+)\?", question):
+            told[answer] += 1
+            assert (looks[found[2]][found[1]] == found[3]) == (answer == "yes")
     assert set(named) == set(looks)
+    assert told["yes"] == told["no"] > 0
 
 
 def test_the_vocabulary_stays_small(world, tmp_path):
