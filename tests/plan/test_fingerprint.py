@@ -1,0 +1,137 @@
+"""A fingerprint changes with everything that decides a stage's result, and with nothing else."""
+
+from dataclasses import replace
+
+import pytest
+from plan_fakes import BASE, FACTS, MODEL, plan_of
+
+from fgtrain.plan import ModelFacts
+
+
+def prints(plan) -> list[str]:
+    return [stage.fingerprint for stage in plan.stages]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=other",
+        "runs_root=elsewhere",
+        "built_root=elsewhere",
+        "data_root=/elsewhere",
+        "network=true",
+        "devices.count=4",
+        "devices.nodes=2",
+        "devices.accelerator=gpu",
+        "devices.strategy=ddp",
+        "devices.per_device_batch_size=2",
+        "devices.pack_tokens=4096",
+        "devices.workers=3",
+        "devices.bad_rows=5",
+        "evaluation.tasks=[frow]",
+        "evaluation.every_steps=10",
+        "evaluation.at=[start]",
+        "wandb.enabled=false",
+        "stages.sft.checkpoint_every_steps=7",
+        "data.general.rows=1000",
+        "data.unused={path: x}",
+        "data.fine.root=/elsewhere",
+        "prepare=[{what: drawn, out: world}]",
+    ],
+)
+def test_where_and_how_it_runs_leaves_fingerprints_alone(tmp_path, override):
+    assert prints(plan_of(tmp_path, override)) == prints(plan_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=18",
+        "model.vision_encoder=parts/other",
+        "model.projector=linear",
+        "model.projector_width=7",
+        "model.vision_layer=-2",
+        "model.image_size=225",
+        "model.image_tokens=4",
+        "model.max_tiles=2",
+        "model.max_tokens=511",
+        "model.chat=chatml",
+        "devices.precision=bf16",
+        "stages.align.train.projector=1e-4",
+        "stages.align.train.projector.lora={rank: 2}",
+        "stages.align.train.vision_encoder=1e-3",
+        "stages.align.mix.general=2",
+        "stages.align.mix.extra=1",
+        "stages.align.global_batch_size=128",
+        "stages.align.warmup_fraction=0.1",
+        "stages.align.weight_decay=0.1",
+        "stages.align.clip_norm=null",
+        "stages.align.min_lr_fraction=0.1",
+        "stages.align.loss_weighting=sample",
+        "stages.align.augment=flip_crop",
+        "stages.align.augment_views=2",
+    ],
+)
+def test_what_decides_the_result_changes_every_later_fingerprint(tmp_path, override):
+    before, after = prints(plan_of(tmp_path)), prints(plan_of(tmp_path, override))
+    assert before[0] != after[0]
+    assert before[1] != after[1], "what a stage starts from decides its result"
+
+
+def test_a_later_stage_does_not_reach_back(tmp_path):
+    before, after = prints(plan_of(tmp_path)), prints(plan_of(tmp_path, "stages.sft.weight_decay=0.1"))
+    assert before[0] == after[0]
+    assert before[1] != after[1]
+
+
+def test_data_counts_by_its_hash(tmp_path):
+    changed = {**FACTS, "fine": replace(FACTS["fine"], sha256="e" * 64)}
+    before, after = prints(plan_of(tmp_path)), prints(plan_of(tmp_path, facts=changed))
+    assert before[0] == after[0], "align does not use it"
+    assert before[1] != after[1]
+
+
+def test_a_data_set_counts_by_its_name(tmp_path):
+    """Draws are addressed by it, so another name gives another order."""
+    renamed = BASE.replace("general:", "broad:")
+    facts = {**FACTS, "broad": FACTS["general"]}
+    assert prints(plan_of(tmp_path, text=renamed, facts=facts))[0] != prints(plan_of(tmp_path))[0]
+
+
+def test_a_stage_counts_by_its_name(tmp_path):
+    renamed = BASE.replace("align:", "warm:")
+    assert prints(plan_of(tmp_path, text=renamed))[0] != prints(plan_of(tmp_path))[0]
+
+
+def test_weights_count_by_their_hash(tmp_path):
+    other = replace(MODEL, weights_sha={**MODEL.weights_sha, "language_model": "f" * 64})
+    assert prints(plan_of(tmp_path, model=other))[0] != prints(plan_of(tmp_path))[0]
+
+
+def test_the_order_in_which_a_mix_is_written_does_not_count(tmp_path):
+    turned = BASE.replace("mix: {general: 1, fine: 2}", "mix: {fine: 2, general: 1}")
+    assert prints(plan_of(tmp_path, text=turned)) == prints(plan_of(tmp_path))
+
+
+def test_a_switched_off_stage_does_not_exist(tmp_path):
+    without = plan_of(tmp_path, "stages.align=null")
+    off = plan_of(tmp_path, "stages.align.enabled=false")
+    assert prints(off) == prints(without)
+    assert prints(off)[0] != prints(plan_of(tmp_path))[1]
+
+
+def test_written_and_default_values_are_the_same(tmp_path):
+    written = ["stages.align.clip_norm=1.0", "stages.align.mix.general=1.0", "stages.align.objective=answers"]
+    assert prints(plan_of(tmp_path, *written)) == prints(plan_of(tmp_path))
+
+
+def test_a_fingerprint_without_data_or_weights_says_so(tmp_path):
+    plan = plan_of(tmp_path, facts={"general": FACTS["general"]})
+    assert [stage.provisional for stage in plan.stages] == [False, True]
+    assert all(stage.provisional for stage in plan_of(tmp_path, model=ModelFacts()).stages)
+    assert prints(plan_of(tmp_path, facts={}))[0] != prints(plan_of(tmp_path))[0]
+
+
+def test_fingerprints_are_the_same_on_every_machine(tmp_path):
+    """Pinned: when this changes, every stored checkpoint is trained again. Raise fingerprint.VERSION knowingly."""
+    assert prints(plan_of(tmp_path)) == ["66237750376df89d", "17c8dfbf2c75bc41"]

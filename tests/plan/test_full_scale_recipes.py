@@ -1,0 +1,93 @@
+"""The published settings as recipes: each plans without weights or data, and each is a small diff."""
+
+from pathlib import Path
+
+import pytest
+
+from fgtrain.plan import ModelFacts, data_facts, make_plan
+from fgtrain.recipe import differences, load_recipe
+
+FOLDER = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+EXPECTED = {"general", "align_fg1", "align_fg5", "align_fg10", "align_fg20", "sft_fg10", "sft_then_fg", "fg_only"}
+EXPECTED |= {"align_fg10_mosaic", "align_fg10_open_world", "llava15_general", "llava15_align_fg10"}
+FG = 6_667 + 5_994 + 75_750 + 12_000 + 2_040 + 43_800  # training images of the six sources
+
+
+def load(name: str):
+    return load_recipe(FOLDER / f"{name}.yaml")
+
+
+def plan(name: str):
+    recipe = load(name)
+    return make_plan(recipe, data_facts(recipe), ModelFacts())
+
+
+def changed(a: str, b: str) -> set[str]:
+    return {difference.key for difference in differences(load(a), load(b))} - {"name", "evaluation.at"}
+
+
+def test_every_published_setting_has_a_recipe():
+    assert {path.stem for path in RECIPES} >= EXPECTED
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_plans_without_weights_or_data(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem, "the run's folder is found by the recipe's name"
+    assert recipe.data_root is None
+    made = make_plan(recipe, data_facts(recipe), ModelFacts())
+    assert all(stage.steps for stage in made.stages)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_says_what_it_asks_and_what_to_compare(path):
+    first, second = path.read_text(encoding="utf-8").split("\n")[:2]
+    assert first.startswith("# ")
+    assert second.startswith("# Compare: ")
+    named = {word.strip(",;.()") for word in second.split()} & EXPECTED
+    assert named - {path.stem} or path.stem == "general"
+
+
+def test_general_is_the_published_baseline():
+    made = plan("general")
+    assert [(stage.samples, stage.steps) for stage in made.stages] == [(558_128, 2_181), (665_298, 5_198)]
+
+
+@pytest.mark.parametrize("passes", [1, 5, 10, 20])
+def test_an_ablation_moves_only_the_mix(passes):
+    name = f"align_fg{passes}"
+    assert changed("general", name) == {"stages.align.mix.fg_short_answer"}
+    assert plan(name).exposures["fg_short_answer"] == passes * FG
+
+
+def test_the_other_arms_move_only_what_they_name():
+    assert changed("general", "sft_fg10") == {"stages.sft.mix.fg_short_answer"}
+    assert changed("general", "sft_then_fg") == {"stages.fg"}
+    assert changed("general", "fg_only") == {"stages.sft.mix.llava_665k", "stages.sft.mix.fg_short_answer"}
+    assert changed("align_fg10", "align_fg10_mosaic") == {"stages.align.mix.fg_mosaic"}
+    assert changed("align_fg10", "align_fg10_open_world") == {"stages.align.mix.fg_open_world"}
+    assert changed("llava15_general", "llava15_align_fg10") == {"stages.align.mix.fg_short_answer"}
+    assert {key.split(".")[0] for key in changed("general", "llava15_general")} == {"model"}
+
+
+def test_moving_fg10_from_alignment_to_sft_changes_the_steps():
+    early, late = plan("align_fg10"), plan("sft_fg10")
+    assert early.exposures == late.exposures
+    assert (early.steps, late.steps) == (13_092, 18_805)
+
+
+def test_arms_share_the_stages_before_they_part():
+    general, last = plan("general"), plan("sft_then_fg")
+    assert [s.fingerprint for s in last.stages[:2]] == [s.fingerprint for s in general.stages]
+    assert plan("sft_fg10").stages[0].fingerprint == general.stages[0].fingerprint
+    assert plan("align_fg10").stages[0].fingerprint != general.stages[0].fingerprint
+    assert plan("llava15_general").stages[0].fingerprint != general.stages[0].fingerprint
+
+
+def test_llava15_is_as_published():
+    model = load("llava15_general").model
+    assert (model.vision_layer, model.image_size, model.max_tokens, model.chat) == (-2, 336, 2048, "vicuna_v1")
+    assert model.image_tokens is None, "all 576 patches"
+    assert model.max_tiles == 1
