@@ -214,6 +214,11 @@ class Recipe(Section):
             return self.path(data_set.path, f"data.{name}.path")
         return self.path(self.built_root, "built_root") / name
 
+    def evaluation_folders(self) -> list[Path]:
+        """Where question files are searched. The bare `{data_root}` is left out when it is not given."""
+        chosen = [text for text in self.evaluation.data if text != "{data_root}" or self.data_root is not None]
+        return [self.path(text, "evaluation.data") for text in chosen]
+
     def model_with_paths(self) -> Model:
         """The model section with placeholders filled in, as the model is built from it."""
         values = {

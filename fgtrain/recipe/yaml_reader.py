@@ -56,6 +56,8 @@ def read_yaml(path: Path, shown: str) -> Source:
                 source.values = _Reader(loader, shown, source).value(node, ())
         finally:
             loader.dispose()
+    except OSError as error:
+        source.problems.append(Problem((), f"cannot be read: {error.strerror}", Place(shown)))
     except UnicodeDecodeError:
         source.problems.append(Problem((), "is not a text file in UTF-8", Place(shown)))
     except yaml.YAMLError as error:

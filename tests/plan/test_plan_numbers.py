@@ -29,7 +29,7 @@ def test_a_partial_pass_is_never_more_than_a_pass(passes, rows):
 def test_passes_are_read_as_written():
     assert samples_of(0.5, 11) == 6, "half up"
     assert samples_of(2.5, 11) == 28
-    assert samples_of(0.29, 100) == 29, "0.29 * 100 is 28.999... in binary"
+    assert samples_of(1.15, 10) == 12, "1.15 * 10 is 11.499... in binary"
     assert samples_of(1.1, 10) == 11
 
 
@@ -132,6 +132,7 @@ def test_memory_by_hand():
     assert memory_bytes(1000, 0, "fp32", "auto", 1) == 4000, "frozen weights only"
     assert memory_bytes(1000, 100, "fp32", "auto", 1) == 4000 + 100 * (4 + 8)
     assert memory_bytes(1000, 100, "bf16", "ddp", 8) == 4000 + 100 * (4 + 8), "DDP spreads nothing"
+    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_1", 16) == EIGHT_B * 4 + EIGHT_B * 12 // 16
     assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_2", 16) == EIGHT_B * 2 + EIGHT_B * 14 // 16
     assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_3", 16) == EIGHT_B
 

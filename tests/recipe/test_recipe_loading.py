@@ -61,6 +61,14 @@ def test_null_removes_a_key_that_a_person_invented(tmp_path):
     assert list(sft.train) == ["projector"]
 
 
+def test_null_removes_a_builder_option_however_deep(tmp_path):
+    write_base(tmp_path)
+    options = "data: {fine: {options: {seed: 3, deep: {a: 1, b: 2}}}}\n"
+    write(tmp_path, "middle.yaml", "extends: base.yaml\n" + options)
+    leaf = "extends: middle.yaml\ndata: {fine: {options: {seed: null, deep: {a: null}}}}\n"
+    assert load_recipe(write(tmp_path, "leaf.yaml", leaf)).data["fine"].options == {"source": "cub", "deep": {"b": 2}}
+
+
 def test_extends_is_relative_to_its_own_file(tmp_path, monkeypatch):
     (tmp_path / "deep").mkdir()
     write_base(tmp_path)
@@ -149,6 +157,14 @@ def test_placeholders_wait_until_a_path_is_needed(tmp_path):
     assert given_root.path(given_root.data["fine"].root) == Path("/somewhere/CUB_200_2011")
     assert given_root.model_with_paths().vision_encoder == "/somewhere/weights/v"
     assert given_root.model.vision_encoder == "{data_root}/weights/v"
+
+
+def test_question_files_are_searched_where_roots_are_given(tmp_path):
+    base = write_base(tmp_path)
+    assert load_recipe(base).evaluation_folders() == [Path("data")]
+    assert load_recipe(base, ["data_root=/somewhere"]).evaluation_folders() == [Path("/somewhere"), Path("data")]
+    with pytest.raises(UserError, match=r"evaluation\.data.*data_root=DIR"):
+        load_recipe(base, ["evaluation.data=['{data_root}/FG-BMK']"]).evaluation_folders()
 
 
 def test_a_recipe_cannot_be_changed(tmp_path):
