@@ -4,7 +4,8 @@
     N  images, in token order           P  image tokens per image        D  hidden size
     C, H, W  channels, height, width    S  supervised positions          F  vision feature size
 
-A row holds several samples; a sample is one prefix (image tokens) with branches: independent questions about that image.
+A row holds several samples; a sample is one prefix (image tokens) with branches: independent questions about that
+image.
 A token attends causally to its own sample's prefix and its own branch. Position ids restart at the branch point.
 """
 
@@ -55,6 +56,20 @@ class Batch:
     @property
     def label_tokens(self) -> int:
         return int((self.targets_BT != IGNORE_INDEX).sum())
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """All questions about one image (or about none), as tokens ready for generation.
+
+    `prefix_ids` ends with the image tokens (or, without an image, holds what every text starts with); each branch goes
+    on from there and ends where the answer begins. The tokens are those that training shows for the same turn.
+    """
+
+    prefix_ids: list[int]
+    prefix_is_image: list[bool]  # as long as prefix_ids; True where an image token stands
+    branches: list[list[int]]
+    max_new_tokens: list[int]  # one a branch
 
 
 def allowed_attention_BTT(sample_id_BT: Tensor, branch_id_BT: Tensor) -> Tensor:

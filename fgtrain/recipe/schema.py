@@ -59,12 +59,18 @@ class Model(Section):
     projector: Annotated[str, Field(pattern=r"^(norm_)?(linear|mlp[1-9]\d*x_gelu)$")] | None = None
     projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
     language_model: str | None = None  # hub id or folder
+    from_scratch: tuple[Part, ...] = ()  # parts whose folder holds a config only; their weights are drawn
     vision_layer: int = -1  # hidden state taken from the encoder (LLaVA-1.5: -2)
     image_size: Positive = 224  # pixels, square (of a tile)
     image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
     max_tiles: Positive = 1  # per image, for families that cut images into tiles
     max_tokens: Positive = 512  # per sample, image tokens included
     chat: Literal["qa", "plain", "vicuna_v1", "chatml"] = "qa"
+
+    @field_validator("from_scratch", mode="before")
+    @classmethod
+    def _tuple_of_parts(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("image_tokens")
     @classmethod

@@ -104,13 +104,13 @@ class StageProgress(Callback):
         if not trainer.is_global_zero:
             return
         if sys.stderr.isatty() or os.environ.get("FGTRAIN_PROGRESS") == "1":
-            columns = "step {task.completed}/{task.total} · {task.fields[rate]:.0f} samples/s · loss {task.fields[loss]:.3f}"
+            figures = "{task.fields[rate]:.0f} samples/s · loss {task.fields[loss]:.3f}"
             self.bar = Progress(
                 SpinnerColumn(),
                 TextColumn("[bold]{task.description}"),
                 BarColumn(),
                 TaskProgressColumn(),
-                TextColumn(columns),
+                TextColumn("step {task.completed}/{task.total} · " + figures),
                 TimeRemainingColumn(),
             )
             self.task = self.bar.add_task(
