@@ -150,7 +150,7 @@ class Evaluation(Section):
     subset: Positive = 50  # questions per task in between
     tasks: Texts = ()
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
-    batch_size: Positive = 16  # images asked at once
+    batch_size: Positive = 64  # questions asked at once
 
 
 class Wandb(Section):

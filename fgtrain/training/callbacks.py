@@ -218,9 +218,10 @@ class ResumePoint(Callback):
     def on_exception(self, trainer: Trainer, module: StageModule, exception: BaseException) -> None:
         self._restore_handlers()
 
-    def clear(self) -> None:
+    @staticmethod
+    def clear(folder: Path) -> None:
         """Remove all resume points: the stage is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class SubsetEvaluation(Callback):

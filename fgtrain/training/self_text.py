@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import Progress
 
 from data_builders.chance import address_hash
 from data_builders.files import write_jsonl
+from data_builders.progress import progress
 from data_builders.records import Manifest, write_training_set
 from fgtrain.errors import UserError
 
@@ -25,8 +25,7 @@ def sample_texts(model: Any, tokenizer: Any, count: int, max_tokens: int, seed: 
     if tokenizer.bos_token_id is None:
         raise UserError("sample_text: the language model's tokenizer has no begin-of-text token to start from")
     texts: list[str] = []
-    with Progress(transient=True) as progress:
-        bar = progress.add_task("sampling text", total=count)
+    with progress("sampling text", "texts", count) as advance:
         while len(texts) < count:
             torch.manual_seed(address_hash(seed, "sample_text", len(texts)) % 2**63)
             start = torch.full((batch_size, 1), tokenizer.bos_token_id)
@@ -39,16 +38,28 @@ def sample_texts(model: Any, tokenizer: Any, count: int, max_tokens: int, seed: 
                 max_new_tokens=max_tokens,
                 pad_token_id=tokenizer.eos_token_id,
             )
-            decoded = (tokenizer.decode(row, skip_special_tokens=True).strip() for row in out)
+            decoded = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in out]
+            before = min(count, len(texts))
             texts.extend(text for text in decoded if text)
-            progress.update(bar, completed=min(count, len(texts)))
+            advance(min(count, len(texts)) - before)
     return texts[:count]
 
 
 def build_self_text(
-    model: Any, tokenizer: Any, out: Path, *, rows: int, heldout: int, max_tokens: int, seed: int
+    model: Any,
+    tokenizer: Any,
+    out: Path,
+    *,
+    rows: int,
+    heldout: int,
+    max_tokens: int,
+    seed: int,
+    language_model_hash: str,
 ) -> Manifest:
-    """Write a training set of `rows` sampled texts and heldout.jsonl with `heldout` others (for perplexity)."""
+    """Write a training set of `rows` sampled texts and heldout.jsonl with `heldout` others (for perplexity).
+
+    `language_model_hash` goes into the manifest, so that a set of another model is noticed.
+    """
     texts = sample_texts(model, tokenizer, rows + heldout, max_tokens, seed)
     out.mkdir(parents=True, exist_ok=True)
     write_jsonl(out / "heldout.jsonl", ({"id": f"text-{i}", "text": t} for i, t in enumerate(texts[rows:])))
@@ -70,5 +81,11 @@ def build_self_text(
         image_root=out,
         sources=["language_model"],
         splits=["train"],
-        options={"rows": rows, "heldout": heldout, "max_tokens": max_tokens, "seed": seed},
+        options={
+            "rows": rows,
+            "heldout": heldout,
+            "max_tokens": max_tokens,
+            "seed": seed,
+            "language_model": language_model_hash,
+        },
     )

@@ -53,17 +53,17 @@ def build_strategy(name: str, devices: int) -> Any:
     if name == "ddp":
         # Rank 0 evaluates while the others wait, so the wait may be long.
         return DDPStrategy(find_unused_parameters=False, timeout=timedelta(hours=12))
-    raise UserError(f"devices.strategy is {name!r}; known are: auto, single, ddp")
+    raise UserError(f"devices.strategy is {name!r}, which cannot be run yet. Write one of: auto, single, ddp")
 
 
 def build_trainer(job: StageJob, callbacks: list) -> Trainer:
     devices, stage = job.devices, job.stage
-    world = devices.count * int(os.environ.get("SLURM_NNODES", "1"))
+    world = devices.world_size
     accumulate = stage.global_batch_size // (devices.per_device_batch_size * world)
     return Trainer(
         accelerator=devices.accelerator,
         devices=devices.count,
-        num_nodes=int(os.environ.get("SLURM_NNODES", "1")),
+        num_nodes=devices.nodes,
         strategy=build_strategy(devices.strategy, world),
         precision=PRECISIONS[devices.precision],
         max_steps=job.steps,

@@ -1,0 +1,84 @@
+"""Asks a checkpoint all questions, or a fixed subset, and keeps the answers where all runs find them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from evaluation.engine import evaluate
+from evaluation.scores import add_checkpoint
+from evaluation.task import Task, load_tasks
+from fgtrain.data import FeatureCache
+from fgtrain.model import LVLM
+from fgtrain.plan import Plan
+from fgtrain.recipe import START, Recipe
+from fgtrain.training.answerer import ModelAnswerer
+
+from .figures import eval_rows, offsets
+from .folder import link
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """Where the model is asked: a GPU where there is one and the recipe does not forbid it."""
+    gpu = recipe.devices.accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
+class Evaluator:
+    """The recipe's tasks, loaded once, asked of one checkpoint after the other."""
+
+    def __init__(self, recipe: Recipe, plan: Plan, features: FeatureCache | None) -> None:
+        """UserError when a question file is missing (naming the command that builds it)."""
+        self.recipe, self.plan, self.features = recipe, plan, features
+        self.tasks: list[Task] = []
+        if recipe.evaluation.tasks:
+            self.tasks = load_tasks(list(recipe.evaluation.tasks), recipe.evaluation_folders())
+
+    def full(self, lvlm: LVLM, checkpoint: str, store: Path) -> None:
+        """Ask everything of the model after stage `checkpoint` (or at the start) and enter it in scores.json.
+
+        `store`: the folder of the stage that made it, shared by all runs with the same fingerprint.
+        """
+        if not self.tasks or checkpoint not in self.recipe.evaluation.at:
+            return
+        link(self.recipe.run_folder / "answers" / checkpoint, store / "answers")
+        lvlm.to(device_of(self.recipe)).eval()
+        answerer = self._answerer(lvlm, checkpoint)
+        print(f"evaluation: {checkpoint}", flush=True)
+        scores = evaluate(answerer, self.tasks, store / "answers", None, self.recipe.evaluation.batch_size)
+        samples, step = 0, 0
+        if checkpoint != START:
+            stage = self.plan.stage(checkpoint)
+            samples, step = offsets(self.plan)[checkpoint] + (stage.samples or 0), stage.steps or 0
+        add_checkpoint(
+            self.recipe.run_folder,
+            checkpoint,
+            stage=None if checkpoint == START else checkpoint,
+            samples_seen=samples,
+            step=step,
+            model_hash=answerer.model_hash,
+            scores=scores,
+        )
+
+    def subset(self, lvlm: LVLM, stage: str, fingerprint: str, store: Path) -> Callable[[int], list[dict]]:
+        """A function that asks the fixed subset at a step of `stage` and returns rows for metrics.jsonl."""
+
+        def ask(step: int) -> list[dict]:
+            # The weights of a step follow from the fingerprint, so hashing them again and again is not needed.
+            answerer = self._answerer(lvlm, f"{stage} step {step}", f"{fingerprint}/{step}")
+            evaluation = self.recipe.evaluation
+            folder = store / "subset" / f"step{step:08d}"
+            scores = evaluate(answerer, self.tasks, folder, evaluation.subset, evaluation.batch_size)
+            size = self.recipe.stages[stage].global_batch_size
+            return eval_rows(scores, stage, step, min(step * size, self.plan.stage(stage).samples or 0))
+
+        return ask
+
+    def _answerer(self, lvlm: LVLM, name: str, model_hash: str | None = None) -> ModelAnswerer:
+        return ModelAnswerer(
+            lvlm,
+            f"{self.recipe.name}/{name}",
+            model_hash=model_hash,
+            features=self.features,
+            precision=self.recipe.devices.precision,
+        )

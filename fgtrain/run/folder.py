@@ -1,0 +1,117 @@
+"""The run folder: whose it is, who works in it, and the links into the store of shared stages.
+
+runs/<name>/recipe.resolved.yaml  plan.json  metrics.jsonl  scores.json  report.html
+runs/<name>/<stage>               -> ../.stages/<fingerprint>
+runs/<name>/answers/<checkpoint>  -> ../../.stages/<fingerprint>/answers
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_builders.files import atomic_write
+from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe, as_values, dump_resolved
+
+# What may change between two starts of one run without making it another run.
+FREE_KEYS = ("devices", "evaluation", "wandb", "network", "data_root", "built_root", "runs_root", "prepare", "data")
+RESOLVED = "recipe.resolved.yaml"
+
+
+@contextmanager
+def locked(path: Path, waiting: str | None, busy: str = "") -> Iterator[None]:
+    """Hold the lock file at `path`; it is free again when the process ends, however it ends.
+
+    `waiting`: what to print once while another process holds it; None = UserError with `busy` instead of waiting.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if waiting is None:
+                    raise UserError(busy) from None
+                if not told:
+                    print(waiting, flush=True)
+                    told = True
+                time.sleep(1)
+        yield
+
+
+@contextmanager
+def claimed(recipe: Recipe) -> Iterator[Path]:
+    """The run's folder, held by this process alone. UserError when it belongs to another recipe or is in use."""
+    folder = recipe.run_folder
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; choose another name (name=...) or runs_root")
+    with locked(folder / ".lock", None, f"{folder} is in use by another process; wait for it or choose name=..."):
+        refuse_foreign(recipe, folder)
+        with atomic_write(folder / RESOLVED) as file:
+            file.write(dump_resolved(recipe))
+        yield folder
+
+
+def refuse_foreign(recipe: Recipe, folder: Path) -> None:
+    """UserError unless what lies in the folder was made by this recipe, up to `FREE_KEYS`."""
+    path = folder / RESOLVED
+    if not path.exists():
+        if (folder / "plan.json").exists() or (folder / "scores.json").exists():
+            raise UserError(f"{folder} holds a run without {RESOLVED}; choose another name (name=...)")
+        return
+    try:
+        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); move {folder} away") from None
+    found = list(_different(_decisive(before), _decisive(as_values(recipe)), ""))
+    if found:
+        shown = "; ".join(f"{key} was {a!r}, is {b!r}" for key, a, b in found[:4])
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        raise UserError(
+            f"{folder} belongs to another recipe: {shown}{more}. "
+            f"Write name=ANOTHER_NAME for a new run, or remove the folder"
+        )
+
+
+def _decisive(values: Any) -> Any:
+    if not isinstance(values, dict):
+        return values
+    kept = {key: value for key, value in values.items() if key not in FREE_KEYS}
+    stages = values.get("stages") if isinstance(values.get("stages"), dict) else {}
+    kept["stages"] = {
+        name: {key: value for key, value in stage.items() if key not in ("enabled", "checkpoint_every_steps")}
+        for name, stage in stages.items()
+        if isinstance(stage, dict) and stage.get("enabled", True)
+    }
+    kept["precision"] = (values.get("devices") or {}).get("precision")
+    return kept
+
+
+def _different(a: Any, b: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for name in {**a, **b}:
+            yield from _different(a.get(name), b.get(name), f"{key}.{name}" if key else str(name))
+    elif a != b:
+        yield key, a, b
+
+
+def link(place: Path, target: Path) -> None:
+    """Make `place` a relative symbolic link to `target`; UserError when something else lies there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
+    relative = os.path.relpath(target.resolve(), place.parent.resolve())
+    if place.is_symlink():
+        if os.readlink(place) == relative:
+            return
+        place.unlink()
+    elif place.exists():
+        raise UserError(f"{place} is in the way: the run keeps a link to {target} there. Move it away")
+    place.symlink_to(relative, target_is_directory=True)

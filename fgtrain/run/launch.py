@@ -1,0 +1,47 @@
+"""Several processes of one run: rank 0 prepares and decides, the others follow."""
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+from data_builders.files import atomic_write
+from fgtrain.training.trainer import rank
+
+
+def launch_id() -> str:
+    """Equal in all processes of one start, different in every start."""
+    if "SLURM_JOB_ID" in os.environ and "SLURM_PROCID" in os.environ:
+        names = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+        return "slurm-" + "-".join(os.environ.get(name, "0") for name in names)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return "-".join(
+            os.environ.get(n, "0") for n in ("TORCHELASTIC_RUN_ID", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT")
+        )
+    # Lightning starts the other processes itself, later, with this environment.
+    return os.environ.setdefault("FGTRAIN_LAUNCH", uuid.uuid4().hex)
+
+
+class Word:
+    """What rank 0 has found or decided, told to the other processes through small files in the run folder.
+
+    Files and not collectives: at the start there is no process group yet, and rank 0 may take hours to build data.
+    """
+
+    def __init__(self, run_folder: Path) -> None:
+        self.folder, self.id = run_folder / ".told", launch_id()
+        self.first = rank() == 0
+
+    def tell(self, what: str, value: str = "yes") -> None:
+        with atomic_write(self.folder / what) as file:
+            file.write(f"{self.id}\n{value}")
+
+    def hear(self, what: str) -> str:
+        """The value, as soon as rank 0 of this very start has told it. No limit: a launcher ends all together."""
+        path = self.folder / what
+        while True:
+            if path.exists():
+                told_by, _, value = path.read_text(encoding="utf-8").partition("\n")
+                if told_by == self.id:
+                    return value
+            time.sleep(0.2)

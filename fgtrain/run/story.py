@@ -1,0 +1,202 @@
+"""A recipe from data to report. This is the whole course of a run, top to bottom."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from evaluation.report import write_report
+from fgtrain.data import FeatureCache, StageData
+from fgtrain.model import (
+    LVLM,
+    build_model,
+    load_checkpoint,
+    merge_adapters,
+    model_facts,
+    part_hash,
+    save_checkpoint,
+    set_trainable,
+)
+from fgtrain.plan import Plan, StagePlan, data_facts, make_plan, print_plan, write_plan
+from fgtrain.plan.fingerprint import model_fingerprint
+from fgtrain.recipe import START, Recipe, Stage
+from fgtrain.training.callbacks import ResumePoint
+from fgtrain.training.heads import train_heads
+from fgtrain.training.trainer import StageJob, run_stage
+
+from . import figures, tracking
+from .evaluate import Evaluator
+from .folder import claimed, link, locked
+from .launch import Word
+from .prepare import build_data, build_texts
+from .versions import versions
+
+
+def run_recipe(recipe: Recipe) -> Path | None:
+    """Build or find the data, train every enabled stage, evaluate, report.
+
+    Returns the report's path, None where the recipe evaluates nothing. A second start goes on where the first one
+    stopped; a stage that any recipe has done already is not done again. Raises UserError when the input is at fault,
+    StageInterruptedError when a signal asked to stop (state saved).
+    """
+    word = Word(recipe.run_folder)
+    with claimed(recipe) if word.first else nullcontext():
+        if word.first:
+            build_data(recipe)
+        else:
+            word.hear("prepared")
+        lvlm = build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+        if word.first:
+            build_texts(recipe, lvlm)
+        data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
+        plan = final_plan(recipe, data)
+        evaluator, wandb_run = None, None
+        if word.first:
+            write_plan(plan, recipe.run_folder / "plan.json")
+            print_plan(plan)
+            evaluator = Evaluator(recipe, plan, evaluation_features(recipe, lvlm))
+            wandb_run = tracking.start(recipe, plan, recipe.run_folder)
+            word.tell("prepared")
+            evaluator.full(lvlm, START, start_store(recipe))
+        for stage in plan.stages:
+            lvlm = do_stage(recipe, stage, lvlm, data[stage.name], word, evaluator, wandb_run)
+            if evaluator is not None:
+                evaluator.full(lvlm, stage.name, recipe.stage_store(stage.fingerprint))
+                figures.assemble(recipe.run_folder, plan)
+        return finish(recipe, plan, wandb_run) if word.first else None
+
+
+def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
+    return StageData(
+        name=name,
+        stage=recipe.stages[name],
+        folders={data_set: recipe.data_folder(data_set) for data_set in recipe.stages[name].mix},
+        seed=recipe.seed,
+        devices=recipe.devices,
+        tokenizer=lvlm.tokenizer,
+        image_spec=lvlm.image_spec,
+        chat=lvlm.chat,
+        max_tokens=lvlm.max_tokens,
+        features=None,
+        quarantine=recipe.run_folder / "quarantine.jsonl",
+        cache=recipe.path(recipe.built_root) / ".cache",
+    )
+
+
+def stage_features(recipe: Recipe, stage: Stage, lvlm: LVLM) -> FeatureCache | None:
+    """A frozen encoder whose images have fixed views is replaced by its cached outputs."""
+    frozen = "vision_encoder" not in stage.train
+    fixed = stage.augment == "none" or stage.augment_views is not None
+    return feature_cache(recipe, lvlm) if frozen and fixed else None
+
+
+def evaluation_features(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
+    """Cached outputs also serve evaluation, as long as no stage changes the encoder."""
+    learns = any("vision_encoder" in stage.train for stage in recipe.enabled_stages.values())
+    return None if learns else feature_cache(recipe, lvlm)
+
+
+def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache:
+    def encode(pixels_NCHW: Tensor) -> Tensor:
+        return lvlm.encode_images(pixels_NCHW.to(next(lvlm.parameters()).device)).cpu()
+
+    folder = recipe.path(recipe.built_root) / ".features"
+    return FeatureCache(folder, encode, part_hash(lvlm, "vision_encoder"), lvlm.image_spec)
+
+
+def start_store(recipe: Recipe) -> Path:
+    """Where answers of the untrained model lie. The fresh projector follows from the seed."""
+    facts = model_facts(recipe.model_with_paths(), network=recipe.network)
+    return recipe.stage_store(f"start-{model_fingerprint(recipe, facts)}-{recipe.seed}")
+
+
+def final_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
+    """The plan with data and weights at hand: nothing in it is provisional. Counting tokens checks every row."""
+    facts = data_facts(recipe)
+    for stage in data.values():
+        for name, tokens in stage.tokens_per_pass().items():
+            facts[name] = replace(facts[name], tokens_per_pass=tokens)
+    return make_plan(recipe, facts, model_facts(recipe.model_with_paths(), network=recipe.network), versions())
+
+
+def do_stage(
+    recipe: Recipe,
+    stage: StagePlan,
+    lvlm: LVLM,
+    data: StageData,
+    word: Word,
+    evaluator: Evaluator | None,
+    wandb_run: Any | None,
+) -> LVLM:
+    """Train one stage, or take it from the store if it was done before; returns the model after it."""
+    store, chosen = recipe.stage_store(stage.fingerprint), recipe.stages[stage.name]
+    if word.first:
+        link(recipe.run_folder / stage.name, store)
+    waiting = f"stage {stage.name}: another run is at the same stage; waiting for it"
+    with locked(store / ".lock", waiting) if word.first else nullcontext():
+        if word.first:
+            done = (store / "checkpoint" / "config.json").exists()
+            word.tell(f"stage-{stage.name}", "done" if done else "open")
+        else:
+            done = word.hear(f"stage-{stage.name}") == "done"
+        if done:
+            if word.first:
+                print(f"stage {stage.name}: done before, taken from {store}", flush=True)
+            return load_checkpoint(store / "checkpoint")
+        if chosen.objective == "heads":
+            folders = [recipe.data_folder(name) for name in chosen.mix]
+            accuracy = train_heads(lvlm, chosen, stage.name, folders, recipe.seed, stage.steps)
+            print(f"stage {stage.name}: the heads are right on {accuracy:.1%} of what they are asked", flush=True)
+        else:
+            data.features = stage_features(recipe, chosen, lvlm)
+            if word.first:
+                data.prepare()
+            train(recipe, stage, lvlm, data, evaluator, wandb_run, store)
+        if word.first:
+            made = {"stage": stage.name, "fingerprint": stage.fingerprint, "steps": stage.steps}
+            save_checkpoint(lvlm, store / "checkpoint", made)
+            ResumePoint.clear(store / "resume")
+        return lvlm
+
+
+def train(
+    recipe: Recipe,
+    stage: StagePlan,
+    lvlm: LVLM,
+    data: StageData,
+    evaluator: Evaluator | None,
+    wandb_run: Any | None,
+    store: Path,
+) -> None:
+    groups = set_trainable(lvlm, recipe.stages[stage.name].train)
+    ask = None
+    if evaluator is not None and evaluator.tasks:
+        ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, store)
+    job = StageJob(
+        name=stage.name,
+        stage=recipe.stages[stage.name],
+        devices=recipe.devices,
+        steps=stage.steps,
+        samples=stage.samples,
+        folder=store,
+        wandb_run=wandb_run,
+        subset_every_steps=recipe.evaluation.every_steps,
+        ask_subset=ask,
+    )
+    run_stage(job, lvlm, groups, data)
+    merge_adapters(lvlm)
+
+
+def finish(recipe: Recipe, plan: Plan, wandb_run: Any | None) -> Path | None:
+    """Figures of all stages in one file, W&B closed, the report written."""
+    rows = figures.assemble(recipe.run_folder, plan)
+    if wandb_run is not None:
+        tracking.replay(wandb_run, [row for row in rows if row["kind"] == "eval" and not row["subset"]])
+        wandb_run.finish()
+    if not (recipe.run_folder / "scores.json").exists():
+        return None
+    report = recipe.run_folder / "report.html"
+    write_report([recipe.run_folder], report)
+    return report

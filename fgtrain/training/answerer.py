@@ -1,0 +1,98 @@
+"""A model of this project as evaluation asks it: the same chat tokens and the same pixels as in training."""
+
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from evaluation.protocols import Answer, Answerer, ImageQuestions
+from fgtrain.batch import Prompt
+from fgtrain.data import FeatureCache, ImageRef, encode_prompt, render
+from fgtrain.model import LVLM, load_checkpoint, weights_hash
+
+CODE_VERSION = 1  # raised whenever the same weights would answer otherwise
+
+
+class ModelAnswerer:
+    """Implements evaluation.protocols.Answerer. Each image is encoded once for all its questions."""
+
+    def __init__(
+        self,
+        lvlm: LVLM,
+        name: str,
+        *,
+        model_hash: str | None = None,
+        features: FeatureCache | None = None,
+        precision: str = "fp32",
+    ) -> None:
+        """`model_hash`: where the caller knows the weights' identity. `features`: outputs of this very encoder."""
+        self.lvlm, self.name, self.features, self.precision = lvlm, name, features, precision
+        self.model_hash = model_hash or weights_hash(lvlm)
+        self.settings = {
+            "chat": lvlm.chat,
+            "image": asdict(lvlm.image_spec),
+            "precision": precision,
+            "decoding": "greedy",
+            "code": CODE_VERSION,
+        }
+
+    @torch.inference_mode()
+    def answer(self, groups: list[ImageQuestions]) -> list[list[Answer]]:
+        prompts = [self._prompt(group) for group in groups]
+        with self._autocast():
+            features = self._features([group.image for group in groups])
+            replies = self.lvlm.generate(prompts, features)
+        tokenizer = self.lvlm.tokenizer
+        return [
+            [Answer(tokenizer.decode(tokens, skip_special_tokens=True).strip(), ended) for tokens, ended in reply]
+            for reply in replies
+        ]
+
+    @torch.inference_mode()
+    def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
+        """Texts as training shows plain ones: begin of text, the text, end of text (where the tokenizer has them)."""
+        tokenizer = self.lvlm.tokenizer
+        begin = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
+        end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
+        ids = [begin + tokenizer(text, add_special_tokens=False).input_ids + end for text in texts]
+        with self._autocast():
+            return self.lvlm.text_log_likelihood(ids)
+
+    def _prompt(self, group: ImageQuestions) -> Prompt:
+        return encode_prompt(
+            [question.prompt for question in group.questions],
+            group.image is not None,
+            self.lvlm.tokenizer,
+            self.lvlm.chat,
+            self.lvlm.image_spec.tokens,
+            [question.max_new_tokens for question in group.questions],
+        )
+
+    def _features(self, images: list[Path | None]) -> list[torch.Tensor | None]:
+        wanted = [ImageRef(path) for path in images if path is not None]
+        if not wanted:
+            return [None] * len(images)
+        device = next(self.lvlm.parameters()).device
+        if self.features is not None:
+            encoded = self.features.get(wanted).to(device)
+        else:
+            spec = self.lvlm.image_spec
+            pixels_NCHW = torch.stack([torch.as_tensor(render(ref, spec, "none", ())) for ref in wanted])
+            encoded = self.lvlm.encode_images(pixels_NCHW.to(device))
+        rest = iter(encoded)
+        return [None if path is None else next(rest) for path in images]
+
+    def _autocast(self) -> Any:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(next(self.lvlm.parameters()).device.type, dtype=torch.bfloat16)
+
+
+def load_answerer(folder: Path) -> Answerer | None:
+    """The model in a checkpoint folder that this project saved, on a GPU where there is one; None for other folders."""
+    if not (Path(folder) / "fgtrain.json").is_file():
+        return None
+    lvlm = load_checkpoint(Path(folder)).eval()
+    return ModelAnswerer(lvlm.to("cuda" if torch.cuda.is_available() else "cpu"), str(folder))
