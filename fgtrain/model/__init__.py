@@ -1,0 +1,19 @@
+"""Models: composed of parts or released, what learns in them, how they answer, and how they are kept."""
+
+from .build import build_model
+from .checkpoint import load_checkpoint, part_hash, save_checkpoint, weights_hash
+from .facts import model_facts
+from .lvlm import LVLM
+from .trainable import merge_adapters, set_trainable
+
+__all__ = [
+    "LVLM",
+    "build_model",
+    "load_checkpoint",
+    "merge_adapters",
+    "model_facts",
+    "part_hash",
+    "save_checkpoint",
+    "set_trainable",
+    "weights_hash",
+]

@@ -1,0 +1,138 @@
+"""From the recipe's model section to a model: a released LVLM as it is, or three parts put together."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
+
+from data_builders.chance import address_hash
+from fgtrain.errors import UserError
+from fgtrain.recipe.schema import Model
+
+from .composed import ComposedConfig, assemble
+from .families import FAMILIES, family_of
+from .lvlm import LVLM
+from .projector import draw_projector
+from .sources import Source, image_spec, own_size
+from .vision import encoder_arguments, pooled_side, vision_shape
+
+
+def build_model(model: Model, *, network: bool, seed: int) -> LVLM:
+    """The model of a recipe (`Recipe.model_with_paths()`), in fp32 on the CPU, nothing learning yet.
+
+    Fresh weights (the projector's, and those of parts in `from_scratch`) are functions of (seed, part). Raises
+    UserError for anything in the recipe or the folders it names that cannot be built.
+    """
+    if model.max_tiles > 1:
+        raise UserError(
+            f"model.max_tiles is {model.max_tiles}, but no family known here cuts images. Write max_tiles: 1"
+        )
+    if model.checkpoint is not None:
+        return released(model, network)
+    return composed(model, network, seed)
+
+
+def vision_config(config: PreTrainedConfig) -> PreTrainedConfig:
+    """A vision encoder's own config; a two-tower checkpoint (CLIP, SigLIP) holds it inside."""
+    return getattr(config, "vision_config", config)
+
+
+def text_config(config: PreTrainedConfig) -> PreTrainedConfig:
+    return config.get_text_config(decoder=True)
+
+
+def composed(model: Model, network: bool, seed: int) -> LVLM:
+    for part in ("vision_encoder", "projector", "language_model"):
+        if getattr(model, part) is None:
+            raise UserError(
+                f"model.{part} is missing. Give model.checkpoint, or vision_encoder, projector, language_model"
+            )
+    eyes = Source("model.vision_encoder", model.vision_encoder, network)
+    voice = Source("model.language_model", model.language_model, network)
+    config = composed_config(model, eyes.config(), voice.config())
+    tokenizer = voice.tokenizer()
+    check_language_model(config.text_config, tokenizer, model, voice)
+    fresh_eyes = "vision_encoder" in model.from_scratch
+    spec = image_spec(eyes, model.image_size, config.image_tokens, fresh_eyes)
+    extra = encoder_arguments(config.vision_config)
+    if fresh_eyes:
+        encoder = drawn(AutoModel, config.vision_config, seed, "vision_encoder", **extra)
+    else:
+        encoder = eyes.load(AutoModel, config.vision_config, **extra)
+    if "language_model" in model.from_scratch:
+        language_model = drawn(AutoModelForCausalLM, config.text_config, seed, "language_model")
+    else:
+        language_model = voice.load(AutoModelForCausalLM, config.text_config)
+    hf = assemble(config, encoder, language_model)
+    draw_projector(hf.projector, seed)
+    return LVLM(hf, FAMILIES[config.model_type], tokenizer, spec, model.chat, model.max_tokens)
+
+
+def composed_config(model: Model, vision: PreTrainedConfig, text: PreTrainedConfig) -> ComposedConfig:
+    """How the parts fit together: found without weights."""
+    vision, text = vision_config(vision), text_config(text)
+    place = f"model.vision_encoder {model.vision_encoder}"
+    shape = vision_shape(vision, model.image_size, model.vision_layer, place)
+    side = pooled_side(shape, model.image_tokens, place)
+    return ComposedConfig(
+        vision_config=vision,
+        text_config=text,
+        projector=model.projector,
+        projector_width=model.projector_width,
+        vision_layer=model.vision_layer,
+        feature_size=shape.features,
+        leading_tokens=shape.leading,
+        pooled_side=side,
+        image_size=model.image_size,
+        image_tokens=(side or shape.side) ** 2,
+    )
+
+
+def check_language_model(text: PreTrainedConfig, tokenizer: Any, model: Model, source: Source) -> None:
+    """UserError when tokenizer, sample length or logits do not fit what is done with the language model here."""
+    if len(tokenizer) > text.vocab_size:
+        raise UserError(
+            f"{source.place} {source.value}: its tokenizer has {len(tokenizer)} tokens, but the model embeds only "
+            f"{text.vocab_size}. Give the tokenizer that it was trained with"
+        )
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"{source.place} {source.value}: its tokenizer names no eos_token, so no answer could end")
+    for key in ("max_position_embeddings", "sliding_window"):
+        longest = getattr(text, key, None)
+        if isinstance(longest, int) and model.max_tokens > longest:
+            raise UserError(
+                f"model.max_tokens is {model.max_tokens}, but {source.place} {source.value} reads at most {longest} "
+                f"({key}). Write max_tokens: {longest} or less"
+            )
+    scaling = getattr(text, "logits_scaling", None) or 1.0
+    if getattr(text, "final_logit_softcapping", None) is not None or scaling != 1.0:
+        raise UserError(f"{source.place} {source.value} changes its logits after lm_head, which is not known here")
+
+
+def drawn(auto_class: Any, config: PreTrainedConfig, seed: int, part: str, **arguments: Any) -> nn.Module:
+    """A part with fresh weights: a function of (seed, part) and its config."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(address_hash(seed, part) % 2**63)
+        return auto_class.from_config(config, dtype=torch.float32, **arguments)
+
+
+def released(model: Model, network: bool) -> LVLM:
+    """A released LVLM, or a checkpoint that training here has saved."""
+    source = Source("model.checkpoint", model.checkpoint, network)
+    config = source.config()
+    family = family_of(config)
+    settings = source.preprocessor() or {}
+    native = own_size(settings, f"{source.place} {source.value}: preprocessor_config.json")
+    size = model.image_size if "image_size" in model.model_fields_set else native
+    tokens = family.image_tokens(config, size)
+    if model.image_tokens not in (None, tokens):
+        raise UserError(
+            f"model.image_tokens is {model.image_tokens}, but model.checkpoint {model.checkpoint} was trained with "
+            f"{tokens}. Write image_tokens: null"
+        )
+    spec = image_spec(source, size, tokens)
+    tokenizer = source.tokenizer()
+    check_language_model(text_config(config), tokenizer, model, source)
+    hf = source.load(family.model_class, config)
+    return LVLM(hf, family, tokenizer, spec, model.chat, model.max_tokens)

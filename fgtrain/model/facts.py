@@ -1,0 +1,134 @@
+"""What can be known of a model without loading it: parameters on the meta device, weights by their files' hashes."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
+from transformers.utils import logging as transformers_logging
+
+from data_builders.files import sha256_file
+from fgtrain.errors import UserError
+from fgtrain.plan.schema import ModelFacts
+from fgtrain.recipe.schema import Model
+
+from .build import composed_config, text_config, vision_config
+from .composed import ComposedLVLM
+from .families import PARTS, family_of, find_parts
+from .sources import Source, own_size
+from .vision import encoder_arguments
+
+
+def model_facts(model: Model, *, network: bool) -> ModelFacts:
+    """Parameters of each part, image tokens per image, hashes of local weights. What is unknown is None, with a note.
+
+    Never fails because something is not on this machine.
+    """
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        return _released(model, network) if model.checkpoint is not None else _composed(model, network)
+    finally:
+        transformers_logging.set_verbosity(level)
+
+
+def _config(place: str, value: str | None, network: bool, notes: list[str]) -> PreTrainedConfig | None:
+    """A config, or None with a note."""
+    if value is None:
+        return None
+    try:
+        return Source(place, value, network).config()
+    except UserError as error:
+        known = Path(value).expanduser().is_dir()
+        reason = str(error) if known else f"{place} {value}: config is not on this machine"
+        notes.append(f"{reason}; parameters unknown")
+        return None
+
+
+def _composed(model: Model, network: bool) -> ModelFacts:
+    notes: list[str] = []
+    parameters: dict[str, int | None] = dict.fromkeys(PARTS)
+    vision = _config("model.vision_encoder", model.vision_encoder, network, notes)
+    text = _config("model.language_model", model.language_model, network, notes)
+    tokens = model.image_tokens
+    try:
+        if vision is not None:
+            own = vision_config(vision)
+            parameters["vision_encoder"] = _count(AutoModel, own, **encoder_arguments(own))
+        if text is not None:
+            parameters["language_model"] = _count(AutoModelForCausalLM, text_config(text))
+        if vision is not None and text is not None:
+            config = composed_config(model, vision, text)
+            tokens = config.image_tokens
+            with torch.device("meta"):
+                parameters["projector"] = _number(ComposedLVLM(config).projector)
+    except UserError:
+        raise
+    except Exception as error:  # a plan goes on without what a model's code refuses to tell
+        notes.append(f"model: parts cannot be built without weights ({error}); parameters unknown")
+    chosen = {"vision_encoder": model.vision_encoder, "language_model": model.language_model}
+    hashes = {part: _weights_hash(value, part in model.from_scratch) for part, value in chosen.items()}
+    return _facts(parameters, tokens, hashes, notes)
+
+
+def _released(model: Model, network: bool) -> ModelFacts:
+    notes: list[str] = []
+    parameters: dict[str, int | None] = dict.fromkeys(PARTS)
+    tokens = model.image_tokens
+    config = _config("model.checkpoint", model.checkpoint, network, notes)
+    if config is not None:
+        family = family_of(config)
+        with torch.device("meta"):
+            whole = family.model_class(config)
+            whole.tie_weights()
+        parameters = {part: _number(module) for part, module in find_parts(whole, family).items()}
+        settings = Source("model.checkpoint", model.checkpoint, network).preprocessor()
+        chosen = model.image_size if "image_size" in model.model_fields_set else None
+        if chosen is not None or settings:
+            tokens = family.image_tokens(config, chosen or own_size(settings or {}, "preprocessor_config.json"))
+    whole_hash = _weights_hash(model.checkpoint, False)
+    return _facts(parameters, tokens, dict.fromkeys(PARTS, whole_hash), notes)
+
+
+def _facts(
+    parameters: dict[str, int | None], tokens: int | None, hashes: dict[str, str | None], notes: list[str]
+) -> ModelFacts:
+    known = {part: value for part, value in hashes.items() if value is not None}
+    return ModelFacts(
+        parameters=parameters,
+        image_tokens=tokens,
+        weights_sha=known if len(known) == len(hashes) else None,
+        notes=tuple(notes),
+    )
+
+
+def _count(auto_class: type, config: PreTrainedConfig, **arguments: object) -> int:
+    with torch.device("meta"):
+        return _number(auto_class.from_config(config, **arguments))
+
+
+def _number(module: torch.nn.Module) -> int:
+    """Parameters of a module; tied ones count once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _weights_hash(value: str | None, from_scratch: bool) -> str | None:
+    """Hash of a local folder's config and weight files; None when it is not here or has no weights."""
+    folder = Path(value).expanduser() if value is not None else None
+    if folder is None or not (folder / "config.json").is_file():
+        return None
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights and not from_scratch:
+        return None
+    digest = hashlib.sha256()
+    for path in [folder / "config.json", *([] if from_scratch else weights)]:
+        stat = path.stat()
+        digest.update(f"{path.name}\x1f{_sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)}\x1f".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, size: int, changed_ns: int) -> str:
+    """A file's hash; size and time of change make an overwritten file a new one."""
+    return sha256_file(path)

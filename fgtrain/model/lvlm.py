@@ -1,0 +1,204 @@
+"""An LVLM as training and evaluation see it: images to features, batches to losses, prompts to answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+
+from fgtrain.batch import IGNORE_INDEX, Batch, ImageSpec, Prompt, additive_mask_B1TT
+
+from .families import PARTS, Family, find_parts, submodule
+from .generation import Generator, mask_dtype
+
+LOGITS_AT_ONCE = 1 << 26  # of one chunk of supervised positions: 256 MiB in fp32
+Answers = list[list[tuple[list[int], bool]]]
+
+
+class LVLM(nn.Module):
+    """A transformers model (`hf`, what is saved) with its parts by name. Nothing learns until `set_trainable`.
+
+    `parts` holds one module a part (a ModuleList where a part is several modules); it registers nothing, so that
+    `state_dict` names every tensor once, by its place in `hf`.
+    """
+
+    def __init__(
+        self, hf: PreTrainedModel, family: Family, tokenizer: Any, image_spec: ImageSpec, chat: str, max_tokens: int
+    ) -> None:
+        super().__init__()
+        self.hf = hf
+        self.family = family
+        self.tokenizer = tokenizer
+        self.image_spec = image_spec
+        self.chat = chat
+        self.max_tokens = max_tokens
+        self.parts: dict[str, nn.Module] = find_parts(hf, family)
+        self.learning: set[str] = set()  # parts that learn; set by set_trainable
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def decoder(self) -> nn.Module:
+        return submodule(self.hf, self.family.decoder)
+
+    @property
+    def lm_head(self) -> nn.Module:
+        return self.hf.get_output_embeddings()
+
+    @property
+    def device(self) -> torch.device:
+        return self.hf.get_input_embeddings().weight.device
+
+    def part_parameters(self, part: str) -> list[tuple[str, nn.Parameter]]:
+        """(name in the whole model, parameter) of a part; tied tensors once."""
+        inside = {id(parameter) for parameter in self.parts[part].parameters()}
+        return [(name, parameter) for name, parameter in self.named_parameters() if id(parameter) in inside]
+
+    def train(self, mode: bool = True) -> "LVLM":
+        """As in torch, but frozen parts stay in eval mode (dropout, drop-path), as do BatchNorms that do not learn."""
+        super().train(mode)
+        for part in PARTS:
+            if part not in self.learning:
+                self.parts[part].eval()
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and not any(
+                parameter.requires_grad for parameter in module.parameters()
+            ):
+                module.eval()  # under LoRA its weights are frozen, so its statistics must be too
+        return self
+
+    # ---- images
+
+    def encode_images(self, pixels_NCHW: Tensor) -> Tensor:
+        """features_NPF in fp32: the vision encoder with layer choice and pooling, all that a feature cache stores."""
+        return self.family.encode(self.hf, pixels_NCHW).float()
+
+    def project(self, features_NPF: Tensor) -> Tensor:
+        """embeds_NPD: image tokens as the language model reads them."""
+        return self.parts["projector"](features_NPF)
+
+    def _image_embeds(self, batch: Batch) -> Tensor | None:
+        """Projected image tokens [N, P, D] of a batch, or None when it has no image."""
+        if batch.features_NPF is not None and len(batch.features_NPF):
+            if "vision_encoder" in self.learning:
+                raise RuntimeError("cached features were given to a stage that trains the vision encoder")
+            return self.project(batch.features_NPF.float())
+        if batch.pixels_NCHW is not None and len(batch.pixels_NCHW):
+            return self.project(self.encode_images(batch.pixels_NCHW))
+        return None
+
+    def _dummy(self) -> Tensor | None:
+        """0 x what the learning vision parts make of a black image, so that every rank runs the same modules."""
+        spec = self.image_spec
+        if "vision_encoder" in self.learning:
+            encoder = self.parts["vision_encoder"]
+            was_training = encoder.training
+            encoder.eval()  # a black image must not enter BatchNorm's statistics
+            features_NPF = self.encode_images(torch.zeros(1, 3, spec.size, spec.size, device=self.device))
+            encoder.train(was_training)
+            if was_training:
+                self.train()
+        elif "projector" in self.learning:
+            features_NPF = torch.zeros(1, spec.tokens, self.family.feature_size(self.hf.config), device=self.device)
+        else:
+            return None
+        return 0.0 * self.project(features_NPF).float().sum()
+
+    def embed(self, batch: Batch) -> Tensor:
+        """embeds_BTD: token embeddings, with image tokens at `is_image_BT`. ValueError when their numbers differ."""
+        embeds_BTD = self.hf.get_input_embeddings()(batch.token_ids_BT)
+        images_NPD = self._image_embeds(batch)
+        if images_NPD is not None:
+            places = int(batch.is_image_BT.sum())
+            if places != images_NPD.shape[0] * images_NPD.shape[1]:
+                raise ValueError(
+                    f"{images_NPD.shape[0]} images x {images_NPD.shape[1]} tokens do not fill {places} image positions"
+                )
+            return embeds_BTD.masked_scatter(batch.is_image_BT[..., None], images_NPD.to(embeds_BTD.dtype))
+        if batch.is_image_BT.any():
+            raise ValueError(f"{int(batch.is_image_BT.sum())} image positions, but no image")
+        dummy = self._dummy() if self.training else None
+        return embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)
+
+    # ---- text
+
+    def hidden_BTD(self, embeds_BTD: Tensor, batch: Batch) -> Tensor:
+        """The decoder's last hidden states, each token seeing its own sample's prefix and its own branch only."""
+        mask_B1TT = additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, mask_dtype(embeds_BTD))
+        output = self.decoder(
+            inputs_embeds=embeds_BTD, attention_mask=mask_B1TT, position_ids=batch.position_ids_BT, use_cache=False
+        )
+        return output.last_hidden_state
+
+    def token_losses_S(self, batch: Batch) -> Tensor:
+        """Cross entropy (natural log, fp32) at each supervised position, rows in order. Only these meet `lm_head`."""
+        supervised_BT = batch.targets_BT != IGNORE_INDEX
+        hidden_SD = self.hidden_BTD(self.embed(batch), batch)[supervised_BT]
+        targets_S = batch.targets_BT[supervised_BT]
+        chunk = max(1, LOGITS_AT_ONCE // self.lm_head.weight.shape[0])
+        if len(targets_S) <= chunk:
+            return self._losses(hidden_SD, targets_S)
+        # A vocabulary of 100,000 times thousands of positions would not fit: logits are made anew in the backward pass.
+        pieces = zip(hidden_SD.split(chunk), targets_S.split(chunk), strict=True)
+        return torch.cat([checkpoint(self._losses, h, t, use_reentrant=False) for h, t in pieces])
+
+    def _losses(self, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:
+        return F.cross_entropy(self.lm_head(hidden_SD).float(), targets_S, reduction="none")
+
+    # ---- answers
+
+    @torch.no_grad()
+    def generate(self, prompts: list[Prompt], features: list[Tensor | None]) -> Answers:
+        """Greedy answers: for each prompt and each of its branches (new token ids without the end token, finished).
+
+        `features[i]`: `encode_images` of prompt i's images, [P, F] or [images, P, F]; None without image. A prefix is
+        read once for all its branches. `finished`: the end token came within max_new_tokens. An answer does not depend
+        on what else is asked.
+        """
+        return Generator(self).answers(prompts, features)
+
+    @torch.no_grad()
+    def text_log_likelihood(self, token_ids: list[list[int]], tokens_at_once: int = 4096) -> list[tuple[float, int]]:
+        """(sum of ln p of tokens 1.. given those before, how many these are) of each text."""
+        results: list[tuple[float, int]] = [(0.0, 0)] * len(token_ids)
+        for places in _batches_by_length([len(ids) for ids in token_ids], tokens_at_once):
+            batch = _text_batch([token_ids[i] for i in places]).to(self.device)
+            losses = iter(self.token_losses_S(batch).double().cpu().split([len(token_ids[i]) - 1 for i in places]))
+            for i in places:
+                results[i] = (-next(losses).sum().item(), len(token_ids[i]) - 1)
+        return results
+
+
+def _batches_by_length(lengths: list[int], tokens_at_once: int) -> Iterator[list[int]]:
+    """Indices of texts with at least two tokens, alike lengths together, padded size at most `tokens_at_once`."""
+    batch: list[int] = []
+    for i in sorted((i for i in range(len(lengths)) if lengths[i] > 1), key=lambda i: (lengths[i], i)):
+        if batch and lengths[i] * (len(batch) + 1) > tokens_at_once:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _text_batch(texts: list[list[int]]) -> Batch:
+    """Plain texts, one a row, padded on the right; every token after the first is a target."""
+    shape = (len(texts), max(map(len, texts)))
+    ids, targets = torch.zeros(shape, dtype=torch.int64), torch.full(shape, IGNORE_INDEX)
+    sample = torch.zeros(shape, dtype=torch.int64)
+    for row, text in enumerate(texts):
+        ids[row, : len(text)] = torch.tensor(text)
+        targets[row, : len(text) - 1] = torch.tensor(text[1:])
+        sample[row, : len(text)] = 1
+    return Batch(
+        token_ids_BT=ids,
+        targets_BT=targets,
+        weights_BT=(targets != IGNORE_INDEX).float(),
+        sample_id_BT=sample,
+        branch_id_BT=torch.zeros_like(sample),
+        position_ids_BT=torch.arange(shape[1]).expand(shape),
+        is_image_BT=torch.zeros(shape, dtype=torch.bool),
+    )
