@@ -34,7 +34,7 @@ plans: install
 # Makes the drawn miniature's "pretrained" parts again, from scratch.
 base: install
 	$(PY) -m fgtrain recipes/mini/base.yaml
-	$(PY) -m fgtrain.export_parts runs/base recipes/mini/base
+	$(PY) -m fgtrain.export_parts runs/mini_base recipes/mini/base
 
 clean:
 	rm -rf .venv runs data

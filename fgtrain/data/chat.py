@@ -1,0 +1,159 @@
+"""Conversations to tokens, for training and for generation: the same question gives the same tokens in both.
+
+The text behind an image is tokenised apart from what precedes it, and an answer apart from its question. What is learnt
+is known from these pieces, never from searching in text.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+from data_builders.files import safe_join
+from data_builders.records import IMAGE_PLACEHOLDER, images_of
+from fgtrain.batch import Prompt
+from fgtrain.errors import UserError
+
+from .image import ImageRef
+from .sample import IMAGE_ID, Branch, Sample, assemble
+from .templates import TEMPLATES, Template
+from .tokens import Encoder, encoder_of
+
+Pair = tuple[str | None, str]  # question (None: the answer stands alone), answer
+
+
+def encode_row(
+    row: dict,
+    tokenizer: Any,
+    chat: str,
+    image_tokens: int,
+    max_tokens: int,
+    *,
+    image_root: Path = Path("."),
+    name: str | None = None,
+) -> Sample:
+    """The row of a training set as tokens.
+
+    A dialogue is one branch, of which every answer is learnt; with `turns: independent` each question is a branch; a
+    row that begins with an answer is text, all of it learnt. Images come first, wherever their placeholders stand. A
+    mosaic is one image. UserError, naming `name` (default: the row's id), when placeholders and images differ in
+    number, when questions and answers do not alternate, or when the row does not fit (see `assemble`).
+    """
+    name = f"row {row['id']!r}" if name is None else name
+    template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
+    images = image_refs(row, image_root)
+    pairs = _pairs(row, name, len(images))
+    asked = pairs[0][0] is not None
+    prefix_ids, is_image, anchor = _prefix(template, encoder, len(images), image_tokens, plain=not asked)
+    independent = row.get("turns") == "independent"
+    if independent and len(pairs) > 1 and not template.asks:
+        raise UserError(
+            f"{name}: {len(pairs)} independent questions, but model.chat is {chat}, which drops questions. Write "
+            f"chat: qa, or leave this data set out"
+        )
+    branches: list[Branch] = []
+    for place, (question, answer) in enumerate(pairs):
+        first = place == 0 or independent
+        if first:
+            branches.append(Branch())
+            start = anchor
+        else:
+            ids, start = encoder.pieces(template.tail, encoder.anchor(template.end))
+            branches[-1].add(ids, False)
+        ids, start = _question(template, encoder, question, bool(images), first, start)
+        branches[-1].add(ids, False)
+        form = template.answer if question is not None else "{answer}"
+        ids, _ = encoder.pieces((form,), start, answer=answer)
+        branches[-1].add(ids + encoder.special(template.end), bool(answer))
+    return assemble(prefix_ids, is_image, branches, max_tokens=max_tokens, images=images, name=name)
+
+
+def encode_prompt(
+    prompts: Sequence[str],
+    with_image: bool,
+    tokenizer: Any,
+    chat: str,
+    image_tokens: int,
+    max_new_tokens: Sequence[int],
+) -> Prompt:
+    """Questions about one image (or about none), ready for generation; `max_new_tokens` one a question.
+
+    Each branch ends where training begins to learn. A template that drops questions gives empty branches: the answer
+    follows the image.
+    """
+    template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
+    prefix_ids, is_image, anchor = _prefix(template, encoder, int(with_image), image_tokens)
+    branches = [_question(template, encoder, _without_images(p), with_image, True, anchor)[0] for p in prompts]
+    return Prompt(prefix_ids, is_image, branches, list(max_new_tokens))
+
+
+def image_refs(row: dict, image_root: Path) -> tuple[ImageRef, ...]:
+    """The row's pictures: none, some, or a mosaic in the row's order (`mosaic.order`; as stored without it)."""
+    paths = tuple(safe_join(image_root, image) for image in images_of(row))
+    if (form := row.get("mosaic")) is None:
+        return tuple(ImageRef(path) for path in paths)
+    order = tuple(form.get("order", range(len(paths))))
+    return (ImageRef(paths[0], paths, tuple(form["grid"]), form["tile_pixels"], order),)
+
+
+def show_mask(sample: Sample, tokenizer: Any) -> str:
+    """The sample decoded, a line a branch, with what is learnt between « and »."""
+    learnt = [False] * len(sample)
+    lines = []
+    for branch in range(int(sample.branch_ids.max()) + 1):
+        places = [int(t) for t in range(len(sample)) if sample.branch_ids[t] == branch]
+        for before, place in pairwise(places):
+            learnt[place] = sample.targets[before] == sample.token_ids[place]
+        prefix = int((sample.branch_ids == 0).sum())
+        if branch == 1 and prefix and places:  # the prefix predicts the first token of a single branch
+            learnt[places[0]] = sample.targets[prefix - 1] == sample.token_ids[places[0]]
+        line = ""
+        for (image, learns), run in groupby(places, key=lambda t: (bool(sample.is_image[t]), bool(learnt[t]))):
+            ids = [int(sample.token_ids[t]) for t in run]
+            text = f"<image x {len(ids)}>" if image else tokenizer.decode(ids)
+            line += f"«{text}»" if learns else text
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _prefix(
+    template: Template, encoder: Encoder, images: int, image_tokens: int, plain: bool = False
+) -> tuple[list[int], list[bool], str]:
+    """(ids, which are image tokens, anchor of what follows)."""
+    head = template.plain_head if plain else template.head_image if images else template.head_text
+    ids, anchor = encoder.pieces(head)
+    is_image = [False] * len(ids) + [True] * (images * image_tokens)
+    return ids + [IMAGE_ID] * (images * image_tokens), is_image, "" if images else anchor
+
+
+def _question(
+    template: Template, encoder: Encoder, question: str | None, with_image: bool, first: bool, anchor: str
+) -> tuple[list[int], str]:
+    if question is None or not template.asks:
+        return [], anchor
+    form = template.later if not first else template.first_image if with_image else template.first_text
+    return encoder.pieces(form, anchor, question=question)
+
+
+def _without_images(text: str) -> str:
+    return " ".join(part for part in (p.strip() for p in text.split(IMAGE_PLACEHOLDER)) if part)
+
+
+def _pairs(row: dict, name: str, images: int) -> list[Pair]:
+    """Questions and their answers. UserError unless they alternate and every image has its placeholder."""
+    turns = row["conversations"]
+    asked = [turn["value"] for turn in turns if turn["from"] == "human"]
+    places = asked[0].count(IMAGE_PLACEHOLDER) if asked else images
+    if places != images or any(IMAGE_PLACEHOLDER in question for question in asked[1:]):
+        total = sum(question.count(IMAGE_PLACEHOLDER) for question in asked)
+        raise UserError(
+            f"{name}: {images} images, but {IMAGE_PLACEHOLDER} stands {total} times. Write it once per image, in the "
+            f"first human turn"
+        )
+    if not asked and len(turns) == 1:
+        return [(None, turns[0]["value"].strip())]
+    roles = [turn["from"] for turn in turns]
+    if roles != ["human", "gpt"] * (len(turns) // 2):
+        raise UserError(f"{name}: human and gpt turns must alternate and end with gpt; they are {', '.join(roles)}")
+    answers = [turn["value"].strip() for turn in turns[1::2]]
+    return list(zip((_without_images(question) for question in asked), answers, strict=True))

@@ -1,0 +1,66 @@
+"""Looks at every row before training: that it can be encoded, that there is something to learn, that images are there.
+
+Images are not opened here (hundreds of thousands would take hours); one that cannot be read is found when it is loaded.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_builders.files import atomic_write
+from data_builders.progress import progress
+from fgtrain.errors import UserError
+
+from .maker import SampleMaker
+from .quarantine import Quarantine
+
+VERSION = 1  # raised whenever the same row would be encoded otherwise
+
+
+def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
+    """Tokens of each row, int32 [rows]; 0 for a row that went to quarantine.
+
+    What was found is kept in `cache` for the same rows, tokenizer and settings, unless rows are bad: they may be mended
+    before the next start. UserError when there are more bad rows than the quarantine's quota.
+    """
+    path = cache / "lengths" / f"{_identity(data_set, maker)}.npy"
+    rows = maker.rows[data_set]
+    if path.is_file():
+        lengths = np.load(path, allow_pickle=False)
+        if len(lengths) == len(rows):
+            return lengths
+    lengths = np.zeros(len(rows), np.int32)
+    there: set[Path] = set()
+    with progress(f"checking {data_set}", "rows", len(rows)) as advance:
+        for index in range(len(rows)):
+            try:
+                sample = maker.sample(data_set, 0, index)
+                for file in (file for ref in sample.images for file in ref.files if file not in there):
+                    if not os.path.isfile(file):
+                        raise UserError(f"no image {file}")
+                    there.add(file)
+                lengths[index] = len(sample)
+            except UserError as error:
+                quarantine.add(data_set, maker.row_id(data_set, index), str(error))
+            advance(1)
+    if lengths.all():
+        with atomic_write(path, "wb") as file:
+            np.save(file, lengths)
+    return lengths
+
+
+def tokenizer_identity(tokenizer: Any) -> str:
+    """A hash of all that decides how the tokenizer encodes."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    text = backend.to_str() if hasattr(backend, "to_str") else repr(sorted(tokenizer.get_vocab().items()))
+    special = (type(tokenizer).__name__, tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
+    return hashlib.sha256(f"{special}{text}".encode()).hexdigest()
+
+
+def _identity(data_set: str, maker: SampleMaker) -> str:
+    rows = maker.rows[data_set]
+    settings = (VERSION, maker.chat, maker.image_tokens, maker.max_tokens, rows.manifest.sha256, str(rows.image_root))
+    return hashlib.sha256(f"{settings}{tokenizer_identity(maker.tokenizer)}".encode()).hexdigest()[:32]

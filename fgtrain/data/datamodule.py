@@ -1,0 +1,170 @@
+"""The data of one stage as Lightning takes it."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from fgtrain.batch import Batch, ImageSpec
+from fgtrain.errors import UserError
+from fgtrain.plan.arithmetic import steps_of
+from fgtrain.recipe.schema import Devices, Stage
+
+from .checks import check_rows
+from .dataset import MicroBatches, Share, stage_views
+from .features import FeatureCache
+from .maker import SampleMaker
+from .mixture import StageOrder, stage_order
+from .quarantine import Quarantine
+from .rows import Rows
+from .views import View
+
+
+class MicroBatchLoader(DataLoader):
+    """Micro-batches from `start` to the end of the stage. Its length is that of the whole stage.
+
+    Lightning counts batches from the stage's beginning and asks the loader to go on where it stopped; the state methods
+    tell it that this one does. They hold nothing, because the position follows from the optimizer steps done.
+    """
+
+    def __init__(self, batches: MicroBatches, start: int, workers: int) -> None:
+        super().__init__(batches, sampler=range(start, len(batches)), batch_size=None, num_workers=workers)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in super().__iter__():
+            if isinstance(batch, UserError):  # from a loader process
+                raise batch
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+class StageData(LightningDataModule):
+    """Rows, order, micro-batches and the position of one stage.
+
+    Rows are opened when they are first needed. `features` may be set before `prepare`: then images come as cached
+    encoder outputs and are not opened in training. UserError when a training set is missing or changed, or when a row
+    cannot be used (see devices.bad_rows).
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        stage: Stage,
+        folders: dict[str, Path],
+        seed: int,
+        devices: Devices,
+        tokenizer: Any,
+        image_spec: ImageSpec,
+        chat: str,
+        max_tokens: int,
+        features: FeatureCache | None,
+        quarantine: Path,
+        cache: Path,
+    ) -> None:
+        """`folders`: data set -> training set, for each of the mix; `cache`: where Arrow files and lengths are kept."""
+        super().__init__()
+        self.name, self.stage, self.folders, self.seed, self.devices = name, stage, folders, seed, devices
+        self.tokenizer, self.image_spec, self.chat, self.max_tokens = tokenizer, image_spec, chat, max_tokens
+        self.features, self.cache = features, cache
+        self.quarantine = Quarantine(quarantine, devices.bad_rows)
+        self.steps_done = 0
+        self._lengths: dict[str, Any] = {}
+
+    @cached_property
+    def rows(self) -> dict[str, Rows]:
+        return {name: Rows(self.folders[name], self.cache / "rows") for name in self.stage.mix}
+
+    @cached_property
+    def order(self) -> StageOrder:
+        return stage_order(self.seed, self.name, self.stage.mix, {name: len(rows) for name, rows in self.rows.items()})
+
+    @property
+    def samples(self) -> int:
+        return len(self.order)
+
+    @property
+    def steps(self) -> int:
+        return steps_of(self.samples, self.stage.global_batch_size)
+
+    @cached_property
+    def maker(self) -> SampleMaker:
+        return SampleMaker(
+            seed=self.seed,
+            stage=self.name,
+            rows=self.rows,
+            tokenizer=self.tokenizer,
+            chat=self.chat,
+            image_tokens=self.image_spec.tokens,
+            max_tokens=self.max_tokens,
+            augment=self.stage.augment,
+            augment_views=self.stage.augment_views,
+        )
+
+    def tokens_per_pass(self) -> dict[str, int]:
+        """Tokens of one whole pass over each data set, image tokens included. Checks every row on the first call."""
+        for name in self.stage.mix:
+            if name not in self._lengths:
+                self._lengths[name] = check_rows(name, self.maker, self.cache, self.quarantine)
+        return {name: int(lengths.sum(dtype="int64")) for name, lengths in self._lengths.items()}
+
+    def prepare(self) -> None:
+        """Check every row and, with a feature cache, encode every view that the stage will see. For one process."""
+        self.tokens_per_pass()
+        if self.features is None:
+            return
+        if self.stage.augment != "none" and self.stage.augment_views is None:
+            raise ValueError(f"stage {self.name}: images that are augmented anew in each pass cannot be cached")
+        owners = stage_views(self.order, self.maker)
+
+        def on_bad(view: View, error: UserError) -> None:
+            for data_set, row_id in owners[view]:
+                self.quarantine.add(data_set, row_id, str(error))
+
+        self.features.ensure(owners, f"stage {self.name}: image features", on_bad)
+
+    def micro_batches(self, rank: int = 0, world_size: int = 1) -> MicroBatches:
+        """All micro-batches of one device. UserError when the global batch does not divide among the devices."""
+        per_turn = self.devices.per_device_batch_size * world_size
+        size = self.stage.global_batch_size
+        if size % per_turn:
+            below = size // per_turn * per_turn
+            nearest = ", ".join(str(n) for n in (below, below + per_turn) if n)
+            raise UserError(
+                f"stages.{self.name}.global_batch_size is {size}, not a multiple of {per_turn} "
+                f"({self.devices.per_device_batch_size} per device x {world_size} devices). Nearest that are: {nearest}"
+            )
+        return MicroBatches(
+            order=self.order,
+            share=Share(size, size // per_turn, rank, world_size),
+            maker=self.maker,
+            spec=self.image_spec,
+            quarantine=self.quarantine,
+            pack_tokens=self.devices.pack_tokens,
+            weighting=self.stage.loss_weighting,
+            features=self.features,
+        )
+
+    def train_dataloader(self) -> MicroBatchLoader:
+        """The micro-batches of this device that are not done yet."""
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batches = self.micro_batches(rank, world)
+        return MicroBatchLoader(batches, self.steps_done * batches.share.accumulation, self.devices.workers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The same on every device: steps done, whatever number of devices did them."""
+        return {"steps_done": self.trainer.global_step if self.trainer else self.steps_done}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.steps_done = state_dict["steps_done"]

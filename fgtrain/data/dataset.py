@@ -1,0 +1,147 @@
+"""A device's micro-batches by number: each one a pure function of its number, so resuming needs no state but that."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, get_worker_info
+
+from fgtrain.batch import Batch, ImageSpec
+from fgtrain.errors import UserError
+from fgtrain.plan.arithmetic import steps_of
+
+from .features import FeatureCache
+from .image import render
+from .maker import SampleMaker
+from .mixture import StageOrder
+from .packing import pack
+from .quarantine import Quarantine
+from .sample import Sample
+from .views import Contents, View
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of a step's samples a micro-batch holds: every n-th, so that a last, partial step is shared evenly."""
+
+    global_batch_size: int
+    accumulation: int  # micro-batches a device makes per step
+    rank: int = 0
+    world_size: int = 1
+
+    def places(self, number: int, samples: int) -> range:
+        """Places in the stage's order of micro-batch `number`; may be empty in the last step."""
+        step, turn = divmod(number, self.accumulation)
+        start, end = step * self.global_batch_size, min((step + 1) * self.global_batch_size, samples)
+        return range(start + turn * self.world_size + self.rank, end, self.accumulation * self.world_size)
+
+
+@dataclass
+class MicroBatches(Dataset):
+    """Micro-batch number -> Batch. As many as all steps of the stage take on this device."""
+
+    order: StageOrder
+    share: Share
+    maker: SampleMaker
+    spec: ImageSpec
+    quarantine: Quarantine
+    pack_tokens: int
+    weighting: str = "token"
+    features: FeatureCache | None = None
+
+    def __post_init__(self) -> None:
+        self.contents = self.features.contents if self.features else Contents()
+
+    def __len__(self) -> int:
+        return steps_of(len(self.order), self.share.global_batch_size) * self.share.accumulation
+
+    def __getitem__(self, number: int) -> Batch | UserError:
+        """The batch. Bad rows are left out and written to quarantine; UserError when there are too many.
+
+        In a loader process the error is returned instead: raising would bury it under that process's traceback.
+        """
+        try:
+            return self.batch(number)
+        except UserError as error:
+            if get_worker_info() is None:
+                raise
+            return error
+
+    def batch(self, number: int) -> Batch:
+        taken = [self.order[place] for place in self.share.places(number, len(self.order))]
+        made = [(which, sample) for which in taken if (sample := self._sample(which)) is not None]
+        images = self._images(made)
+        if images is None:  # one of them cannot be read: find out which
+            alone = [(one, self._image_or_none(one)) for one in made]
+            made = [one for one, found in alone if found is not None]
+            images = torch.cat([found for _, found in alone if found is not None]) if made else torch.empty(0)
+        samples = [sample for _, sample in made]
+        images = images if len(images) else None
+        return pack(
+            samples,
+            self.pack_tokens,
+            self.weighting,
+            pixels_NCHW=None if self.features else images,
+            features_NPF=images if self.features else None,
+            data_sets=[data_set for (data_set, _, _), _ in made],
+        )
+
+    def _sample(self, which: tuple[str, int, int]) -> Sample | None:
+        data_set, number, index = which
+        try:
+            return self.maker.sample(data_set, number, index)
+        except UserError as error:
+            self.quarantine.add(data_set, self.maker.row_id(data_set, index), str(error))
+            return None
+
+    def _images(self, made: list[tuple[tuple[str, int, int], Sample]]) -> Tensor | None:
+        """Images of all samples, in order; None when one cannot be read."""
+        try:
+            return self._load(made)
+        except UserError:
+            return None
+
+    def _image_or_none(self, one: tuple[tuple[str, int, int], Sample]) -> Tensor | None:
+        try:
+            return self._load([one])
+        except UserError as error:
+            (data_set, _, index), _ = one
+            self.quarantine.add(data_set, self.maker.row_id(data_set, index), str(error))
+            return None
+
+    def _load(self, made: list[tuple[tuple[str, int, int], Sample]]) -> Tensor:
+        maker, views = self.maker, []
+        pixels: list[Tensor] = []
+        for which, sample in made:
+            if self.features is None and maker.augment != "none" and maker.augment_views is None:
+                for place, ref in enumerate(sample.images):
+                    address = (*maker.address(*which), place)
+                    pixels.append(torch.from_numpy(render(ref, self.spec, maker.augment, address)))
+                continue
+            views += maker.views(*which, sample)
+        if self.features is not None:
+            return self.features.get(views) if views else torch.empty(0)
+        pixels += [torch.from_numpy(self.contents.pixels(view, self.spec)) for view in views]
+        return torch.stack(pixels) if pixels else torch.empty(0)
+
+
+def stage_views(order: StageOrder, maker: SampleMaker) -> dict[View, list[tuple[str, str]]]:
+    """Every view that the stage will see -> the (data set, row id) that show it. Rows that cannot be encoded are left
+    out: the check reports them."""
+    owners: dict[View, list[tuple[str, str]]] = {}
+    done: set[tuple[str, int]] = set()
+    for data_set, number, index in order:
+        fixed = maker.augment == "none" or maker.augment_views is None
+        if fixed and (data_set, index) in done:
+            continue
+        try:
+            sample = maker.sample(data_set, number, index)
+        except UserError:
+            continue
+        if not any(ref.tiles for ref in sample.images):
+            done.add((data_set, index))
+        for view in maker.views(data_set, number, index, sample):
+            owner = (data_set, maker.row_id(data_set, index))
+            if owner not in (known := owners.setdefault(view, [])):
+                known.append(owner)
+    return owners

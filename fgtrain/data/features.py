@@ -1,0 +1,119 @@
+"""What a frozen vision encoder makes of each picture, kept on disk: it runs once per picture and view.
+
+Kept by the encoder's weights, the picture's content and how it is rendered; so passes, stages, recipes and evaluation
+share it, and equal pictures under different names are stored once.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data_builders.files import write_json
+from data_builders.progress import progress
+from fgtrain.batch import ImageSpec
+from fgtrain.errors import UserError
+
+from .image import ImageRef
+from .store import ArrayStore
+from .views import Contents, View, distinct
+
+BATCH = 32  # pictures encoded at once
+FLUSH = 256  # pictures written at once
+
+
+class FeatureCache:
+    """Features float32 [P, F] of views, computed when they are missing.
+
+    Pictures are encoded in batches, so a feature may differ from one encoded alone by what the encoder's kernels make
+    of the batch size (about 1e-6 in fp32).
+    """
+
+    def __init__(self, folder: Path, encode: Callable[[Tensor], Tensor], encoder_hash: str, spec: ImageSpec) -> None:
+        """`encode`: pixels_NCHW (on the CPU) -> features_NPF; `encoder_hash`: of its weights and what else decides it."""
+        self.encode, self.spec = encode, spec
+        about = {"encoder": encoder_hash, "image": asdict(spec)}
+        name = hashlib.sha256(repr(sorted(about.items(), key=str)).encode()).hexdigest()[:24]
+        self.folder = Path(folder) / name
+        if not (self.folder / "about.json").is_file():
+            write_json(self.folder / "about.json", about)
+        self.contents = Contents(Path(folder) / "images.jsonl")
+        self.store = ArrayStore(self.folder)
+        self._keys: dict[View, str] = {}
+
+    def ensure(
+        self,
+        items: Iterable[View | ImageRef],
+        title: str = "image features",
+        on_bad: Callable[[View, UserError], None] | None = None,
+    ) -> None:
+        """Compute and store what is missing. `on_bad` gets each view that cannot be read; without it, UserError."""
+        missing: dict[str, View] = {}
+        self.store.refresh()
+        views = distinct(_view(item) for item in items)
+        for view in views:
+            try:
+                key = self._key(view)
+            except UserError as error:
+                _report(view, error, on_bad)
+                continue
+            if key not in self.store:
+                missing.setdefault(key, view)
+        self.contents.save()
+        if not missing:
+            return
+        keys: list[str] = []
+        features: list[Tensor] = []
+        with progress(title, "images", len(missing)) as advance:
+            for chunk in _chunks(list(missing.items()), BATCH):
+                read = [(key, pixels) for key, view in chunk if (pixels := self._pixels(view, on_bad)) is not None]
+                if read:
+                    keys += [key for key, _ in read]
+                    features.append(self._encode(torch.stack([pixels for _, pixels in read])))
+                if len(keys) >= FLUSH:
+                    self.store.add(keys, torch.cat(features).numpy())
+                    keys, features = [], []
+                advance(len(chunk))
+            if keys:
+                self.store.add(keys, torch.cat(features).numpy())
+
+    def get(self, items: Sequence[View | ImageRef]) -> Tensor:
+        """features_NPF float32 of the views, in order; what is missing is computed and stored first."""
+        views = [_view(item) for item in items]
+        keys = [self._key(view) for view in views]
+        if any(key not in self.store for key in keys):
+            self.ensure(views)
+        return torch.from_numpy(self.store.get(keys))
+
+    def _key(self, view: View) -> str:
+        if view not in self._keys:
+            self._keys[view] = self.contents.key(view)
+        return self._keys[view]
+
+    def _pixels(self, view: View, on_bad: Callable[[View, UserError], None] | None) -> Tensor | None:
+        try:
+            return torch.from_numpy(self.contents.pixels(view, self.spec))
+        except UserError as error:
+            _report(view, error, on_bad)
+            return None
+
+    @torch.no_grad()
+    def _encode(self, pixels_NCHW: Tensor) -> Tensor:
+        return self.encode(pixels_NCHW).detach().float().cpu()
+
+
+def _view(item: View | ImageRef) -> View:
+    return item if isinstance(item, View) else View(item)
+
+
+def _report(view: View, error: UserError, on_bad: Callable[[View, UserError], None] | None) -> None:
+    if on_bad is None:
+        raise error
+    on_bad(view, error)
+
+
+def _chunks(items: list, size: int) -> Iterable[list]:
+    return (items[start : start + size] for start in range(0, len(items), size))

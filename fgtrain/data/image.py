@@ -1,0 +1,118 @@
+"""Pictures to pixels: opened, augmented, a mosaic's tiles put together, resized, normalised.
+
+What comes out depends on the picture and on the address alone, never on what was drawn before.
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from data_builders.chance import address_hash
+from data_builders.files import open_image
+from data_builders.mosaic import answer_in_order, compose
+from fgtrain.batch import ImageSpec
+from fgtrain.errors import UserError
+
+RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+VERSION = 1  # of what `render` does; part of the identity of cached features
+_local = threading.local()
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """A picture that lies in a file, or a mosaic of several (`path` is then its first tile's)."""
+
+    path: Path
+    tiles: tuple[Path, ...] = ()
+    grid: tuple[int, int] = (1, 1)
+    tile_pixels: int = 0
+    order: tuple[int, ...] = ()  # place p in reading order shows tiles[order[p]]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.tiles or (self.path,)
+
+
+def render(ref: ImageRef, spec: ImageSpec, augment: str = "none", address: Sequence[Any] = ()) -> np.ndarray:
+    """Pixels float32 [3, size, size], normalised as `spec` says. UserError when a file cannot be read.
+
+    `augment`: none, flip_crop or autoaugment, drawn at `address`. A mosaic's tiles are augmented one by one: flipping
+    the whole would change their order, and with it the answer.
+    """
+    pictures = [open_image(path) for path in ref.files]
+    if augment != "none":
+        pictures = [_augmented(picture, augment, (*address, tile)) for tile, picture in enumerate(pictures)]
+    picture = compose(pictures, ref.grid, ref.tile_pixels, ref.order) if ref.tiles else pictures[0]
+    if picture.size != (spec.size, spec.size):
+        picture = picture.resize((spec.size, spec.size), RESAMPLE[spec.resample])
+    pixels_HWC = np.asarray(picture, dtype=np.float32) / np.float32(255)
+    pixels_HWC = (pixels_HWC - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
+    return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
+
+
+def arranged(row: dict, order: Sequence[int], name: str) -> dict:
+    """The mosaic row with its tiles in `order`: `mosaic.order` set, the answer that lists the tiles put in that order.
+
+    UserError when no answer of the row lists the tiles' names in the order in which they are stored.
+    """
+    names = row["mosaic"]["names"]
+    stored, wanted = answer_in_order(names, range(len(names))), answer_in_order(names, order)
+    turns, found = [], False
+    for turn in row["conversations"]:
+        listed = turn["from"] == "gpt" and turn["value"].strip() == stored
+        found |= listed
+        turns.append({**turn, "value": wanted} if listed else turn)
+    if not found:
+        raise UserError(f"{name}: no answer of this mosaic is {stored!r}, its tiles' names in order. Build it again")
+    return {**row, "conversations": turns, "mosaic": {**row["mosaic"], "order": [int(place) for place in order]}}
+
+
+def _augmented(picture: Image.Image, augment: str, address: Sequence[Any]) -> Image.Image:
+    """The picture, of the same size, changed as drawn at `address`."""
+    pipeline = _pipeline(augment)
+    pipeline.set_random_seed(address_hash("augment", augment, *address) % 2**32)
+    changed = pipeline(image=np.asarray(picture))["image"]
+    return Image.fromarray(changed)
+
+
+def _pipeline(augment: str) -> Any:
+    """The thread's own pipeline: a pipeline holds the state of its draws."""
+    pipelines = _local.__dict__.setdefault("pipelines", {})
+    if augment not in pipelines:
+        pipelines[augment] = _build_pipeline(augment)
+    return pipelines[augment]
+
+
+def _build_pipeline(augment: str) -> Any:
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it would ask the network for a newer version
+    import albumentations as A  # takes a second, and most runs do not augment
+
+    if augment == "flip_crop":
+        changes = [A.RandomCropFromBorders(0.15, 0.15, 0.15, 0.15, p=1.0), A.HorizontalFlip(p=0.5)]
+    elif augment == "autoaugment":
+        # Two of AutoAugment's operations, at strengths drawn evenly (as RandAugment takes them), and a flip.
+        operations = [
+            A.Affine(shear={"x": (-17, 17), "y": (0, 0)}, p=1.0),
+            A.Affine(shear={"x": (0, 0), "y": (-17, 17)}, p=1.0),
+            A.Affine(translate_percent={"x": (-0.3, 0.3), "y": (0, 0)}, p=1.0),
+            A.Affine(translate_percent={"x": (0, 0), "y": (-0.3, 0.3)}, p=1.0),
+            A.Rotate((-30, 30), p=1.0),
+            A.AutoContrast(p=1.0),
+            A.Equalize(p=1.0),
+            A.Solarize((0.5, 1.0), p=1.0),
+            A.Posterize((4, 8), p=1.0),
+            A.RandomBrightnessContrast((-0.4, 0.4), (0, 0), p=1.0),
+            A.RandomBrightnessContrast((0, 0), (-0.4, 0.4), p=1.0),
+            A.ColorJitter((1, 1), (1, 1), (0.5, 1.5), (0, 0), p=1.0),
+            A.Sharpen((0.1, 0.6), p=1.0),
+        ]
+        changes = [A.SomeOf(operations, n=2, replace=False, p=1.0), A.HorizontalFlip(p=0.5)]
+    else:
+        raise ValueError(f"unknown augmentation {augment!r}")
+    return A.Compose(changes)

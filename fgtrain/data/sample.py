@@ -1,0 +1,98 @@
+"""A sample: one prefix (what precedes the image, and the image tokens) with branches, as arrays of one length."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fgtrain.batch import IGNORE_INDEX
+from fgtrain.errors import UserError
+
+from .image import ImageRef
+
+IMAGE_ID = 0  # stands at image positions; its embedding is replaced
+
+
+@dataclass
+class Branch:
+    """Tokens of one branch and which of them are learnt."""
+
+    ids: list[int] = field(default_factory=list)
+    learnt: list[bool] = field(default_factory=list)
+
+    def add(self, ids: list[int], learnt: bool) -> None:
+        self.ids += ids
+        self.learnt += [learnt] * len(ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One row as tokens. All arrays are [length].
+
+    `targets[t]` is the token to predict from position t: the next one of the same branch. The first token of a branch
+    is predicted from the prefix's last position, which only a sample with one branch can do.
+    """
+
+    token_ids: np.ndarray  # int32
+    targets: np.ndarray  # int32, IGNORE_INDEX where nothing is learnt
+    branch_ids: np.ndarray  # int32; 0 = prefix, branches from 1
+    position_ids: np.ndarray  # int32; every branch goes on from the prefix
+    is_image: np.ndarray  # bool
+    images: tuple[ImageRef, ...] = ()
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    @property
+    def labels(self) -> int:
+        """Learnt tokens, of all branches."""
+        return int((self.targets != IGNORE_INDEX).sum())
+
+
+def assemble(
+    prefix_ids: list[int],
+    prefix_is_image: list[bool],
+    branches: list[Branch],
+    *,
+    max_tokens: int,
+    images: tuple[ImageRef, ...] = (),
+    name: str = "",
+) -> Sample:
+    """The sample, a single branch cut at its end where it is longer than `max_tokens` (prefix included).
+
+    `max_tokens` limits each branch with its prefix, which is what the model sees at once. UserError when a prefix or
+    one of several branches does not fit, when cutting would leave nothing to learn, or when there is nothing to learn.
+    """
+    room = max_tokens - len(prefix_ids)
+    longest = max(len(branch.ids) for branch in branches)
+    if longest > room:
+        cut = branches[0].learnt[: max(room, 0)]
+        if len(branches) > 1 or not any(cut):
+            raise UserError(
+                f"{name}: {len(prefix_ids) + longest} tokens ({sum(prefix_is_image)} of them for images), but "
+                f"model.max_tokens is {max_tokens}, and cutting would lose the answer. Write max_tokens: "
+                f"{len(prefix_ids) + longest} or more, or remove the row"
+            )
+        branches = [Branch(branches[0].ids[:room], cut)]
+    prefix = len(prefix_ids)
+    token_ids = np.array(prefix_ids + [i for b in branches for i in b.ids], dtype=np.int32)
+    targets = np.full(len(token_ids), IGNORE_INDEX, dtype=np.int32)
+    branch_ids = np.zeros(len(token_ids), dtype=np.int32)
+    position_ids = np.arange(len(token_ids), dtype=np.int32)
+    start = prefix
+    for number, branch in enumerate(branches, 1):
+        end = start + len(branch.ids)
+        branch_ids[start:end] = number
+        position_ids[start:end] = np.arange(prefix, prefix + len(branch.ids))
+        for place in np.flatnonzero(branch.learnt):
+            if place:
+                targets[start + place - 1] = branch.ids[place]
+            elif prefix and len(branches) == 1:
+                targets[prefix - 1] = branch.ids[0]
+        start = end
+    is_image = np.zeros(len(token_ids), dtype=bool)
+    is_image[:prefix] = prefix_is_image
+    sample = Sample(token_ids, targets, branch_ids, position_ids, is_image, images, name)
+    if not sample.labels:
+        raise UserError(f"{name}: no token to learn from. Give it an answer, or remove the row")
+    return sample

@@ -1,0 +1,107 @@
+"""A world of a few pictures, and recipes over it that train for a few steps."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRATCH = REPOSITORY / "recipes" / "mini" / "scratch"
+WORLD = {
+    "seed": 3,
+    "train_images_per_species": 1,
+    "test_images_per_species": 1,
+    "general_train": 24,
+    "general_test": 6,
+    "processes": 1,
+}
+
+
+def recipe_values(folder: Path, name: str = "tiny", **changes: object) -> dict:
+    """A whole recipe as YAML would hold it: two stages of four and six steps on the tiny world in `folder`."""
+    world = str(folder / "world")
+    return {
+        "name": name,
+        "data_root": world,
+        "built_root": str(folder / "built"),
+        "runs_root": str(folder / "runs"),
+        "model": {
+            "vision_encoder": str(SCRATCH / "vision_encoder"),
+            "projector": "norm_linear",
+            "language_model": str(SCRATCH / "language_model"),
+            "from_scratch": ["vision_encoder", "language_model"],
+            "image_size": 64,
+            "image_tokens": 16,
+            "max_tokens": 384,
+        },
+        "prepare": [
+            {"what": "drawn", "out": world, "options": WORLD},
+            {
+                "what": "fgbmk",
+                "root": "{data_root}/CUB_200_2011",
+                "out": world,
+                "options": {"source": "cub", "dataset": "drawn", "kinds": "short_answer", "levels": "species"},
+            },
+        ],
+        "data": {
+            "count": {"path": "{data_root}/general/count/train"},
+            "document": {"path": "{data_root}/general/document/train"},
+            "short": {"what": "short_answer", "root": "{data_root}/CUB_200_2011", "options": {"source": "cub"}},
+        },
+        "stages": {
+            "align": {
+                "train": {"projector": 1.0e-3},
+                "mix": {"count": 1, "short": 0.25},
+                "global_batch_size": 8,
+                "checkpoint_every_steps": 2,
+            },
+            "sft": {
+                "train": {"projector": 1.0e-3, "language_model": 1.0e-3},
+                "mix": {"count": 1, "document": 0.5, "short": 0.34},
+                "global_batch_size": 8,
+                "checkpoint_every_steps": 2,
+            },
+        },
+        "devices": {"per_device_batch_size": 8, "pack_tokens": 384, "accelerator": "cpu"},
+        "evaluation": {"tasks": ["fgbmk", "drawn_count"]},
+        **changes,
+    }
+
+
+def write_recipe(folder: Path, values: dict) -> Path:
+    path = folder / f"{values['name']}.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def start(recipe: Path, *words: str) -> subprocess.Popen:
+    """`python -m fgtrain RECIPE ...` as a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1"}
+    environment.pop("FGTRAIN_LAUNCH", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "fgtrain", str(recipe), *words],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def command(recipe: Path, *words: str) -> tuple[int, str]:
+    """Exit status and everything printed."""
+    process = start(recipe, *words)
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def metrics(run: Path, kind: str = "train") -> list[dict]:
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def losses(run: Path) -> list[tuple[str, int, float]]:
+    return [(row["stage"], row["step"], row["loss"]) for row in metrics(run)]

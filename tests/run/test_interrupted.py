@@ -1,0 +1,77 @@
+"""Stopped and started again: nothing is lost, nothing differs. Whole processes, as a user starts them."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from run_fakes import command, losses, metrics, recipe_values, start, write_recipe
+
+from fgtrain.model import load_checkpoint, weights_hash
+
+
+def long_recipe(place: Path, name: str) -> Path:
+    values = recipe_values(place, name=name)
+    values["stages"]["sft"] |= {"mix": {"count": 6, "document": 6}, "checkpoint_every_steps": 3}
+    values["evaluation"] = {"tasks": []}
+    values["runs_root"] = str(place / "runs" / name)
+    return write_recipe(place, values)
+
+
+def folder_of(place: Path, name: str) -> Path:
+    return place / "runs" / name / name
+
+
+def when_at_step(process: subprocess.Popen, run: Path, stage: str, step: int) -> None:
+    """Return as soon as the stage's figures reach the step."""
+    path = run / stage / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[0]
+        if path.exists() and path.read_text().count("\n") >= step:
+            return
+        time.sleep(0.005)
+    raise AssertionError("the stage did not get that far")
+
+
+def weights(run: Path) -> str:
+    return weights_hash(load_checkpoint(run / "sft" / "checkpoint"))
+
+
+@pytest.fixture
+def uninterrupted(place: Path) -> Path:
+    status, output = command(long_recipe(place, "whole"))
+    assert status == 0, output
+    return folder_of(place, "whole")
+
+
+def test_killed_or_interrupted_runs_go_on_to_the_same_weights(place: Path, uninterrupted: Path) -> None:
+    for name, number, expected in (("killed", signal.SIGKILL, -signal.SIGKILL), ("stopped", signal.SIGINT, 130)):
+        recipe, run = long_recipe(place, name), folder_of(place, name)
+        process = start(recipe)
+        when_at_step(process, run, "sft", 7)
+        os.kill(process.pid, number)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == expected, output
+        assert "Traceback" not in output
+        assert not (run / "sft" / "checkpoint").exists()
+        status, output = command(recipe)
+        assert status == 0, output
+        assert "stage align: done before" in output
+        assert losses(run) == losses(uninterrupted)
+        assert weights(run) == weights(uninterrupted)
+
+
+def test_two_processes_learn_what_one_learns(place: Path, uninterrupted: Path) -> None:
+    recipe, run = long_recipe(place, "two"), folder_of(place, "two")
+    status, output = command(recipe, "devices.count=2", "devices.per_device_batch_size=4")
+    assert status == 0, output
+    one, two = metrics(uninterrupted), metrics(run)
+    assert [row["step"] for row in one] == [row["step"] for row in two]
+    for a, b in zip(one, two, strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=2e-3)
+        assert b["samples_seen"] == a["samples_seen"]
+        assert b["label_weight"] == a["label_weight"]
+    assert one[0]["grad_norm"] == pytest.approx(two[0]["grad_norm"], rel=1e-4)

@@ -1,0 +1,127 @@
+"""What goes wrong on the user's side: one clear message, exit status 2, no traceback."""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+from run_fakes import command, recipe_values, write_recipe
+
+from data_builders.errors import UserError
+from fgtrain.__main__ import main
+from fgtrain.recipe import load_recipe
+from fgtrain.run import run_recipe
+
+
+def message(place: Path, *words: str, **changes: object) -> str:
+    """What running the tiny recipe complains about."""
+    path = write_recipe(place, recipe_values(place, **changes))
+    with pytest.raises(UserError) as caught:
+        main([str(path), *words])
+    return str(caught.value)
+
+
+def test_a_mistake_ends_with_status_2_and_no_traceback(tmp_path: Path) -> None:
+    for words in (["nowhere.yaml"], [str(tmp_path)], []):
+        status, output = command(Path(words[0]) if words else Path("seed=1"))
+        assert status == 2
+        assert "Traceback" not in output
+        assert output.startswith("error: ")
+
+
+def test_missing_data_names_the_command_that_builds_it(place: Path) -> None:
+    text = message(place, f"data_root={place / 'elsewhere'}", "prepare=[]")
+    assert "no manifest at" in text
+    assert "python -m data_builders" in text
+    values = recipe_values(place)["data"]
+    values["short"]["root"] = str(place / "not_downloaded")
+    text = message(place, data=values)
+    assert text.startswith("data.short: there is no ")
+    assert "python -m data_builders short_answer --root" in text
+
+
+def test_a_row_without_its_image_is_named_before_training(place: Path) -> None:
+    picture = next((place / "world" / "general" / "count" / "images").glob("train_*"))
+    picture.unlink()
+    text = message(place)
+    number = int(picture.stem.split("_")[1])
+    assert f"drawn/count/{number}" in text
+    assert picture.name in text
+
+
+def test_a_truncated_image_stops_the_run_or_goes_to_quarantine_under_a_quota(place: Path) -> None:
+    picture = sorted((place / "world" / "general" / "count" / "images").glob("train_*"))[3]
+    picture.write_bytes(picture.read_bytes()[:200])
+    text = message(place, "evaluation.tasks=[]")
+    assert picture.name in text
+    recipe = load_recipe(
+        write_recipe(place, recipe_values(place)), ["evaluation.tasks=[]", "devices.bad_rows=1", "name=with_quota"]
+    )
+    run_recipe(recipe)
+    rows = [json.loads(line) for line in (recipe.run_folder / "quarantine.jsonl").read_text().splitlines()]
+    assert {row["row"] for row in rows} == {"drawn/count/3"}
+    assert all(row["reason"] for row in rows)
+
+
+def test_no_space_left_is_said_and_nothing_half_written_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import safetensors.torch
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    monkeypatch.setattr("transformers.modeling_utils.safe_save_file", full)
+    text = message(place, "evaluation.tasks=[]")
+    assert "no space left" in text
+    assert not list((place / "runs" / ".stages").glob("*/checkpoint"))
+
+
+def test_an_unknown_builder_or_option_says_what_there_is(place: Path) -> None:
+    values = recipe_values(place)["data"]
+    values["short"]["what"] = "shortanswer"
+    assert "there are: short_answer" in message(place, data=values)
+    values["short"] |= {"what": "short_answer", "options": {"sorce": "cub"}}
+    text = message(place, data=values)
+    assert text.startswith("data.short: ")
+    assert "sorce" in text
+
+
+def test_weights_that_are_not_there_are_named_with_their_key(place: Path) -> None:
+    model = recipe_values(place)["model"] | {"language_model": str(place / "no_weights"), "from_scratch": []}
+    text = message(place, model=model)
+    assert "model." in text
+    assert "no_weights" in text
+
+
+def test_two_recipes_of_one_name_are_refused(place: Path) -> None:
+    path = write_recipe(place, recipe_values(place))
+    with pytest.raises(UserError, match="run folder of its own"):
+        main([str(path), str(path)])
+
+
+def test_wandb_without_a_key_stays_offline(place: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    from fgtrain.run import tracking
+
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    recipe = load_recipe(write_recipe(place, recipe_values(place)), ["network=true"])
+    plan = __import__("fgtrain.plan", fromlist=["Plan"]).Plan
+    empty = plan(
+        name="tiny",
+        seed=1,
+        run_folder="",
+        stages=(),
+        samples=0,
+        tokens=0,
+        steps=0,
+        exposures={},
+        updates={},
+        image_tokens=None,
+        evaluated=(),
+        tasks=(),
+        notes=(),
+    )
+    run = tracking.start(recipe, empty, place)
+    run.finish()
+    assert list((place / "wandb").glob("offline-run-*"))
+    assert "no WANDB_API_KEY" in capfd.readouterr().out
