@@ -1,4 +1,4 @@
-"""python -m fgtrain.export_parts RUN OUT: a run's vision encoder and language model as folders other recipes start from.
+"""python -m fgtrain.export_parts RUN OUT: a run's vision encoder and language model as folders for other recipes.
 
 OUT/vision_encoder and OUT/language_model are Hugging Face folders (safetensors, half precision: other recipes load
 them in full precision again). OUT/made_by.json says which recipe and which fingerprint they come from.

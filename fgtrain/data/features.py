@@ -33,7 +33,7 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, encode: Callable[[Tensor], Tensor], encoder_hash: str, spec: ImageSpec) -> None:
-        """`encode`: pixels_NCHW (on the CPU) -> features_NPF; `encoder_hash`: of its weights and what else decides it."""
+        """`encode`: pixels_NCHW (CPU) -> features_NPF; `encoder_hash`: of its weights and what else decides it."""
         self.encode, self.spec = encode, spec
         about = {"encoder": encoder_hash, "image": asdict(spec)}
         name = hashlib.sha256(repr(sorted(about.items(), key=str)).encode()).hexdigest()[:24]

@@ -73,7 +73,7 @@ def recipe_values(folder: Path, name: str = "tiny", **changes: object) -> dict:
 
 def write_recipe(folder: Path, values: dict) -> Path:
     path = folder / f"{values['name']}.yaml"
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     return path
 
 
