@@ -83,7 +83,8 @@ def main(words: list[str]) -> None:
         raise UserError(f"unknown option {unknown[0]}; there is --plan, and key=value changes the recipe")
     recipes = load_recipes(arguments.words)
     if not any(recipe.network for recipe in recipes):
-        os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported, so before that
+        # Read when the libraries are imported, so before that. Their bars would only tell of local files.
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if arguments.plan:
         return plans(recipes)
     from fgtrain.training.trainer import StageInterruptedError

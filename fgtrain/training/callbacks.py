@@ -229,7 +229,8 @@ class SubsetEvaluation(Callback):
 
     def __init__(self, every_steps: int, steps: int, ask: Callable[[int], list[dict]], log: MetricsLog) -> None:
         """`ask(step)` returns the rows to log; it runs on rank 0 while the others wait."""
-        self.every_steps, self.steps, self.ask, self.log = every_steps, steps, ask, log
+        self.every_steps, self.steps, self.ask = every_steps, steps, ask
+        self.metrics = log  # not `log`: Lightning sets that name on a callback
 
     def on_train_batch_end(self, trainer: Trainer, module: StageModule, outputs: Any, batch: Any, index: int) -> None:
         step = trainer.global_step
@@ -238,7 +239,7 @@ class SubsetEvaluation(Callback):
         if trainer.is_global_zero:
             module.eval()
             for row in self.ask(step):
-                self.log.write(row)
+                self.metrics.write(row)
             module.train()
         trainer.strategy.barrier("subset evaluation")
-        self.log.clock = time.perf_counter()
+        self.metrics.clock = time.perf_counter()

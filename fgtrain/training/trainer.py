@@ -20,6 +20,14 @@ from .module import StageModule
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
+# What Lightning advises that is meant here: frozen parts are in eval mode, micro-batches are made in this process.
+QUIET = (
+    ".*does not have many workers.*",
+    ".*Checkpoint directory.*",
+    ".*`isinstance.treespec.*",
+    ".*module.s. in eval mode.*",
+)
+
 
 class StageInterruptedError(Exception):
     """The stage was asked to stop; its state is saved and the next start goes on from there."""
@@ -96,7 +104,7 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
         callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log))
     callbacks.append(resume)
     with warnings.catch_warnings():
-        for message in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*`isinstance.treespec.*"):
+        for message in QUIET:
             warnings.filterwarnings("ignore", message=message)
         logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
         trainer = build_trainer(job, callbacks)
