@@ -1,0 +1,79 @@
+"""The order of a stage: exact passes, evenly mixed, and the same for whoever asks."""
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fgtrain.data import stage_order
+from fgtrain.data.mixture import StageOrder
+from fgtrain.plan.arithmetic import samples_of
+
+PASSES = st.sampled_from([0.1, 0.5, 1.0, 1.5, 2.0, 2.34, 3.0])
+MIXES = st.dictionaries(st.sampled_from("abcde"), st.tuples(PASSES, st.integers(1, 40)), min_size=1)
+
+
+def order_of(mix: dict[str, tuple[float, int]], seed: int = 1, stage: str = "align") -> StageOrder:
+    return stage_order(seed, stage, {n: p for n, (p, _) in mix.items()}, {n: r for n, (_, r) in mix.items()})
+
+
+@given(MIXES)
+@settings(max_examples=60, deadline=None)
+def test_a_pass_holds_every_row_once_and_a_partial_pass_none_twice(mix):
+    order = list(order_of(mix))
+    assert Counter(name for name, _, _ in order) == Counter({n: samples_of(*v) for n, v in mix.items()})
+    assert len(set(order)) == len(order)  # no row twice in a pass
+    for name, (passes, rows) in mix.items():
+        for number in range(int(passes)):
+            assert sorted(row for n, p, row in order if (n, p) == (name, number)) == list(range(rows))
+        numbers = [p for n, p, _ in order if n == name]
+        assert numbers == sorted(numbers)  # a pass ends before the next begins
+
+
+@given(MIXES, st.integers(0, 2**40), st.sampled_from(["align", "sft"]))
+@settings(max_examples=40, deadline=None)
+def test_no_data_set_knows_of_the_others(mix, seed, stage):
+    order = list(order_of(mix, seed, stage))
+    for name in mix:
+        alone = list(order_of({name: mix[name]}, seed, stage))
+        assert [entry for entry in order if entry[0] == name] == alone
+
+
+@given(MIXES)
+@settings(max_examples=60, deadline=None)
+def test_every_stretch_of_the_order_holds_the_data_sets_in_their_proportions(mix):
+    order = order_of(mix)
+    k = len(order.names)
+    for i, name in enumerate(order.names):
+        share = samples_of(*mix[name]) / max(len(order), 1)
+        # The surplus of the first m samples, for every m. Of n samples with one key in each n-th of [0, 1), the first
+        # key places hold n x their share, give or take one; k such sums are off by no more than this, whatever the mix.
+        surplus = np.concatenate([[0.0], np.cumsum((order.data_set_S == i) - share)])
+        assert np.ptp(surplus) <= 2 * ((1 - share) + share * (k - 1)) + 1e-9
+
+
+def test_the_order_depends_on_seed_and_stage_and_every_pass_has_its_own():
+    mix = {"a": (2.0, 50)}
+    order = list(order_of(mix))
+    assert order == list(order_of(mix))
+    assert order != list(order_of(mix, seed=2))
+    assert order != list(order_of(mix, stage="sft"))
+    rows = [row for _, _, row in order]
+    assert rows[:50] != rows[50:]
+
+
+def test_more_passes_go_on_where_fewer_ended():
+    """The first pass of ten is the first pass of one: a longer stage shows the same rows in the same order first."""
+    one = [row for _, _, row in order_of({"a": (1.0, 30)})]
+    half = [row for _, _, row in order_of({"a": (0.5, 30)})]
+    ten = [row for _, _, row in order_of({"a": (10.0, 30)})]
+    assert ten[:30] == one
+    assert one[:15] == half
+
+
+def test_the_order_is_the_same_on_every_machine():
+    """Written down once: another machine, or a library's next version, must not shuffle otherwise under a fingerprint."""
+    order = list(order_of({"a": (1.0, 5), "b": (0.5, 4)}, seed=17))
+    assert [name for name, _, _ in order] == ["a", "a", "b", "a", "a", "b", "a"]
+    assert [row for _, _, row in order] == [2, 0, 0, 3, 1, 3, 4]
