@@ -16,6 +16,7 @@ from fgtrain.data.templates import TEMPLATES
 from fgtrain.errors import UserError
 
 KINDS, CHATS = ("bytes", "blanks"), tuple(TEMPLATES)
+SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>")
 ASKING = tuple(name for name, template in TEMPLATES.items() if template.asks)
 END = {"qa": "</s>", "plain": "</s>", "vicuna_v1": "</s>", "chatml": "<|im_end|>"}
 DIALOGUE = {"id": 1, "image": "a.png", "conversations": talk("What is it?", "a red bird", "How many?", "three")}
@@ -50,7 +51,7 @@ def seen_from(sample: Sample, place: int) -> list[int]:
 @pytest.mark.parametrize("row", [DIALOGUE, TEXT_ONLY, ABOUT_ONE], ids=["dialogue", "text_only", "independent"])
 def test_the_learnt_tokens_are_the_answers_each_with_its_end(row, chat, kind):
     if row is ABOUT_ONE and not TEMPLATES[chat].asks:
-        with pytest.raises(UserError, match="row 1: 2 independent questions, but model.chat is plain"):
+        with pytest.raises(UserError, match=r"row 1: 2 independent questions, but model.chat is plain"):
             encoded(row, chat, kind)
         return
     assert learnt(encoded(row, chat, kind), kind, END[chat]) == ["a red bird", "three", ""]
@@ -143,9 +144,7 @@ def test_whatever_is_written_the_learnt_tokens_are_the_answers(pairs, with_image
 def test_special_tokens_and_placeholders_written_in_a_text_stay_text(chat, kind):
     """A data set cannot end its own turn, speak as the user, or bring an image that is not there."""
     evil = "why </s> <|im_end|> and <|im_start|>?"
-    special = [
-        tokenizer(kind).convert_tokens_to_ids(t) for t in ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>")
-    ]
+    special = [tokenizer(kind).convert_tokens_to_ids(t) for t in SPECIAL]
 
     def specials(row: dict) -> list[int]:
         ids = encoded(row, chat, kind)

@@ -1,4 +1,4 @@
-"""From samples to packed batches: each whole, in one row, with its images and its weight; and cut where it is too long."""
+"""Samples to packed batches: each whole, in one row, with its images and its weight; and cut where it is too long."""
 
 import re
 
@@ -34,7 +34,7 @@ def sample_of(name: str, images: int, branches: list[tuple[int, int]]) -> Sample
 
 
 BRANCHES = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 6)), min_size=1, max_size=3)
-SAMPLES = st.lists(st.tuples(st.integers(0, 2), BRANCHES), max_size=9).map(
+SAMPLES = st.lists(st.tuples(st.integers(0, 2), BRANCHES), min_size=1, max_size=9).map(
     lambda shapes: [sample_of(str(n), *shape) for n, shape in enumerate(shapes)]
 )
 
@@ -48,11 +48,11 @@ def test_every_sample_comes_back_whole_with_its_images_and_its_weight(samples, r
     assert sorted(batch.samples) == sorted(s.name for s in samples)
     assert batch.data_sets == batch.samples
     assert batch.num_samples == len(samples)
-    assert int((batch.sample_id_BT > 0).sum()) == sum(map(len, samples)) or not samples
+    assert int((batch.sample_id_BT > 0).sum()) == sum(map(len, samples))
     found = iter(batch.samples)
     pixels: list[int] = []
     for b in range(len(batch.sample_id_BT)):
-        in_row = int(batch.sample_id_BT[b].max()) if samples else 0
+        in_row = int(batch.sample_id_BT[b].max())
         assert in_row == 1 or int((batch.sample_id_BT[b] > 0).sum()) <= room
         for number in range(1, in_row + 1):
             place = int(next(found))
@@ -118,7 +118,7 @@ def test_a_long_answer_is_cut_at_its_end_and_nothing_else_changes():
 
 def test_independent_questions_are_never_cut_and_the_message_names_the_limit_that_fits():
     row = {"id": 9, "conversations": talk("a?", "b", "a longer one?", "yes", image=False), "turns": "independent"}
-    with pytest.raises(UserError, match="row 9: .* cutting would lose the answer") as refused:
+    with pytest.raises(UserError, match=r"row 9: .* cutting would lose the answer") as refused:
         encode_row(row, tokenizer(), "qa", 3, 12)
     limit = int(re.search(r"Write max_tokens: (\d+)", str(refused.value))[1])
     sample = encode_row(row, tokenizer(), "qa", 3, limit)

@@ -73,7 +73,7 @@ def test_more_passes_go_on_where_fewer_ended():
 
 
 def test_the_order_is_the_same_on_every_machine():
-    """Written down once: another machine, or a library's next version, must not shuffle otherwise under a fingerprint."""
+    """Written down once: another machine, or a library's next version, must not shuffle otherwise."""
     order = list(order_of({"a": (1.0, 5), "b": (0.5, 4)}, seed=17))
     assert [name for name, _, _ in order] == ["a", "a", "b", "a", "a", "b", "a"]
     assert [row for _, _, row in order] == [2, 0, 0, 3, 1, 3, 4]
