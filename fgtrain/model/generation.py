@@ -34,6 +34,16 @@ class Question:
     max_new_tokens: int
 
 
+@dataclass(frozen=True)
+class Prefixes:
+    """What has been read of some prompts' prefixes."""
+
+    layers: list[
+        tuple[Tensor, Tensor]
+    ]  # keys and values [prompts, heads, longest prefix, head size], padded on the right
+    last: Tensor  # [prompts, D] hidden state at each prefix's last position; an empty branch answers from there
+
+
 class Generator:
     """Answers prompts with one LVLM."""
 
@@ -45,8 +55,12 @@ class Generator:
         self.end = self._end_tokens()
 
     def _end_tokens(self) -> Tensor:
-        """Tokens that end an answer: the tokenizer's, and those the model's own generation settings name."""
+        """Tokens that end an answer: the tokenizer's, the chat's, and those the model's generation settings name."""
         ids = {self.lvlm.tokenizer.eos_token_id}
+        if (
+            self.lvlm.chat == "chatml"
+        ):  # its answers are taught to end so, also where the tokenizer ends texts otherwise
+            ids.add(self.lvlm.tokenizer.convert_tokens_to_ids("<|im_end|>"))
         settings = getattr(self.lvlm.hf, "generation_config", None)
         named = getattr(settings, "eos_token_id", None)
         ids |= set(named) if isinstance(named, list | tuple) else {named}
@@ -56,9 +70,11 @@ class Generator:
         if len(prompts) != len(features):
             raise ValueError(f"{len(prompts)} prompts, but {len(features)} features")
         results: list[list[tuple[list[int], bool]]] = [[([], False)] * len(prompt.branches) for prompt in prompts]
+        if any(not prompt.prefix_ids and [] in prompt.branches for prompt in prompts):
+            raise ValueError("a prompt's prefix and one of its branches are both empty: no token to answer from")
         asked = [i for i, prompt in enumerate(prompts) if prompt.branches]
         for group in _in_groups(asked, lambda i: len(prompts[i].prefix_ids), PREFIX_TOKENS_AT_ONCE):
-            cache = self._read_prefixes([prompts[i] for i in group], [features[i] for i in group])
+            prefixes = self._read_prefixes([prompts[i] for i in group], [features[i] for i in group])
             questions = [
                 Question(place, branch, len(prompts[i].prefix_ids), ids, prompts[i].max_new_tokens[branch])
                 for place, i in enumerate(group)
@@ -70,16 +86,13 @@ class Generator:
 
             for rows in _in_groups(range(len(questions)), size, BRANCH_TOKENS_AT_ONCE):
                 chosen = [questions[q] for q in rows]
-                for question, answer in zip(chosen, self._decode(cache, chosen), strict=True):
+                for question, answer in zip(chosen, self._decode(prefixes, chosen), strict=True):
                     results[group[question.prompt]][question.branch] = answer
         return results
 
-    def _read_prefixes(self, prompts: list[Prompt], features: list[Tensor | None]) -> list[tuple[Tensor, Tensor]]:
-        """Keys and values [prompts, heads, longest prefix, head size] of each layer, padded on the right."""
+    def _read_prefixes(self, prompts: list[Prompt], features: list[Tensor | None]) -> Prefixes:
         lengths = [len(prompt.prefix_ids) for prompt in prompts]
-        if min(lengths) == 0:
-            raise ValueError("a prompt has an empty prefix; it must hold at least what every text starts with")
-        T = max(lengths)
+        T = max(1, *lengths)  # a text-only prompt has no prefix where the tokenizer has no begin-of-text token
         ids = _padded([prompt.prefix_ids for prompt in prompts], T, self.device)
         is_image = _padded(
             [[int(flag) for flag in prompt.prefix_is_image] for prompt in prompts], T, self.device
@@ -98,32 +111,34 @@ class Generator:
         allowed = (place[:, None] >= place[None, :]) & (place < length[:, None])[:, None, :]
         allowed = allowed | torch.eye(T, dtype=torch.bool, device=self.device)
         cache = DynamicCache()
-        self._forward(embeds, allowed, place.expand(len(prompts), T), cache)
-        return [(layer.keys, layer.values) for layer in cache.layers]
+        hidden = self._forward(embeds, allowed, place.expand(len(prompts), T), cache)
+        last = hidden[torch.arange(len(prompts), device=self.device), (length - 1).clamp(min=0)]
+        return Prefixes([(layer.keys, layer.values) for layer in cache.layers], last)
 
-    def _decode(self, prefixes: list[tuple[Tensor, Tensor]], questions: list[Question]) -> list[tuple[list[int], bool]]:
+    def _decode(self, prefixes: Prefixes, questions: list[Question]) -> list[tuple[list[int], bool]]:
         """Answers of questions that run together: one pass over their branches, then token by token."""
         Tp = max(q.prefix_length for q in questions)
         Tb = max(len(q.ids) for q in questions)
-        if min(len(q.ids) for q in questions) == 0:
-            raise ValueError("a branch is empty; it must end where the answer begins")
         prompt_R = torch.tensor([q.prompt for q in questions], device=self.device)
         prefix_R = torch.tensor([q.prefix_length for q in questions], device=self.device)
         branch_R = torch.tensor([len(q.ids) for q in questions], device=self.device)
         limit_R = torch.tensor([q.max_new_tokens for q in questions], device=self.device)
         cache = DynamicCache()
-        for i, (keys, values) in enumerate(prefixes):
+        for i, (keys, values) in enumerate(prefixes.layers):
             cache.update(keys[prompt_R, :, :Tp], values[prompt_R, :, :Tp], i)
 
-        place = torch.arange(Tb, device=self.device)
         sees_prefix_RT = torch.arange(Tp, device=self.device) < prefix_R[:, None]
-        sees_branch_RT = place < branch_R[:, None]
-        causal = (place[:, None] >= place[None, :]) & sees_branch_RT[:, None, :]
-        causal = causal | torch.eye(Tb, dtype=torch.bool, device=self.device)
-        allowed = torch.cat([sees_prefix_RT[:, None, :].expand(-1, Tb, -1), causal], dim=2)
-        embeds = self.embedding(_padded([q.ids for q in questions], Tb, self.device))
-        hidden = self._forward(embeds, allowed, prefix_R[:, None] + place, cache)
-        last = hidden[torch.arange(len(questions), device=self.device), branch_R - 1]
+        sees_branch_RT = torch.arange(Tb, device=self.device) < branch_R[:, None]
+        last = prefixes.last[prompt_R]
+        if Tb:
+            place = torch.arange(Tb, device=self.device)
+            causal = (place[:, None] >= place[None, :]) & sees_branch_RT[:, None, :]
+            causal = causal | torch.eye(Tb, dtype=torch.bool, device=self.device)
+            allowed = torch.cat([sees_prefix_RT[:, None, :].expand(-1, Tb, -1), causal], dim=2)
+            embeds = self.embedding(_padded([q.ids for q in questions], Tb, self.device))
+            hidden = self._forward(embeds, allowed, prefix_R[:, None] + place, cache)
+            reached = hidden[torch.arange(len(questions), device=self.device), (branch_R - 1).clamp(min=0)]
+            last = torch.where(branch_R[:, None] > 0, reached, last)
 
         new: list[list[int]] = [[] for _ in questions]
         finished = [False] * len(questions)
@@ -140,10 +155,11 @@ class Generator:
                 zip(token_R.tolist(), ended.tolist(), stop.tolist(), strict=True)
             ):
                 question = rows[r]
-                if has_ended:
-                    finished[question] = True
-                elif count < questions[question].max_new_tokens:
-                    new[question].append(token)
+                if count < questions[question].max_new_tokens:
+                    if has_ended:
+                        finished[question] = True
+                    else:
+                        new[question].append(token)
                 if not stops:
                     going.append(r)
             if not going:

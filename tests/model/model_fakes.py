@@ -155,7 +155,8 @@ def naive_greedy(lvlm: LVLM, prompt: Prompt, branch: int, pixels_NCHW: Tensor | 
     """The answer by reading everything anew for each token, through transformers' own forward pass."""
     prefix = list(prompt.prefix_ids)
     ids = prefix + prompt.branches[branch]
-    end = {lvlm.tokenizer.eos_token_id}
+    end = [lvlm.tokenizer.eos_token_id]
+    end += [lvlm.tokenizer.convert_tokens_to_ids("<|im_end|>")] if lvlm.chat == "chatml" else []
     answer: list[int] = []
     for _ in range(prompt.max_new_tokens[branch]):
         now = torch.tensor([ids + answer])
