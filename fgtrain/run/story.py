@@ -31,6 +31,7 @@ from .evaluate import Evaluator
 from .folder import claimed, link, locked
 from .launch import Word
 from .prepare import build_data, build_texts
+from .runnable import refuse_what_cannot_run
 from .versions import versions
 
 
@@ -41,6 +42,7 @@ def run_recipe(recipe: Recipe) -> Path | None:
     stopped; a stage that any recipe has done already is not done again. Raises UserError when the input is at fault,
     StageInterruptedError when a signal asked to stop (state saved).
     """
+    refuse_what_cannot_run(recipe)
     word = Word(recipe.run_folder)
     with claimed(recipe) if word.first else nullcontext():
         if word.first:

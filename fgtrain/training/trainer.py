@@ -18,6 +18,7 @@ from fgtrain.errors import UserError
 from .callbacks import MetricsLog, ResumePoint, StageProgress, SubsetEvaluation
 from .module import StageModule
 
+STRATEGIES = ("auto", "single", "ddp")
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 # What Lightning advises that is meant here: frozen parts are in eval mode, micro-batches are made in this process.
@@ -61,7 +62,7 @@ def build_strategy(name: str, devices: int) -> Any:
     if name == "ddp":
         # Rank 0 evaluates while the others wait, so the wait may be long.
         return DDPStrategy(find_unused_parameters=False, timeout=timedelta(hours=12))
-    raise UserError(f"devices.strategy is {name!r}, which cannot be run yet. Write one of: auto, single, ddp")
+    raise UserError(f"devices.strategy is {name!r}, which cannot be run yet. Write one of: {', '.join(STRATEGIES)}")
 
 
 def build_trainer(job: StageJob, callbacks: list) -> Trainer:

@@ -29,6 +29,14 @@ def test_a_mistake_ends_with_status_2_and_no_traceback(tmp_path: Path) -> None:
         assert output.startswith("error: ")
 
 
+def test_what_cannot_be_run_is_said_at_once_before_anything_is_built(tmp_path: Path) -> None:
+    text = message(tmp_path, "devices.strategy=deepspeed_stage_2", "model.max_tiles=6", "evaluation.tasks=[chartqa]")
+    assert "devices.strategy" in text
+    assert "model.max_tiles" in text
+    assert "chartqa" in text
+    assert not (tmp_path / "world").exists()
+
+
 def test_missing_data_names_the_command_that_builds_it(place: Path) -> None:
     text = message(place, f"data_root={place / 'elsewhere'}", "prepare=[]")
     assert "no manifest at" in text

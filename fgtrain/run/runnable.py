@@ -1,0 +1,27 @@
+"""What a recipe may say and a plan can count, but this version cannot run: said before hours of data are built."""
+
+from evaluation.task import all_specs, could_select
+from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe
+from fgtrain.training.trainer import STRATEGIES
+
+
+def refuse_what_cannot_run(recipe: Recipe) -> None:
+    """UserError naming every such key at once."""
+    problems = []
+    if recipe.devices.strategy not in STRATEGIES:
+        problems.append(
+            f"devices.strategy is {recipe.devices.strategy!r}, which cannot be run yet. "
+            f"Write one of: {', '.join(STRATEGIES)}"
+        )
+    if recipe.model.max_tiles > 1:
+        problems.append(
+            f"model.max_tiles is {recipe.model.max_tiles}, but images cannot be cut into tiles yet. Write max_tiles: 1"
+        )
+    specs = all_specs()
+    unknown = [task for task in recipe.evaluation.tasks if not any(could_select(task, s) for s in specs.values())]
+    if unknown:
+        problems.append(f"evaluation.tasks names {', '.join(unknown)}; there are: {', '.join(specs)}")
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise UserError(f"{recipe.name} plans, but cannot be run as it is:\n{lines}")
