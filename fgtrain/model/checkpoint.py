@@ -35,12 +35,12 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
         raise RuntimeError("merge_adapters before saving: other programs read plain weights")
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.parent / f".{folder.name}.writing"
+    temporary, old = folder.parent / f".{folder.name}.writing", folder.parent / f".{folder.name}.old"
     shutil.rmtree(temporary, ignore_errors=True)
+    _put_back(old, folder)
     try:
         _write(lvlm, temporary, extra)
         _compare(lvlm, load_checkpoint(temporary))
-        old = folder.parent / f".{folder.name}.old"
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
@@ -52,7 +52,14 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
             raise UserError(f"no space left while writing {folder}; what was there before is unchanged") from error
         raise
     finally:
+        _put_back(old, folder)
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    """Folders cannot be exchanged at once: what fails between the two renames leaves the old one under another name."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
 
 
 def _write(lvlm: LVLM, folder: Path, extra: dict) -> None:
