@@ -4,6 +4,7 @@ What comes out depends on the picture and on the address alone, never on what wa
 """
 
 import os
+import random
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data_builders.chance import address_hash
+from data_builders.chance import address_hash, draw
 from data_builders.files import open_image
 from data_builders.mosaic import answer_in_order, compose
 from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
 
 RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-VERSION = 1  # of what `render` does; part of the identity of cached features
+VERSION = 2  # of what `render` does; part of the identity of cached features
 _local = threading.local()
 
 
@@ -76,7 +77,9 @@ def arranged(row: dict, order: Sequence[int], name: str) -> dict:
 def _augmented(picture: Image.Image, augment: str, address: Sequence[Any]) -> Image.Image:
     """The picture, of the same size, changed as drawn at `address`."""
     pipeline = _pipeline(augment)
-    pipeline.set_random_seed(address_hash("augment", augment, *address) % 2**32)
+    # One stream for all changes. A seed would start each of them at the same draw: flips would go with rotations.
+    place = ("augment", augment, *address)
+    pipeline.set_random_state(draw(*place), random.Random(address_hash(*place)))
     changed = pipeline(image=np.asarray(picture))["image"]
     return Image.fromarray(changed)
 

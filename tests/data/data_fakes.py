@@ -152,7 +152,7 @@ def stage_data(
 
 
 def counting_encoder() -> tuple[Callable[[torch.Tensor], torch.Tensor], list[int]]:
-    """An encoder, pixels [N, 3, 16, 16] -> features [N, 3, 5] that differ with every pixel, and the sizes of its calls."""
+    """An encoder, pixels [N, 3, 16, 16] -> features [N, 3, 5] to which every pixel counts, and its calls' sizes."""
     weight = torch.randn(3 * 16 * 16, 15, generator=torch.Generator().manual_seed(0))
     calls: list[int] = []
 
