@@ -17,6 +17,7 @@ from PIL import Image
 from data_builders.chance import address_hash, draw
 from data_builders.files import open_image
 from data_builders.mosaic import answer_in_order, compose
+from data_builders.records import images_of
 from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
 
@@ -60,9 +61,15 @@ def render(ref: ImageRef, spec: ImageSpec, augment: str = "none", address: Seque
 def arranged(row: dict, order: Sequence[int], name: str) -> dict:
     """The mosaic row with its tiles in `order`: `mosaic.order` set, the answer that lists the tiles put in that order.
 
-    UserError when no answer of the row lists the tiles' names in the order in which they are stored.
+    UserError when images and names do not fill the grid, or when no answer of the row lists the tiles' names in the
+    order in which they are stored.
     """
-    names = row["mosaic"]["names"]
+    names, (rows, columns), images = row["mosaic"]["names"], row["mosaic"]["grid"], images_of(row)
+    if not len(images) == len(names) == rows * columns:
+        raise UserError(
+            f"{name}: a mosaic of {rows} x {columns} tiles with {len(images)} images and {len(names)} names. Build it "
+            f"again"
+        )
     stored, wanted = answer_in_order(names, range(len(names))), answer_in_order(names, order)
     turns, found = [], False
     for turn in row["conversations"]:

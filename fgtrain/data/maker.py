@@ -40,10 +40,9 @@ class SampleMaker:
         known = self._memo.get((data_set, index))
         if known is None:
             row = self.rows[data_set][index]
-            if "mosaic" in row:
-                return replace(self._mosaic(data_set, number, row), name=f"{data_set}/{number}/{row['id']}")
-            known = (str(row["id"]), self._encode(data_set, row))
-            if self._memo_tokens < MEMO_TOKENS:
+            known = (str(row["id"]), self._encode(data_set, number, row))
+            # A mosaic is laid out anew in the next pass.
+            if row.get("mosaic") is None and self._memo_tokens < MEMO_TOKENS:
                 self._memo[data_set, index] = known
                 self._memo_tokens += len(known[1])
         row_id, sample = known
@@ -65,13 +64,13 @@ class SampleMaker:
         """Where an augmentation that is new in each pass is drawn."""
         return (self.seed, self.stage, data_set, number, self.row_id(data_set, index))
 
-    def _mosaic(self, data_set: str, number: int, row: dict) -> Sample:
-        tiles = len(row["mosaic"]["names"])
-        order = draw(self.seed, self.stage, "mosaic", data_set, number, row["id"]).permutation(tiles)
-        return self._encode(data_set, arranged(row, order.tolist(), self._place(data_set, row)))
-
-    def _encode(self, data_set: str, row: dict) -> Sample:
+    def _encode(self, data_set: str, number: int, row: dict) -> Sample:
+        place = f"{data_set}, row {str(row['id'])!r}"
         try:
+            if row.get("mosaic") is not None:
+                tiles = len(row["mosaic"]["names"])
+                order = draw(self.seed, self.stage, "mosaic", data_set, number, row["id"]).permutation(tiles)
+                row = arranged(row, order.tolist(), place)
             return encode_row(
                 row,
                 self.tokenizer,
@@ -79,11 +78,7 @@ class SampleMaker:
                 self.image_tokens,
                 self.max_tokens,
                 image_root=self.rows[data_set].image_root,
-                name=self._place(data_set, row),
+                name=place,
             )
         except (KeyError, TypeError, ValueError) as error:  # a mosaic without names, a grid that is no pair, ...
-            raise UserError(f"{self._place(data_set, row)}: {type(error).__name__} {error}") from None
-
-    @staticmethod
-    def _place(data_set: str, row: dict) -> str:
-        return f"{data_set}, row {str(row['id'])!r}"
+            raise UserError(f"{place}: {type(error).__name__} {error}") from None

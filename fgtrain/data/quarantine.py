@@ -27,7 +27,11 @@ class Quarantine:
         with open(self.path, "a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            entries = [json.loads(line) for line in file.read().split("\n")[:-1]]
+            text = file.read()
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:  # a killed process left half a line
+                file.truncate(len(whole.encode()))
+            entries = [json.loads(line) for line in whole.split("\n")[:-1]]
             self._known = {(entry["data_set"], entry["row"]) for entry in entries}
             if (data_set, row) in self._known:
                 return

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_builders.files import read_jsonl, sha256_file
+from data_builders.files import read_jsonl, safe_join, sha256_file
 from data_builders.progress import progress
-from data_builders.records import Manifest, check_row
+from data_builders.records import Manifest, check_row, images_of
 from fgtrain.errors import UserError
 
 
@@ -72,10 +72,20 @@ class Rows:
                 progress(f"reading {self.manifest.name}", "rows", self.manifest.rows) as advance,
             ):
                 for row in read_jsonl(self.folder / "rows.jsonl"):
-                    check_row(row, str(self.folder))
+                    _check(row, self.folder)
                     writer.write({"line": json.dumps(row, ensure_ascii=False)})
                     advance(1)
                 writer.finalize()
             os.replace(temporary, path)
         finally:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _check(row: dict, folder: Path) -> None:
+    """Raise UserError, naming the row, unless it follows the contract."""
+    try:
+        for image in images_of(row):
+            safe_join(folder, image)
+    except (UserError, TypeError) as error:
+        raise UserError(f"{folder}, row {row.get('id')!r}: image: {error}") from None
+    check_row(row, str(folder))

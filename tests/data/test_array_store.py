@@ -35,7 +35,7 @@ def test_a_store_whose_writer_was_killed_anywhere_loses_only_what_was_being_writ
         reader, writer = ArrayStore(folder), ArrayStore(folder)
         assert [key for key in keys if key in reader] == keys[:left]
         if left:
-            assert_holds(reader, left)
+            assert_holds(reader, keys[:left])
         writer.add(keys[:5], np.stack([value(key) for key in keys[:5]]))
         reader.refresh()
         for store in (reader, writer, ArrayStore(folder)):
