@@ -108,9 +108,7 @@ def assemble(config: ComposedConfig, vision_encoder: nn.Module, language_model: 
         model = ComposedLVLM(config)
     model.vision_encoder = vision_encoder
     model.language_model = language_model
-    model.projector = build_projector(
-        config.projector, config.feature_size, config.text_config.hidden_size, config.projector_width
-    )
+    model.projector.to_empty(device="cpu")  # to build it there would draw from the common stream of chance
     return model
 
 

@@ -35,6 +35,15 @@ def _composed_decoder_features(model: ComposedLVLM, pixels_NCHW: Tensor) -> Tens
     return model.encode_images(pixels_NCHW)
 
 
+def _composed_image_tokens(config: PreTrainedConfig, image_size: int) -> int:
+    if image_size != config.image_size:
+        raise UserError(
+            f"model.image_size is {image_size}, but model.checkpoint was composed for {config.image_size} px. Write "
+            f"image_size: {config.image_size}, or leave it out"
+        )
+    return config.image_tokens
+
+
 def _llava_layers(config: PreTrainedConfig) -> list[int]:
     chosen = config.vision_feature_layer
     return [chosen] if isinstance(chosen, int) else list(chosen)
@@ -62,7 +71,7 @@ FAMILIES = {
         },
         decoder="language_model.base_model",
         encode=_composed_decoder_features,
-        image_tokens=lambda config, image_size: config.image_tokens,
+        image_tokens=_composed_image_tokens,
         feature_size=lambda config: config.feature_size,
     ),
     "llava": Family(

@@ -8,6 +8,7 @@ from typing import Any
 import huggingface_hub
 import torch
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from data_builders.files import read_json
@@ -99,13 +100,14 @@ class Source:
                 config=config,
                 dtype=torch.float32,  # half-precision files too: mixed precision needs fp32 masters
                 use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
                 output_loading_info=True,
                 **self.arguments,
                 **arguments,
             )
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{self.place} is {self.value!r}: weights cannot be read ({_first_line(error)})") from None
-        wrong = sorted(map(str, report["missing_keys"])) + sorted(map(str, report["mismatched_keys"]))
+        wrong = sorted(report["missing_keys"]) + sorted(name for name, *_ in report["mismatched_keys"])
         if wrong:
             raise UserError(
                 f"{self.place} is {self.value!r}: {len(wrong)} tensors are missing or of another shape than its config "
