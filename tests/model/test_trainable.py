@@ -14,6 +14,7 @@ from model_fakes import (
     write_preprocessor,
 )
 from torch import Tensor
+from transformers import MobileViTConfig, MobileViTModel
 
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, merge_adapters, set_trainable
@@ -149,6 +150,22 @@ def test_adapters_learn_alone_and_fold_into_the_weights(lvlm: LVLM, part: str):
     assert {part_of(name) for name in moved} == {part}
     assert not any("lm_head" in name or "embed_tokens" in name for name in moved)
     assert not any(parameter.requires_grad for parameter in lvlm.parameters())
+
+
+def test_adapters_leave_the_statistics_of_what_they_stand_on(tmp_path: Path, language: Path):
+    sizes = {"hidden_sizes": [8, 8, 8], "neck_hidden_sizes": [4, 4, 8, 8, 8, 8, 16]}
+    drawn_module(MobileViTModel, MobileViTConfig(**sizes, num_attention_heads=2)).save_pretrained(tmp_path)
+    write_preprocessor(tmp_path, 64)
+    lvlm = build_model(model_values(tmp_path, language, image_size=64, image_tokens=1), network=False, seed=5)
+    before = state(lvlm)
+    groups = set_trainable(lvlm, {"vision_encoder": TrainPart(lr=0.01, lora=Lora(rank=2))})
+    lvlm.train()
+    lvlm.encode_images(images(64)).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in groups[0]["params"])
+    merge_adapters(lvlm)
+    after = lvlm.state_dict()
+    assert any("running_mean" in name for name in after)
+    assert all(torch.equal(after[name], before[name]) for name in after)
 
 
 def test_the_next_stage_starts_from_what_the_adapters_learnt(lvlm: LVLM):
