@@ -8,7 +8,7 @@ import torch
 from evaluation.engine import evaluate
 from evaluation.scores import add_checkpoint
 from evaluation.task import Task, load_tasks
-from fgtrain.data import FeatureCache
+from fgtrain.data import FeatureCache, ImageRef
 from fgtrain.model import LVLM
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
@@ -33,6 +33,9 @@ class Evaluator:
         self.tasks: list[Task] = []
         if recipe.evaluation.tasks:
             self.tasks = load_tasks(list(recipe.evaluation.tasks), recipe.evaluation_folders())
+        if features is not None:
+            images = {item.image_path for task in self.tasks for item in task.items if item.image_path is not None}
+            features.ensure(map(ImageRef, sorted(images)), "evaluation: image features")
 
     def full(self, lvlm: LVLM, checkpoint: str, store: Path) -> None:
         """Ask everything of the model after stage `checkpoint` (or at the start) and enter it in scores.json.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from evaluation.report import write_report
@@ -102,7 +103,9 @@ def evaluation_features(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
 
 def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache:
     def encode(pixels_NCHW: Tensor) -> Tensor:
-        return lvlm.encode_images(pixels_NCHW.to(next(lvlm.parameters()).device)).cpu()
+        device = lvlm.device
+        with torch.autocast(device.type, enabled=False):  # what is kept must not depend on who asked first
+            return lvlm.encode_images(pixels_NCHW.to(device)).cpu()
 
     folder = recipe.path(recipe.built_root) / ".features"
     return FeatureCache(folder, encode, part_hash(lvlm, "vision_encoder"), lvlm.image_spec)
