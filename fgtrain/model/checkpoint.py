@@ -22,6 +22,11 @@ from .trainable import adapters
 
 NOTES = "fgtrain.json"  # what transformers has no place for
 RESAMPLE_NUMBER = {"bilinear": 2, "bicubic": 3}
+DECIDED_BY = {  # beginnings of the config's keys that decide what a part's weights compute
+    "vision_encoder": ("model_type", "vision_", "pooled", "leading", "image_"),
+    "projector": ("projector",),
+    "language_model": ("text_config",),
+}
 
 
 def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
@@ -37,12 +42,11 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = folder.parent / f".{folder.name}.writing", folder.parent / f".{folder.name}.old"
     shutil.rmtree(temporary, ignore_errors=True)
-    _put_back(old, folder)
     try:
         _write(lvlm, temporary, extra)
         _compare(lvlm, load_checkpoint(temporary))
-        shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
+            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         temporary.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
@@ -122,13 +126,8 @@ def weights_hash(lvlm: LVLM) -> str:
 
 
 def part_hash(lvlm: LVLM, part: str) -> str:
-    """The same over one part, plus what decides its output beside weights (layer choice, pooling)."""
-    settings = lvlm.hf.config.to_dict()
-    kept = {
-        k: v
-        for k, v in settings.items()
-        if k.startswith(("vision_", "pooled", "leading", "image_")) or k == "model_type"
-    }
+    """The same over one part, plus what decides its output beside weights (an encoder's layer choice and pooling)."""
+    kept = {k: v for k, v in lvlm.hf.config.to_dict().items() if k.startswith(DECIDED_BY[part])}
     return _hash(lvlm.parts[part].state_dict().items(), repr(sorted(_plain(kept).items())))
 
 
