@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := recipes/mini/align_fg10.yaml recipes/mini/sft_then_fg.yaml
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install demo test lint plans base clean
+.PHONY: install demo test test-slow lint plans base clean
 
 install: .venv/installed
 

@@ -1,0 +1,33 @@
+"""The drawn miniature's shipped parts are what recipes/mini/base.yaml makes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from run_fakes import REPOSITORY
+
+from data_builders.files import sha256_file
+from fgtrain.__main__ import main
+from fgtrain.export_parts import export_parts
+
+BASE = REPOSITORY / "recipes" / "mini" / "base"
+
+
+def test_the_shipped_parts_are_the_recorded_ones_and_small() -> None:
+    made_by = json.loads((BASE / "made_by.json").read_text())
+    weights = {folder.name: folder / "model.safetensors" for folder in BASE.iterdir() if folder.is_dir()}
+    assert {name: sha256_file(path) for name, path in weights.items()} == made_by["sha256"]
+    assert sum(path.stat().st_size for path in BASE.rglob("*") if path.is_file()) <= 5_000_000
+
+
+@pytest.mark.slow
+def test_the_recipe_makes_them_again(tmp_path: Path) -> None:
+    """Same fingerprints: same data, same steps. Weights differ in their last bits from one processor to another."""
+    words = [f"built_root={tmp_path}", f"data_root={tmp_path}/world", f"runs_root={tmp_path}/runs"]
+    main([str(REPOSITORY / "recipes" / "mini" / "base.yaml"), *words])
+    again = export_parts(tmp_path / "runs" / "mini_base", tmp_path / "base")
+    assert again["stages"] == json.loads((BASE / "made_by.json").read_text())["stages"]
+    scores = json.loads((tmp_path / "runs" / "mini_base" / "scores.json").read_text())
+    tasks = scores["checkpoints"][-1]["tasks"]
+    assert tasks["drawn/document"]["scores"][0]["value"] >= 90
+    assert tasks["drawn/count"]["scores"][0]["value"] >= 70
