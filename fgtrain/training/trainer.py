@@ -107,7 +107,8 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
     with warnings.catch_warnings():
         for message in QUIET:
             warnings.filterwarnings("ignore", message=message)
-        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+        for library in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(library).setLevel(logging.WARNING)
         trainer = build_trainer(job, callbacks)
         trainer.fit(module, datamodule=datamodule, ckpt_path=ResumePoint.latest(resume.folder), weights_only=True)
     if resume.stopped:
