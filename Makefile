@@ -29,7 +29,7 @@ lint: install
 	.venv/bin/lint-imports
 
 plans: install
-	set -e; for recipe in recipes/*.yaml recipes/mini/*.yaml; do $(PY) -m fgtrain $$recipe --plan >/dev/null; echo "plans: $$recipe"; done
+	$(PY) -m fgtrain recipes/*.yaml recipes/mini/*.yaml --plan
 
 # Makes the drawn miniature's "pretrained" parts again, from scratch.
 base: install
