@@ -86,6 +86,8 @@ def test_every_part_learns_at_its_own_rate(lvlm: LVLM):
     for group in groups:
         inside = {id(parameter) for parameter in lvlm.parts[group["part"]].parameters()}
         assert {id(parameter) for parameter in group["params"]} <= inside
+    set_trainable(lvlm, {"projector": TrainPart(lr=1.0)})  # the next stage
+    assert {part_of(name) for name, parameter in lvlm.named_parameters() if parameter.requires_grad} == {"projector"}
 
 
 def test_frozen_parts_stay_in_eval_mode(conv_lvlm: LVLM):
@@ -160,6 +162,7 @@ def test_adapters_leave_the_statistics_of_what_they_stand_on(tmp_path: Path, lan
     before = state(lvlm)
     groups = set_trainable(lvlm, {"vision_encoder": TrainPart(lr=0.01, lora=Lora(rank=2))})
     lvlm.train()
+    lvlm.token_losses_S(packed([d.sample() for d in some_samples() if not any(d.is_image)], 200))
     lvlm.encode_images(images(64)).square().sum().backward()
     assert all(parameter.grad is not None for parameter in groups[0]["params"])
     merge_adapters(lvlm)
