@@ -7,7 +7,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from data_fakes import SPEC, counting_encoder, mosaic_rows, picture, picture_rows, stage_data, talk, training_set
+from data_fakes import (
+    SPEC,
+    counting_encoder,
+    mosaic_rows,
+    picture,
+    picture_rows,
+    stage_data,
+    talk,
+    text_rows,
+    training_set,
+)
 from PIL import Image
 
 from data_builders.files import sha256_file, write_json
@@ -81,11 +91,11 @@ SPOILS: list[tuple[Callable[[dict, Path], None], str]] = [
 
 
 def spoiled(folder: Path, *spoils: Callable[[dict, Path], None]) -> dict[str, Path]:
-    """Six rows with pictures, the second (and third, ...) of them spoiled."""
+    """A row of text and six with pictures, the second (and third, ...) of which are spoiled."""
     rows = picture_rows(folder / "set/images", 6)
     for row, spoil in zip(rows[1:], spoils, strict=False):
         spoil(row, folder / "set/images")
-    return {"set": training_set(folder / "set", rows)}
+    return {"set": training_set(folder / "set", [*text_rows(1), *rows])}
 
 
 def train(data: StageData) -> list[str]:
@@ -110,13 +120,13 @@ def test_a_row_that_cannot_be_used_stops_the_run_by_name_or_counts_against_the_q
     assert "devices.bad_rows" in str(refused.value)
 
     data = stage_data(tmp_path, sets, {"set": 2}, features=features, bad_rows=1)
-    assert Counter(train(data)) == {f"p{i}": 2 for i in (0, 2, 3, 4, 5)}
+    assert Counter(train(data)) == dict.fromkeys(["p0", "p2", "p3", "p4", "p5", "t0"], 2)
     [line] = (tmp_path / "quarantine.jsonl").read_text().splitlines()
     entry = json.loads(line)
     assert (entry["data_set"], entry["row"]) == ("set", "p1")
     assert reason in entry["reason"]
     # The next start meets the same row: it is known, not one more.
-    assert len(train(stage_data(tmp_path, sets, features=features, bad_rows=1))) == 5
+    assert len(train(stage_data(tmp_path, sets, features=features, bad_rows=1))) == 6
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -126,9 +136,23 @@ def test_one_bad_row_more_than_the_quota_stops_the_run(tmp_path, second, workers
     with pytest.raises(UserError, match=r"one bad row more than devices.bad_rows: 1") as refused:
         train(stage_data(tmp_path, sets, bad_rows=1, workers=workers))
     assert str(tmp_path / "quarantine.jsonl") in str(refused.value)
+    assert "Traceback" not in str(refused.value)  # of a loader process
     (tmp_path / "quarantine.jsonl").unlink()
-    assert len(train(stage_data(tmp_path, sets, bad_rows=2, workers=workers))) == 4
+    assert len(train(stage_data(tmp_path, sets, bad_rows=2, workers=workers))) == 5
     assert len((tmp_path / "quarantine.jsonl").read_text().splitlines()) == 2
+
+
+def test_a_row_that_was_mended_is_used_at_the_next_start(tmp_path):
+    sets = spoiled(tmp_path, missing)
+    with pytest.raises(UserError, match=r"set, row 'p1': no image"):
+        stage_data(tmp_path, sets).prepare()  # before the first step, not in the middle of the stage
+    data = stage_data(tmp_path, sets, bad_rows=1)
+    without = data.tokens_per_pass()["set"]
+    assert "p1" not in train(data)
+    picture(tmp_path / "set/images/1.png", seed=1)
+    data = stage_data(tmp_path, sets, bad_rows=1)
+    assert data.tokens_per_pass()["set"] > without
+    assert "p1" in train(data)
 
 
 def test_a_quarantine_whose_writer_was_killed_is_gone_on_with(tmp_path):

@@ -1,5 +1,7 @@
 """Conversations to tokens: what is learnt is the answers, and generation is asked with what training showed."""
 
+import re
+
 import numpy as np
 import pytest
 from data_fakes import talk, tokenizer
@@ -85,6 +87,17 @@ def test_a_dialogue_reads_as_its_template_says(chat, prefix, rest):
     assert show_mask(encoded(DIALOGUE, chat), tokenizer()) == f"{prefix}<image x 3>\n{rest}"
 
 
+@pytest.mark.parametrize("chat", CHATS)
+def test_no_blank_comes_in_where_pieces_meet(chat):
+    """A tokenizer that puts a blank before every text reads the same text, but for blanks behind special tokens."""
+
+    def read(kind: str) -> str:
+        text = tokenizer(kind).decode(encoded(TEXT_ONLY, chat, kind).token_ids)
+        return re.sub(r"(<[^<> ]+>) ", r"\1", text)
+
+    assert read("blanks") == read("bytes")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("chat", CHATS)
 @pytest.mark.parametrize("row", [DIALOGUE, TEXT_ONLY, ABOUT_ONE], ids=["dialogue", "text_only", "independent"])
@@ -127,7 +140,7 @@ def test_plain_text_is_learnt_from_its_first_token(chat):
 @given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), min_size=1, max_size=3), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_whatever_is_written_the_learnt_tokens_are_the_answers(pairs, with_image):
-    """Any characters at all; an empty answer is not learnt."""
+    """Any characters at all; an empty answer is not learnt. And generation is asked with what stands before it."""
     turns = [text for pair in pairs for text in pair]
     row = {"id": 4, "conversations": talk(*turns, image=with_image)} | ({"image": "a.png"} if with_image else {})
     answers = [answer.strip() for _, answer in pairs if answer.strip()]
@@ -137,6 +150,11 @@ def test_whatever_is_written_the_learnt_tokens_are_the_answers(pairs, with_image
                 encoded(row, chat)
         else:
             assert learnt(encoded(row, chat), "bytes", END[chat]) == [*answers, ""]
+        for kind in KINDS if pairs[0][1].strip() else ():
+            sample = encoded(row, chat, kind)
+            prompt = encode_prompt([pairs[0][0]], with_image, tokenizer(kind), chat, 3, [8])
+            first = int((sample.targets != IGNORE_INDEX).argmax())
+            assert seen_from(sample, first) == prompt.prefix_ids + prompt.branches[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from data_fakes import SPEC, counting_encoder, mosaic_rows, picture, picture_rows, stage_data, text_rows, training_set
 
-from fgtrain.data import FeatureCache, ImageRef
+from fgtrain.data import FeatureCache, ImageRef, features, render
 
 
 @pytest.fixture
@@ -62,6 +62,17 @@ def test_each_content_and_view_is_encoded_once_whoever_asks(sets, tmp_path):
     assert prepare({"pictures": 30}, augment="flip_crop", augment_views=3) == 2 * 5  # the first view is known
     assert prepare({"pictures": 30}, augment="autoaugment", augment_views=1) == 0
     assert prepare({"mosaics": 1}) == 2
+
+
+def test_many_pictures_are_encoded_and_written_in_parts(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "BATCH", 2)
+    monkeypatch.setattr(features, "FLUSH", 3)
+    encode, calls = counting_encoder()
+    refs = [ImageRef(sets["pictures"] / f"images/{n}.png") for n in (3, 0, 4, 1, 2, 0)]
+    found = FeatureCache(tmp_path / "features", encode, "encoder", SPEC).get(refs)
+    assert calls == [2, 2, 1]
+    alone = torch.cat([encode(torch.from_numpy(render(ref, SPEC))[None]) for ref in refs])
+    torch.testing.assert_close(found, alone, atol=1e-5, rtol=1e-5)
 
 
 def test_what_decides_a_feature_is_part_of_its_name(sets, tmp_path):

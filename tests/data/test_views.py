@@ -127,6 +127,18 @@ def test_what_is_cropped_does_not_tell_what_is_flipped(tmp_path):
     assert correlation[0, 1:].max() < 0.2
 
 
+def test_the_tiles_of_a_mosaic_are_augmented_one_by_one(tmp_path):
+    picture(tmp_path / "same.png", seed=4, size=(40, 40))
+    ref = ImageRef(tmp_path / "same.png", (tmp_path / "same.png",) * 4, (2, 2), 8, (0, 1, 2, 3))
+
+    def tiles(augment: str) -> list[np.ndarray]:
+        look = render(ref, SPEC, augment, (1,))
+        return [look[:, y : y + 8, x : x + 8] for y in (0, 8) for x in (0, 8)]
+
+    assert different(tiles("none")) == 1
+    assert different(tiles("flip_crop")) == 4
+
+
 def test_pixels_are_scaled_as_the_encoder_expects(tmp_path):
     picture(tmp_path / "red.png", colour="red", size=(31, 7))
     look = render(ImageRef(tmp_path / "red.png"), SPEC)
