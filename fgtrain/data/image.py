@@ -82,7 +82,7 @@ def arranged(row: dict, order: Sequence[int], name: str) -> dict:
 
 
 def _augmented(picture: Image.Image, augment: str, address: Sequence[Any]) -> Image.Image:
-    """The picture, of the same size, changed as drawn at `address`."""
+    """The picture, changed as drawn at `address`; a crop is not resized."""
     pipeline = _pipeline(augment)
     # One stream for all changes. A seed would start each of them at the same draw: flips would go with rotations.
     place = ("augment", augment, *address)
