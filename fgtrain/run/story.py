@@ -176,9 +176,7 @@ def train(
     store: Path,
 ) -> None:
     groups = set_trainable(lvlm, recipe.stages[stage.name].train)
-    ask = None
-    if evaluator is not None and evaluator.tasks:
-        ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, store)
+    ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, store) if evaluator is not None else None
     job = StageJob(
         name=stage.name,
         stage=recipe.stages[stage.name],
@@ -187,7 +185,7 @@ def train(
         samples=stage.samples,
         folder=store,
         wandb_run=wandb_run,
-        subset_every_steps=recipe.evaluation.every_steps,
+        subset_every_steps=recipe.evaluation.every_steps if recipe.evaluation.tasks else None,
         ask_subset=ask,
     )
     run_stage(job, lvlm, groups, data)

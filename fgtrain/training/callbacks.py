@@ -227,8 +227,8 @@ class ResumePoint(Callback):
 class SubsetEvaluation(Callback):
     """Asks a fixed subset of the questions every N optimizer steps, for the curves."""
 
-    def __init__(self, every_steps: int, steps: int, ask: Callable[[int], list[dict]], log: MetricsLog) -> None:
-        """`ask(step)` returns the rows to log; it runs on rank 0 while the others wait."""
+    def __init__(self, every_steps: int, steps: int, ask: Callable[[int], list[dict]] | None, log: MetricsLog) -> None:
+        """`ask(step)` returns the rows to log; it runs on rank 0 while the others wait (theirs is None)."""
         self.every_steps, self.steps, self.ask = every_steps, steps, ask
         self.metrics = log  # not `log`: Lightning sets that name on a callback
 

@@ -46,7 +46,7 @@ class StageJob:
     folder: Path
     wandb_run: Any | None = None
     subset_every_steps: int | None = None
-    ask_subset: Callable[[int], list[dict]] | None = None
+    ask_subset: Callable[[int], list[dict]] | None = None  # rank 0 only
 
 
 def rank() -> int:
@@ -101,7 +101,7 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
     log = MetricsLog(job.folder / "metrics.jsonl", job.name, job.stage.global_batch_size, job.samples, job.wandb_run)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps)
     callbacks = [log, StageProgress(job.name, job.steps, job.stage.global_batch_size)]
-    if job.subset_every_steps and job.ask_subset:
+    if job.subset_every_steps:  # on every rank: those that do not ask wait
         callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log))
     callbacks.append(resume)
     with warnings.catch_warnings():

@@ -65,9 +65,13 @@ def test_killed_or_interrupted_runs_go_on_to_the_same_weights(place: Path, unint
 
 
 def test_two_processes_learn_what_one_learns(place: Path, uninterrupted: Path) -> None:
+    """Also with questions asked by one of them in between, while the other waits."""
     recipe, run = long_recipe(place, "two"), folder_of(place, "two")
-    status, output = command(recipe, "devices.count=2", "devices.per_device_batch_size=4")
+    words = ["devices.count=2", "devices.per_device_batch_size=4"]
+    words += ["evaluation.tasks=[drawn_count]", "evaluation.every_steps=5", "evaluation.subset=4"]
+    status, output = command(recipe, *words)
     assert status == 0, output
+    assert {row["step"] for row in metrics(run, "eval") if row["subset"]} >= {5, 10}
     one, two = metrics(uninterrupted), metrics(run)
     assert [row["step"] for row in one] == [row["step"] for row in two]
     for a, b in zip(one, two, strict=True):
