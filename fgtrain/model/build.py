@@ -7,9 +7,11 @@ from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
 
 from data_builders.chance import address_hash
+from data_builders.files import read_json
 from fgtrain.errors import UserError
 from fgtrain.recipe.schema import Model
 
+from .checkpoint import NOTES
 from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of
 from .lvlm import LVLM
@@ -135,4 +137,10 @@ def released(model: Model, network: bool) -> LVLM:
     tokenizer = source.tokenizer()
     check_language_model(text_config(config), tokenizer, model, source)
     hf = source.load(family.model_class, config)
-    return LVLM(hf, family, tokenizer, spec, model.chat, model.max_tokens)
+    return LVLM(hf, family, tokenizer, spec, released_chat(model, source), model.max_tokens)
+
+
+def released_chat(model: Model, source: Source) -> str:
+    """The turn template: as the recipe says, else as the checkpoint was trained here, else the default."""
+    notes = source.file(NOTES)
+    return model.chat if "chat" in model.model_fields_set or notes is None else read_json(notes)["chat"]

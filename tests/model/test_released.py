@@ -130,6 +130,9 @@ def test_a_released_model_saved_here_is_the_same_everywhere(llava: Path, tmp_pat
     assert weights_hash(again) == weights_hash(lvlm) == weights_hash(load_checkpoint(llava))
     assert (again.chat, again.max_tokens, again.image_spec) == ("vicuna_v1", 128, lvlm.image_spec)
     assert load_checkpoint(llava, chat="plain").image_spec == lvlm.image_spec
+    # A recipe that goes on from it keeps the turns it was trained on, unless it names others.
+    assert built(tmp_path / "saved").chat == "vicuna_v1"
+    assert built(tmp_path / "saved", chat="plain").chat == "plain"
 
 
 def test_adapters_go_on_every_part_of_a_released_model(llava: Path):
