@@ -18,7 +18,7 @@ def progress(what: str, unit: str, total: int | None = None) -> Iterator[Callabl
         yield counts.append
         print(f"{what}: {sum(counts):,} {unit} in {time.monotonic() - start:.1f} s", file=sys.stderr)
         return
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit)]
+    columns = [TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn(unit)]
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
         bar = bars.add_task(what, total=total)
         yield lambda count: bars.advance(bar, count)

@@ -29,7 +29,7 @@ def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int]
 
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TextColumn("{task.completed:,}/{task.total:,}"),
             Rate(unit),
             TimeRemainingColumn(),

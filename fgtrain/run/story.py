@@ -23,8 +23,8 @@ from fgtrain.model import (
 from fgtrain.plan import Plan, StagePlan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.recipe import START, Recipe, Stage
-from fgtrain.training.callbacks import ResumePoint
 from fgtrain.training.heads import train_heads
+from fgtrain.training.resume import ResumePoint
 from fgtrain.training.trainer import StageJob, run_stage
 
 from . import figures, tracking

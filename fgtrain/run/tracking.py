@@ -6,7 +6,7 @@ from typing import Any
 
 from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe, as_values
-from fgtrain.training.callbacks import log_to_wandb
+from fgtrain.training.metrics_log import log_to_wandb
 
 
 def start(recipe: Recipe, plan: Plan, folder: Path) -> Any | None:

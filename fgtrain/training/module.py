@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
 from fgtrain.batch import IGNORE_INDEX, Batch
@@ -117,3 +117,8 @@ class StageModule(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.tokens_seen = checkpoint["tokens_seen"]
+
+
+def optimizer_step_ended(trainer: Trainer, index: int) -> bool:
+    """Did this micro-batch complete an optimizer step?"""
+    return (index + 1) % trainer.accumulate_grad_batches == 0

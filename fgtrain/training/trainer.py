@@ -15,8 +15,11 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from fgtrain.errors import UserError
 
-from .callbacks import MetricsLog, ResumePoint, StageProgress, SubsetEvaluation
+from .metrics_log import MetricsLog
 from .module import StageModule
+from .resume import ResumePoint
+from .stage_progress import StageProgress
+from .subset import SubsetEvaluation
 
 STRATEGIES = ("auto", "single", "ddp")
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
@@ -100,9 +103,10 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
     module = StageModule(lvlm, parameter_groups, job.steps, job.stage)
     log = MetricsLog(job.folder / "metrics.jsonl", job.name, job.stage.global_batch_size, job.samples, job.wandb_run)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps)
-    callbacks = [log, StageProgress(job.name, job.steps, job.stage.global_batch_size)]
+    progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
+    callbacks = [log, progress]
     if job.subset_every_steps:  # on every rank: those that do not ask wait
-        callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log))
+        callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log, progress))
     callbacks.append(resume)
     with warnings.catch_warnings():
         for message in QUIET:

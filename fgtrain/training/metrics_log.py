@@ -1,0 +1,80 @@
+"""The figures of a stage, one row an optimizer step: metrics.jsonl and W&B."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+
+from data_builders.files import atomic_write
+
+from .module import StageModule, optimizer_step_ended
+
+
+class MetricsLog(Callback):
+    """Appends one row an optimizer step to the stage's metrics.jsonl, and the same figures to W&B.
+
+    Rank 0 writes. Resuming drops the rows of steps that will be done again, so the file reads as if the run had never
+    stopped.
+    """
+
+    def __init__(self, path: Path, stage: str, global_batch_size: int, samples: int, wandb_run: Any | None) -> None:
+        self.path, self.stage, self.wandb_run = path, stage, wandb_run
+        self.global_batch_size, self.samples = global_batch_size, samples
+        self.clock = 0.0
+        self.tokens = 0
+
+    def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
+        self.clock, self.tokens = time.perf_counter(), module.tokens_seen
+        if trainer.is_global_zero and self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is torn
+            kept = [line for line in lines if json.loads(line)["step"] <= trainer.global_step]
+            with atomic_write(self.path) as file:
+                file.writelines(line + "\n" for line in kept)
+
+    def on_train_batch_end(self, trainer: Trainer, module: StageModule, outputs: Any, batch: Any, index: int) -> None:
+        if not optimizer_step_ended(trainer, index):
+            return
+        now = time.perf_counter()
+        seconds, self.clock = now - self.clock, now
+        tokens, self.tokens = module.tokens_seen - self.tokens, module.tokens_seen
+        step = trainer.global_step
+        seen = min(step * self.global_batch_size, self.samples)
+        row = {
+            "kind": "train",
+            "stage": self.stage,
+            "step": step,
+            "samples_seen": seen,
+            **module.last,
+            "loss_by_data_set": {k: v[0] / v[1] for k, v in module.data_set_loss.items() if v[1]},
+            "samples_per_s": (seen - min((step - 1) * self.global_batch_size, self.samples)) / seconds,
+            "tokens_per_s": tokens * trainer.world_size / seconds,
+        }
+        module.data_set_loss.clear()
+        self.write(row)
+
+    def write(self, row: dict) -> None:
+        if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) != 0:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        if self.wandb_run is not None:
+            log_to_wandb(self.wandb_run, row)
+
+
+def log_to_wandb(run: Any, row: dict) -> None:
+    """One row of metrics.jsonl as W&B curves. Each stage has its own step axis, or points would be dropped."""
+    stage = row["stage"]
+    if row["kind"] == "train":
+        axis = f"train/{stage}/step"
+        figures = {f"train/{stage}/{k}": row[k] for k in ("loss", "grad_norm", "samples_per_s", "tokens_per_s")}
+        figures |= {f"train/{stage}/lr/{part}": rate for part, rate in row["lr"].items()}
+        figures |= {f"train/{stage}/loss/{name}": loss for name, loss in row["loss_by_data_set"].items()}
+        run.log({axis: row["step"], **figures})
+    elif row["kind"] == "eval":
+        kind = "subset" if row["subset"] else "full"
+        name = f"eval_{kind}/{row['task']}/{row['rule']}"
+        run.log({f"eval_{kind}/samples_seen": row["samples_seen"], name: row["value"]})
