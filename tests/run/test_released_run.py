@@ -1,0 +1,50 @@
+"""A released LVLM through a whole run: LoRA, bf16, and a checkpoint that its own library opens."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from run_fakes import SCRATCH, metrics, recipe_values, write_recipe
+from transformers import AutoTokenizer, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from fgtrain.recipe import load_recipe
+from fgtrain.run import run_recipe
+
+
+def write_llava(folder: Path) -> Path:
+    """LLaVA's architecture in the smallest: 16 image tokens, the words of the drawn world."""
+    vision = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2, image_size=64, patch_size=16
+    )
+    text = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        vocab_size=len(AutoTokenizer.from_pretrained(SCRATCH / "language_model")),
+    )
+    torch.manual_seed(0)
+    LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text)).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(SCRATCH / "language_model" / name, folder)
+    shutil.copy(SCRATCH / "vision_encoder" / "preprocessor_config.json", folder)
+    return folder
+
+
+def test_a_released_model_is_tuned_and_stays_what_it_is(place: Path) -> None:
+    released = write_llava(place / "llava")
+    values = recipe_values(place, name="released", model={"checkpoint": str(released), "max_tokens": 384})
+    values["stages"]["sft"]["train"] = {"projector": 1.0e-2, "language_model": {"lr": 1.0e-2, "lora": {"rank": 4}}}
+    recipe = load_recipe(write_recipe(place, values), ["devices.precision=bf16"])
+    run_recipe(recipe)
+    before = LlavaForConditionalGeneration.from_pretrained(released).state_dict()
+    after = LlavaForConditionalGeneration.from_pretrained(recipe.run_folder / "sft" / "checkpoint").state_dict()
+    assert before.keys() == after.keys()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    parts = {name.split(".")[1] for name in moved}
+    assert parts == {"multi_modal_projector", "language_model"}
+    assert not any("embed_tokens" in name or "norm" in name for name in moved)  # LoRA sits on linear layers only
+    train = metrics(recipe.run_folder)
+    assert train[-1]["loss"] < train[0]["loss"]
+    assert {row["task"] for row in metrics(recipe.run_folder, "eval")} >= {"drawn/count"}
