@@ -78,7 +78,12 @@ def check_row(row: dict, place: str) -> None:
     if not any(turn["from"] == "gpt" and turn["value"].strip() for turn in turns):
         raise UserError(f"{name}: no answer to learn from")
     for image in images_of(row):
-        safe_join(Path("."), image)
+        if not isinstance(image, str):
+            raise UserError(f"{name}: an image must be a path, not {image!r}")
+        try:
+            safe_join(Path("."), image)
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
 
 
 def write_training_set(

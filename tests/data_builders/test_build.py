@@ -8,6 +8,7 @@ from small_sources import make_cub
 
 from data_builders.build import BUILDERS, build, command_line, same_build
 from data_builders.errors import UserError
+from data_builders.records import check_row, conversation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -95,3 +96,10 @@ def test_every_option_has_a_description():
 def test_data_builders_do_not_load_torch():
     code = "import sys, data_builders.__main__; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
+@pytest.mark.parametrize(("image", "says"), [("../secret.jpg", "stay inside"), (7, "must be a path")])
+def test_a_row_with_an_impossible_image_is_named(image, says):
+    row = {"id": "r7", "image": image, "conversations": conversation("What is it?", "a gull")}
+    with pytest.raises(UserError, match=f"row 'r7'.*{says}"):
+        check_row(row, "somewhere")
