@@ -87,12 +87,13 @@ def main(words: list[str]) -> None:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if arguments.plan:
         return plans(recipes)
-    from fgtrain.training.trainer import StageInterruptedError
+    from fgtrain.training.trainer import StageInterruptedError, rank
 
     try:
         train(recipes)
     except StageInterruptedError as stopped:
-        print(f"{stopped}; the same command goes on from there", file=sys.stderr)
+        if rank() == 0:
+            print(f"{stopped}; the same command goes on from there", file=sys.stderr)
         sys.exit(130)
 
 
