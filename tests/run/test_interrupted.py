@@ -1,6 +1,7 @@
 """Stopped and started again: nothing is lost, nothing differs. Whole processes, as a user starts them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -40,8 +41,10 @@ def weights(run: Path) -> str:
     return weights_hash(load_checkpoint(run / "sft" / "checkpoint"))
 
 
-@pytest.fixture
-def uninterrupted(place: Path) -> Path:
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("uninterrupted")
+    shutil.copytree(tiny_world, place / "world")
     status, output = command(long_recipe(place, "whole"))
     assert status == 0, output
     return folder_of(place, "whole")
