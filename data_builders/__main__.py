@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .build import BUILDERS, build
+from .build import BUILDERS, build, find_builder
 from .errors import run_command
 
 
@@ -14,8 +14,15 @@ def parser() -> argparse.ArgumentParser:
         description="Write training sets and benchmark question files. The same command again returns at once.",
     )
     commands = top.add_subparsers(dest="what", metavar="WHAT", required=True)
-    for name, builder in BUILDERS.items():
-        command = commands.add_parser(name, help=builder.summary, description=builder.summary, allow_abbrev=False)
+    for name in BUILDERS:
+        builder = find_builder(name)
+        command = commands.add_parser(
+            name,
+            help=builder.summary,
+            description="\n\n".join(filter(None, (builder.summary + ".", builder.description))).replace("%", "%%"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         if builder.needs_root:
             command.add_argument("--root", type=Path, required=True, help="folder of the data set as downloaded")
         command.add_argument("--out", type=Path, required=True, help="folder to write into")

@@ -1,82 +1,31 @@
 """All builders by name, and the one way to run them: build what is missing, return at once when it is there."""
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-from . import caption, fgbmk, llava, mosaic, questions, short_answer
-from .drawn import world
+from .builder import Builder
 from .errors import UserError
 from .files import read_json
 from .options import Options, parse_options
 
-
-def in_out(out: Path, options: Options) -> Path:
-    return out
-
-
-@dataclass(frozen=True)
-class Builder:
-    """`run(root, out, options)` writes into `out`, the manifest last; `folder` says where that manifest lies."""
-
-    summary: str
-    options: type[Options]
-    version: int
-    run: Callable[[Path, Path, Options], None]
-    needs_root: bool = True
-    folder: Callable[[Path, Options], Path] = in_out
-
-
-BUILDERS: dict[str, Builder] = {
-    "short_answer": Builder(
-        "training rows: one question per image, its category as the answer",
-        short_answer.ShortAnswerOptions,
-        short_answer.VERSION,
-        short_answer.build,
-    ),
-    "questions": Builder(
-        "training rows: true/false, choice and short-answer questions as FG-BMK asks them, from training images",
-        questions.QuestionsOptions,
-        questions.VERSION,
-        questions.build,
-    ),
-    "caption": Builder(
-        "training rows: a plain caption per image", caption.CaptionOptions, caption.VERSION, caption.build
-    ),
-    "mosaic": Builder(
-        "training rows: N x N collages of training images, every tile named",
-        mosaic.MosaicOptions,
-        mosaic.VERSION,
-        mosaic.build,
-    ),
-    "llava": Builder(
-        "training rows: a file in LLaVA's conversation format, as downloaded or your own",
-        llava.LlavaOptions,
-        llava.VERSION,
-        llava.build,
-    ),
-    "drawn": Builder(
-        "a miniature world: species in CUB's layout, general skills with test questions, facts in words",
-        world.DrawnOptions,
-        world.VERSION,
-        world.build,
-        needs_root=False,
-    ),
-    "fgbmk": Builder(
-        "benchmark questions: FG-BMK's hierarchical files from the test split",
-        fgbmk.FgbmkOptions,
-        fgbmk.VERSION,
-        fgbmk.build,
-        folder=fgbmk.manifest_folder,
-    ),
+# name -> the module that has it as BUILDER; imported when asked for, as some need much
+MODULES = {
+    "short_answer": "short_answer",
+    "questions": "questions",
+    "caption": "caption",
+    "mosaic": "mosaic",
+    "llava": "llava",
+    "fgbmk": "fgbmk",
+    "drawn": "drawn.command",
 }
+BUILDERS: tuple[str, ...] = tuple(MODULES)
 
 
 def find_builder(what: str) -> Builder:
-    if what not in BUILDERS:
+    if what not in MODULES:
         raise UserError(f"no builder {what!r}; there are: {', '.join(BUILDERS)}")
-    return BUILDERS[what]
+    return import_module(f".{MODULES[what]}", __package__).BUILDER
 
 
 def differences(manifest: dict, what: str, builder: Builder, options: Options, folder: Path, root: Path | None) -> list:
@@ -148,6 +97,9 @@ def command_line(what: str, root: Path | None, out: Path, options: dict) -> str:
     for key, value in options.items():
         if value is None:
             continue
-        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if isinstance(value, dict):
+            text = ",".join(f"{name}={one}" for name, one in value.items())
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         words += ["--" + key.replace("_", "-"), text]
     return shlex.join(words)

@@ -5,20 +5,19 @@ from pathlib import Path
 
 from pydantic import Field
 
+from .builder import Builder, write_source_rows
 from .chance import draw
-from .options import SourceOptions
-from .records import conversation, write_training_set
+from .options import TrainingOptions
+from .records import conversation
 from .short_answer import at_most, row_id
-from .sources import Source, load_source
+from .sources import Source
 from .templates import CAPTION, CAPTION_ANSWER
 
 VERSION = 1
 
 
-class CaptionOptions(SourceOptions):
+class CaptionOptions(TrainingOptions):
     level: str | None = Field(None, description="level of the name in the caption; default the finest")
-    split: str = Field("train", description="train, test or all")
-    max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
 
 
 def with_article(sentence: str) -> str:
@@ -47,15 +46,9 @@ def rows_of(source: Source, options: CaptionOptions) -> Iterable[dict]:
 
 
 def build(root: Path, out: Path, options: CaptionOptions) -> None:
-    source = load_source(options.source, root)
-    write_training_set(
-        out,
-        rows_of(source, options),
-        name=out.name,
-        builder="caption",
-        version=VERSION,
-        image_root=source.root,
-        sources=[source.name],
-        splits=[options.split],
-        options=options.identity(),
-    )
+    sources = options.load(root)
+    rows = (row for source in sources for row in rows_of(source, options))
+    write_source_rows(out, rows, builder="caption", version=VERSION, sources=sources, options=options)
+
+
+BUILDER = Builder("training rows: a plain caption per image", CaptionOptions, VERSION, build)

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from .asking import Asker, Kind
+from .builder import Builder
 from .errors import UserError
 from .files import read_json, sha256_file, write_json, write_jsonl
 from .options import SourceOptions, Words, split_commas
@@ -29,7 +30,6 @@ class FgbmkOptions(SourceOptions):
         ("true_false", "choice", "short_answer"), description="true_false, choice, short_answer; separated by commas"
     )
     levels: Words | None = Field(None, description="levels asked about, separated by commas; default all")
-    split: str = Field("test", description="the benchmark's own split; FG-BMK asks about test images only")
     max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
 
 
@@ -46,14 +46,14 @@ def manifest_folder(out: Path, options: FgbmkOptions) -> Path:
 
 
 def build(root: Path, out: Path, options: FgbmkOptions) -> None:
-    dataset, source = dataset_name(options), load_source(options.source, root)
+    dataset, source = dataset_name(options), load_source(options.source, root, look_for_images=options.check_images)
     folder = manifest_folder(out, options)
-    asker = Asker(source, options.split, options.seed, "fgbmk")
+    asker = Asker(source, "test", options.seed, "fgbmk")
     levels = [source.level(name) for name in options.levels] if options.levels else source.levels
     for level in levels:
         for kind in options.kinds:
             asker.check(kind, level)
-    images = at_most(source.split(options.split), options.max_images_per_class, options.seed)
+    images = at_most(source.split("test"), options.max_images_per_class, options.seed)
     marker = folder / ".building"
     if folder.exists() and any(folder.iterdir()) and not marker.exists():
         raise UserError(
@@ -89,7 +89,7 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
             "images": len(images),
             "image_root": os.path.relpath(source.root.resolve(), folder.resolve()),
             "sources": [source.name],
-            "splits": [options.split],
+            "splits": ["test"],
             "options": options.identity(),
             "files": files,
         },
@@ -104,3 +104,12 @@ def list_images(benchmark: Path, dataset: str, image_root: Path) -> None:
     if not isinstance(roots, dict):
         raise UserError(f"{path} must map data sets to folders")
     write_json(path, {**roots, dataset: os.path.relpath(image_root.resolve(), benchmark.resolve())})
+
+
+BUILDER = Builder(
+    "benchmark questions: FG-BMK's hierarchical files from the test split",
+    FgbmkOptions,
+    VERSION,
+    build,
+    folder=manifest_folder,
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from .builder import Builder
 from .errors import UserError
 from .files import read_jsonl, safe_join, write_jsonl
 from .options import Options
@@ -174,3 +175,8 @@ def build(root: Path, out: Path, options: LlavaOptions) -> None:
         splits=["train"],
         options=options.identity(),
     )
+
+
+BUILDER = Builder(
+    "training rows: a file in LLaVA's conversation format, as downloaded or your own", LlavaOptions, VERSION, build
+)

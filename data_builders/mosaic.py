@@ -14,24 +14,23 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
+from .builder import Builder, write_source_rows
 from .chance import draw
 from .errors import UserError
 from .files import open_image, safe_join, write_bytes
-from .options import SourceOptions
-from .records import conversation, read_rows, write_training_set
+from .options import TrainingOptions
+from .records import conversation, read_rows
 from .short_answer import at_most
-from .sources import LabelledImage, Source, load_source
+from .sources import LabelledImage, Source
 from .templates import MOSAIC
 
 VERSION = 1
 
 
-class MosaicOptions(SourceOptions):
+class MosaicOptions(TrainingOptions):
     not_identity = frozenset({"render"})
 
     level: str | None = Field(None, description="level of the tiles' names; default the finest")
-    split: str = Field("train", description="train, test or all")
-    max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
     grid: int = Field(3, ge=2, le=8, description="tiles a side")
     tile_pixels: int = Field(149, ge=8, le=1024, description="side of a tile")
     rows: int | None = Field(None, ge=1, description="mosaics; default as many as use every image once")
@@ -137,16 +136,10 @@ def jpeg_bytes(picture: Image.Image) -> bytes:
 
 
 def build(root: Path, out: Path, options: MosaicOptions) -> None:
-    source = load_source(options.source, root)
-    write_training_set(
-        out,
-        rows_of(source, options),
-        name=out.name,
-        builder="mosaic",
-        version=VERSION,
-        image_root=source.root,
-        sources=[source.name],
-        splits=[options.split],
-        options=options.identity(),
-    )
-    render(out, source.root, options.render)
+    sources = options.load(root)
+    rows = (row for source in sources for row in rows_of(source, options))
+    write_source_rows(out, rows, builder="mosaic", version=VERSION, sources=sources, options=options)
+    render(out, sources[0].root, options.render)
+
+
+BUILDER = Builder("training rows: N x N collages of training images, every tile named", MosaicOptions, VERSION, build)

@@ -1,19 +1,39 @@
 """Options that a builder declares once: the same model reads a recipe's `options:` and the command line."""
 
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import UserError
-from .sources import SourceName
+from .sources import SOURCE_NAMES, Source, load_sources
 
 
 def split_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def split_pairs(value: Any) -> Any:
+    """ "cub=CUB_200_2011, cars=cars" -> {"cub": "CUB_200_2011", "cars": "cars"}; other values as they are."""
+    if not isinstance(value, str) or "=" not in value:
+        return value
+    return {name.strip(): folder.strip() for name, _, folder in (part.partition("=") for part in value.split(","))}
+
+
+def known_source(value: str | dict[str, str]) -> str | dict[str, str]:
+    for name in [value] if isinstance(value, str) else value:
+        if name not in SOURCE_NAMES:
+            raise ValueError(f"{name!r} is no source; there are: {', '.join(SOURCE_NAMES)}")
+    if not value or (isinstance(value, dict) and not all(value.values())):
+        raise ValueError("write one source, or source=folder of each: cub=CUB_200_2011,cars=stanford_cars")
+    return value
+
+
 # "--levels genus,species" on the command line, a list or the same text in a recipe
 Words = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
+# "--source cub", or several data sets under one root: "--source cub=CUB_200_2011,cars=stanford_cars", a mapping in a
+# recipe
+WhichSource = Annotated[str | dict[str, str], BeforeValidator(split_pairs), AfterValidator(known_source)]
 
 
 class Options(BaseModel):
@@ -22,14 +42,33 @@ class Options(BaseModel):
 
     def identity(self) -> dict:
         """The options that decide what is built, with their defaults, as JSON has them."""
-        return {key: value for key, value in self.model_dump(mode="json").items() if key not in self.not_identity}
+        free = frozenset().union(*(vars(kind).get("not_identity", ()) for kind in type(self).__mro__))
+        return {key: value for key, value in self.model_dump(mode="json").items() if key not in free}
 
 
 class SourceOptions(Options):
     """Options of every builder that reads labelled images."""
 
-    source: SourceName = Field(description="layout of the data set at --root")
+    not_identity = frozenset({"check_images"})
+
+    source: WhichSource = Field(
+        description="the data set at --root, or several in folders of it: cub=CUB_200_2011,cars=stanford_cars"
+    )
     seed: int = Field(0, description="of every draw")
+    check_images: bool = Field(True, description="look whether every listed image is there")
+
+    def load(self, root: Path) -> tuple[Source, ...]:
+        """The data sets, all seen from one image root (`sources[0].root`)."""
+        return load_sources(self.source, root, look_for_images=self.check_images)
+
+
+class TrainingOptions(SourceOptions):
+    """Options of every training set made of labelled images. There is no way to train on test images."""
+
+    split: Literal["trainval", "train", "val"] = Field(
+        "trainval", description="trainval (all but test images), train or val"
+    )
+    max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
 
 
 def parse_options(model: type[Options], values: dict, what: str) -> Options:
@@ -45,5 +84,5 @@ def parse_options(model: type[Options], values: dict, what: str) -> Options:
             elif fault["type"] == "missing":
                 lines.append(f"{name}: needed ({model.model_fields[name].description})")
             else:
-                lines.append(f"{name} is {fault['input']!r}: {fault['msg']}")
+                lines.append(f"{name} is {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}")
         raise UserError(f"{what}: " + "; ".join(lines)) from None

@@ -7,22 +7,21 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from .asking import Asker, Kind
-from .options import SourceOptions, Words, split_commas
-from .records import IMAGE_PLACEHOLDER, write_training_set
+from .builder import Builder, write_source_rows
+from .options import TrainingOptions, Words, split_commas
+from .records import IMAGE_PLACEHOLDER
 from .short_answer import at_most, row_id
-from .sources import Source, load_source
+from .sources import Source
 
 VERSION = 1
 
 
-class QuestionsOptions(SourceOptions):
+class QuestionsOptions(TrainingOptions):
     kinds: Annotated[tuple[Kind, ...], BeforeValidator(split_commas), Field(min_length=1)] = Field(
         ("true_false", "choice", "short_answer"), description="true_false, choice, short_answer; separated by commas"
     )
     levels: Words | None = Field(None, description="levels asked about, separated by commas; default all")
     per_kind: int = Field(1, ge=1, le=4, description="questions per image of each kind at each level")
-    split: str = Field("train", description="train, test or all")
-    max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
 
 
 def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
@@ -59,15 +58,14 @@ def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
 
 
 def build(root: Path, out: Path, options: QuestionsOptions) -> None:
-    source = load_source(options.source, root)
-    write_training_set(
-        out,
-        rows_of(source, options),
-        name=out.name,
-        builder="questions",
-        version=VERSION,
-        image_root=source.root,
-        sources=[source.name],
-        splits=[options.split],
-        options=options.identity(),
-    )
+    sources = options.load(root)
+    rows = (row for source in sources for row in rows_of(source, options))
+    write_source_rows(out, rows, builder="questions", version=VERSION, sources=sources, options=options)
+
+
+BUILDER = Builder(
+    "training rows: true/false, choice and short-answer questions as FG-BMK asks them, from training images",
+    QuestionsOptions,
+    VERSION,
+    build,
+)

@@ -5,19 +5,18 @@ from pathlib import Path
 
 from pydantic import Field
 
+from .builder import Builder, write_source_rows
 from .chance import address_hash, draw
-from .options import SourceOptions
-from .records import conversation, write_training_set
-from .sources import LabelledImage, Source, load_source
+from .options import TrainingOptions
+from .records import conversation
+from .sources import LabelledImage, Source
 from .templates import MORE_SHORT_ANSWER, SHORT_ANSWER, Words, short_answer
 
 VERSION = 1
 
 
-class ShortAnswerOptions(SourceOptions):
-    level: str | None = Field(None, description="level of the answer; default the finest")
-    split: str = Field("train", description="train, test or all")
-    max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
+class ShortAnswerOptions(TrainingOptions):
+    level: str | None = Field(None, description="level of the answer (species, genus, ...); default the finest")
     fgbmk_wordings_only: bool = Field(False, description="leave out the wordings that FG-BMK does not have")
 
 
@@ -47,6 +46,7 @@ def rows_of(source: Source, options: ShortAnswerOptions) -> Iterable[dict]:
     for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
         which = int(draw(options.seed, "short_answer", level.name, row.image).integers(wordings))
         words = Words(source.meta_word(row, level), level.rank, level.plural)
+        aliases = source.aliases.get(row.category, ()) if level is source.finest else ()
         yield {
             "id": row_id(f"{source.name}/short_answer/{level.name}", row.image),
             "image": row.image,
@@ -54,19 +54,16 @@ def rows_of(source: Source, options: ShortAnswerOptions) -> Iterable[dict]:
             "source": source.name,
             "kind": "short_answer",
             "category": row.category,
+            **({"aliases": list(aliases)} if aliases else {}),
         }
 
 
 def build(root: Path, out: Path, options: ShortAnswerOptions) -> None:
-    source = load_source(options.source, root)
-    write_training_set(
-        out,
-        rows_of(source, options),
-        name=out.name,
-        builder="short_answer",
-        version=VERSION,
-        image_root=source.root,
-        sources=[source.name],
-        splits=[options.split],
-        options=options.identity(),
-    )
+    sources = options.load(root)
+    rows = (row for source in sources for row in rows_of(source, options))
+    write_source_rows(out, rows, builder="short_answer", version=VERSION, sources=sources, options=options)
+
+
+BUILDER = Builder(
+    "training rows: one question per image, its category as the answer", ShortAnswerOptions, VERSION, build
+)

@@ -10,7 +10,6 @@
 """
 
 import os
-import shutil
 from pathlib import Path
 
 from pydantic import Field
@@ -28,14 +27,16 @@ from .skills import KINDS, make
 from .taxonomy import all_species
 from .work import World, draw_all, general_image
 
-VERSION = 1
-FOLDERS = ("CUB_200_2011", "general", "facts")
+VERSION = 2
 MARKER = ".building.json"
 
 
 class DrawnOptions(Options):
     not_identity = frozenset({"processes"})
 
+    source: str = Field(
+        "world", description="world, or the source or general benchmark whose layout a miniature is drawn in"
+    )
     seed: int = Field(0, description="of every picture; the species do not depend on it")
     pixels: int = Field(64, ge=32, le=512, description="side of the pictures")
     train_images_per_species: int = Field(30, ge=1, description="training pictures of each of the 32 species")
@@ -79,14 +80,13 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
 
 
 def claim_folder(out: Path, asked: dict) -> None:
-    """Leave `out` holding nothing but pictures of this very world. UserError when it holds somebody else's data."""
+    """Mark `out` as being filled with `asked`. UserError when it holds anything but an unfinished build of the same."""
     marker = out / MARKER
-    there = [out / folder for folder in FOLDERS if (out / folder).exists()]
-    if there and not marker.exists():
-        raise UserError(f"{there[0]} is there already and is no unfinished drawn world; choose another --out")
-    if marker.exists() and read_json(marker) != asked:
-        for folder in there:
-            shutil.rmtree(folder)
+    if marker.exists():
+        if read_json(marker) != asked:
+            raise UserError(f"{out} holds an unfinished build with other options; delete it, or choose another --out")
+    elif out.is_dir() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty and holds no unfinished build; choose another --out")
     write_json(marker, asked)
 
 

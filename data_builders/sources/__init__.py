@@ -1,32 +1,72 @@
 """Source data sets in their official on-disk layouts, each read into one shape: a `Source` of `LabelledImage` rows."""
 
-from collections.abc import Callable
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import UserError
-from .base import LabelledImage, Level, Source
+from ..files import safe_join
+from .base import SPLITS, About, LabelledImage, Level, Source
+from .reading import annotations_only
 
-SourceName = Literal["cub", "grocery", "imagenet_1each", "folder"]
+SourceName = Literal[
+    "cub",
+    "aircraft",
+    "food101",
+    "dogs",
+    "flowers102",
+    "vegfru",
+    "cars",
+    "deepfashion",
+    "skincon",
+    "products10k",
+    "inat2021",
+    "wine",
+    "grocery",
+    "cifar100",
+    "imagenet_1each",
+    "fgbmk_lists",
+    "folder",
+]
 SOURCE_NAMES: tuple[str, ...] = get_args(SourceName)
 
 
-def load_source(name: str, root: Path) -> Source:
-    """The data set `name` lying at `root`. UserError when it is not there or contradicts itself."""
-    from . import cub, folder, grocery, imagenet_1each
+def about(name: str) -> About:
+    return import_module(f".{name}", __name__).ABOUT
 
-    readers: dict[str, Callable[[Path], Source]] = {
-        "cub": cub.read,
-        "grocery": grocery.read,
-        "imagenet_1each": imagenet_1each.read,
-        "folder": folder.read,
-    }
-    if name not in readers:
-        raise UserError(f"source is {name!r}; there are: {', '.join(readers)}")
+
+def load_source(name: str, root: Path, *, look_for_images: bool = True) -> Source:
+    """The data set `name` lying at `root`. UserError when it is not there or contradicts itself."""
+    if name not in SOURCE_NAMES:
+        raise UserError(f"source is {name!r}; there are: {', '.join(SOURCE_NAMES)}")
     root = Path(root)
     if not root.is_dir():
-        raise UserError(f"no folder {root}; --root is where the data set {name} lies, in its official layout")
-    return readers[name](root)
+        raise UserError(f"no folder {root}; --root names the folder of the data set {name} as downloaded")
+    with nullcontext() if look_for_images else annotations_only():
+        return import_module(f".{name}", __name__).read(root)
 
 
-__all__ = ["SOURCE_NAMES", "LabelledImage", "Level", "Source", "SourceName", "load_source"]
+def load_sources(which: str | dict[str, str], root: Path, *, look_for_images: bool = True) -> tuple[Source, ...]:
+    """One data set lying at `root`, or several by name and folder inside `root`, which is then the root of them all."""
+    if isinstance(which, str):
+        return (load_source(which, root, look_for_images=look_for_images),)
+    found = []
+    for name, folder in which.items():
+        source = load_source(name, safe_join(Path(root), folder), look_for_images=look_for_images)
+        found.append(source.at(Path(root), folder))
+    return tuple(found)
+
+
+__all__ = [
+    "SOURCE_NAMES",
+    "SPLITS",
+    "About",
+    "LabelledImage",
+    "Level",
+    "Source",
+    "SourceName",
+    "about",
+    "load_source",
+    "load_sources",
+]

@@ -1,26 +1,33 @@
-"""What every source data set is read into, and the checks they share."""
+"""What every source data set is read into: a `Source` of `LabelledImage` rows."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import safe_join
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-SPLITS = ("train", "test")
+# Official validation images are no test images: training sets take train and val together unless told otherwise.
+SPLITS = {"trainval": ("train", "val"), "train": ("train",), "val": ("val",), "test": ("test",)}
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """One picture: `image` is relative to the source's root, `category` its finest label, readable and lower case."""
+    """One picture: `image` is relative to the source's root, `category` its finest label, readable and lower case.
+
+    `labels` holds all labels of a picture that bears several (SkinCon); `category` then lists them. A data set may
+    have millions of pictures, so readers share one `parents` and one `attributes` mapping among all pictures that
+    have the same.
+    """
 
     image: str
     category: str
-    split: str  # train or test
+    split: str  # train, val or test
     parents: dict[str, str] = field(default_factory=dict)  # level -> label, coarse to fine, without the finest
-    attributes: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)  # attribute -> value
+    box: Box | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,15 @@ class Level:
 
 
 @dataclass(frozen=True)
+class About:
+    """What a newcomer must know of a source; each reader's module has one as `ABOUT`."""
+
+    title: str
+    where: str  # to get it
+    layout: str  # what must lie at --root
+
+
+@dataclass(frozen=True)
 class Source:
     """A data set with its levels from coarse to fine; `meta` names the level whose label is the meta-class word
     (FG-BMK asks about "the aves"), or the word itself when no level has that name."""
@@ -43,10 +59,17 @@ class Source:
     images: tuple[LabelledImage, ...]
     levels: tuple[Level, ...]
     meta: str = "object"
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # finest label -> its other names
+    attribute_values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # attribute -> all its values, in order
 
     @property
     def finest(self) -> Level:
         return self.levels[-1]
+
+    @property
+    def multi_label(self) -> bool:
+        """Do pictures bear several labels at once?"""
+        return bool(self.images and self.images[0].labels)
 
     def level(self, name: str | None) -> Level:
         """The level of that name, the finest for None. UserError when there is none."""
@@ -68,10 +91,10 @@ class Source:
         return "object" if names.index(level.name) <= names.index(self.meta) else row.parents[self.meta]
 
     def split(self, split: str) -> list[LabelledImage]:
-        """The images of train, test, or all. UserError when there are none."""
-        if split not in (*SPLITS, "all"):
-            raise UserError(f"split is {split!r}; write train, test or all")
-        chosen = [row for row in self.images if split in (row.split, "all")]
+        """The images of trainval, train, val or test. UserError when there are none."""
+        if split not in SPLITS:
+            raise UserError(f"split is {split!r}; write {', '.join(SPLITS)}")
+        chosen = [row for row in self.images if row.split in SPLITS[split]]
         if not chosen:
             have = ", ".join(sorted({row.split for row in self.images})) or "none"
             raise UserError(f"{self.name} at {self.root} has no {split} images (splits with images: {have})")
@@ -79,7 +102,17 @@ class Source:
 
     def labels(self, level: Level) -> list[str]:
         """The level's labels that images bear, in order of appearance (both splits), then those outside."""
+        if self.multi_label and level is self.finest:
+            return list(dict.fromkeys([label for row in self.images for label in row.labels]))
         return list(dict.fromkeys([*(self.label(row, level) for row in self.images), *level.outside]))
+
+    def at(self, root: Path, folder: str) -> "Source":
+        """The same data set seen from `root`, in whose `folder` it lies: several sets then share one image root."""
+        inside = self.root.relative_to(root / folder).as_posix()
+        lead = "/".join(part for part in (folder.strip("/"), inside) if part not in ("", "."))
+        if not lead:
+            return self
+        return replace(self, root=root, images=tuple(replace(row, image=f"{lead}/{row.image}") for row in self.images))
 
     @cached_property
     def _siblings(self) -> dict[tuple[str, str], list[str]]:
@@ -95,35 +128,3 @@ class Source:
     def siblings(self, level: Level, label: str) -> list[str]:
         """The other labels of that level under the same parent, in order of appearance. The coarsest level has none."""
         return self._siblings.get((level.name, label), [])
-
-
-def readable(name: str) -> str:
-    """ "Black_footed_Albatross" -> "black footed albatross"."""
-    return " ".join(name.replace("_", " ").replace("-", " ").split()).lower()
-
-
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The file's non-empty lines with their numbers. UserError when the file is missing."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"no file {path}; is the root the data set's own folder, in its official layout?") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text: {error}") from None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield number, line.strip()
-
-
-def check_images(name: str, root: Path, images: Iterable[LabelledImage], place: Path) -> tuple[LabelledImage, ...]:
-    """The images, each inside the root and there. UserError names the first that is not, and how many are missing."""
-    images = tuple(images)
-    missing = [row.image for row in images if not safe_join(root, row.image).is_file()]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(images)} images that {place} lists are not there, the first: {root / missing[0]}. "
-            f"Unpack {name} again, or remove those lines."
-        )
-    if not images:
-        raise UserError(f"{place} lists no images of {name}")
-    return images

@@ -9,7 +9,14 @@ import csv
 from pathlib import Path
 
 from ..errors import UserError
-from .base import LabelledImage, Level, Source, check_images, numbered_lines, readable
+from .base import About, LabelledImage, Level, Source
+from .reading import check_images, numbered_lines, readable
+
+ABOUT = About(
+    title="CUB-200-2011",
+    where="https://www.vision.caltech.edu/datasets/cub_200_2011/",
+    layout="images.txt, classes.txt, image_class_labels.txt, train_test_split.txt, images/, attributes/",
+)
 
 # The other classes that FG-BMK asks about on CUB; no image bears them.
 OTHER_CLASSES = ("mammalia", "reptilia", "amphibia", "chondrichthyes", "insecta", "arachnida")

@@ -8,7 +8,14 @@ import re
 from pathlib import Path
 
 from ..errors import UserError
-from .base import IMAGE_SUFFIXES, LabelledImage, Level, Source, check_images, readable
+from .base import About, LabelledImage, Level, Source
+from .reading import IMAGE_SUFFIXES, check_images, readable
+
+ABOUT = About(
+    title="your own: a folder per class",
+    where="anywhere",
+    layout="[train|val|test/][<group>/...]<class>/<picture>",
+)
 
 
 def read(root: Path) -> Source:

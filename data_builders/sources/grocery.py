@@ -4,7 +4,14 @@ import csv
 from pathlib import Path
 
 from ..errors import UserError
-from .base import LabelledImage, Level, Source, check_images, numbered_lines, readable
+from .base import About, LabelledImage, Level, Source
+from .reading import check_images, numbered_lines, readable
+
+ABOUT = About(
+    title="Grocery Store",
+    where="https://github.com/marcusklasson/GroceryStoreDataset",
+    layout="dataset/ with classes.csv, train.txt, test.txt and the pictures",
+)
 
 
 def read(root: Path) -> Source:

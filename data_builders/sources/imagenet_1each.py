@@ -4,7 +4,14 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import read_jsonl
-from .base import LabelledImage, Level, Source, check_images, readable
+from .base import About, LabelledImage, Level, Source
+from .reading import check_images, readable
+
+ABOUT = About(
+    title="ImageNet, one picture a class",
+    where="https://github.com/EliSchwartz/imagenet-sample-images",
+    layout="manifest.jsonl (image, wnid, class_name) and the pictures",
+)
 
 
 def read(root: Path) -> Source:

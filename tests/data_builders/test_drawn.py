@@ -78,7 +78,7 @@ def test_other_peoples_folders_are_left_alone(tmp_path):
     mine = tmp_path / "CUB_200_2011" / "images.txt"
     mine.parent.mkdir()
     mine.write_text("1 a.jpg\n")
-    with pytest.raises(UserError, match="is no unfinished drawn world"):
+    with pytest.raises(UserError, match="not empty and holds no unfinished build"):
         build("drawn", root=None, out=tmp_path, options=SMALL)
     assert mine.read_text() == "1 a.jpg\n"
 

@@ -1,0 +1,46 @@
+"""What a builder is: options, a version, and the function that writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .options import Options, SourceOptions
+from .records import Manifest, write_training_set
+from .sources import Source
+
+
+def in_out(out: Path, options: Options) -> Path:
+    return out
+
+
+@dataclass(frozen=True)
+class Builder:
+    """`run(root, out, options)` writes into `out`, the manifest last; `folder` says where that manifest lies.
+
+    `version` counts every change of the bytes that the same inputs and options give.
+    """
+
+    summary: str  # one line, for --help
+    options: type[Options]
+    version: int
+    run: Callable[[Path, Path, Options], None]
+    needs_root: bool = True
+    folder: Callable[[Path, Options], Path] = in_out
+    description: str = ""  # further lines of the command's own --help
+
+
+def write_source_rows(
+    out: Path, rows, *, builder: str, version: int, sources: tuple[Source, ...], options: SourceOptions
+) -> Manifest:
+    """A training set made of labelled images, written with what its manifest says about them."""
+    return write_training_set(
+        out,
+        rows,
+        name=out.name,
+        builder=builder,
+        version=version,
+        image_root=sources[0].root,
+        sources=[source.name for source in sources],
+        splits=[options.split],
+        options=options.identity(),
+    )

@@ -1,0 +1,1 @@
+"""A module per general benchmark: `write(mini)` lays a little benchmark out as the real one is downloaded."""

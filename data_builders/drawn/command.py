@@ -1,0 +1,45 @@
+"""`drawn`: the whole miniature world, or a miniature of one source data set or benchmark in its own layout."""
+
+from importlib import import_module
+from pathlib import Path
+
+from ..builder import Builder
+from ..errors import UserError
+from ..files import write_json
+from ..progress import progress
+from ..sources import SOURCE_NAMES
+from . import world
+from .miniature import Miniature
+from .world import DrawnOptions
+
+BENCHMARKS = ("ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope")
+
+
+def build(root: Path, out: Path, options: DrawnOptions) -> None:
+    if options.source == "world":
+        return world.build(root, out, options)
+    if options.source not in (*SOURCE_NAMES, *BENCHMARKS):
+        known = ", ".join(("world", *SOURCE_NAMES, *BENCHMARKS))
+        raise UserError(f"source is {options.source!r}; drawn has {known}")
+    world.claim_folder(out, {"version": world.VERSION, **options.identity()})
+    test = options.test_images_per_species
+    counts = {"train": options.train_images_per_species, "val": test, "test": test}
+    with progress(f"drawing {options.source}", "pictures") as advance:
+        mini = Miniature(out, options.seed, options.pixels, counts, advance)
+        package = "layouts" if options.source in SOURCE_NAMES else "benchmarks"
+        import_module(f".{package}.{options.source}", __package__).write(mini)
+    write_json(
+        out / "manifest.json",
+        {"name": out.name, "builder": "drawn", "version": world.VERSION, "options": options.identity()},
+    )
+    (out / world.MARKER).unlink()
+
+
+BUILDER = Builder(
+    "a miniature world: species in CUB's layout, general skills with test questions, facts in words; "
+    "or, with --source, a miniature of one data set in its own layout",
+    DrawnOptions,
+    world.VERSION,
+    build,
+    needs_root=False,
+)

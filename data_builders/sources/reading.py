@@ -1,0 +1,93 @@
+"""What the readers of source data sets share: lists, tables, names, and the look whether every image is there."""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from ..errors import UserError
+from ..files import safe_join
+from .base import LabelledImage
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_look_for_images: ContextVar[bool] = ContextVar("look_for_images", default=True)
+
+
+@contextmanager
+def annotations_only() -> Iterator[None]:
+    """Inside, `check_images` believes the lists: question files can be made where the pictures are not."""
+    token = _look_for_images.set(False)
+    try:
+        yield
+    finally:
+        _look_for_images.reset(token)
+
+
+def readable(name: str) -> str:
+    """ "Black_footed_Albatross" -> "black footed albatross"."""
+    return " ".join(name.replace("_", " ").replace("-", " ").split()).lower()
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The file's non-empty lines with their numbers. UserError when the file is missing."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"no file {path}; is the root the data set's own folder, in its official layout?") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text: {error}") from None
+    # Not splitlines(): it also splits at U+2028 and form feeds, which names may hold.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def csv_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a csv file with a header line, with their line numbers. UserError when a column is missing."""
+    lines = list(numbered_lines(path))
+    reader = csv.DictReader((line for _, line in lines), skipinitialspace=True)
+    header = [name.strip() for name in reader.fieldnames or ()]
+    if absent := [name for name in columns if name not in header]:
+        raise UserError(f"{path}: no column {', '.join(absent)}; the first line has {', '.join(header) or 'nothing'}")
+    reader.fieldnames = header
+    for (number, line), row in zip(lines[1:], reader, strict=False):
+        if None in row or None in row.values():
+            raise UserError(f"{path}, line {number}: expected {len(header)} values ({', '.join(header)}), not {line!r}")
+        yield number, {key: value.strip() for key, value in row.items()}
+
+
+def check_images(name: str, root: Path, images: Iterable[LabelledImage], place: Path) -> tuple[LabelledImage, ...]:
+    """The images, each inside the root and there. UserError names the first that is not, and how many are missing."""
+    images = tuple(images)
+    if not images:
+        raise UserError(f"{place} lists no images of {name}")
+    for row in images:
+        safe_join(root, row.image)
+    if not _look_for_images.get():
+        return images
+    # One listing per folder: asking for each of millions of files takes minutes on a network file system.
+    there: dict[str, set[str]] = {}
+    missing = []
+    for row in images:
+        folder, _, file = row.image.rpartition("/")
+        if folder not in there:
+            there[folder] = files_in(root / folder)
+        if file not in there[folder]:
+            missing.append(row.image)
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(images)} images that {place} lists are not there, the first: {root / missing[0]}. "
+            f"Unpack {name} again, or remove those lines."
+        )
+    return images
+
+
+def files_in(folder: Path) -> set[str]:
+    """The names of the files in a folder; none when there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
