@@ -213,6 +213,18 @@ class Recipe(Section):
         """`text` as a path, placeholders and `~` filled in. `key`: where it stands in the recipe, for the message."""
         return Path(self.text(text, key)).expanduser()
 
+    def filled(self, options: dict[str, Any], key: str = "") -> dict[str, Any]:
+        """A builder's options with the placeholders in their texts filled in (a folder of category texts, say)."""
+
+        def fill(value: Any, place: str) -> Any:
+            if isinstance(value, dict):
+                return {name: fill(one, f"{place}.{name}") for name, one in value.items()}
+            if isinstance(value, list):
+                return [fill(one, f"{place}.{number}") for number, one in enumerate(value)]
+            return self.text(value, place) if isinstance(value, str) else value
+
+        return fill(options, key)
+
     def data_folder(self, name: str) -> Path:
         """Where the training set `name` lies (or will lie once built)."""
         data_set = self.data[name]

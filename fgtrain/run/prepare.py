@@ -32,7 +32,8 @@ def build_data(recipe: Recipe) -> None:
     for index, item in enumerate(recipe.prepare):
         place = f"prepare.{index}"
         root = recipe.path(item.root, f"{place}.root") if item.root is not None else None
-        _build(place, item.what, root, recipe.path(item.out, f"{place}.out"), item.options)
+        options = recipe.filled(item.options, f"{place}.options")
+        _build(place, item.what, root, recipe.path(item.out, f"{place}.out"), options)
     for name in recipe.mixed_data:
         data_set = recipe.data[name]
         place, folder = f"data.{name}", recipe.data_folder(name)
@@ -41,7 +42,7 @@ def build_data(recipe: Recipe) -> None:
                 raise UserError(f"{place}: no manifest at {folder}. {_hint(recipe, folder)}")
         elif data_set.what != SAMPLE_TEXT:
             root = recipe.path(data_set.root, f"{place}.root") if data_set.root is not None else None
-            _build(place, data_set.what, root, folder, data_set.options)
+            _build(place, data_set.what, root, folder, recipe.filled(data_set.options, f"{place}.options"))
 
 
 def _build(place: str, what: str, root: Path | None, out: Path, options: dict[str, Any]) -> None:

@@ -69,6 +69,18 @@ def test_null_removes_a_builder_option_however_deep(tmp_path):
     assert load_recipe(write(tmp_path, "leaf.yaml", leaf)).data["fine"].options == {"source": "cub", "deep": {"b": 2}}
 
 
+def test_paths_in_builder_options_take_the_roots(tmp_path):
+    write_base(tmp_path)
+    options = "data: {fine: {options: {texts: '{data_root}/texts', against: ['{built_root}/b', c]}}}\n"
+    leaf = write(tmp_path, "leaf.yaml", "extends: base.yaml\n" + options)
+    recipe = load_recipe(leaf, ["data_root=/downloads", "built_root=built"])
+    filled = recipe.filled(recipe.data["fine"].options)
+    assert filled == {"source": "cub", "texts": "/downloads/texts", "against": ["built/b", "c"]}
+    rootless = load_recipe(leaf)
+    with pytest.raises(UserError, match=r"data\.fine\.options\.texts is .*data_root is not given"):
+        rootless.filled(rootless.data["fine"].options, "data.fine.options")
+
+
 def test_extends_is_relative_to_its_own_file(tmp_path, monkeypatch):
     (tmp_path / "deep").mkdir()
     write_base(tmp_path)
