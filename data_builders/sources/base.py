@@ -14,7 +14,7 @@ Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """One picture: `image` is relative to the source's root, `category` its finest label, readable and lower case.
+    """One picture: `image` is relative to the source's root, `category` its finest label, spelt as FG-BMK spells it.
 
     `labels` holds all labels of a picture that bears several (SkinCon); `category` then lists them. A data set may
     have millions of pictures, so readers share one `parents` and one `attributes` mapping among all pictures that
@@ -32,12 +32,16 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of names. `rank` is how questions call it; `outside` are labels that no image here bears."""
+    """One level of names. `rank` is how questions call it; `outside` are labels that no image here bears.
+
+    `published` is the level's name in FG-BMK's folders and file names, where that is another than `name`.
+    """
 
     name: str
     rank: str
     plural: str
     outside: tuple[str, ...] = ()
+    published: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ def readable(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").split()).lower()
 
 
+def spelled(name: str) -> str:
+    """ "Old_English_sheepdog" -> "Old English sheepdog": where FG-BMK keeps capitals and hyphens ("747-400")."""
+    return " ".join(name.replace("_", " ").split())
+
+
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The file's non-empty lines with their numbers. UserError when the file is missing."""
     try:
