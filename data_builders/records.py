@@ -5,8 +5,10 @@ A row: `id`, `image` (a path, a list of paths for a mosaic, or absent for text o
 
 * `turns: independent` - each human/gpt pair is a question of its own about the same image, not a dialogue; training
   packs them as branches behind one image prefix. Absent means a dialogue, as LLaVA has it.
-* `mosaic: {grid: [3, 3], tile_pixels: 149, names: [...]}` - the tiles' categories in the order of `image`; the tiles
-  are composed at load time in an order drawn anew each pass, and the answer lists the names in that order.
+* `mosaic: {grid: [3, 3], tile_pixels: 149, names: [...], answer: reading_order}` - the tiles' categories in the order
+  of `image`; the tiles are composed at load time in an order drawn anew each pass, and the answer lists the names in
+  that order: by commas (`answer: reading_order`, or no such key), or each with its place (`answer: position`).
+  `exact: true` makes tiles of whole pictures; without it, of JPEGs reduced by their decoder.
 
 A row with a single gpt turn and no human turn is plain text: all of it is learnt.
 """

@@ -47,6 +47,13 @@ MOSAIC = (
     "This is a collage of {tiles} photos. List the {rank} of each, row by row, separated by commas.",
     "Which {ranks} does this collage show? Answer with {tiles} names in reading order, separated by commas.",
 )
+# {first}: what the grid's first place is called.
+MOSAIC_POSITION = (
+    "The image is a grid of {rows} x {columns} photos. Which {rank} is in each? "
+    'Answer place by place, as in "{first}: name; ...".',
+    'This is a collage of {tiles} photos. Name the {rank} at each place, beginning with "{first}:".',
+    'What does each photo of this collage show? Give its place and its {rank}, as in "{first}: name; ...".',
+)
 
 
 @dataclass(frozen=True)

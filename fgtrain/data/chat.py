@@ -93,7 +93,8 @@ def image_refs(row: dict, image_root: Path) -> tuple[ImageRef, ...]:
     if (form := row.get("mosaic")) is None:
         return tuple(ImageRef(path) for path in paths)
     order = tuple(form.get("order", range(len(paths))))
-    return (ImageRef(paths[0], paths, tuple(form["grid"]), form["tile_pixels"], order),)
+    exact = bool(form.get("exact", False))
+    return (ImageRef(paths[0], paths, tuple(form["grid"]), form["tile_pixels"], order, exact),)
 
 
 def show_mask(sample: Sample, tokenizer: Any) -> str:

@@ -16,13 +16,14 @@ from PIL import Image
 
 from data_builders.chance import address_hash, draw
 from data_builders.files import open_image
-from data_builders.mosaic import answer_in_order, compose
+from data_builders.mosaic import answer_in_order, compose, open_tile
 from data_builders.records import images_of
 from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
 
 RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-VERSION = 2  # of what `render` does; part of the identity of cached features
+KEPT = {"flip_crop": 0.7}  # augmentation -> least share of a side that it leaves of the picture
+VERSION = 3  # of what `render` does; part of the identity of cached features
 _local = threading.local()
 
 
@@ -35,6 +36,7 @@ class ImageRef:
     grid: tuple[int, int] = (1, 1)
     tile_pixels: int = 0
     order: tuple[int, ...] = ()  # place p in reading order shows tiles[order[p]]
+    exact: bool = False  # tiles are made of whole pictures, not of those that the JPEG decoder reduced
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -44,13 +46,19 @@ class ImageRef:
 def render(ref: ImageRef, spec: ImageSpec, augment: str = "none", address: Sequence[Any] = ()) -> np.ndarray:
     """Pixels float32 [3, size, size], normalised as `spec` says. UserError when a file cannot be read.
 
-    `augment`: none, flip_crop or autoaugment, drawn at `address`. A mosaic's tiles are augmented one by one: flipping
-    the whole would change their order, and with it the answer.
+    `augment`: none, flip_crop or autoaugment, drawn at `address`. A mosaic's tiles are augmented one by one, as small
+    as they were opened: flipping the whole would change their order, and with it the answer.
     """
-    pictures = [open_image(path) for path in ref.files]
+    if ref.tiles:
+        kept = KEPT.get(augment, 1.0)
+        pictures = [open_tile(path, ref.tile_pixels, exact=ref.exact, kept=kept) for path in ref.tiles]
+    else:
+        pictures = [open_image(ref.path)]
     if augment != "none":
         pictures = [_augmented(picture, augment, (*address, tile)) for tile, picture in enumerate(pictures)]
-    picture = compose(pictures, ref.grid, ref.tile_pixels, ref.order) if ref.tiles else pictures[0]
+    picture = pictures[0]
+    if ref.tiles:
+        picture = compose(pictures, ref.grid, ref.tile_pixels, ref.order, exact=ref.exact)
     if picture.size != (spec.size, spec.size):
         picture = picture.resize((spec.size, spec.size), RESAMPLE[spec.resample])
     pixels_HWC = np.asarray(picture, dtype=np.float32) / np.float32(255)
@@ -61,16 +69,17 @@ def render(ref: ImageRef, spec: ImageSpec, augment: str = "none", address: Seque
 def arranged(row: dict, order: Sequence[int], name: str) -> dict:
     """The mosaic row with its tiles in `order`: `mosaic.order` set, the answer that lists the tiles put in that order.
 
-    UserError when images and names do not fill the grid, or when no answer of the row lists the tiles' names in the
-    order in which they are stored.
+    The answer has the form that `mosaic.answer` names, reading order without it. UserError when images and names do not
+    fill the grid, or when no answer of the row lists the tiles' names in the order in which they are stored.
     """
     names, (rows, columns), images = row["mosaic"]["names"], row["mosaic"]["grid"], images_of(row)
+    form = row["mosaic"].get("answer", "reading_order")
     if not len(images) == len(names) == rows * columns:
         raise UserError(
             f"{name}: a mosaic of {rows} x {columns} tiles with {len(images)} images and {len(names)} names. Build it "
             f"again"
         )
-    stored, wanted = answer_in_order(names, range(len(names))), answer_in_order(names, order)
+    stored, wanted = (answer_in_order(names, o, form, (rows, columns)) for o in (range(len(names)), order))
     turns, found = [], False
     for turn in row["conversations"]:
         listed = turn["from"] == "gpt" and turn["value"].strip() == stored

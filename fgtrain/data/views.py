@@ -66,7 +66,7 @@ class Contents:
     def of(self, ref: ImageRef) -> tuple:
         """What decides the picture."""
         shas = tuple(self.sha256(path) for path in ref.files)
-        return (shas, ref.grid, ref.tile_pixels, ref.order) if ref.tiles else shas
+        return (shas, ref.grid, ref.tile_pixels, ref.order, ref.exact) if ref.tiles else shas
 
     def key(self, view: View) -> str:
         """32 hexadecimal digits that stand for the view, whatever its files are called."""
