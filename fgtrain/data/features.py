@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data_builders.array_store import ArrayStore
 from data_builders.files import write_json
 from data_builders.progress import progress
 from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
 
 from .image import ImageRef
-from .store import ArrayStore
 from .views import Contents, View, distinct
 
 BATCH = 32  # pictures encoded at once

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fgtrain.data.store import ArrayStore
+from data_builders.array_store import ArrayStore
 
 ROW_BYTES = 16
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.files import atomic_write
+from .files import atomic_write
 
 
 class ArrayStore:
