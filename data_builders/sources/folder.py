@@ -1,58 +1,179 @@
-"""Any tree with a folder per class: <root>/[train|test/][<group>/...]<class>/<picture>.
+"""Your own data set: a folder per class, `<root>/[train|val|test/][<group>/...]<class>/<picture>`.
 
-Names come from the folders ("001.Fish_crow" -> "fish crow"). Without train/ and test/ every picture is a training
-picture. Where each class lies in a folder of its own group, that folder is the coarser level `group`.
+Names come from the folders ("001.Fish_crow" -> "fish crow"). Without train/, val/ and test/ every picture is a training
+picture; a folder texts/ of the categories' texts is none of the classes then. Where each class lies in a folder of its
+own group, that folder is the coarser level `group`.
+
+A `taxonomy.csv` at the root says more, for any number of levels:
+
+    species,genus,order,aliases,attribute:bill shape
+    Fish_crow,corvus,passerines,corvus ossifragus|beach crow,all-purpose
+
+* the first column has the class folders' names (as they are, or readable) and names the finest level;
+* a column `name` has what the class is called, where the folder's name is a number or a code;
+* further columns are levels from fine to coarse, each called as its column; together they must be a tree;
+* `aliases` are other names of the class, separated by |;
+* `attribute:<attribute>` columns are what all pictures of the class show, empty where nothing is known.
 """
 
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import UserError
 from .base import About, LabelledImage, Level, Source
-from .reading import IMAGE_SUFFIXES, check_images, readable
+from .reading import IMAGE_SUFFIXES, check_images, csv_rows, readable
 
 ABOUT = About(
     title="your own: a folder per class",
     where="anywhere",
-    layout="[train|val|test/][<group>/...]<class>/<picture>",
+    layout="[train|val|test/][<group>/...]<class>/<picture>; taxonomy.csv (category,level,level,...) for more levels",
 )
+
+SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+PLURALS = {"genus": "genera", "species": "species", "series": "series", "phylum": "phyla"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What taxonomy.csv says of a class."""
+
+    name: str
+    parents: dict[str, str]  # coarse to fine
+    aliases: tuple[str, ...] = ()
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 def read(root: Path) -> Source:
-    """Levels [group >] category."""
-    splits = [split for split in ("train", "test") if (root / split).is_dir()]
-    tops = [(split, root / split) for split in splits] or [("train", root)]
-    found: list[tuple[str, str, list[str]]] = []  # path, split, folder names
-    for split, top in tops:
-        with_images = set()
-        folders = [path for path in sorted(top.rglob("*")) if path.is_dir() and not path.name.startswith(".")]
-        for folder in folders:
-            pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-            if pictures:
-                with_images.add(folder)
-            names = [plain_name(part) for part in folder.relative_to(top).parts]
-            found += [(picture.relative_to(root).as_posix(), split, names) for picture in pictures]
-        for folder in folders:
-            if not any(path == folder or folder in path.parents for path in with_images):
-                raise UserError(f"{folder} has no image ({', '.join(IMAGE_SUFFIXES)}); remove the folder or fill it")
+    """Levels [group >] category, or those of taxonomy.csv."""
+    found = list(pictures(root))
     if not found:
         raise UserError(f"{root} has no class folders with images; expected {root}/[train|test/]<class>/<picture>")
-    grouped = all(len(names) >= 2 for _, _, names in found)
-    owner: dict[str, list[str]] = {}
-    for path, _, names in found:
-        if owner.setdefault(names[-1], names) != names:
-            raise UserError(
-                f"{path}: two class folders are both called {names[-1]!r} "
-                f"({'/'.join(owner[names[-1]])} and {'/'.join(names)}); rename one"
-            )
-    rows = [
-        LabelledImage(path, names[-1], split, {"group": names[-2]} if grouped else {}) for path, split, names in found
-    ]
-    levels = [Level("category", "category", "categories")]
-    if grouped:
-        levels.insert(0, Level("group", "group", "groups"))
-    return Source("folder", root, check_images("folder", root, rows, root), tuple(levels))
+    path = root / "taxonomy.csv"
+    names, entries = read_taxonomy(path) if path.exists() else by_folders(found)
+    used = dict.fromkeys(folders[-1] for _, _, folders in found)
+    if absent := [name for name in used if name not in entries]:
+        raise UserError(f"{path} has no line for {len(absent)} classes, the first: {absent[0]!r}")
+    if empty := [name for name in entries if name not in used]:
+        raise UserError(f"{path}: {len(empty)} classes have no folder with images, the first: {empty[0]!r}")
+    rows = []
+    for image, split, folders in found:
+        entry = entries[folders[-1]]
+        rows.append(LabelledImage(image, entry.name, split, entry.parents, entry.attributes))
+    values: dict[str, dict[str, None]] = {}
+    for entry in entries.values():
+        for attribute, value in entry.attributes.items():
+            values.setdefault(attribute, {})[value] = None
+    return Source(
+        "folder",
+        root,
+        check_images("folder", root, rows, root),
+        tuple(Level(name, name, plural(name)) for name in names),
+        aliases={entry.name: entry.aliases for entry in entries.values() if entry.aliases},
+        attribute_values={attribute: tuple(known) for attribute, known in values.items()},
+    )
 
 
 def plain_name(folder: str) -> str:
     return readable(re.sub(r"^\d+\.", "", folder))
+
+
+def plural(name: str) -> str:
+    if name in PLURALS:
+        return PLURALS[name]
+    if re.search(r"[^aeiou]y$", name):
+        return name[:-1] + "ies"
+    return name + ("es" if name.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def pictures(root: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """(path, split, readable folder names) of every picture, sorted. UserError for a folder without any."""
+    splits = [folder for folder in SPLIT_FOLDERS if (root / folder).is_dir()]
+    if (root / "train").is_dir() or (root / "test").is_dir():
+        tops = [(SPLIT_FOLDERS[folder], folder) for folder in splits]
+    else:
+        tops = [("train", "")]
+    for split, top in tops:
+        kept: dict[tuple[str, ...], list[str]] = {}  # folder names -> their readable form, one list for all its images
+        for folders, files in walk(root / top, skip=() if top else ("texts",)):
+            names = kept.setdefault(folders, [plain_name(one) for one in folders])
+            lead = "/".join(filter(None, (top, *folders)))
+            yield from ((f"{lead}/{file}", split, names) for file in files)
+
+
+def walk(top: Path, skip: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """(folder names below `top`, picture files) of each folder with pictures, sorted; links are followed."""
+    empty: list[str] = []
+    filled: set[str] = set()
+    seen: set[str] = set()
+    for here, folders, files in os.walk(top, followlinks=True):
+        folders[:] = sorted(one for one in folders if not one.startswith(".") and (here != str(top) or one not in skip))
+        real = os.path.realpath(here)
+        if real in seen:
+            raise UserError(f"{here} is a link to a folder that is read already; remove it")
+        seen.add(real)
+        if here == str(top):
+            continue
+        shown = sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES) and not file.startswith("."))
+        if not shown:
+            empty.append(here)
+            continue
+        above = here
+        while above not in filled and above != str(top):
+            filled.add(above)
+            above = os.path.dirname(above)
+        yield Path(here).relative_to(top).parts, shown
+    if empty := [here for here in empty if here not in filled]:
+        raise UserError(f"{empty[0]} has no image ({', '.join(IMAGE_SUFFIXES)}); remove the folder or fill it")
+
+
+def by_folders(found: list[tuple[str, str, list[str]]]) -> tuple[tuple[str, ...], dict[str, Entry]]:
+    """Level names and entries by the folders alone. UserError when two class folders have the same name."""
+    grouped = all(len(folders) >= 2 for _, _, folders in found)
+    owner: dict[str, list[str]] = {}
+    for image, _, folders in found:
+        if owner.setdefault(folders[-1], folders) != folders:
+            raise UserError(
+                f"{image}: two class folders are both called {folders[-1]!r} "
+                f"({'/'.join(owner[folders[-1]])} and {'/'.join(folders)}); rename one"
+            )
+    entries = {name: Entry(name, {"group": folders[-2]} if grouped else {}) for name, folders in owner.items()}
+    return ("group", "category") if grouped else ("category",), entries
+
+
+def read_taxonomy(path: Path) -> tuple[tuple[str, ...], dict[str, Entry]]:
+    """Level names from coarse to fine, and class folder (readable) -> entry."""
+    header: list[str] = []
+    entries: dict[str, Entry] = {}
+    names: set[str] = set()
+    above: dict[tuple[str, str], tuple[str, str]] = {}  # (level, label) -> its parent's label, where that was said
+    for number, row in csv_rows(path, ()):
+        place = f"{path}, line {number}"
+        header = header or list(row)
+        coarser = [name for name in header[1:] if name not in ("name", "aliases") and not name.startswith("attribute:")]
+        key = plain_name(row[header[0]])
+        name = " ".join(row.get("name", "").lower().split()) or key
+        if not key or key in entries or name in names:
+            raise UserError(f"{place}: class {key!r} ({name!r}) is empty or there for the second time")
+        names.add(name)
+        for level in coarser:
+            if not row[level]:
+                raise UserError(f"{place}: {level} of {key!r} is empty; write one for each class")
+        for level, parent in pairwise(coarser):
+            label, now = row[level].lower(), row[parent].lower()
+            was, said = above.setdefault((level, label), (now, place))
+            if was != now:
+                raise UserError(f"{place}: {level} {label!r} lies under {parent} {now!r}, but under {was!r} in {said}")
+        given = {one.removeprefix("attribute:"): row[one].lower() for one in header if one.startswith("attribute:")}
+        entries[key] = Entry(
+            name,
+            {level: row[level].lower() for level in reversed(coarser)},
+            tuple(alias.strip().lower() for alias in row.get("aliases", "").split("|") if alias.strip()),
+            {attribute: value for attribute, value in given.items() if value},
+        )
+    if not entries:
+        raise UserError(f"{path} has no lines below the first")
+    return (*reversed(coarser), header[0]), entries
