@@ -7,18 +7,19 @@ import numpy as np
 HEADER_BYTES = 116  # of text at the beginning of a file
 
 
-def mat_bytes(**variables: object) -> bytes:
-    """A .mat file. Lists of texts become cell arrays, numbers a row, `struct_array`s what they are."""
+def mat_bytes(**variables: np.ndarray) -> bytes:
+    """A .mat file of these variables; one-dimensional ones become rows."""
     from scipy.io import savemat
 
-    arrays = {
-        name: np.array(value, dtype=object) if isinstance(value, list) and isinstance(value[0], str) else value
-        for name, value in variables.items()
-    }
     buffer = io.BytesIO()
-    savemat(buffer, arrays, oned_as="row")
+    savemat(buffer, variables, oned_as="row")
     # The text says when the file was written; here it must not.
     return b"MATLAB 5.0 MAT-file".ljust(HEADER_BYTES) + buffer.getvalue()[HEADER_BYTES:]
+
+
+def cells(values: list[str]) -> np.ndarray:
+    """Texts as a cell array."""
+    return np.array(values, dtype=object)
 
 
 def struct_array(rows: list[dict[str, object]]) -> np.ndarray:

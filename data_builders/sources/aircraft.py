@@ -28,7 +28,7 @@ def read(root: Path) -> Source:
     for split in SPLITS:
         lists = [root / f"images_{level}_{split}.txt" for level in ("variant", "family", "manufacturer")]
         variants, families, manufacturers = (
-            read_list(path, names[known]) for path, known in zip(lists, names, strict=True)
+            read_list(path, names[known], known) for path, known in zip(lists, names, strict=True)
         )
         for image, variant in variants.items():
             for path, labels in ((lists[1], families), (lists[2], manufacturers)):
@@ -63,7 +63,7 @@ def class_names(root: Path, level: str) -> list[str]:
     return [spelled(line) for _, line in numbered_lines(root / f"{level}.txt")]
 
 
-def read_list(path: Path, known: set[str]) -> dict[str, str]:
+def read_list(path: Path, known: set[str], names: str) -> dict[str, str]:
     """image id -> label, from lines "0034309 707-320"."""
     labels: dict[str, str] = {}
     for number, line in numbered_lines(path):
@@ -72,7 +72,7 @@ def read_list(path: Path, known: set[str]) -> dict[str, str]:
         if not label or image in labels:
             raise UserError(f'{path}, line {number}: expected "id label" with a new id, not {line!r}')
         if label not in known:
-            raise UserError(f"{path}, line {number}: {label!r} is in none of the lists of names")
+            raise UserError(f"{path}, line {number}: {label!r} is not in {names}.txt")
         labels[image] = label
     return labels
 

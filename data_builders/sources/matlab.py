@@ -31,6 +31,7 @@ def whole_numbers(path: Path, name: str, values: np.ndarray, lowest: int, highes
     """The values as whole numbers. UserError names the first that is none, or is not between lowest and highest."""
     numbers = []
     for place, value in enumerate(values.tolist(), 1):
+        value = value.item() if isinstance(value, np.generic) else value
         if not isinstance(value, int | float) or value != value // 1 or not lowest <= value <= highest:
             raise UserError(f"{path}: {name} {place} is {value!r}; expected a number from {lowest} to {highest}")
         numbers.append(int(value))
