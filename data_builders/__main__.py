@@ -32,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
                 "--" + option.replace("_", "-"),
                 dest=option,
                 metavar="VALUE",
+                # a switch may stand alone: --allow-partial
+                **({"nargs": "?", "const": "true"} if field.annotation is bool else {}),
                 required=field.is_required(),
                 default=argparse.SUPPRESS,
                 # argparse formats help with %

@@ -17,6 +17,8 @@ MODULES = {
     "mosaic": "mosaic",
     "llava": "llava",
     "fgbmk": "fgbmk",
+    "unpack": "unpack",
+    "general": "general.command",
     "drawn": "drawn.command",
 }
 BUILDERS: tuple[str, ...] = tuple(MODULES)
@@ -43,8 +45,10 @@ def differences(manifest: dict, what: str, builder: Builder, options: Options, f
     found += [
         f"{key} was {was.get(key)!r}, is {now.get(key)!r}" for key in {**was, **now} if was.get(key) != now.get(key)
     ]
-    if root is not None and builder.needs_root and isinstance(manifest.get("image_root"), str):
-        built_from = (folder.resolve() / manifest["image_root"]).resolve()
+    # What has its own copies of the images (image_root) says apart from them where it was built from (root).
+    origin = manifest.get("root", manifest.get("image_root"))
+    if root is not None and builder.needs_root and isinstance(origin, str):
+        built_from = (folder.resolve() / origin).resolve()
         given = root.resolve()
         # A source's image root may be a folder inside the data set's own (GroceryStoreDataset/dataset).
         if built_from != given and given not in built_from.parents:

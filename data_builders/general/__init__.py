@@ -1,0 +1,1 @@
+"""General benchmarks as they are downloaded, original layouts or parquet files, in one question format."""
