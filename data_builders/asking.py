@@ -1,85 +1,187 @@
-"""One question of FG-BMK's kinds about one labelled image, with its wrong labels."""
+"""One question of FG-BMK's kinds about one labelled image, with its wrong labels.
 
-from dataclasses import dataclass
+How wrong labels are drawn. In FG-BMK's CUB files every true/false question with a wrong label about a species that has
+siblings (the same last word) asks about a sibling, and any other asks about any of the labels; of the wrong options of
+a choice question as many are siblings as there are, and the rest are any. So here: siblings first, in a drawn order,
+then the others in a drawn order. The 83 % of siblings in its true/false file is the share of images whose species has
+one. Beyond that, a name that holds the right one ("oat milk" for "milk") becomes an option only where no other is left:
+the released rule would take that answer for right.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Literal, get_args
 
-from .chance import draw
+from .chance import Draws
 from .errors import UserError
 from .sources import LabelledImage, Level, Source
-from .templates import CHOICE, SHORT_ANSWER, TRUE_FALSE, Words, choice, short_answer, true_false
+from .templates import CHOICE, Words, choice, short_answer, true_false
+from .wrong_labels import LabelPool
 
 Kind = Literal["true_false", "choice", "short_answer"]
 KINDS: tuple[str, ...] = get_args(Kind)
 OPTIONS = 4  # of a choice question, the right one among them
 
 
+def plain(text: str) -> str:
+    """As the released rule compares names: runs of `_`, `-` and `,` are a blank, lower case."""
+    return re.sub(r"[_\-,]+", " ", text).lower().strip()
+
+
+def question_words(source: Source, row: LabelledImage, level: Level) -> Words:
+    """What fills a wording's places. The thing is an "object" where its own word would give the answer away."""
+    meta = source.meta_word(row, level)
+    if f" {plain(source.label(row, level))} " in f" {plain(meta)} ":
+        meta = "object"
+    return Words(meta, level.rank, level.plural)
+
+
 @dataclass(frozen=True)
 class Asker:
-    """Asks about the images of one split. Every draw is addressed by (seed, purpose, kind, level, image)."""
+    """Asks about the images of one split. Every draw is addressed by (seed, purpose, kind, level, image).
+
+    `more_labels` are label rows (level -> label, with the levels above it where known) beside those that images bear:
+    wrong answers come from all. `wordings`: the first 4 are FG-BMK's, up to 10.
+    """
 
     source: Source
     split: str
     seed: int
     purpose: str
+    wordings: int = len(CHOICE)
+    more_labels: tuple[dict[str, str], ...] = ()
+    _words: dict = field(default_factory=dict, init=False, repr=False)
+    _plain: dict = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
-    def _ordinals(self) -> dict[tuple[str, str], int]:
-        """(level, image) -> the image's place among those with the same label."""
-        ordinals, seen = {}, {}
-        for row in self.source.split(self.split):
-            for level in self.source.levels:
-                key = (level.name, self.source.label(row, level))
-                ordinals[level.name, row.image] = seen.get(key, 0)
-                seen[key] = seen.get(key, 0) + 1
-        return ordinals
+    def _above(self) -> dict[str, str | None]:
+        names = [level.name for level in self.source.levels]
+        return dict(zip(names, [None, *names[:-1]], strict=True))
 
     @cached_property
-    def _labels(self) -> dict[str, list[str]]:
-        return {level.name: self.source.labels(level) for level in self.source.levels}
+    def _pools(self) -> dict[str, LabelPool]:
+        return {level.name: self.pool(level, self._above[level.name]) for level in self.source.levels}
+
+    def pool(self, level: Level, above: str | None) -> LabelPool:
+        """The level's labels, those with the same label at the level `above` being siblings."""
+        images = self.source.images
+        if self._several(level):
+            labels: Iterable = ((label, None) for row in images for label in row.labels)
+        elif level is self.source.finest:
+            labels = ((row.category, row.parents.get(above)) for row in images)
+        else:
+            labels = ((row.parents[level.name], row.parents.get(above)) for row in images)
+        known = dict.fromkeys(labels)
+        known |= dict.fromkeys((row[level.name], row.get(above)) for row in self.more_labels if level.name in row)
+        have = {label for label, _ in known}
+        return LabelPool([*known, *((label, None) for label in level.outside if label not in have)])
+
+    def _several(self, level: Level) -> bool:
+        return self.source.multi_label and level is self.source.finest
 
     def check(self, kind: str, level: Level) -> None:
         """Raise UserError when the level has too few labels for that kind."""
         least = {"true_false": 2, "choice": OPTIONS, "short_answer": 1}[kind]
-        have = self._labels[level.name]
+        have = self._pools[level.name].labels
         if len(have) < least:
             raise UserError(
                 f"{kind} questions at level {level.name} need {least} labels; {self.source.name} has {len(have)} "
                 f"({', '.join(have)}). Leave the kind or the level out: kinds, levels."
             )
 
+    def walk(self, levels: Collection[Level], kept: Collection[str] | None) -> Iterator[tuple[LabelledImage, dict]]:
+        """The split's images, of which `kept` names those wanted (None: all), each with its place at every level
+        among the images of the same label: `ask` wants that place."""
+        seen: dict[tuple[str, str], int] = {}
+        for row in self.source.split(self.split):
+            places = {}
+            for level in levels:
+                key = level.name, self._coin(row, level)
+                places[level.name] = seen[key] = seen.get(key, -1) + 1
+            if kept is None or row.image in kept:
+                yield row, places
+
     def words(self, row: LabelledImage, level: Level) -> Words:
-        return Words(self.source.meta_word(row, level), level.rank, level.plural)
+        # A handful of words for a million questions.
+        key = level.name, row.parents.get(self.source.meta), self.source.label(row, level)
+        if key not in self._words:
+            self._words[key] = question_words(self.source, row, level)
+        return self._words[key]
 
-    def wrong_labels(self, row: LabelledImage, level: Level, kind: str) -> list[str]:
-        """All other labels in a drawn order, siblings under the same parent first."""
-        label = self.source.label(row, level)
-        siblings = self.source.siblings(level, label)
-        known = {label, *siblings}
-        rest = [other for other in self._labels[level.name] if other not in known]
-        rng = draw(self.seed, self.purpose, kind, level.name, row.image, "wrong")
-        return [group[i] for group in (siblings, rest) for i in rng.permutation(len(group))]
-
-    def ask(self, kind: str, row: LabelledImage, level: Level, number: int = 0, of: int = 1) -> tuple[str, str]:
-        """(question, answer): the `number`-th of `of` questions of this kind and level about the image."""
-        rng = draw(self.seed, self.purpose, kind, level.name, row.image)
-        label, words = self.source.label(row, level), self.words(row, level)
+    def ask(
+        self, kind: str, row: LabelledImage, level: Level, place: int, number: int = 0, of: int = 1
+    ) -> tuple[str, str]:
+        """(question, answer): the `number`-th of `of` questions of this kind and level about the image, which is the
+        `place`-th with its label. Of two or more true/false questions some are yes and some no."""
+        which = self.wording(kind, level, row, number)
+        words = self.words(row, level)
         if kind == "short_answer":
-            which = rng.permutation(len(SHORT_ANSWER))
-            return short_answer(int(which[number % len(which)]), words), label
-        wrong = self.wrong_labels(row, level, kind)
-        if kind == "true_false":
-            which = rng.permutation(len(TRUE_FALSE))[number % len(TRUE_FALSE)]
-            yes = self._is_yes(label, level, self._ordinals[level.name, row.image] * of + number)
-            return true_false(int(which), words, label if yes else wrong[number % len(wrong)]), "yes" if yes else "no"
-        which = rng.permutation(len(CHOICE))[number % len(CHOICE)]
-        # Last what holds the right name ("milk" in "oat milk"): FG-BMK's rule would take the wrong answer for right.
-        wrong.sort(key=lambda other: label in other)
-        options = [label, *wrong[: OPTIONS - 1]]
-        order = draw(self.seed, self.purpose, kind, level.name, row.image, "order", number).permutation(OPTIONS)
-        return choice(int(which), words, [options[i] for i in order]), label
+            return short_answer(which, words), self.source.label(row, level)
+        if kind == "choice":
+            options, right = self._options(row, level, number)
+            return choice(which, words, options), right
+        yes, label = self._statement(row, level, place, number, of)
+        return true_false(which, words, label), "yes" if yes else "no"
 
-    def _is_yes(self, label: str, level: Level, place: int) -> bool:
+    def wording(self, kind: str, level: Level, row: LabelledImage, number: int) -> int:
+        draws = Draws(self.seed, self.purpose, kind, level.name, row.image)
+        return next(islice(draws.order(self.wordings), number % self.wordings, None))
+
+    def _wrong(self, row: LabelledImage, level: Level, *address: object) -> Iterator[str]:
+        draws = Draws(self.seed, self.purpose, level.name, row.image, "wrong", *address)
+        pool = self._pools[level.name]
+        if self._several(level):
+            return pool.not_among(row.labels, draws)
+        return pool.others(self.source.label(row, level), row.parents.get(self._above[level.name]), draws)
+
+    def _options(self, row: LabelledImage, level: Level, number: int) -> tuple[list[str], str]:
+        draws = Draws(self.seed, self.purpose, "options", level.name, row.image, number)
+        right = self.source.label(row, level)
+        if self._several(level):
+            right = row.labels[draws.below(len(row.labels))]
+        holds, kept, held = self._as_plain(right), [], []
+        for other in self._wrong(row, level, "choice", number):
+            (held if holds in self._as_plain(other) else kept).append(other)
+            if len(kept) == OPTIONS - 1:
+                break
+        options = [*kept, *held][: OPTIONS - 1]
+        if len(options) < OPTIONS - 1:
+            raise UserError(
+                f"{row.image}: only {len(options)} labels of level {level.name} are wrong for it, and a choice "
+                "question needs 3. Leave the kind or the level out: kinds, levels."
+            )
+        options.insert(draws.below(OPTIONS), right)
+        return options, right
+
+    def _as_plain(self, label: str) -> str:
+        if label not in self._plain:
+            self._plain[label] = plain(label)
+        return self._plain[label]
+
+    def _statement(self, row: LabelledImage, level: Level, place: int, number: int, of: int) -> tuple[bool, str]:
+        """(is it true, the label that is asked about)."""
+        coin = self._coin(row, level)
+        yes = self._is_yes(coin, level, place * of + number)
+        before = [self._is_yes(coin, level, place * of + one) for one in range(number)].count(yes)
+        right = row.labels if self._several(level) else (self.source.label(row, level),)
+        if not yes or not right:
+            # The second no about an image asks about another wrong label than the first, while there are any.
+            wrong = list(islice(self._wrong(row, level, "true_false"), before + 1))
+            if wrong:
+                return False, wrong[min(before, len(wrong) - 1)]
+        if len(right) == 1:
+            return True, right[0]
+        order = list(Draws(self.seed, self.purpose, "right", level.name, row.image).order(len(right)))
+        return True, right[order[before % len(order)]]
+
+    def _coin(self, row: LabelledImage, level: Level) -> str:
+        """Images with the same text share their coins: those of one label, or all where images bear several."""
+        return "" if self._several(level) else self.source.label(row, level)
+
+    def _is_yes(self, coin: str, level: Level, place: int) -> bool:
         # Of every two questions about a label one is yes: a coin per pair keeps each label balanced, not just the file.
-        first = bool(draw(self.seed, self.purpose, "true_false", level.name, label, place // 2).integers(2))
+        first = bool(Draws(self.seed, self.purpose, "true_false", level.name, coin, place // 2).below(2))
         return first if place % 2 == 0 else not first

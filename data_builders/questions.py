@@ -1,19 +1,23 @@
-"""`questions`: FG-BMK's kinds of questions, made from training images: several independent questions a row."""
+"""`questions`: FG-BMK's kinds of questions, made from training images: several independent questions a row.
+
+With one question of each kind the true/false answer of an image is the same in every pass, and a model may learn it by
+heart. `--per-kind 2` or more asks some that are true and some that are not, each about another wrong label.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from .asking import Asker, Kind
 from .builder import Builder, write_source_rows
 from .options import TrainingOptions, Words, split_commas
 from .records import IMAGE_PLACEHOLDER
-from .short_answer import at_most, row_id
+from .short_answer import kept_images, row_id
 from .sources import Source
 
-VERSION = 1
+VERSION = 2
 
 
 class QuestionsOptions(TrainingOptions):
@@ -21,7 +25,19 @@ class QuestionsOptions(TrainingOptions):
         ("true_false", "choice", "short_answer"), description="true_false, choice, short_answer; separated by commas"
     )
     levels: Words | None = Field(None, description="levels asked about, separated by commas; default all")
-    per_kind: int = Field(1, ge=1, le=4, description="questions per image of each kind at each level")
+    wordings: Literal[4, 10] = Field(4, description="4 as FG-BMK has them, or 10, six of each kind being our own")
+    per_kind: int = Field(
+        1,
+        ge=1,
+        description="questions per image of each kind at each level, in as many wordings; 2 or more ask yes and no",
+    )
+
+    @field_validator("per_kind")
+    @classmethod
+    def no_wording_twice(cls, value: int, info: ValidationInfo) -> int:
+        if value > (wordings := info.data.get("wordings", 4)):
+            raise ValueError(f"there are {wordings} wordings; write at most {wordings}, or wordings: 10")
+        return value
 
 
 def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
@@ -34,14 +50,15 @@ def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
 
 
 def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
-    asker = Asker(source, options.split, options.seed, "questions")
+    asker = Asker(source, options.split, options.seed, "questions", options.wordings)
     levels = [source.level(name) for name in options.levels] if options.levels else source.levels
     for kind in options.kinds:
         for level in levels:
             asker.check(kind, level)
-    for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
+    kept = kept_images(source.split(options.split), options.max_images_per_class, options.seed)
+    for row, places in asker.walk(levels, kept):
         pairs = [
-            asker.ask(kind, row, level, number, options.per_kind)
+            asker.ask(kind, row, level, places[level.name], number, options.per_kind)
             for level in levels
             for kind in options.kinds
             for number in range(options.per_kind)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pydantic import Field
 
+from .asking import question_words
 from .builder import Builder, write_source_rows
 from .chance import address_hash, draw
 from .options import TrainingOptions
 from .records import conversation
 from .sources import LabelledImage, Source
-from .templates import MORE_SHORT_ANSWER, SHORT_ANSWER, Words, short_answer
+from .templates import SHORT_ANSWER, SHORT_ANSWERS_IN_TRAINING, short_answer
 
 VERSION = 1
 
@@ -25,32 +26,38 @@ def row_id(prefix: str, image: str) -> str:
     return f"{prefix}/{image.rsplit('.', 1)[0]}"
 
 
+def kept_images(rows: Iterable[LabelledImage], limit: int | None, seed: int) -> frozenset[str] | None:
+    """At most `limit` images of each category, drawn by address; None when there is no limit."""
+    if limit is None:
+        return None
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.category, []).append(row.image)
+    kept = []
+    for images in groups.values():
+        kept += sorted(images, key=lambda image: address_hash(seed, "max_images_per_class", image))[:limit]
+    return frozenset(kept)
+
+
 def at_most(rows: Iterable[LabelledImage], limit: int | None, seed: int) -> list[LabelledImage]:
     """At most `limit` images of each category, drawn by address, in the order they came."""
     rows = list(rows)
-    if limit is None:
-        return rows
-    groups: dict[str, list[LabelledImage]] = {}
-    for row in rows:
-        groups.setdefault(row.category, []).append(row)
-    kept = set()
-    for group in groups.values():
-        ranked = sorted(group, key=lambda row: address_hash(seed, "max_images_per_class", row.image))
-        kept.update(row.image for row in ranked[:limit])
-    return [row for row in rows if row.image in kept]
+    kept = kept_images(rows, limit, seed)
+    return rows if kept is None else [row for row in rows if row.image in kept]
 
 
 def rows_of(source: Source, options: ShortAnswerOptions) -> Iterable[dict]:
     level = source.level(options.level)
-    wordings = len(SHORT_ANSWER) + (0 if options.fgbmk_wordings_only else len(MORE_SHORT_ANSWER))
+    wordings = len(SHORT_ANSWER) + (0 if options.fgbmk_wordings_only else SHORT_ANSWERS_IN_TRAINING)
     for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
         which = int(draw(options.seed, "short_answer", level.name, row.image).integers(wordings))
-        words = Words(source.meta_word(row, level), level.rank, level.plural)
         aliases = source.aliases.get(row.category, ()) if level is source.finest else ()
         yield {
             "id": row_id(f"{source.name}/short_answer/{level.name}", row.image),
             "image": row.image,
-            "conversations": conversation(short_answer(which, words), source.label(row, level)),
+            "conversations": conversation(
+                short_answer(which, question_words(source, row, level)), source.label(row, level)
+            ),
             "source": source.name,
             "kind": "short_answer",
             "category": row.category,

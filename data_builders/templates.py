@@ -1,5 +1,10 @@
-"""Question wordings. FG-BMK's are kept to the letter, odd articles included: models are evaluated with them."""
+"""Question wordings. FG-BMK's are kept to the letter, odd articles included: models are evaluated with them.
 
+Its paper also asked everything anew in ten wordings, to see what the wording does; those ten are not published. Here
+the extended set is the published wordings and as many of our own as make ten.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # {meta}: meta-class word (aves, object); {rank}: species, genus, ...; {ranks}: its plural; {label}: the name asked.
@@ -25,12 +30,55 @@ SHORT_ANSWER = (
 )
 SHORT_ANSWER_END = " Directly answer with {rank} names."
 
-# Training rows only, beside FG-BMK's four.
+# FG-BMK asks in slightly other words where the rank is this one (seen in its aircraft files).
+FINE_GRAINED = "fine-grained category"
+FINE_GRAINED_TRUE_FALSE = (
+    "Is the {rank} of this {meta} {label}?",
+    "Is the {rank} shown in this {meta} {label}?",
+    "From your observation, is the {rank} of this {meta} {label}?",
+    "Does this {meta} belong to the {rank} known as {label}?",
+)
+FINE_GRAINED_CHOICE = (
+    "What is the {rank} of this {meta}?",
+    "Can you identify the {rank} of this {meta}?",
+    "Which {rank} does this {meta} belong to?",
+    "Observing this {meta}, which of the following {ranks} is it?",
+)
+FINE_GRAINED_SHORT_ANSWER = (
+    "Which {rank} does this {meta} belong to?",
+    "What {rank} is shown in this {meta}?",
+    "Can you identify the {rank} of this {meta}?",
+    "Based on your observation, what {rank} is depicted in this {meta}?",
+)
+FINE_GRAINED_SHORT_ANSWER_END = " Directly answer with fine-grained category."
+
+# Our own, beside FG-BMK's four.
+MORE_TRUE_FALSE = (
+    "Looking at the photo, would you say that the {rank} of the {meta} is {label}?",
+    "Is {label} the {rank} of the {meta} in the image?",
+    "Can the {meta} in this picture be assigned to the {rank} {label}?",
+    "Is it true that the {rank} of this {meta} is {label}?",
+    "Judging by what you see, is {label} the right {rank} for the {meta}?",
+    "The {rank} of the {meta} in the photo was noted as {label}. Is that correct?",
+)
+MORE_CHOICE = (
+    "To which {rank} would you assign the {meta} in the picture?",
+    "Judging by what you see, what is the {rank} of the {meta}?",
+    "Look at the {meta} in the photo. Which {rank} is it?",
+    "Which of the following {ranks} fits the {meta} in the image?",
+    "What {rank} of {meta} does the image show?",
+    "Name the {rank} of the {meta} in the image.",
+)
 MORE_SHORT_ANSWER = (
     "What is the {rank} of the {meta} in this image?",
     "Which {rank} is shown in this photo?",
     "Name the {rank} of the {meta} in the image.",
+    "To which {rank} would you assign the {meta} in the picture?",
+    "Judging by what you see, what is the {rank} of the {meta}?",
+    "Look at the {meta} in the photo. Which {rank} is it?",
 )
+# `short_answer` draws from FG-BMK's four and this many of the above; the others are for the extended benchmark.
+SHORT_ANSWERS_IN_TRAINING = 3
 
 CAPTION = (
     "Describe the image briefly.",
@@ -55,6 +103,40 @@ MOSAIC_POSITION = (
     'What does each photo of this collage show? Give its place and its {rank}, as in "{first}: name; ...".',
 )
 
+# FG-BMK's attribute questions have one wording each. {subject}: bird.
+ATTRIBUTE_TRUE_FALSE = (
+    "Is the {attribute} of the {subject} {value}?",
+    "Is {value} the {attribute} of the {subject}?",
+    "Would you call the {attribute} of this {subject} {value}?",
+    "From your observation, is the {attribute} of the {subject} {value}?",
+    "Does the {subject} in the photo have the {attribute} {value}?",
+    "Looking at the photo, is the {attribute} of the {subject} {value}?",
+    "Is it true that the {attribute} of the {subject} is {value}?",
+    "Can the {attribute} of the {subject} in this image be described as {value}?",
+    "Judging by what you see, is {value} the {attribute} of the {subject}?",
+    "The {attribute} of the {subject} was noted as {value}. Is that correct?",
+)
+ATTRIBUTE_CHOICE = (
+    "What is the {attribute} of the {subject}?",
+    "What {attribute} does the {subject} in this image have?",
+    "Which {attribute} does this {subject} show?",
+    "Can you identify the {attribute} of the {subject}?",
+    "From your observation, what is the {attribute} of the {subject}?",
+    "Look at the {subject} in the photo. What is its {attribute}?",
+    "How would you describe the {attribute} of the {subject}?",
+    "Which of the following is the {attribute} of the {subject}?",
+    "Judging by what you see, what {attribute} does the {subject} have?",
+    "Name the {attribute} of the {subject} in the image.",
+)
+ATTRIBUTE_CHOICE_END = " Choose one from the following list: {options}."
+
+# Alignment rows of matched granularity. {name}: "object species", or "object" where the data set has no coarser level.
+OBJECT = "What is the {name}?"
+OBJECT_ANSWER = "The {name} is {label}."
+
+
+Wordings = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Words:
@@ -65,19 +147,39 @@ class Words:
     ranks: str
 
 
+def quoted(options: Iterable[str]) -> str:
+    return ", ".join(f'"{option}"' for option in options)
+
+
+def wordings(words: Words, usual: Wordings, fine_grained: Wordings, more: Wordings) -> Wordings:
+    return (fine_grained if words.rank == FINE_GRAINED else usual) + more
+
+
 def true_false(which: int, words: Words, label: str) -> str:
-    return TRUE_FALSE[which].format(meta=words.meta, rank=words.rank, label=label) + TRUE_FALSE_END
+    """FG-BMK's four wordings first, then our own; so for the other kinds."""
+    wording = wordings(words, TRUE_FALSE, FINE_GRAINED_TRUE_FALSE, MORE_TRUE_FALSE)[which]
+    return wording.format(meta=words.meta, rank=words.rank, label=label) + TRUE_FALSE_END
 
 
-def choice(which: int, words: Words, options: list[str]) -> str:
-    question = CHOICE[which].format(meta=words.meta, rank=words.rank, ranks=words.ranks)
-    return question + CHOICE_END.format(options=", ".join(f'"{option}"' for option in options))
+def choice(which: int, words: Words, options: Iterable[str]) -> str:
+    wording = wordings(words, CHOICE, FINE_GRAINED_CHOICE, MORE_CHOICE)[which]
+    question = wording.format(meta=words.meta, rank=words.rank, ranks=words.ranks)
+    return question + CHOICE_END.format(options=quoted(options))
 
 
 def short_answer(which: int, words: Words) -> str:
-    """FG-BMK's four wordings first, then those for training only."""
-    wordings = SHORT_ANSWER + MORE_SHORT_ANSWER
-    return wordings[which].format(meta=words.meta, rank=words.rank) + SHORT_ANSWER_END.format(rank=words.rank)
+    wording = wordings(words, SHORT_ANSWER, FINE_GRAINED_SHORT_ANSWER, MORE_SHORT_ANSWER)[which]
+    end = FINE_GRAINED_SHORT_ANSWER_END if words.rank == FINE_GRAINED else SHORT_ANSWER_END
+    return wording.format(meta=words.meta, rank=words.rank) + end.format(rank=words.rank)
+
+
+def attribute_true_false(which: int, attribute: str, subject: str, value: str) -> str:
+    return ATTRIBUTE_TRUE_FALSE[which].format(attribute=attribute, subject=subject, value=value)
+
+
+def attribute_choice(which: int, attribute: str, subject: str, values: Iterable[str]) -> str:
+    question = ATTRIBUTE_CHOICE[which].format(attribute=attribute, subject=subject)
+    return question + ATTRIBUTE_CHOICE_END.format(options=quoted(values))
 
 
 # The drawn world's general skills. One wording a question: it is also the head of a classification task when an

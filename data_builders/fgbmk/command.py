@@ -1,0 +1,196 @@
+"""`fgbmk`: question files of FG-BMK's human-oriented tracks from the TEST split, named and laid out as published.
+
+<out>/FG-BMK/images.json                      data set -> where its images lie
+<out>/FG-BMK/human-oriented/
+    hierarchical_granularity_recognition/<dataset>/<level>/<level>_question_<kind>.jsonl
+    knowledge_bias_estimation/<dataset>/questions_true_false_all_class.jsonl
+    attribute_recognition/<dataset>_attribute_questions.jsonl
+
+Each data set has a manifest of its own in each track, <track>/<dataset>/manifest.json, so a track or a data set can be
+added later, and an interrupted command goes on with what is missing. A command that writes several of them ends with
+<out>/FG-BMK/built/<data sets>.<tracks>/manifest.json.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..asking import Asker
+from ..builder import Builder
+from ..errors import UserError
+from ..files import read_json, safe_join, sha256_file, write_json, write_jsonl
+from ..progress import progress
+from ..short_answer import kept_images
+from ..sources import Source, load_source
+from . import attributes, hierarchy, knowledge_bias
+from .labels import read_labels
+from .published import dataset_of
+from .task import TRACKS, FgbmkOptions
+
+VERSION = 2
+BENCHMARK = "FG-BMK"
+MAKERS = {"hierarchy": hierarchy, "knowledge_bias": knowledge_bias, "attributes": attributes}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One data set in one track: what one manifest vouches for. `options` are those that would build it alone."""
+
+    source: str
+    root: Path
+    dataset: str
+    track: str
+    options: FgbmkOptions
+
+    def track_folder(self, out: Path) -> Path:
+        return out / BENCHMARK / "human-oriented" / TRACKS[self.track]
+
+    def folder(self, out: Path) -> Path:
+        return self.track_folder(out) / self.dataset
+
+
+def parts(root: Path, options: FgbmkOptions) -> list[Part]:
+    """UserError where options fit one data set only, and for names that cannot be a folder."""
+    if isinstance(options.source, str):
+        sources = {options.source: root}
+    else:
+        sources = {name: safe_join(root, folder) for name, folder in options.source.items()}
+        for option in ("dataset", "labels", "levels"):
+            if len(sources) > 1 and getattr(options, option) is not None:
+                raise UserError(f"{option} is of one data set, and source names {len(sources)}: run one at a time")
+    found = []
+    for source, folder in sources.items():
+        dataset = options.dataset or dataset_of(source)
+        if not re.fullmatch(r"\w[\w.-]*", dataset):
+            raise UserError(f"dataset is {dataset!r}; write a plain name of letters, digits, _ and -")
+        for track in dict.fromkeys(options.tracks):
+            alone = options.model_copy(update={"source": source, "tracks": (track,)})
+            found.append(Part(source, folder, dataset, track, alone))
+    return found
+
+
+def manifest_folder(out: Path, options: FgbmkOptions) -> Path:
+    found = parts(Path(), options)
+    if len(found) == 1 and isinstance(options.source, str):
+        return found[0].folder(out)
+    names = (dict.fromkeys(part.dataset for part in found), dict.fromkeys(part.track for part in found))
+    return out / BENCHMARK / "built" / ".".join("+".join(one) for one in names)
+
+
+def build(root: Path, out: Path, options: FgbmkOptions) -> None:
+    found = parts(root, options)
+    missing = [part for part in found if not is_built(part, out)]
+    sources = dict.fromkeys(part.source for part in missing)
+    for name in sources:
+        of_source = [part for part in missing if part.source == name]
+        source = load_source(name, of_source[0].root, look_for_images=options.check_images)
+        for part in of_source:
+            write_part(part, source, out)
+    if manifest_folder(out, options) == found[0].folder(out):
+        return
+    manifests = [(part, read_json(part.folder(out) / "manifest.json")) for part in found]
+    folder = manifest_folder(out, options)
+    write_json(
+        folder / "manifest.json",
+        {
+            "name": folder.name,
+            "builder": "fgbmk",
+            "version": VERSION,
+            "rows": sum(manifest["rows"] for _, manifest in manifests),
+            "images": sum({part.dataset: manifest["images"] for part, manifest in manifests}.values()),
+            "image_root": os.path.relpath(root.resolve(), folder.resolve()),
+            "sources": list(dict.fromkeys(part.source for part in found)),
+            "splits": ["test"],
+            "options": options.identity(),
+            "parts": [os.path.relpath(part.folder(out), folder) for part in found],
+        },
+    )
+
+
+def is_built(part: Part, out: Path) -> bool:
+    """UserError when the part was built otherwise."""
+    path = part.folder(out) / "manifest.json"
+    if not path.exists():
+        return False
+    manifest = read_json(path)
+    was, now = manifest.get("options", {}), part.options.identity()
+    changed = [f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]]
+    if manifest.get("version") != VERSION:
+        changed.append(f"version of the builder was {manifest.get('version')!r}, is {VERSION}")
+    if changed:
+        raise UserError(
+            f"{path.parent} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
+        )
+    return True
+
+
+def write_part(part: Part, source: Source, out: Path) -> None:
+    options, folder, top = part.options, part.folder(out), part.track_folder(out)
+    more = read_labels(options.labels, source) if options.labels else ()
+    asker = Asker(source, "test", options.seed, "fgbmk", options.wordings, more)
+    kept = kept_images(source.split("test"), options.max_images_per_class, options.seed)
+    files = MAKERS[part.track].files(asker, options, kept, part.dataset)
+    marker = folder / ".building"
+    there = [path for path in (*folder.glob("*"), *(top / name for name in files)) if path.exists()]
+    if there and not marker.exists():
+        raise UserError(f"{there[0]} is there, and this command did not write it; choose another --dataset or --out")
+    write_json(marker, options.identity())
+    written, images = {}, kept if kept is not None else source.split("test")
+    for name, rows in files.items():
+        with progress(f"{part.dataset} {name.rsplit('/', 1)[-1]}", "questions") as advance:
+            count = write_jsonl(top / name, counted(rows, advance))
+        if not count:
+            raise UserError(f"{source.name} at {source.root} gives no questions for {name}")
+        written[os.path.relpath(top / name, folder)] = {"rows": count, "sha256": sha256_file(top / name)}
+    list_images(out / BENCHMARK, part.dataset, source.root)
+    write_json(
+        folder / "manifest.json",
+        {
+            "name": part.dataset,
+            "builder": "fgbmk",
+            "version": VERSION,
+            "rows": sum(file["rows"] for file in written.values()),
+            "images": len(images),
+            "image_root": os.path.relpath(source.root.resolve(), folder.resolve()),
+            "sources": [source.name],
+            "splits": ["test"],
+            "options": options.identity(),
+            **({"labels_sha256": sha256_file(options.labels)} if options.labels else {}),
+            "files": written,
+        },
+    )
+    marker.unlink()
+
+
+def counted(rows: Iterator[dict], advance) -> Iterator[dict]:
+    number = 0
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % 1000 == 0:
+            advance(1000)
+    advance(number % 1000)
+
+
+def list_images(benchmark: Path, dataset: str, image_root: Path) -> None:
+    """Add the data set to images.json, paths relative to the FG-BMK folder."""
+    path = benchmark / "images.json"
+    roots = read_json(path) if path.exists() else {}
+    if not isinstance(roots, dict):
+        raise UserError(f"{path} must map data sets to folders")
+    write_json(path, {**roots, dataset: os.path.relpath(image_root.resolve(), benchmark.resolve())})
+
+
+BUILDER = Builder(
+    "benchmark questions: FG-BMK's human-oriented files from the test split",
+    FgbmkOptions,
+    VERSION,
+    build,
+    folder=manifest_folder,
+    description=(
+        "Hierarchy: every level, true/false, choice and short answer. Knowledge bias: a yes and a no question per "
+        "image. Attributes: where the data set has them.\n\n"
+        "Several data sets at once: --root DIR --source cub=CUB_200_2011,cars=stanford_cars"
+    ),
+)
