@@ -62,12 +62,17 @@ class ArrayStore:
 
     def get(self, keys: Sequence[str]) -> np.ndarray:
         """A copy of the rows [n, *shape]. KeyError when one is missing."""
-        places = [self._row[key] for key in keys]
-        if not places:
-            return np.empty((0, *(self.shape or ())), np.float32)
-        if self._map is None or max(places) >= len(self._map):
+        rows, places = self.mapped(keys)
+        return np.asarray(rows[places])
+
+    def mapped(self, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """All rows, memory mapped, and the places of these keys among them. KeyError when one is missing."""
+        places = np.array([self._row[key] for key in keys], np.int64)
+        if not len(places):
+            return np.empty((0, *(self.shape or ())), np.float32), places
+        if self._map is None or places.max() >= len(self._map):
             self._map = np.memmap(self.data, np.float32, "r", shape=(self._rows_on_disk, *self.shape))
-        return np.asarray(self._map[places])
+        return self._map, places
 
     def add(self, keys: Sequence[str], rows: np.ndarray) -> None:
         """Append rows [n, *shape] under keys that are not there yet. ValueError when the shape differs."""

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -43,4 +46,27 @@ class Answerer(Protocol):
 
     def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
         """(sum of natural-log probabilities, number of predicted tokens) of each plain text, for perplexity."""
+        ...
+
+
+@runtime_checkable
+class Featurizer(Protocol):
+    """A vision encoder (or what a projector makes of it) that turns pictures into a few vectors each."""
+
+    name: str  # for people: a folder, a hub id or a preset
+    model_hash: str  # identity of the weights; cached features are keyed on it
+    settings: dict  # all else that decides a feature (image transform, layers, final norm, code version)
+    # What the K vectors of a picture are, e.g. ("cls_2", "cls_1", "mean"): class tokens of the last blocks, the last
+    # block's last, then the last block's mean patch. Without a class token ("mean_2", "mean_1"), or just ("pooled",).
+    vectors: tuple[str, ...]
+    # Of the model's own normalisation, three numbers each: an attack may live in normalised pixels.
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def pixels(self, image: Path) -> "Tensor":
+        """The picture resized and cropped, float32 [3, H, W] in 0..1, not normalised. UserError: cannot be read."""
+        ...
+
+    def features(self, pixels_NCHW: "Tensor") -> "Tensor":
+        """float32 [N, K, F] of un-normalised pixels, differentiable in them; on the model's device."""
         ...
