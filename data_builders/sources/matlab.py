@@ -15,7 +15,8 @@ def read_mat(path: Path, *names: str) -> dict[str, np.ndarray]:
     from scipy.io import loadmat  # takes half a second, and most sources need none
 
     try:
-        found = loadmat(path, squeeze_me=True, variable_names=list(names))
+        with open(path, "rb") as file:
+            found = loadmat(file, squeeze_me=True, variable_names=list(names))
     except FileNotFoundError:
         raise UserError(f"no file {path}; is the root the data set's own folder, in its official layout?") from None
     except NotImplementedError:

@@ -131,7 +131,7 @@ def pairs(path: Path) -> Iterator[tuple[str, str, int]]:
 
 def line_of(place: str, part: Part, split: str, path: str, label: int) -> Line:
     name, _, picture = path.rpartition("/")
-    if not name or "/" in name:
+    if not name or "/" in name or name in (".", ".."):
         raise UserError(f'{place}: expected "class/picture", not {path!r}')
     return Line(place, part, split, name, picture, label)
 
