@@ -2,14 +2,16 @@
 train_test_split.txt, images/.
 
 FG-BMK's genus is the last word of the common name and its class is "aves"; a `taxonomy.csv` (species,genus,class)
-beside images.txt says otherwise, as the drawn world's does.
+beside images.txt says otherwise, as the drawn world's does. Attributes are those of the image where the archive's
+attributes/image_attribute_labels.txt is there, else those of its class.
 """
 
 import csv
 from pathlib import Path
 
 from ..errors import UserError
-from .base import About, LabelledImage, Level, Source
+from .base import About, Box, LabelledImage, Level, Source
+from .cub_attributes import Attributes
 from .reading import check_images, numbered_lines, readable
 
 ABOUT = About(
@@ -31,8 +33,10 @@ def read(root: Path) -> Source:
         table(root / file) for file in ("images.txt", "image_class_labels.txt", "train_test_split.txt")
     )
     taxonomy = read_taxonomy(root / "taxonomy.csv")
-    attributes = class_attributes(root, list(names))
-    rows, used = [], set()
+    known = Attributes(root)
+    of_images, boxes = known.of_images(paths), read_boxes(root / "bounding_boxes.txt")
+    of_classes = known.of_classes(list(names)) if of_images is None else {}
+    rows, used, birds = [], set(), {}
     for key, path in paths.items():
         for file, values in (("image_class_labels.txt", labels), ("train_test_split.txt", splits)):
             if key not in values:
@@ -48,9 +52,12 @@ def read(root: Path) -> Source:
         used.add(labels[key])
         if taxonomy and species not in taxonomy:
             raise UserError(f"{root / 'taxonomy.csv'} has no line for {species!r}")
-        parents = taxonomy[species] if taxonomy else {"class": "aves", "genus": species.split()[-1]}
+        parents = taxonomy.get(species) or birds.setdefault(species, {"class": "aves", "genus": species.split()[-1]})
         split = "train" if splits[key] == "1" else "test"
-        rows.append(LabelledImage(f"images/{path}", species, split, parents, attributes.get(labels[key], {})))
+        if boxes and key not in boxes:
+            raise UserError(f"{root / 'bounding_boxes.txt'} has no line for image {key} ({path}) of images.txt")
+        attributes = of_classes.get(labels[key], {}) if of_images is None else of_images[key]
+        rows.append(LabelledImage(f"images/{path}", species, split, parents, attributes, boxes.get(key)))
     if empty := [name for key, name in names.items() if key not in used]:
         raise UserError(
             f"{root / 'classes.txt'}: {len(empty)} classes have no image, the first: {empty[0]}. Remove their lines."
@@ -63,7 +70,7 @@ def read(root: Path) -> Source:
         Level("genus", "genus", "genera"),
         Level("species", "species", "species"),
     )
-    return Source("cub", root, images, levels, meta="class")
+    return Source("cub", root, images, levels, meta="class", attribute_values=known.values)
 
 
 def table(path: Path) -> dict[str, str]:
@@ -77,6 +84,19 @@ def table(path: Path) -> dict[str, str]:
     return rows
 
 
+def read_boxes(path: Path) -> dict[str, Box]:
+    """image id -> x, y, width, height in pixels; empty when there is no file."""
+    boxes: dict[str, Box] = {}
+    for key, value in table(path).items() if path.exists() else ():
+        numbers = value.split()
+        try:
+            x, y, width, height = (float(number) for number in numbers)
+        except ValueError:
+            raise UserError(f"{path}: image {key} has {value!r}, not x y width height") from None
+        boxes[key] = (x, y, width, height)
+    return boxes
+
+
 def read_taxonomy(path: Path) -> dict[str, dict[str, str]]:
     """species -> {class, genus}; empty when there is no file."""
     if not path.exists():
@@ -86,27 +106,3 @@ def read_taxonomy(path: Path) -> dict[str, dict[str, str]]:
         if not {"species", "genus", "class"} <= set(reader.fieldnames or ()):
             raise UserError(f"{path}: the first line must be species,genus,class")
         return {readable(row["species"]): {"class": row["class"], "genus": row["genus"]} for row in reader}
-
-
-def class_attributes(root: Path, class_ids: list[str]) -> dict[str, dict[str, str]]:
-    """class id -> {"wing color": "red", ...}: of each group the value most annotators gave, if at least half did."""
-    values = root / "attributes" / "class_attribute_labels_continuous.txt"
-    # The official archive has the names one folder above the data set.
-    names = next((p for p in (root / "attributes/attributes.txt", root.parent / "attributes.txt") if p.exists()), None)
-    if not values.exists() or names is None:
-        return {}
-    pairs = [name.partition("::")[::2] for name in table(names).values()]
-    lines = list(numbered_lines(values))
-    # A slice of the classes keeps the lines of its own classes, or all 200.
-    places = range(len(class_ids)) if len(lines) == len(class_ids) else [int(key) - 1 for key in class_ids]
-    found: dict[str, dict[str, str]] = {}
-    for key, place in zip(class_ids, places, strict=True):
-        numbers = [float(value) for value in lines[place][1].split()] if place < len(lines) else []
-        if len(numbers) != len(pairs):
-            raise UserError(f"{values}, class {key}: {len(numbers)} values, but {names} lists {len(pairs)} attributes")
-        best: dict[str, tuple[float, str]] = {}
-        for (group, value), percent in zip(pairs, numbers, strict=True):
-            if percent >= 50 and percent > best.get(group, (0, ""))[0]:
-                best[group] = (percent, value)
-        found[key] = {readable(group.removeprefix("has_")): readable(value) for group, (_, value) in best.items()}
-    return found
