@@ -14,6 +14,8 @@ MODULES = {
     "short_answer": "short_answer",
     "questions": "questions",
     "caption": "caption",
+    "caption_fg": "caption_fg",
+    "tf_balanced": "tf_balanced",
     "mosaic": "mosaic",
     "llava": "llava",
     "fgbmk": "fgbmk",
