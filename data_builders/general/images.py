@@ -14,7 +14,7 @@ from ..files import MAX_IMAGE_PIXELS, safe_join, write_bytes
 from ..sources.reading import IMAGE_SUFFIXES
 from .benchmark import Picture
 
-# The decoders that may see the bytes of a download, and the suffix of what they read.
+# What a picture may be, and its suffix.
 SUFFIXES = {
     "JPEG": ".jpg",
     "MPO": ".jpg",
@@ -24,6 +24,8 @@ SUFFIXES = {
     "BMP": ".bmp",
     "TIFF": ".tif",
 }
+# The decoders that may see the bytes of a download. JPEG's is the one that finds several pictures in a file (MPO).
+DECODERS = tuple(kind for kind in SUFFIXES if kind != "MPO")
 KNOWN_SUFFIXES = {*IMAGE_SUFFIXES, *SUFFIXES.values(), ".tiff"}
 LONGEST_NAME = 120  # bytes of one part of a path; file systems allow 255
 
@@ -35,13 +37,13 @@ def picture_suffix(data: bytes, place: str, *, decode: bool = True) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=tuple(SUFFIXES)) as image:
+            with Image.open(io.BytesIO(data), formats=DECODERS) as image:
                 if decode:
                     image.load()
                 return SUFFIXES[image.format or ""]
     except UnidentifiedImageError:
         raise UserError(
-            f"{place}: not an image (it starts with {data[:12]!r}); known are {', '.join(SUFFIXES)}"
+            f"{place}: not an image (it starts with {data[:12]!r}); known are {', '.join(DECODERS)}"
         ) from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError(f"{place}: the image has more than {MAX_IMAGE_PIXELS:,} pixels") from None
