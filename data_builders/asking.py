@@ -13,17 +13,29 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field
 
 from .chance import Draws
 from .errors import UserError
+from .options import split_commas
 from .sources import LabelledImage, Level, Source
 from .templates import CHOICE, Words, choice, short_answer, true_false
 from .wrong_labels import LabelPool
 
 Kind = Literal["true_false", "choice", "short_answer"]
 KINDS: tuple[str, ...] = get_args(Kind)
+Kinds = Annotated[tuple[Kind, ...], BeforeValidator(split_commas), Field(min_length=1)]
 OPTIONS = 4  # of a choice question, the right one among them
+
+
+def number_if_digits(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+# How many wordings of each kind are drawn from; on the command line a text.
+WordingCount = Annotated[Literal[4, 10], BeforeValidator(number_if_digits)]
 
 
 def plain(text: str) -> str:

@@ -6,13 +6,12 @@ heart. `--per-kind 2` or more asks some that are true and some that are not, eac
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from .asking import Asker, Kind
+from .asking import Asker, Kinds, WordingCount
 from .builder import Builder, write_source_rows
-from .options import TrainingOptions, Words, split_commas
+from .options import TrainingOptions, Words
 from .records import IMAGE_PLACEHOLDER
 from .short_answer import kept_images, row_id
 from .sources import Source
@@ -21,11 +20,11 @@ VERSION = 2
 
 
 class QuestionsOptions(TrainingOptions):
-    kinds: Annotated[tuple[Kind, ...], BeforeValidator(split_commas), Field(min_length=1)] = Field(
+    kinds: Kinds = Field(
         ("true_false", "choice", "short_answer"), description="true_false, choice, short_answer; separated by commas"
     )
     levels: Words | None = Field(None, description="levels asked about, separated by commas; default all")
-    wordings: Literal[4, 10] = Field(4, description="4 as FG-BMK has them, or 10, six of each kind being our own")
+    wordings: WordingCount = Field(4, description="4 as FG-BMK has them, or 10, six of each kind being our own")
     per_kind: int = Field(
         1,
         ge=1,

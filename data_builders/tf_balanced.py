@@ -22,7 +22,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from .asking import Asker
+from .asking import Asker, WordingCount
 from .builder import Builder, write_source_rows
 from .chance import Draws, address_hash
 from .errors import UserError
@@ -46,7 +46,7 @@ class TfBalancedOptions(TrainingOptions):
     negatives: Literal["any", "siblings"] = Field(
         "any", description="wrong labels: any other category, or siblings where there are some"
     )
-    wordings: Literal[4, 10] = Field(4, description="4 as FG-BMK has them, or 10, six of them our own")
+    wordings: WordingCount = Field(4, description="4 as FG-BMK has them, or 10, six of them our own")
 
     @field_validator("per_category")
     @classmethod
@@ -59,9 +59,7 @@ class TfBalancedOptions(TrainingOptions):
 def rows_of(source: Source, options: TfBalancedOptions) -> Iterator[dict]:
     level = source.level(options.level)
     if source.multi_label:
-        raise UserError(
-            f"tf_balanced: images of {source.name} bear several labels, so their occurrences do not balance"
-        )
+        raise UserError(f"tf_balanced: images of {source.name} bear several labels; their occurrences cannot be equal")
     groups: dict[str, list[LabelledImage]] = {}
     for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
         groups.setdefault(source.label(row, level), []).append(row)
@@ -110,8 +108,8 @@ def sizes(groups: dict[str, list[LabelledImage]], options: TfBalancedOptions) ->
         )
     if half > images * options.wordings:
         raise UserError(
-            f"tf_balanced: per_category is {2 * half}, but {smallest!r} has {have} training images, and {images} images "
-            f"in {options.wordings} wordings make at most {2 * images * options.wordings} different questions; write "
+            f"tf_balanced: per_category is {2 * half}, but {smallest!r} has {have} training images; {images} images in "
+            f"{options.wordings} wordings make at most {2 * images * options.wordings} different questions; write "
             "that, or wordings: 10"
         )
     return images, half

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..asking import Kind
+from ..asking import Kinds, WordingCount
 from ..options import SourceOptions, Words, split_commas
 
-Kinds = Annotated[tuple[Kind, ...], BeforeValidator(split_commas), Field(min_length=1)]
 Track = Literal["hierarchy", "knowledge_bias", "attributes"]
 # track -> its folder
 TRACKS: dict[str, str] = {
@@ -38,7 +37,7 @@ class FgbmkOptions(SourceOptions):
     short_answers: Literal["all", "finest"] = Field(
         "all", description="levels with short answers: all, or the finest only as in FG-BMK's CUB"
     )
-    wordings: Literal[4, 10] = Field(
+    wordings: WordingCount = Field(
         4, description="4 as FG-BMK has them, or 10 for its extended prompts, of which six of each kind are our own"
     )
     labels: Path | None = Field(
