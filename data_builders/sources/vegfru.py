@@ -52,6 +52,8 @@ FRUITS = Part(
     ),
 )
 PARTS = (VEGETABLES, FRUITS)
+# No picture bears these; with them a question about the group has four options.
+OTHER_GROUPS = ("grain", "flower", "tree")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def read(root: Path) -> Source:
     check_labels(root, folder_of)
     images = check_images("VegFru", root, rows, root)
     levels = (
-        Level("group", "group", "groups"),
+        Level("group", "group", "groups", OTHER_GROUPS),
         Level("superclass", "super-class", "super-classes"),
         Level("category", "fine-grained category", "fine-grained category"),
     )

@@ -203,6 +203,7 @@ def test_flowers_have_their_names_without_a_file(miniatures, tmp_path, root_of):
     source = load_source("flowers102", root)
     names = source.labels(source.finest)
     assert len(set(names)) == 102
+    assert Counter(row.split for row in source.images) == {"train": 50, "val": 52, "test": 102}
     assert (names[0], names[15], names[-1]) == ("pink primrose", "globe-flower", "blackberry lily")
     write_lines(root / "classes.txt", *(f"flower_{label}" for label in range(1, 103)))
     assert load_source("flowers102", root).images[0].category == "flower 1"
@@ -363,3 +364,10 @@ def test_the_json_lists_of_food_stay_inside_too(root_of):
     (root / "meta/train.json").write_text(json.dumps(lists))
     with pytest.raises(UserError, match="lum_wug, entry 1"):
         load_source("food101", root)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_level_has_enough_labels_for_a_question_with_four_options(miniatures, name):
+    source = load_source(name, miniatures / name)
+    for level in source.levels:
+        assert len(source.labels(level)) >= 4

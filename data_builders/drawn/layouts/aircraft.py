@@ -1,19 +1,24 @@
-"""FGVC-Aircraft's layout: a genus is a family, its species are variants ("Wug-100"), a class is a manufacturer."""
+"""FGVC-Aircraft's layout: a genus is a family, its species are variants ("Wug-100"), two genera are a manufacturer."""
 
 from ..boxes import corners
 from ..miniature import Miniature
 from ..taxonomy import Species
 
-MANUFACTURERS = {"bird": "Bird Aircraft", "fish": "Fish Industrie"}
+# Four, so that there is a question with four options at each level.
+MANUFACTURERS = ("Bird Aircraft", "Air Bird", "Fish Industrie", "Air Fish")
 
 
 def write(mini: Miniature) -> None:
     siblings: dict[str, list[str]] = {}
     for one in mini.species:
         siblings.setdefault(one.genus, []).append(one.name)
+    genera = list(siblings)
 
     def variant(species: Species) -> str:
         return f"{family(species)}-{100 * (1 + siblings[species.genus].index(species.name))}"
+
+    def manufacturer(species: Species) -> str:
+        return MANUFACTURERS[genera.index(species.genus) * len(MANUFACTURERS) // len(genera)]
 
     levels = {"variant": variant, "family": family, "manufacturer": manufacturer}
     plurals = {"variant": "variants", "family": "families", "manufacturer": "manufacturers"}
@@ -38,7 +43,3 @@ def write(mini: Miniature) -> None:
 
 def family(species: Species) -> str:
     return species.genus.title()
-
-
-def manufacturer(species: Species) -> str:
-    return MANUFACTURERS[species.look.meta]
