@@ -17,6 +17,7 @@ MODULES = {
     "caption_fg": "caption_fg",
     "tf_balanced": "tf_balanced",
     "mosaic": "mosaic",
+    "open_world": "writing.open_world",
     "llava": "llava",
     "fgbmk": "fgbmk",
     "unpack": "unpack",

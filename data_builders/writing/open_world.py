@@ -1,0 +1,166 @@
+"""`open_world`: per category three introductions and two open questions, put to each of its training images.
+
+<out>/rows.jsonl, manifest.json   a row per image, its category's five pairs as independent turns
+<out>/pairs.jsonl                 the pairs of each category once, with who wrote them and where the text comes from
+<out>/left_out.jsonl              categories without a text, if any were left out
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from pydantic import Field
+
+from ..builder import Builder, write_source_rows
+from ..chance import address_hash
+from ..errors import UserError
+from ..files import write_jsonl
+from ..llm import Client
+from ..options import TrainingOptions
+from ..questions import independent_turns
+from ..short_answer import at_most, row_id
+from ..sources import Source
+from .naming import Asked, named_in
+from .options import WriterOptions
+from .questions import NO_FROW, fault, frow_questions
+from .subjects import Subject, things
+from .topics import INTRODUCTIONS
+from .writer import Writer
+
+VERSION = 1
+INTRODUCTION_PAIRS, OPEN_PAIRS = 3, 2
+
+
+class OpenWorldOptions(TrainingOptions, WriterOptions):
+    frow: str | None = Field(
+        None,
+        description=f"folder of FROW, whose questions must not be asked here, or {NO_FROW}; needed for its data sets",
+    )
+
+    def identity(self) -> dict:
+        found = super().identity()
+        if self.frow not in (None, NO_FROW) and Path(self.frow).is_dir():
+            questions = frow_questions(self.frow, ()).questions
+            found["frow"] = f"{len(questions)} questions, {address_hash(*questions):032x}"[:48]
+        return found
+
+
+def introductions(subject: Subject, writer: Writer, seed: int, frow: Asked) -> list[dict]:
+    """Three different questions, each with an introduction of its own."""
+    drawn = sorted(INTRODUCTIONS, key=lambda one: address_hash(seed, "open_world", "ask", subject.category, one))
+    asked = [one.format(thing=subject.thing) for one in drawn]
+    usable = [one for one in asked if not frow.like(one) and not named_in(one, subject.names)]
+    if len(usable) < INTRODUCTION_PAIRS:
+        raise UserError(f"{subject.category}: {len(usable)} wordings of an introduction question are not in FROW")
+    return [
+        {"kind": "introduction", "question": usable[sample], "answer": writer.introduction(subject, sample)}
+        for sample in range(INTRODUCTION_PAIRS)
+    ]
+
+
+def open_pairs(subject: Subject, writer: Writer, frow: Asked) -> list[dict]:
+    """Two open questions that neither name the category nor stand in FROW, with different answers where there are."""
+    usable: list[dict] = []
+    refused: dict[str, str] = {}
+    sample, taken = 0, Asked()
+    while len(usable) < OPEN_PAIRS and (drafts := writer.pairs(subject, sample)):
+        sample += 1
+        for question, answer in drafts:
+            why = fault(question, subject)
+            if why is None and (benchmark := frow.like(question)):
+                why = f"in FROW: {benchmark!r}"
+            if why is None and taken.like(question):
+                why = "asked already"
+            if why:
+                refused.setdefault(question, why)
+                continue
+            if len(usable) < OPEN_PAIRS:
+                usable.append({"kind": "open", "question": question, "answer": answer})
+                taken = Asked(pair["question"] for pair in usable)
+    if len(usable) < OPEN_PAIRS:
+        listed = "; ".join(f"{question} ({why})" for question, why in list(refused.items())[:6])
+        raise UserError(
+            f"{subject.category}: {len(usable)} of {OPEN_PAIRS} open questions by {writer.name} can be used; refused: "
+            f"{listed}. A longer text or another --model gives others"
+        )
+    return usable
+
+
+def written(subjects: list[Subject], writer: Writer, client: Client | None, seed: int, frow: Asked) -> Iterator[dict]:
+    """Each category's pairs, in order."""
+
+    def write(subject: Subject) -> dict:
+        return {
+            "category": subject.category,
+            "writer": writer.name,
+            "pairs": introductions(subject, writer, seed, frow) + open_pairs(subject, writer, frow),
+            "text": subject.text.origin,
+        }
+
+    return for_each(write, subjects, client, "open-world pairs")
+
+
+def for_each(function: Callable, subjects: list[Subject], client: Client | None, what: str) -> Iterable:
+    """`function` of each, several at a time where an endpoint does the work, with a line on what that took."""
+    if client is None:
+        yield from map(function, subjects)
+        return
+    try:
+        yield from client.each(function, subjects, what)
+    finally:
+        budget = client.budget
+        print(
+            f"{client.endpoint.model}: {budget.requests:,} requests sent ({budget.tokens:,} tokens), "
+            f"{client.cached:,} answers from {client.cache.folder}",
+            file=sys.stderr,
+        )
+
+
+def rows_of(source: Source, options: OpenWorldOptions, pairs: dict[str, dict]) -> Iterable[dict]:
+    for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
+        if row.category not in pairs:
+            continue
+        known = pairs[row.category]
+        yield {
+            "id": row_id(f"{source.name}/open_world", row.image),
+            "image": row.image,
+            "turns": "independent",
+            "conversations": independent_turns((pair["question"], pair["answer"]) for pair in known["pairs"]),
+            "source": source.name,
+            "kind": "open_world",
+            "category": row.category,
+            "writer": known["writer"],
+        }
+
+
+def build(root: Path, out: Path, options: OpenWorldOptions) -> None:
+    sources = options.load(root)
+    frow = frow_questions(options.frow, [source.name for source in sources])
+    client = options.client()
+    writer = options.writer(client, options.seed)
+    pairs: dict[str, dict[str, dict]] = {}
+    left_out = []
+    for source in sources:
+        named = things(source, source.split(options.split))
+        subjects, lost = options.subjects(source, named)
+        left_out += [{"source": source.name, "category": name, "reason": reason} for name, reason in lost.items()]
+        pairs[source.name] = {one["category"]: one for one in written(subjects, writer, client, options.seed, frow)}
+    write_jsonl(out / "pairs.jsonl", ({"source": name, **one} for name in pairs for one in pairs[name].values()))
+    if left_out:
+        write_jsonl(out / "left_out.jsonl", left_out)
+    rows = (row for source in sources for row in rows_of(source, options, pairs[source.name]))
+    write_source_rows(out, rows, builder="open_world", version=VERSION, sources=sources, options=options)
+
+
+BUILDER = Builder(
+    "training rows: introductions and open questions per category, written from a text by a model or by rules",
+    OpenWorldOptions,
+    VERSION,
+    build,
+    description=(
+        "Texts: a folder with <category>.txt (case, blanks, _, - do not count) or class_texts.jsonl, or wikipedia.\n"
+        "With --model the pairs are written by any OpenAI-compatible endpoint (--base-url or $OPENAI_BASE_URL, key in\n"
+        "$OPENAI_API_KEY); every answer is kept in --cache, so a run that stops goes on and pays nothing twice.\n"
+        "Without --model, rules make them from the text's own sentences. No question names its category or is FROW's."
+    ),
+)

@@ -1,0 +1,92 @@
+"""A text per category: from a folder of files, or from Wikipedia."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UserError
+from ..files import read_jsonl
+
+JSONL = "class_texts.jsonl"
+WIKIPEDIA = "wikipedia"
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is known about a category. `origin` says where it comes from: title, revision, url, licence, as known."""
+
+    category: str
+    body: str
+    origin: dict[str, str] = field(default_factory=dict)
+
+
+def key_of(name: str) -> str:
+    """What file names and categories are compared by: case, blanks, "_", "-" and "/" do not count."""
+    return " ".join(re.split(r"[\s_\-/]+", unicodedata.normalize("NFKC", name).casefold().strip(" _-/")))
+
+
+def texts_in(folder: Path) -> dict[str, tuple[str, str]]:
+    """key -> (text, place): class_texts.jsonl if there is one, else all <category>.txt. UserError for a clash."""
+    if not folder.is_dir():
+        raise UserError(f"no folder {folder}; --texts names a folder with a text per category, or says wikipedia")
+    found: dict[str, tuple[str, str]] = {}
+
+    def add(name: str, text: str, place: str) -> None:
+        key = key_of(name)
+        if key in found:
+            raise UserError(f"{place} and {found[key][1]} are both texts of {key!r}; remove one")
+        found[key] = (text.strip(), place)
+
+    if (folder / JSONL).is_file():
+        for number, row in enumerate(read_jsonl(folder / JSONL), 1):
+            place = f"{folder / JSONL}, line {number}"
+            if not isinstance(row.get("class_name"), str) or not isinstance(row.get("description"), str):
+                raise UserError(f"{place}: a row must have class_name and description as text")
+            add(row["class_name"], row["description"], place)
+        return found  # data sets have lists like train.txt beside it
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            add(path.stem, path.read_text(encoding="utf-8-sig"), str(path))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 text: {error}") from None
+    return found
+
+
+def digest(folder: Path) -> str:
+    """A hash of all texts in the folder."""
+    listed = sorted((key, text) for key, (text, _) in texts_in(folder).items())
+    return hashlib.sha256(repr(listed).encode()).hexdigest()[:16]
+
+
+def folder_texts(folder: Path, categories: Iterable[str]) -> tuple[dict[str, Text], dict[str, str]]:
+    """The texts of these categories, and for each category without one the reason."""
+    known = texts_in(folder)
+    texts, lost = {}, {}
+    for category in categories:
+        text, place = known.get(key_of(category), ("", ""))
+        if text:
+            texts[category] = Text(category, text, {"file": Path(place.split(", line")[0]).name})
+        else:
+            lost[category] = f"{place} is empty" if place else "no file"
+    return texts, lost
+
+
+def missing(lost: dict[str, str], advice: str) -> UserError:
+    """The error that names every category without a text."""
+    listed = "; ".join(f"{category} ({reason})" for category, reason in lost.items())
+    return UserError(
+        f"{len(lost)} categories have no text: {listed}. {advice} To leave these categories out: "
+        "--without-text leave_out"
+    )
+
+
+def shortened(text: str, most_characters: int) -> str:
+    """The text up to the last sentence that ends within the limit."""
+    if len(text) <= most_characters:
+        return text
+    cut = text[:most_characters]
+    ends = [match.end() for match in re.finditer(r"[.!?](?=\s)", cut)]
+    return cut[: ends[-1]] if ends else cut
