@@ -65,3 +65,21 @@ def write_lists(
     for name, lines in files.items():
         with atomic_write(folder / name) as file:
             file.write("\n".join(lines) + "\n")
+
+
+def image_attribute_lines(listed: list[Picture]) -> Iterator[str]:
+    """A line for each picture and value: image id, attribute id, is present, certainty, seconds.
+
+    As in the archive, what somebody only guessed is marked present too (certainty 2), and some lines have a column too
+    many.
+    """
+    values = [(name, value) for name in ATTRIBUTES for value in ATTRIBUTES[name]]
+    for one in listed:
+        has = one.species.look.attributes()
+        rng = draw("drawn", "image attributes", one.path)
+        guessed, extra = (int(number) for number in rng.integers(len(values), size=2))
+        for number, (name, value) in enumerate(values):
+            present = has[name] == value
+            certainty = 2 if number == guessed and not present else int(rng.integers(3, 5))
+            seconds = f"{'0 ' if number == extra and one.image_id % 8 == 0 else ''}{rng.integers(1, 900) / 100}"
+            yield f"{one.image_id} {number + 1} {int(present or certainty == 2)} {certainty} {seconds}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from .reading import numbered_lines, readable
+from .reading import numbered_lines, readable, spelled
 
 PROBABLY = 3  # certainties.txt: 1 not visible, 2 guessing, 3 probably, 4 definitely
 BLOCK = 1 << 19  # bytes of image_attribute_labels.txt (3.7 million lines) read at once
@@ -34,7 +34,7 @@ class Attributes:
                 raise UserError(
                     f'{self.names}, line {number}: expected "{len(self.pairs) + 1} group::value", not {line!r}'
                 )
-            self.pairs.append((readable(found[2]), readable(found[3])))
+            self.pairs.append((readable(found[2]), spelled(found[3]).lower()))
 
     @property
     def values(self) -> dict[str, tuple[str, ...]]:

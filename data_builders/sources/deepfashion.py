@@ -24,7 +24,7 @@ CLOTHING_TYPES = {"1": "upper body clothes", "2": "lower body clothes", "3": "fu
 ATTRIBUTE_TYPES = {"1": "pattern", "2": "sleeve", "3": "length", "4": "neckline", "5": "fabric", "6": "fit"}
 LEVELS = (
     Level("type", "clothing type", "clothing types"),
-    Level("category", "fine-grained category", "fine-grained categories"),
+    Level("category", "fine-grained category", "fine-grained categories", published="species"),
 )
 
 

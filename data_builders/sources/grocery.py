@@ -1,4 +1,4 @@
-"""GroceryStoreDataset: train.txt and test.txt ("path, class, coarse class"), classes.csv with both names."""
+"""GroceryStoreDataset: train.txt, val.txt, test.txt ("path, class, coarse class"), classes.csv with both names."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ from .reading import check_images, numbered_lines, readable
 ABOUT = About(
     title="Grocery Store",
     where="https://github.com/marcusklasson/GroceryStoreDataset",
-    layout="dataset/ with classes.csv, train.txt, test.txt and the pictures",
+    layout="dataset/ with classes.csv, train.txt, val.txt, test.txt and the pictures",
 )
 
 
@@ -19,7 +19,9 @@ def read(root: Path) -> Source:
     root = root / "dataset" if (root / "dataset").is_dir() else root
     classes = read_classes(root / "classes.csv")
     rows, used = [], set()
-    for split, file in (("train", "train.txt"), ("test", "test.txt")):
+    # The validation list came later: older copies do not have it.
+    splits = [split for split in ("train", "val", "test") if split != "val" or (root / "val.txt").exists()]
+    for split, file in ((split, f"{split}.txt") for split in splits):
         for number, line in numbered_lines(root / file):
             parts = [part.strip() for part in line.split(",")]
             if len(parts) != 3:
