@@ -65,6 +65,7 @@ class Asker:
     purpose: str
     wordings: int = len(CHOICE)
     more_labels: tuple[dict[str, str], ...] = ()
+    _pools: dict[str, LabelPool] = field(default_factory=dict, init=False, repr=False)
     _words: dict = field(default_factory=dict, init=False, repr=False)
     _plain: dict = field(default_factory=dict, init=False, repr=False)
 
@@ -74,8 +75,14 @@ class Asker:
         return dict(zip(names, [None, *names[:-1]], strict=True))
 
     @cached_property
-    def _pools(self) -> dict[str, LabelPool]:
-        return {level.name: self.pool(level, self._above[level.name]) for level in self.source.levels}
+    def rows(self) -> list[LabelledImage]:
+        """The split's images."""
+        return self.source.split(self.split)
+
+    def _labels(self, level: Level) -> LabelPool:
+        if level.name not in self._pools:
+            self._pools[level.name] = self.pool(level, self._above[level.name])
+        return self._pools[level.name]
 
     def pool(self, level: Level, above: str | None) -> LabelPool:
         """The level's labels, those with the same label at the level `above` being siblings."""
@@ -97,7 +104,7 @@ class Asker:
     def check(self, kind: str, level: Level) -> None:
         """Raise UserError when the level has too few labels for that kind."""
         least = {"true_false": 2, "choice": OPTIONS, "short_answer": 1}[kind]
-        have = self._pools[level.name].labels
+        have = self._labels(level).labels
         if len(have) < least:
             raise UserError(
                 f"{kind} questions at level {level.name} need {least} labels; {self.source.name} has {len(have)} "
@@ -108,7 +115,7 @@ class Asker:
         """The split's images, of which `kept` names those wanted (None: all), each with its place at every level
         among the images of the same label: `ask` wants that place."""
         seen: dict[tuple[str, str], int] = {}
-        for row in self.source.split(self.split):
+        for row in self.rows:
             places = {}
             for level in levels:
                 key = level.name, self._coin(row, level)
@@ -144,7 +151,7 @@ class Asker:
 
     def _wrong(self, row: LabelledImage, level: Level, *address: object) -> Iterator[str]:
         draws = Draws(self.seed, self.purpose, level.name, row.image, "wrong", *address)
-        pool = self._pools[level.name]
+        pool = self._labels(level)
         if self._several(level):
             return pool.not_among(row.labels, draws)
         return pool.others(self.source.label(row, level), row.parents.get(self._above[level.name]), draws)
@@ -153,6 +160,8 @@ class Asker:
         draws = Draws(self.seed, self.purpose, "options", level.name, row.image, number)
         right = self.source.label(row, level)
         if self._several(level):
+            if not row.labels:
+                raise UserError(f"{row.image} bears no label, so no option is right: write --kinds true_false")
             right = row.labels[draws.below(len(row.labels))]
         holds, kept, held = self._as_plain(right), [], []
         for other in self._wrong(row, level, "choice", number):

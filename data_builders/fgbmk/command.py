@@ -120,8 +120,10 @@ def is_built(part: Part, out: Path) -> bool:
     if manifest.get("version") != VERSION:
         changed.append(f"version of the builder was {manifest.get('version')!r}, is {VERSION}")
     if changed:
+        beside = [str(part.folder(out) / name) for name in manifest.get("files", {}) if name.startswith("..")]
         raise UserError(
-            f"{path.parent} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
+            f"{path.parent} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete "
+            f"{' and '.join(['the folder', *beside])}."
         )
     return True
 
@@ -130,14 +132,14 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     options, folder, top = part.options, part.folder(out), part.track_folder(out)
     more = read_labels(options.labels, source) if options.labels else ()
     asker = Asker(source, "test", options.seed, "fgbmk", options.wordings, more)
-    kept = kept_images(source.split("test"), options.max_images_per_class, options.seed)
+    kept = kept_images(asker.rows, options.max_images_per_class, options.seed)
     files = MAKERS[part.track].files(asker, options, kept, part.dataset)
     marker = folder / ".building"
     there = [path for path in (*folder.glob("*"), *(top / name for name in files)) if path.exists()]
     if there and not marker.exists():
         raise UserError(f"{there[0]} is there, and this command did not write it; choose another --dataset or --out")
     write_json(marker, options.identity())
-    written, images = {}, kept if kept is not None else source.split("test")
+    written, images = {}, asker.rows if kept is None else kept
     for name, rows in files.items():
         with progress(f"{part.dataset} {name.rsplit('/', 1)[-1]}", "questions") as advance:
             count = write_jsonl(top / name, counted(rows, advance))
