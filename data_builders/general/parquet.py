@@ -53,7 +53,7 @@ def check_complete(files: list[Path]) -> None:
         )
     count = counts.pop()
     if missing := [number for number in range(count) if number not in numbers]:
-        name = SHARD.sub(rf"\g<head>-{missing[0]:05}-of-{count:05}", files[0].name)
+        name = f"{matched[0]['head']}-{missing[0]:05}-of-{count:05}.parquet"
         raise UserError(
             f"{files[0].parent}: {len(missing)} of {count} shards are missing, the first: {name}. Download them too"
         )
