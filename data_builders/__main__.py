@@ -24,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if builder.needs_root:
-            command.add_argument("--root", type=Path, required=True, help="folder of the data set as downloaded")
+            needed = not builder.root_optional
+            command.add_argument("--root", type=Path, required=needed, help="folder of the data set as downloaded")
         command.add_argument("--out", type=Path, required=True, help="folder to write into")
         for option, field in builder.options.model_fields.items():
             default = "needed" if field.is_required() else f"default {field.default}"

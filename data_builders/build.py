@@ -20,6 +20,7 @@ MODULES = {
     "open_world": "writing.open_world",
     "llava": "llava",
     "fgbmk": "fgbmk",
+    "frow": "writing.frow",
     "unpack": "unpack",
     "general": "general.command",
     "drawn": "drawn.command",
@@ -66,6 +67,8 @@ def same_build(out: Path, what: str, options: dict, root: Path | None = None) ->
     folder = builder.folder(Path(out), checked)
     if not (folder / "manifest.json").exists():
         return False
+    if builder.outdated is not None and builder.outdated(Path(out), checked):
+        return False
     return not differences(read_json(folder / "manifest.json"), what, builder, checked, folder, root)
 
 
@@ -88,8 +91,9 @@ def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
             raise UserError(
                 f"{folder} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
             )
-        return read_json(path)
-    if builder.needs_root and root is None:
+        if builder.outdated is None or not builder.outdated(out, checked):
+            return read_json(path)
+    if builder.needs_root and not builder.root_optional and root is None:
         raise UserError(f"{what} reads a data set: add --root DIR, the data set's own folder")
     builder.run(root if root is not None else out, out, checked)
     return read_json(path)

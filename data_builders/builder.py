@@ -25,7 +25,9 @@ class Builder:
     version: int
     run: Callable[[Path, Path, Options], None]
     needs_root: bool = True
+    root_optional: bool = False  # one of its ways to run reads no data set
     folder: Callable[[Path, Options], Path] = in_out
+    outdated: Callable[[Path, Options], bool] | None = None  # has somebody edited what the build in `out` asks to edit?
     description: str = ""  # further lines of the command's own --help
 
 

@@ -61,22 +61,23 @@ def introductions(subject: Subject, writer: Writer, seed: int, frow: Asked) -> l
 def open_pairs(subject: Subject, writer: Writer, frow: Asked) -> list[dict]:
     """Two open questions that neither name the category nor stand in FROW, with different answers where there are."""
     usable: list[dict] = []
+    again: list[dict] = []  # answers that one of the pairs has already
     refused: dict[str, str] = {}
-    sample, taken = 0, Asked()
+    sample = 0
     while len(usable) < OPEN_PAIRS and (drafts := writer.pairs(subject, sample)):
         sample += 1
         for question, answer in drafts:
             why = fault(question, subject)
             if why is None and (benchmark := frow.like(question)):
                 why = f"in FROW: {benchmark!r}"
-            if why is None and taken.like(question):
+            if why is None and Asked(pair["question"] for pair in usable + again).like(question):
                 why = "asked already"
             if why:
                 refused.setdefault(question, why)
                 continue
-            if len(usable) < OPEN_PAIRS:
-                usable.append({"kind": "open", "question": question, "answer": answer})
-                taken = Asked(pair["question"] for pair in usable)
+            known = any(pair["answer"] == answer for pair in usable)
+            (again if known else usable).append({"kind": "open", "question": question, "answer": answer})
+    usable = (usable + again)[:OPEN_PAIRS]
     if len(usable) < OPEN_PAIRS:
         listed = "; ".join(f"{question} ({why})" for question, why in list(refused.items())[:6])
         raise UserError(

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from ..errors import UserError
 from ..files import read_jsonl
+from .benchmark_files import question_files
 from .naming import Asked, named_in, words
 from .subjects import Subject
 
@@ -36,8 +38,6 @@ def fault(question: str, subject: Subject) -> str | None:
 
 def frow_questions(folder: str | None, sources: Iterable[str]) -> Asked:
     """The benchmark's questions in a folder. UserError when there are none, or none were named where there must be."""
-    from pathlib import Path
-
     if folder is None:
         if known := [name for name in sources if name in IN_FROW]:
             raise UserError(
@@ -48,11 +48,7 @@ def frow_questions(folder: str | None, sources: Iterable[str]) -> Asked:
     if folder == NO_FROW:
         return Asked()
     root = Path(folder)
-    files = [
-        path
-        for place in (root, root / "FROW", root / "benchmark")
-        for path in sorted(place.glob("*_with_reference.jsonl"))
-    ]
+    files = question_files(root)
     if not files:
         raise UserError(f"{root} holds no *_with_reference.jsonl; --frow names FROW's folder, or says {NO_FROW}")
     found = []

@@ -14,6 +14,7 @@ from .writer import DRAFTS, Verdict
 VERSION = 1
 INTRODUCTION_WORDS = 70  # an introduction ends with the sentence that passes it
 ANSWER_SENTENCES = 3
+VISIBLE = "looks"
 
 
 class RulesWriter:
@@ -55,7 +56,12 @@ class RulesWriter:
         return [question for question, _ in self.pairs(subject, 0)][:DRAFTS]
 
     def verdicts(self, subject: Subject, questions: list[str]) -> list[Verdict]:
-        return [Verdict(True, "from a sentence of the text") for _ in questions]
+        """What the picture shows needs no recognition; what fits any category only where there is nothing else."""
+        about = {one: topic.name for topic in self.topics(subject) for one in self.wordings(subject, topic)}
+        specific = any(about[question] not in (VISIBLE, ANYTHING.name) for question in questions)
+        reasons = {VISIBLE: "the picture shows it", ANYTHING.name: "fits any category" if specific else ""}
+        found = [reasons.get(about[question], "") for question in questions]
+        return [Verdict(not reason, reason or "from a sentence of the text") for reason in found]
 
     def reference(self, subject: Subject, question: str, image: Path | None) -> str:
         """The sentences that the question came from; for a question of somebody's own those that share its words."""

@@ -69,7 +69,7 @@ TOPICS = (
     topic(
         "kinship",
         r"\b(genus|family|order|subfamily|tribe|belongs? to|species of|member of|"
-        r"(type|kind|variety|breed) of|stone fruit|is an? herb)\b",
+        r"is an? ([\w-]+ )*(type|kind|variety|breed) of|stone fruit|is an? herb)\b",
         "To what group does the {thing} in the image belong?",
         "How is the {thing} in the image classified?",
         "What sort of {thing} does the image show?",
