@@ -211,7 +211,7 @@ BUILDER = Builder(
     description=(
         "A text per category -> about ten draft questions -> filter -> one drawn -> reference answer, by a model\n"
         "behind an OpenAI-compatible endpoint (--model) or by rules. <out>/FROW/<dataset>_review.csv lists all\n"
-        "drafts: write accept or replace into `decision`, or a new_question or new_answer, and run the same command again.\n"
-        "--from-published DIR imports FROW's own files instead (no --root)."
+        "drafts: write accept or replace into `decision`, or a new_question or new_answer, and run the same command\n"
+        "again. --from-published DIR imports FROW's own files instead (no --root)."
     ),
 )

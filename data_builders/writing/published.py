@@ -12,8 +12,7 @@ PUBLISHED = {"aircraft": 100, "cub": 200, "dog": 120, "flowers102": 102, "food10
 
 
 def read_published(folder: Path, named: str) -> dict[str, tuple[Path, list[dict]]]:
-# data set -> questions
-PUBLISHED = {"aircraft": 100, "cub": 200, "dog": 120, "flowers102": 102, "food101": 100, "vegfru": 237}
+    """data set -> its file and rows. UserError for broken rows, a category twice, or one that its question names."""
     files = question_files(folder)
     if not files:
         raise UserError(f"{folder} holds no *_with_reference.jsonl (nor do its FROW/ and benchmark/)")
