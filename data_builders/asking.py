@@ -101,15 +101,21 @@ class Asker:
     def _several(self, level: Level) -> bool:
         return self.source.multi_label and level is self.source.finest
 
-    def check(self, kind: str, level: Level) -> None:
-        """Raise UserError when the level has too few labels for that kind."""
+    def too_few(self, kind: str, level: Level) -> str:
+        """Why the level has too few labels for that kind; empty when it has enough."""
         least = {"true_false": 2, "choice": OPTIONS, "short_answer": 1}[kind]
         have = self._labels(level).labels
-        if len(have) < least:
-            raise UserError(
-                f"{kind} questions at level {level.name} need {least} labels; {self.source.name} has {len(have)} "
-                f"({', '.join(have)}). Leave the kind or the level out: kinds, levels."
-            )
+        if len(have) >= least:
+            return ""
+        return (
+            f"{kind} questions at level {level.name} need {least} labels; {self.source.name} has {len(have)} "
+            f"({', '.join(have)})"
+        )
+
+    def check(self, kind: str, level: Level) -> None:
+        """Raise UserError when the level has too few labels for that kind."""
+        if reason := self.too_few(kind, level):
+            raise UserError(f"{reason}. Leave the kind or the level out: kinds, levels.")
 
     def walk(self, levels: Collection[Level], kept: Collection[str] | None) -> Iterator[tuple[LabelledImage, dict]]:
         """The split's images, of which `kept` names those wanted (None: all), each with its place at every level

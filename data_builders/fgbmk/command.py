@@ -13,6 +13,7 @@ added later, and an interrupted command goes on with what is missing. A command 
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +135,9 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     asker = Asker(source, "test", options.seed, "fgbmk", options.wordings, more)
     kept = kept_images(asker.rows, options.max_images_per_class, options.seed)
     files = MAKERS[part.track].files(asker, options, kept, part.dataset)
+    left_out = hierarchy.left_out(asker, options) if part.track == "hierarchy" and options.kinds is None else []
+    for reason in left_out:
+        print(f"{part.dataset}: left out: {reason}", file=sys.stderr)
     marker = folder / ".building"
     there = [path for path in (*folder.glob("*"), *(top / name for name in files)) if path.exists()]
     if there and not marker.exists():
@@ -161,6 +165,7 @@ def write_part(part: Part, source: Source, out: Path) -> None:
             "options": options.identity(),
             **({"labels_sha256": sha256_file(options.labels)} if options.labels else {}),
             "files": written,
+            **({"left_out": left_out} if left_out else {}),
         },
     )
     marker.unlink()

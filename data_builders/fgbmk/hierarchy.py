@@ -11,34 +11,49 @@ from .task import FgbmkOptions, Files
 
 def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dataset: str) -> Files:
     """<dataset>/<level>/<level>_question_<kind>.jsonl; one question per image in each."""
-    source = asker.source
-    levels = [source.level(name) for name in options.levels] if options.levels else list(source.levels)
-    pairs = [(level, kind) for level in levels for kind in kinds_at(asker, level, options)]
-    if not pairs:
-        raise UserError("nothing to ask: short_answers is finest, which the levels given do not have")
-    for level, kind in pairs:
+    asked = [(level, kind) for level in levels(asker, options) for kind in kinds_at(asker, level, options)]
+    if not asked:
+        raise UserError(f"nothing to ask about {asker.source.name}: {'; '.join(left_out(asker, options))}")
+    for level, kind in asked:
         asker.check(kind, level)
     return {
         f"{dataset}/{level_of(level)}/{level_of(level)}_question_{kind}.jsonl": rows(asker, kept, level, kind)
-        for level, kind in pairs
+        for level, kind in asked
     }
 
 
+def levels(asker: Asker, options: FgbmkOptions) -> list[Level]:
+    source = asker.source
+    return [source.level(name) for name in options.levels] if options.levels else list(source.levels)
+
+
 def kinds_at(asker: Asker, level: Level, options: FgbmkOptions) -> list[str]:
-    """The kinds asked at a level. UserError for short answers where an image bears several labels at once."""
-    several = asker.source.multi_label and level is asker.source.finest
-    if options.kinds is None:
-        kinds = [kind for kind in KINDS if not (several and kind == "short_answer")]
-    elif several and "short_answer" in options.kinds:
-        raise UserError(
-            f"a short answer names one label, and the images of {asker.source.name} bear several at level "
-            f"{level.name}: write --kinds true_false,choice"
-        )
-    else:
-        kinds = list(options.kinds)
+    """The kinds asked at a level: those of the options, or all that it allows."""
+    kinds = [kind for kind in KINDS if not unfit(asker, level, kind)] if options.kinds is None else list(options.kinds)
+    if options.kinds is not None and "short_answer" in kinds and (reason := several(asker, level)):
+        raise UserError(f"{reason}; write --kinds true_false,choice")
     if options.short_answers == "finest" and level is not asker.source.finest:
         kinds = [kind for kind in kinds if kind != "short_answer"]
     return kinds
+
+
+def left_out(asker: Asker, options: FgbmkOptions) -> list[str]:
+    """Why kinds that nobody chose are not asked, one text for each."""
+    if options.kinds is not None:
+        return ["short_answers is finest, and the finest level is not asked about"]
+    reasons = (unfit(asker, level, kind) for level in levels(asker, options) for kind in KINDS)
+    return [reason for reason in reasons if reason]
+
+
+def unfit(asker: Asker, level: Level, kind: str) -> str:
+    return (kind == "short_answer" and several(asker, level)) or asker.too_few(kind, level)
+
+
+def several(asker: Asker, level: Level) -> str:
+    source = asker.source
+    if not (source.multi_label and level is source.finest):
+        return ""
+    return f"a short answer names one label, and an image of {source.name} may bear several of level {level.name}"
 
 
 def rows(asker: Asker, kept: Collection[str] | None, level: Level, kind: str) -> Iterator[dict]:
