@@ -11,6 +11,7 @@ from data_builders.files import write_json
 
 from .compare import print_comparison, print_scores
 from .engine import evaluate
+from .features.command import add_features, add_friedman
 from .ledger import read_run
 from .predictions import check_judged, is_judged, load_questions, read_predictions, read_rows
 from .protocols import Answerer
@@ -107,6 +108,8 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folder with scores.json")
     compare.add_argument("--out", type=Path, required=True, help="report file (HTML)")
     compare.set_defaults(do=command_compare)
+    add_features(commands)
+    add_friedman(commands)
     return main
 
 

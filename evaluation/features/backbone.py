@@ -131,10 +131,11 @@ def find_norm(module: nn.Module) -> nn.Module | None:
     """The norm that follows the last block; None where there is none (or a pooling head has it)."""
     blocks = set(map(id, find_blocks(module)))
     for name, candidate in module.named_modules():
+        if name.split(".")[-1] not in NORM_NAMES or "pooler" in name or "head" in name:
+            continue
         inside = any(id(part) in blocks for part in _ancestors(module, name))
-        if name.split(".")[-1] in NORM_NAMES and not inside and "pooler" not in name and "head" not in name:
-            if not isinstance(candidate, nn.Identity):
-                return candidate
+        if not inside and not isinstance(candidate, nn.Identity):
+            return candidate
     return None
 
 

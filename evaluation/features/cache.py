@@ -33,6 +33,10 @@ class FeatureTable:
     def __getitem__(self, which: object) -> np.ndarray:
         return np.asarray(self._rows[self._places[which]])
 
+    def at(self, which: np.ndarray) -> "FeatureTable":
+        """A part of the pictures, without copying features."""
+        return FeatureTable(self._rows, self._places[which])
+
     def vector(self, number: int) -> "VectorTable":
         """One of the K vectors, [N, F]."""
         return VectorTable(self, number)

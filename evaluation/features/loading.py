@@ -292,12 +292,15 @@ def quiet():
     """transformers' own notes (which image processor stands in for which) tell the user nothing here."""
     from transformers.utils import logging
 
-    level = logging.get_verbosity()
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def first_line(error: Exception) -> str:

@@ -51,7 +51,7 @@ class ImageTransform:
 
 
 def dinov2_transform(size: int = 224) -> ImageTransform:
-    """DINOv2's evaluation view, which FG-BMK gives every model: shortest edge 256 bicubic, centre 224, ImageNet mean."""
+    """DINOv2's evaluation view, FG-BMK's for every model: shortest edge 256 bicubic, centre 224, ImageNet's mean."""
     return ImageTransform(size, round(size * 256 / 224), True, "bicubic", IMAGENET_MEAN, IMAGENET_STD)
 
 

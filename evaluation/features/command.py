@@ -1,0 +1,252 @@
+"""`python -m evaluation features`: measure a vision encoder's features on data sets; `friedman`: compare models."""
+
+import argparse
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_builders.errors import UserError
+from data_builders.files import atomic_write, read_json, write_json, write_jsonl
+from data_builders.sources import SOURCE_NAMES, load_source
+
+from ..compare import print_scores
+
+MEASURES = ("probe", "knn", "retrieval", "robustness")
+
+
+def add_features(commands: argparse._SubParsersAction) -> None:
+    one = commands.add_parser("features", help="measure a vision encoder's features: probe, kNN, retrieval, PGD")
+    one.add_argument("--model", required=True, help="folder, hub id, or preset (--model list shows them)")
+    one.add_argument("--source", nargs="+", metavar="SOURCE", help=f"data sets: {', '.join(SOURCE_NAMES)}")
+    one.add_argument("--root", type=Path, nargs="+", help="their folders, in the same order")
+    one.add_argument("--out", type=Path, help="folder for features.json")
+    one.add_argument("--level", help="label pictures at this level of names (default: the finest)")
+    one.add_argument(
+        "--measure", default="probe,knn,retrieval", help=f"of {','.join(MEASURES)} (default: all but the last)"
+    )
+    one.add_argument("--protocol", default="default", help="probe protocols: default,fgbmk,dinov2 (default: default)")
+    one.add_argument("--part", choices=("encoder", "projector"), help="of an LVLM: before or after its projector")
+    one.add_argument("--view", choices=("own", "dinov2"), help="the model's own image transform, or FG-BMK's")
+    one.add_argument("--image-size", type=int, help="pixels, square (default: the model's own)")
+    one.add_argument(
+        "--raw-blocks", action="store_true", help="do not apply the final norm to block outputs (as FG-BMK)"
+    )
+    one.add_argument("--gallery", choices=("train", "test"), default="train", help="retrieve from (default: train)")
+    one.add_argument("--attack-images", type=int, help="attack only this many test pictures, drawn (default: all)")
+    one.add_argument("--cache", type=Path, help="folder of cached features (default: OUT/cache)")
+    one.add_argument("--batch-size", type=int, default=32, help="pictures encoded at once (default: 32)")
+    one.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
+    one.add_argument("--name", help="how tables call this model (default: --model)")
+    one.add_argument("--seed", type=int, default=0, help="of the validation draw and the heads (default: 0)")
+    one.set_defaults(do=command_features)
+
+
+def add_friedman(commands: argparse._SubParsersAction) -> None:
+    one = commands.add_parser("friedman", help="do models differ over data sets: Friedman, Nemenyi, CD diagram")
+    one.add_argument(
+        "tables", type=Path, nargs="+", metavar="OUT", help="folders with features.json, or one .csv table"
+    )
+    one.add_argument("--measure", default="probe", choices=MEASURES[:3], help="which number (default: probe)")
+    one.add_argument("--rule", help="which of its rules (default: the task's first)")
+    one.add_argument("--alpha", type=float, default=0.05, help="level of the critical distance (default: 0.05)")
+    one.add_argument("--out", type=Path, help="write NAME.svg (diagram) and NAME.json beside it")
+    one.set_defaults(do=command_friedman)
+
+
+def command_features(arguments: argparse.Namespace) -> None:
+    from .presets import PRESETS, describe_presets, load_preset
+
+    if arguments.model == "list":
+        print(describe_presets())
+        return
+    sources, roots = arguments.source or [], arguments.root or []
+    if not sources or len(sources) != len(roots) or arguments.out is None:
+        raise UserError(
+            "give --source, as many --root, and --out: --source cub --root data/CUB_200_2011 --out runs/dinov2"
+        )
+    measures, protocols = choose(arguments.measure, MEASURES, "--measure"), _protocols(arguments.protocol)
+    for option in ("image_size", "attack_images", "batch_size"):
+        if (value := getattr(arguments, option)) is not None and value < 1:
+            raise UserError(f"--{option.replace('_', '-')} is {value}; write 1 or more")
+
+    from .cache import FeatureCache
+    from .labelled import labelled, union
+    from .loading import load_featurizer
+
+    sets = [
+        labelled(load_source(name, root), arguments.level, arguments.seed)
+        for name, root in zip(sources, roots, strict=True)
+    ]
+    if len({data.name for data in sets}) < len(sets):
+        raise UserError(f"--source names a data set twice: {' '.join(sources)}")
+    options = {key: getattr(arguments, key) for key in ("part", "view", "image_size", "device", "name")}
+    options = {key: value for key, value in options.items() if value is not None}
+    if arguments.raw_blocks:
+        options["final_norm"] = False
+    load = load_preset if arguments.model in PRESETS else load_featurizer
+    featurizer = load(arguments.model, **options)
+    cache = FeatureCache(arguments.cache or arguments.out / "cache", featurizer, arguments.batch_size)
+    results = measure_all(cache, sets, union, measures, protocols, arguments)
+    write_results(arguments.out, featurizer, results, arguments)
+    print_scores([one.score for one in results.values()])
+    print(f"scores in {arguments.out / 'features.json'}")
+
+
+def measure_all(cache, sets, union, measures: Sequence[str], protocols: dict, arguments: argparse.Namespace) -> dict:
+    """Task name -> `Measured`, in the order asked for."""
+    from . import measures as how
+    from .robustness import ATTACKS
+
+    results, probed = {}, {}
+    options = {"seed": arguments.seed, "device": cache.featurizer.device}
+    for data in sets:
+        found = []
+        if "probe" in measures or "robustness" in measures or len(sets) > 1:
+            probed[data.name] = {name: how.run_probe(cache, data, one, **options) for name, one in protocols.items()}
+        if "probe" in measures:
+            found.append(how.probe_scores(data, probed[data.name]))
+        if "knn" in measures:
+            found.append(how.neighbour_scores(cache, data))
+        if "retrieval" in measures:
+            found.append(how.retrieval_scores(cache, data, arguments.gallery))
+        if "robustness" in measures:
+            head = next(iter(probed[data.name].values())).chosen()
+            attacks = [ATTACKS["default"]] + [ATTACKS["fgbmk"]] * ("fgbmk" in protocols)
+            found.append(
+                how.robustness_scores(
+                    cache.featurizer, data, head, attacks,
+                    images=arguments.attack_images, batch=arguments.batch_size, seed=arguments.seed,
+                )
+            )  # fmt: skip
+        for one in found:
+            results[one.score.task] = one
+            if one.values is not None:
+                rows = zip(data.test_names, data.test_labels, one.values, strict=True)
+                write_jsonl(
+                    arguments.out / "items" / (one.score.task.replace("/", "__") + ".jsonl"),
+                    (
+                        {"image": name, "label": data.classes[label], "value": float(value)}
+                        for name, label, value in rows
+                    ),
+                )
+    if len(sets) > 1 and "probe" in measures:
+        name, protocol = next(iter(protocols.items()))
+        multiple = how.run_probe(cache, union(sets), protocol, **options)
+        one = how.meta_class_scores(sets, [probed[data.name][name] for data in sets], multiple, name)
+        results[one.score.task] = one
+    return results
+
+
+def write_results(out: Path, featurizer, results: dict, arguments: argparse.Namespace) -> None:
+    """<out>/features.json; tasks measured by an earlier call with the same model stay."""
+    path = out / "features.json"
+    entry = {
+        "model": featurizer.name,
+        "model_hash": featurizer.model_hash,
+        "settings": featurizer.settings,
+        "seed": arguments.seed,
+        "tasks": {},
+        "details": {},
+    }
+    if path.is_file():
+        known = read_json(path)
+        same = isinstance(known, dict) and all(
+            known.get(key) == _plain(entry[key]) for key in ("model_hash", "settings", "seed")
+        )
+        if same:
+            entry["tasks"], entry["details"] = known["tasks"], known["details"]
+        else:
+            raise UserError(f"{path} holds another model's scores (or other settings); choose another --out")
+    for name, one in results.items():
+        entry["tasks"][name], entry["details"][name] = one.score.to_json(), one.details
+    write_json(path, entry)
+
+
+def command_friedman(arguments: argparse.Namespace) -> None:
+    from .friedman import compare_models
+    from .friedman_diagram import diagram
+
+    if not 0 < arguments.alpha < 1:
+        raise UserError(f"--alpha is {arguments.alpha:g}; write a number between 0 and 1, usually 0.05")
+    first = arguments.tables[0]
+    if len(arguments.tables) == 1 and first.suffix == ".csv":
+        models, data_sets, values = read_table(first)
+    else:
+        models, data_sets, values = collect(arguments.tables, arguments.measure, arguments.rule)
+    found = compare_models(values, models, data_sets, arguments.alpha)
+    for name, rank in sorted(zip(found.models, found.average_ranks, strict=True), key=lambda pair: pair[1]):
+        print(f"{rank:6.2f}  {name}")
+    p = "not defined" if found.p_value is None or found.p_value != found.p_value else f"{found.p_value:.3g}"
+    print(f"Friedman p {p}, Nemenyi critical distance {found.critical_distance:.4f}, n = {len(data_sets)} data sets")
+    if arguments.out:
+        with atomic_write(arguments.out.with_suffix(".svg")) as file:
+            file.write(diagram(found))
+        write_json(arguments.out.with_suffix(".json"), found.to_json())
+        print(f"diagram: {arguments.out.with_suffix('.svg')}")
+
+
+def collect(folders: Sequence[Path], measure: str, rule: str | None) -> tuple[list[str], list[str], list[list[float]]]:
+    """(models, data sets, values [data set][model]) from features.json files. UserError names what is missing."""
+    columns: dict[str, dict[str, float]] = {}
+    for folder in folders:
+        path = folder / "features.json" if folder.is_dir() else folder
+        entry = read_json(path)
+        if not isinstance(entry, dict) or not isinstance(entry.get("tasks"), dict):
+            raise UserError(f"{path} holds no feature scores; it must be written by `python -m evaluation features`")
+        if entry["model"] in columns:
+            raise UserError(f"two folders call their model {entry['model']!r}; name them apart with --name")
+        column = columns.setdefault(entry["model"], {})
+        for name, task in entry["tasks"].items():
+            if name.endswith(f"/{measure}"):
+                wanted = rule or task["primary"]
+                scores = [one["value"] for one in task["scores"] if one["rule"] == wanted]
+                if not scores:
+                    raise UserError(f"{path}: {name} has no rule {wanted!r}")
+                column[name.split("/")[1]] = scores[0]
+    data_sets = list(dict.fromkeys(name for column in columns.values() for name in column))
+    for model, column in columns.items():
+        if absent := [name for name in data_sets if name not in column]:
+            raise UserError(f"{model} has no {measure} score on {', '.join(absent)}; every model needs every data set")
+    return list(columns), data_sets, [[column[name] for column in columns.values()] for name in data_sets]
+
+
+def read_table(path: Path) -> tuple[list[str], list[str], list[list[float]]]:
+    """A csv: first line "data set,model,model,...", then a line a data set. UserError names the line."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
+    except (FileNotFoundError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as a table ({error})") from None
+    if not lines:
+        raise UserError(f"{path} is empty")
+    models, values = [name.strip() for name in lines[0][1:]], []
+    for number, row in enumerate(lines[1:], 2):
+        if len(row) != len(lines[0]):
+            raise UserError(f"{path}, line {number}: {len(row)} cells, the first line has {len(lines[0])}")
+        try:
+            values.append([float(cell) for cell in row[1:]])
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: {error}") from None
+    return models, [row[0].strip() for row in lines[1:]], values
+
+
+def choose(text: str, known: Sequence[str], option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or (wrong := [name for name in names if name not in known]):
+        raise UserError(
+            f"{option} is {text!r}; choose from {', '.join(known)}" + (f" (not {wrong[0]})" if names else "")
+        )
+    return list(dict.fromkeys(names))
+
+
+def _protocols(text: str) -> dict:
+    from .probe import PROTOCOLS
+
+    return {name: PROTOCOLS[name] for name in choose(text, tuple(PROTOCOLS), "--protocol")}
+
+
+def _plain(value: object) -> object:
+    """As JSON gives it back: tuples become lists."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,91 @@
+"""A data set as this track sees it: pictures with class numbers, and which training pictures choose the head."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_builders.chance import address_hash
+from data_builders.errors import UserError
+from data_builders.sources import Source
+
+VALIDATION_SHARE = 0.2  # of each class's training pictures, where the data set has no validation split of its own
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Training pictures come first where `validation` says which of them choose the head."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: tuple[Path, ...]
+    train_labels: np.ndarray
+    validation: np.ndarray  # bool, of the training pictures
+    test: tuple[Path, ...]
+    test_names: tuple[str, ...]  # as in the source, for files people read
+    test_labels: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def labelled(source: Source, level: str | None = None, seed: int = 0) -> Labelled:
+    """The data set at one level of names. UserError: several labels a picture, no training or no test pictures."""
+    chosen = source.level(level)
+    if source.multi_label and chosen is source.finest:
+        raise UserError(f"{source.name}'s pictures bear several labels each; these measures know one. Add --level")
+    train, test = source.split("trainval"), source.split("test")
+    classes = sorted({source.label(row, chosen) for row in (*train, *test)})
+    if len(classes) < 2:
+        raise UserError(f"{source.name} at {source.root} has the one class {classes[0]!r} at level {chosen.name}")
+    number = {label: place for place, label in enumerate(classes)}
+    labels = np.array([number[source.label(row, chosen)] for row in train])
+    official = np.array([row.split == "val" for row in train])
+    if official.any() and not official.all():
+        validation, how = official, f"heads are chosen on the official validation split ({official.sum():,} pictures)"
+    else:
+        validation = draw_validation([row.image for row in train], labels, seed)
+        how = f"heads are chosen on {validation.sum():,} of the {len(labels):,} training pictures, drawn by class"
+    unseen = sorted(set(range(len(classes))) - set(labels.tolist()))
+    notes = [how]
+    if unseen:
+        notes.append(f"{len(unseen)} of {len(classes)} classes have no training picture; their test pictures are wrong")
+    return Labelled(
+        name=source.name if chosen is source.finest else f"{source.name}_{chosen.name}",
+        classes=tuple(classes),
+        train=tuple(source.root / row.image for row in train),
+        train_labels=labels,
+        validation=validation,
+        test=tuple(source.root / row.image for row in test),
+        test_names=tuple(row.image for row in test),
+        test_labels=np.array([number[source.label(row, chosen)] for row in test]),
+        notes=tuple(notes),
+    )
+
+
+def draw_validation(images: Sequence[str], labels: Sequence[int], seed: int) -> np.ndarray:
+    """Which pictures choose: a fifth of each class, at least one where there are two. Each draw has its address."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for place, label in enumerate(labels):
+        members[int(label)].append(place)
+    chosen = np.zeros(len(images), bool)
+    for places in members.values():
+        count = max(1, round(VALIDATION_SHARE * len(places))) if len(places) > 1 else 0
+        order = sorted(places, key=lambda place: address_hash(seed, "probe validation", images[place]))
+        chosen[order[:count]] = True
+    return chosen
+
+
+def union(sets: Sequence[Labelled]) -> Labelled:
+    """All data sets as one: one head over the union of their classes (FG-BMK's "multiple"). Names are kept apart."""
+    offsets = np.cumsum([0, *(len(one.classes) for one in sets)])
+    return Labelled(
+        name="+".join(one.name for one in sets),
+        classes=tuple(f"{one.name}: {label}" for one in sets for label in one.classes),
+        train=tuple(path for one in sets for path in one.train),
+        train_labels=np.concatenate([one.train_labels + start for one, start in zip(sets, offsets, strict=False)]),
+        validation=np.concatenate([one.validation for one in sets]),
+        test=tuple(path for one in sets for path in one.test),
+        test_names=tuple(f"{one.name}/{name}" for one in sets for name in one.test_names),
+        test_labels=np.concatenate([one.test_labels + start for one, start in zip(sets, offsets, strict=False)]),
+    )

@@ -1,0 +1,8 @@
+PRESETS = {}
+
+
+def describe_presets():
+    return ""
+
+
+def load_preset(*a, **k): ...
