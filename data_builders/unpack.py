@@ -150,11 +150,12 @@ def from_parquet(files: dict[str, list[Path]]) -> Iterator[Packed]:
     import pyarrow
     import pyarrow.parquet as parquet
 
+    columns = ["img", "fine_label", "coarse_label"]
     for split, paths in files.items():
         for path in paths:
             number = 0
             try:
-                for batch in parquet.ParquetFile(path).iter_batches(1000, ["img", "fine_label", "coarse_label"]):
+                for batch in parquet.ParquetFile(path).iter_batches(batch_size=1000, columns=columns):
                     for row in batch.to_pylist():
                         number += 1
                         place, data = f"{path}, row {number}", (row["img"] or {}).get("bytes")

@@ -110,8 +110,11 @@ def blocks(path: Path, attributes: int) -> Iterator[np.ndarray]:
 def parse(block: bytes, attributes: int, path: str, first: int) -> np.ndarray:
     lines = block.count(b"\n") + (not block.endswith(b"\n"))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns, and stops, where a value is no number
-        numbers = np.fromstring(block, sep=" ")
+        warnings.simplefilter("error")  # where a value is no number, older versions of numpy only warn
+        try:
+            numbers = np.fromstring(block, sep=" ")
+        except (ValueError, DeprecationWarning):
+            numbers = np.empty(0)
     if numbers.size == COLUMNS * lines:
         table = numbers.reshape(lines, COLUMNS)[:, :4]
         whole = table.astype(np.int64)

@@ -29,20 +29,23 @@ LEVELS = (
 
 
 def read(root: Path) -> Source:
-    """Levels type > category; boxes where they are listed; attributes with the fine annotation."""
-    lead = "Img/" if (root / "Img" / "img").is_dir() else ""
+    """Levels type > category; boxes where they are listed; attributes with the fine annotation.
+
+    The source's root is the folder that holds img/, as the lists and FG-BMK write the paths.
+    """
     values: dict[str, tuple[str, ...]] = {}
     if (root / "Anno_fine").is_dir():
         place = root / "Anno_fine"
         fine = Fine(place)
-        rows, values = list(fine.rows(lead)), fine.values
+        rows, values = list(fine.rows()), fine.values
     else:
         place = next((root / name for name in ("Anno_coarse", "Anno") if (root / name).is_dir()), None)
         if place is None:
             raise UserError(f"{root} has no folder Anno_fine, Anno_coarse or Anno; DeepFashion holds {ABOUT.layout}")
-        rows = list(coarse_rows(root, place, lead))
-    images = check_images("DeepFashion", root, rows, place)
-    return Source("deepfashion", root, images, LEVELS, meta="clothes", attribute_values=values)
+        rows = list(coarse_rows(root, place))
+    top = root / "Img" if (root / "Img" / "img").is_dir() else root
+    images = check_images("DeepFashion", top, rows, place)
+    return Source("deepfashion", top, images, LEVELS, meta="clothes", attribute_values=values)
 
 
 def entries(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
@@ -90,7 +93,7 @@ def box_of(corners: list[str], place: str) -> Box:
     return left, top, right - left, bottom - top
 
 
-def coarse_rows(root: Path, folder: Path, lead: str) -> Iterator[LabelledImage]:
+def coarse_rows(root: Path, folder: Path) -> Iterator[LabelledImage]:
     """All benchmark images by list_category_img.txt, list_bbox.txt and the official partition."""
     categories, listed = Categories(folder), folder / "list_category_img.txt"
     partition = root / "Eval" / "list_eval_partition.txt"
@@ -106,7 +109,7 @@ def coarse_rows(root: Path, folder: Path, lead: str) -> Iterator[LabelledImage]:
             raise UserError(f"{partition}: {image} has split {splits.get(image)!r}, not train, val or test")
         if boxes and image not in boxes:
             raise UserError(f"{folder / 'list_bbox.txt'} has no line for {image}")
-        yield LabelledImage(lead + image, name, splits[image], parents, nothing, boxes.get(image))
+        yield LabelledImage(image, name, splits[image], parents, nothing, boxes.get(image))
 
 
 class Fine:
@@ -122,7 +125,7 @@ class Fine:
         self.values = {group: tuple(value for g, value in self.attributes if g == group) for group in groups}
         self.known: dict[str, dict[str, str]] = {}  # line of an attribute list -> attributes, shared by equal images
 
-    def rows(self, lead: str) -> Iterator[LabelledImage]:
+    def rows(self) -> Iterator[LabelledImage]:
         for split in ("train", "val", "test"):
             images = [line for _, line in numbered_lines(self.folder / f"{split}.txt")]
             labels = self.beside(f"{split}_cate.txt", len(images))
@@ -136,7 +139,7 @@ class Fine:
                     number, corners = boxes[index]
                     box = box_of(corners.split(), f"{self.folder / f'{split}_bbox.txt'}, line {number}")
                 attributes = self.read_attributes(*given[index], split) if given else {}
-                yield LabelledImage(lead + image, name, split, parents, attributes, box)
+                yield LabelledImage(image, name, split, parents, attributes, box)
 
     def beside(self, file: str, images: int, needed: bool = True) -> list[tuple[int, str]]:
         path = self.folder / file

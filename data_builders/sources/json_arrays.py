@@ -12,6 +12,7 @@ CHUNK = 1 << 22  # characters read at once
 LONGEST = 1 << 24  # of one element; where none ends after that many characters, the file is at fault
 
 BETWEEN = re.compile(r"[\s,:]*")
+AFTER = re.compile(r"[\s,\]}]")
 
 
 class Text:
@@ -66,8 +67,8 @@ class Text:
                     ) from None
                 self.more()
                 continue
-            # A number at the window's end may go on behind it.
-            if end == len(self.window) and not self.ended and self.window[end - 1] not in '}]"':
+            # A number may go on behind the window's end, where what was found of it is one already ("1.5" of "1.5e3").
+            if self.window[end - 1] not in '}]"' and not AFTER.match(self.window, end):
                 self.more()
                 continue
             self.place = end

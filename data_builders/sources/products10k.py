@@ -47,7 +47,7 @@ def read(root: Path) -> Source:
             rows.append(LabelledImage(f"{split}/{row['name']}", name, split, parents, nothing))
     images = check_images("Products-10K", root, rows, root / "train.csv")
     levels = (Level("group", "product group", "product groups"), Level("category", "product", "products"))
-    return Source("products10k", root, images, levels, meta="product")
+    return Source("products10k", root, images, levels)
 
 
 def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:

@@ -40,7 +40,7 @@ def read(root: Path) -> Source:
             raise UserError(f"{place}: {image} has no concept in SkinCon's annotations; remove the line")
         rows.append(LabelledImage(image, ", ".join(labels), split, labels=labels))
     images = check_images("SkinCon", root, rows, root / "train.csv")
-    return Source("skincon", root, images, (Level("concept", "skin concept", "skin concepts"),), meta="skin")
+    return Source("skincon", root, images, (Level("concept", "clinical concept", "clinical concepts"),), meta="skin")
 
 
 def read_concepts(root: Path) -> dict[str, tuple[str, ...]]:
