@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from data_builders.general import images as image_module
 from data_builders.general.benchmark import Official
 from data_builders.general.command import BENCHMARK_NAMES, find_benchmark
 from data_builders.general.images import ImageStore, Picture, picture_suffix
+from data_builders.general.mathvista import hint_of, query_of
 from data_builders.general.parquet import read_rows
 from evaluation.readers import read_questions
 
@@ -260,6 +262,27 @@ def test_evaluation_reads_the_questions_and_finds_their_pictures(originals, name
             assert "\nChoices:\n(A) " in item.question
 
 
+def test_the_query_of_mathvista_is_hint_question_unit_and_choices():
+    hint = hint_of("free_form", "float", 2, "here")
+    assert hint == (
+        "Hint: Please answer the question requiring a floating-point number with two decimal places and provide the "
+        "final value, e.g., 1.23, 1.34, 1.45, at the end."
+    )
+    assert query_of("Hint: h", "How long?", "cm", []) == "Hint: h\nQuestion: How long? (Unit: cm)"
+    assert query_of("Hint: h", "Which?", None, ["x", "y"]) == "Hint: h\nQuestion: Which?\nChoices:\n(A) x\n(B) y"
+    with pytest.raises(UserError, match="here: question_type 'free_form', answer_type 'float', precision 3"):
+        hint_of("free_form", "float", 3, "here")
+
+
+def test_mathvistas_own_query_is_taken_where_there_is_one(originals, tmp_path):
+    root = shutil.copytree(originals["mathvista"][0], tmp_path / "mathvista")
+    (root / "data" / "query.json").write_text(json.dumps({"2": "Hint: another\nQuestion: as published"}))
+    general("mathvista", root, tmp_path / "out")
+    expected = [row["question"] for row in rows_of(originals["mathvista"][1], "mathvista")]
+    expected[1] = "Hint: another\nQuestion: as published"
+    assert [row["question"] for row in rows_of(tmp_path / "out", "mathvista")] == expected
+
+
 @pytest.mark.parametrize("name", BENCHMARK_NAMES)
 def test_the_manifest_is_written_last_and_tells_what_was_found(originals, name, monkeypatch, tmp_path):
     root, out = originals[name]
@@ -412,6 +435,17 @@ def test_ai2d_needs_the_list_of_its_test_images_and_leaves_the_others_out(origin
         general("ai2d", root, tmp_path / "out")
 
 
+def test_ai2d_answers_are_the_letters_of_the_right_options(originals):
+    root, out = originals["ai2d"]
+    letters = set()
+    for row in rows_of(out, "ai2d"):
+        number = row["question_id"].split(".")[0]
+        about = read_json(root / "ai2d" / "questions" / f"{number}.png.json")["questions"][row["parts"]["question"]]
+        assert row["options"][ord(row["answer"]) - ord("A")] == about["answerTexts"][about["correctAnswer"]]
+        letters.add(row["answer"])
+    assert len(letters) > 1
+
+
 def test_ai2d_letters_stand_in_the_place_of_the_words_and_nowhere_else(originals):
     root, out = originals["ai2d"]
     for row in rows_of(out, "ai2d"):
@@ -478,12 +512,10 @@ def noise(seed, side=40, kind="PNG"):
     return stream.getvalue()
 
 
-def bomb():
-    """A png whose header says 30,000 x 30,000."""
+def bomb(side):
+    """A small png whose header says that it is large."""
     data = bytearray(noise(0))
-    data[16:24] = (30_000).to_bytes(4, "big") * 2
-    import zlib
-
+    data[16:24] = side.to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     return bytes(data)
 
@@ -493,7 +525,8 @@ BROKEN = [
     (noise(0, kind="JPEG")[:-300], "the image cannot be read"),
     (b"", "the image is empty"),
     (b"<html>not found</html>", "not an image"),
-    (bomb(), "more than 144,000,000 pixels"),
+    (bomb(30_000), "more than 144,000,000 pixels"),
+    (bomb(12_001), "more than 144,000,000 pixels"),
     (None, "does not hold it"),
 ]
 
@@ -623,10 +656,17 @@ def test_a_folder_that_holds_something_else_is_left_alone(originals, tmp_path):
     with pytest.raises(UserError, match="is not empty"):
         general("pope", originals["pope"][0], tmp_path / "out")
     assert (folder / "questions.jsonl").read_text() == "mine\n"
-    (folder / "questions.jsonl").unlink()
-    (folder / ".building.json").write_text('{"root": "elsewhere"}')
+
+
+def test_a_half_built_folder_is_not_filled_up_from_another_root(originals, tmp_path):
+    first = shutil.copytree(originals["pope"][0], tmp_path / "first")
+    (first / "val2014" / "COCO_val2014_000000000003.jpg").write_bytes(b"")
+    with pytest.raises(UserError, match="empty"):
+        general("pope", first, tmp_path / "out")
     with pytest.raises(UserError, match="unfinished build from another root"):
         general("pope", originals["pope"][0], tmp_path / "out")
+    shutil.copy(originals["pope"][0] / "val2014" / "COCO_val2014_000000000003.jpg", first / "val2014")
+    assert general("pope", first, tmp_path / "out")["images"] == 5
 
 
 def shades(folder, names):
