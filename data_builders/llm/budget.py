@@ -31,9 +31,12 @@ class Budget:
         with self._lock:
             self.tokens += count
 
+    @property
+    def used(self) -> str:
+        return f"{self.requests:,} requests, {self.tokens:,} tokens"
+
     def _message(self, what: str, most: int, option: str) -> str:
         return (
-            f"the budget of {most:,} {what} is used up "
-            f"({self.requests:,} requests, {self.tokens:,} tokens in this run). "
-            f"Every answer is kept: the same command with a larger {option} goes on from there"
+            f"the budget of {most:,} {what} is used up. Every answer is kept: the same command with a larger {option} "
+            "goes on from there"
         )

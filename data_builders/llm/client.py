@@ -107,19 +107,27 @@ class Client:
                 f"{self.cache.path(key)}: {error}; delete the file and the request is asked again"
             ) from None
 
-    def each(self, function: Callable[[Item], Result], items: Iterable[Item], what: str) -> Iterator[Result]:
+    def each(
+        self, function: Callable[[Item], Result], items: Iterable[Item], what: str, unit: str = "categories"
+    ) -> Iterator[Result]:
         """`function` of each item, in order, several at a time, with a progress bar. UserError as from `ask`."""
-        items, finished = list(items), 0
+        items, finished = list(items), []
         self.stop.clear()
-        results = in_order(function, items, self.endpoint.concurrency, self.stop, 2 * self.endpoint.timeout_seconds)
+
+        def counted(item: Item) -> Result:
+            result = function(item)
+            finished.append(True)
+            return result
+
+        results = in_order(counted, items, self.endpoint.concurrency, self.stop, 2 * self.endpoint.timeout_seconds)
         try:
-            with progress(f"{what} by {self.endpoint.model}", "categories", len(items)) as advance:
+            with progress(f"{what} by {self.endpoint.model}", unit, len(items)) as advance:
                 for result in results:
-                    finished += 1
                     advance(1)
                     yield result
         except BudgetSpent as error:
-            raise BudgetSpent(f"{error}. {finished} of {len(items)} categories are finished") from None
+            done = f"this run sent {self.budget.used}; {len(finished)} of {len(items)} {unit} are finished"
+            raise BudgetSpent(f"{error} ({done})") from None
 
     def _obtain(
         self, key: str, messages: list[Message], settings: dict, schema: type[BaseModel] | None, check: Check | None

@@ -109,12 +109,8 @@ def for_each(function: Callable, subjects: list[Subject], client: Client | None,
     try:
         yield from client.each(function, subjects, what)
     finally:
-        budget = client.budget
-        print(
-            f"{client.endpoint.model}: {budget.requests:,} requests sent ({budget.tokens:,} tokens), "
-            f"{client.cached:,} answers from {client.cache.folder}",
-            file=sys.stderr,
-        )
+        kept = f"{client.cached:,} answers from {client.cache.folder}"
+        print(f"{client.endpoint.model}: {client.budget.used} sent, {kept}", file=sys.stderr)
 
 
 def rows_of(source: Source, options: OpenWorldOptions, pairs: dict[str, dict]) -> Iterable[dict]:
