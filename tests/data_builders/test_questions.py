@@ -1,42 +1,18 @@
-import json
-import re
 from collections import Counter, defaultdict
 
 import pytest
-from small_sources import make_cub, make_grocery
+from question_texts import asked_label, options_of, pairs
+from small_sources import make_cub, picture
 
+from data_builders.asking import question_words
 from data_builders.build import build
 from data_builders.errors import UserError
-from data_builders.files import read_jsonl
 from data_builders.records import read_rows
-from data_builders.sources import load_source
-
-TRACK = "FG-BMK/human-oriented/hierarchical_granularity_recognition"
-
-
-def options_of(question: str) -> list[str]:
-    return re.findall(r'"([^"]*)"', question)
-
-
-def asked_label(question: str) -> str:
-    """The label of a true/false question."""
-    found = re.search(
-        r"(?: known as| photo a| shown a|^Is the \w+ of the \w+) (.+)\? Answer with yes or no\.$", question
-    )
-    assert found, question
-    return found[1]
+from data_builders.sources import LabelledImage, Level, Source, load_source
 
 
 def rows(folder):
     return list(read_rows(folder))
-
-
-def pairs(row):
-    turns = row["conversations"]
-    return [
-        (human["value"].removeprefix("<image>\n"), gpt["value"])
-        for human, gpt in zip(turns[::2], turns[1::2], strict=True)
-    ]
 
 
 @pytest.fixture
@@ -112,20 +88,8 @@ def test_choice_lists_four_with_siblings_first_and_the_gold_anywhere(tmp_path, c
     assert set(places) == {0, 1, 2, 3}
 
 
-def test_distractors_do_not_contain_the_right_name_where_others_are_left(tmp_path):
-    root = make_grocery(tmp_path / "grocery")
-    build("fgbmk", root=root, out=tmp_path / "out", options={"source": "grocery", "kinds": "choice"})
-    path = tmp_path / "out" / TRACK / "grocery/category/category_question_choice.jsonl"
-    milk = [row for row in read_jsonl(path) if row["class"] == "milk"]
-    held = [[option for option in options_of(row["text"]) if "milk" in option and option != "milk"] for row in milk]
-    # Of apple, oat milk, soy milk and lemon only two do not hold "milk".
-    assert [len(one) for one in held] == [1]
-
-
 def test_too_few_labels_for_a_choice_is_said_before_anything_is_written(tmp_path):
     for name in ("crow", "wren"):
-        from small_sources import picture
-
         picture(tmp_path / "tree" / name / "a.jpg")
     with pytest.raises(UserError, match="need 4 labels; folder has 2"):
         build("questions", root=tmp_path / "tree", out=tmp_path / "out", options={"source": "folder"})
@@ -137,77 +101,43 @@ def test_captions_name_the_category_with_the_right_article(cub, tmp_path):
     assert all("an aves." in row["conversations"][1]["value"] for row in rows(tmp_path / "out"))
 
 
-def test_benchmark_files_hold_test_images_only_and_training_sets_none_of_them(cub, tmp_path):
-    build("fgbmk", root=cub, out=tmp_path / "bench", options={"source": "cub"})
-    build("questions", root=cub, out=tmp_path / "train", options={"source": "cub"})
-    asked = {row["image"] for path in (tmp_path / "bench").rglob("*.jsonl") for row in read_jsonl(path)}
-    assert len(asked) == 14
-    assert asked.isdisjoint(row["image"] for row in rows(tmp_path / "train"))
+def statements(row):
+    """(asked label, answer) of a row's true/false questions, with the whole question."""
+    return [(asked_label(question), answer, question) for question, answer in pairs(row) if answer in ("yes", "no")]
 
 
-def test_two_data_sets_share_one_benchmark_folder(cub, tmp_path):
-    grocery, out = make_grocery(tmp_path / "grocery"), tmp_path / "bench"
-    build("fgbmk", root=cub, out=out, options={"source": "cub", "dataset": "small"})
-    build("fgbmk", root=grocery, out=out, options={"source": "grocery"})
-    roots = json.loads((out / "FG-BMK/images.json").read_text())
-    assert set(roots) == {"small", "grocery"}
-    row = next(read_jsonl(out / TRACK / "grocery/product/product_question_short_answer.jsonl"))
-    assert (out / "FG-BMK" / roots["grocery"] / row["image"]).is_file()
+@pytest.mark.parametrize(("per_kind", "wordings"), [(2, 4), (3, 4), (4, 4), (7, 10), (10, 10)])
+def test_several_true_false_questions_of_an_image_are_not_all_answered_alike(cub, tmp_path, per_kind, wordings):
+    options = {"source": "cub", "kinds": "true_false", "levels": "species"}
+    build("questions", root=cub, out=tmp_path / "out", options={**options, "per_kind": per_kind, "wordings": wordings})
+    for row in rows(tmp_path / "out"):
+        asked = statements(row)
+        assert len(asked) == per_kind
+        assert {answer for _, answer, _ in asked} == {"yes", "no"}
+        assert all((label == row["category"]) == (answer == "yes") for label, answer, _ in asked)
+        wrong = [label for label, answer, _ in asked if answer == "no"]
+        assert len(set(wrong)) == len(wrong)  # of six wrong labels
+        assert len({question for _, _, question in asked}) == per_kind
 
 
-def test_published_question_files_are_not_overwritten(cub, tmp_path):
-    folder = tmp_path / TRACK / "cub" / "species"
-    folder.mkdir(parents=True)
-    (folder / "species_question_choice.jsonl").write_text("{}\n")
-    with pytest.raises(UserError, match="did not write"):
-        build("fgbmk", root=cub, out=tmp_path, options={"source": "cub"})
-    assert (folder / "species_question_choice.jsonl").read_text() == "{}\n"
+def test_asking_more_often_leaves_the_first_choices_and_short_answers_as_they_were(cub, tmp_path):
+    for count in (2, 4):
+        build("questions", root=cub, out=tmp_path / str(count), options={"source": "cub", "per_kind": count})
+    two, four = ([pairs(row) for row in rows(tmp_path / name)] for name in ("2", "4"))
+    # Of each level come true/false, choice and short answer, `per_kind` of each.
+    assert [one[2:6] for one in two] == [one[4:6] + one[8:10] for one in four]
 
 
-def wording(row: dict, kind: str) -> str:
-    """The question without its labels."""
-    text = row["text"]
-    if kind == "choice":
-        return re.sub(r'"[^"]*"(, "[^"]*")*', "OPTIONS", text)
-    return text.replace(f" {asked_label(text)}?", " LABEL?") if kind == "true_false" else text
+def test_more_questions_than_wordings_are_refused(cub, tmp_path):
+    for options, most in (({"per_kind": 5}, 4), ({"per_kind": 11, "wordings": 10}, 10)):
+        with pytest.raises(UserError, match=f"there are {most} wordings; write at most {most}"):
+            build("questions", root=cub, out=tmp_path / "out", options={"source": "cub", **options})
 
 
-@pytest.mark.parametrize("level", ["class", "genus", "species"])
-@pytest.mark.parametrize("kind", ["choice", "true_false", "short_answer"])
-def test_files_agree_with_the_published_ones(shared, tmp_path, level, kind):
-    published = shared / "data" / TRACK / "cub" / level
-    name = f"{level}_question_{kind}.jsonl"
-    file = published / ("class_question_true_flase.jsonl" if (level, kind) == ("class", "true_false") else name)
-    if not file.exists():
-        assert kind == "short_answer"
-        assert level != "species"
-        return
-    root = shared / "data" / "CUB_200_2011"
-    build("fgbmk", root=root, out=tmp_path, options={"source": "cub", "levels": level, "kinds": kind})
-    ours, theirs = list(read_jsonl(tmp_path / TRACK / "cub" / level / name)), list(read_jsonl(file))
-    assert [list(row) for row in ours] == [list(row) for row in theirs]
-    assert {row["image"] for row in ours} == {row["image"] for row in theirs}
-    assert {wording(row, kind) for row in ours} == {wording(row, kind) for row in theirs}
-    if kind == "true_false":
-        species = {row.image: row for row in load_source("cub", root).images}
-        for row in (*ours, *theirs):
-            one = species[row["image"]]
-            label = one.category if level == "species" else one.parents[level]
-            assert (asked_label(row["text"]) == label) == (row["class"] == "yes")
-        shares = [sum(row["class"] == "yes" for row in found) / len(found) for found in (ours, theirs)]
-        assert shares == pytest.approx([0.5, 0.5], abs=0.05)
-        if level == "species":
-            of_genus = []
-            for found in (ours, theirs):
-                wrong = [row for row in found if row["class"] == "no"]
-                same = [asked_label(row["text"]).split()[-1] == species[row["image"]].parents["genus"] for row in wrong]
-                of_genus.append(sum(same) / len(same))
-            assert of_genus[0] == pytest.approx(of_genus[1], abs=0.08)  # 83 % over all of CUB
-    else:
-        gold = {row["image"]: row["class"] for row in theirs}
-        assert all(gold[row["image"]] == row["class"] for row in ours)
-    if kind == "choice":
-        for row in (*ours, *theirs):
-            options = options_of(row["text"])
-            assert len(set(options)) == 4
-            assert row["class"] in options
+def test_no_short_answer_is_told_by_its_question(tmp_path):
+    """A meta-class word that is the answer gives way to "object"."""
+    fish = {"meta": "group", "levels": (Level("group", "group", "groups"), Level("kind", "kind", "kinds"))}
+    images = [LabelledImage(f"{name}.jpg", name, "train", {"group": "lemon"}) for name in ("lemon", "lime")]
+    source = Source("fruit", tmp_path, tuple(images), **fish)
+    asked = [question_words(source, row, source.finest).meta for row in source.images]
+    assert asked == ["object", "lemon"]
