@@ -19,7 +19,7 @@ from ..sources import About
 from ..sources.reading import numbered_lines
 from .benchmark import Asked, Benchmark, Official, Picture, Reading, Request, mapping_of, number_of, text_of, texts_of
 from .originals import PictureFolder, first_file
-from .parquet import count_rows, embedded, find_shards, patterns, read_rows
+from .parquet import count_rows, embedded, find_shards, read_rows, told_patterns
 
 TEST_IDS = ("ai2d_test_ids.csv", "ai2d/ai2d_test_ids.csv")
 FOLDERS = ("ai2d", "")
@@ -52,7 +52,7 @@ def row_of(question_id: int | str, question: str, options: list[str], right: int
 
 
 def looked_for(split: str) -> list[str]:
-    return [*TEST_IDS, "ai2d/questions/*.json", "questions/*.json", *patterns(PARQUET_FOLDERS, split)]
+    return [*TEST_IDS, "ai2d/questions/*.json", "questions/*.json", *told_patterns(PARQUET_FOLDERS, split)]
 
 
 def original(request: Request) -> Reading | None:

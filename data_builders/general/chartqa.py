@@ -11,7 +11,7 @@ from ..files import read_json
 from ..sources import About
 from .benchmark import Asked, Benchmark, Official, Reading, Request, answers_of, list_of, mapping_of, text_of
 from .originals import PictureFolder, first_file
-from .parquet import columns_of, count_rows, embedded, find_shards, patterns, read_rows
+from .parquet import columns_of, count_rows, embedded, find_shards, read_rows, told_patterns
 
 CATEGORIES = ("human", "augmented")
 FOLDERS = ("ChartQA Dataset/test", "ChartQA_Dataset/test", "test", "")
@@ -31,7 +31,7 @@ def row_of(question: str, answer: str | list[str], category: str, number: int) -
 
 
 def looked_for(split: str) -> list[str]:
-    return [*(f"{folder or '.'}/test_human.json" for folder in FOLDERS), *patterns(PARQUET_FOLDERS, split)]
+    return [*(f"{folder or '.'}/test_human.json" for folder in FOLDERS), *told_patterns(PARQUET_FOLDERS, split)]
 
 
 def original(request: Request) -> Reading | None:

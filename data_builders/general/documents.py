@@ -10,7 +10,7 @@ from pathlib import Path
 from ..files import read_json
 from .benchmark import Asked, Reading, Request, answers_of, list_of, mapping_of, number_of, text_of
 from .originals import PictureFolder, first_file
-from .parquet import count_rows, embedded, find_shards, patterns, read_rows
+from .parquet import count_rows, embedded, find_shards, read_rows, told_patterns
 
 PARQUET_SPLIT = "validation"
 
@@ -37,7 +37,7 @@ class DocumentSet:
         }
 
     def looked_for(self, split: str) -> list[str]:
-        return [*self.files, *patterns(self.parquet_folders, PARQUET_SPLIT)]
+        return [*self.files, *told_patterns(self.parquet_folders, PARQUET_SPLIT)]
 
     def original(self, request: Request) -> Reading | None:
         path = first_file(request.root, self.files)

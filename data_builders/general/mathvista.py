@@ -13,7 +13,7 @@ from ..files import read_json
 from ..sources import About
 from .benchmark import Asked, Benchmark, Official, Reading, Request, mapping_of, text_of, texts_of
 from .originals import PictureFolder, first_file
-from .parquet import count_rows, embedded, find_shards, patterns, read_rows
+from .parquet import count_rows, embedded, find_shards, read_rows, told_patterns
 
 SPLIT = "testmini"
 FILES = ("data/testmini.json", "testmini.json")
@@ -89,7 +89,7 @@ def precision_of(value: object, place: str) -> int | None:
 
 
 def looked_for(split: str) -> list[str]:
-    return [*FILES, *patterns(PARQUET_FOLDERS, SPLIT)]
+    return [*FILES, *told_patterns(PARQUET_FOLDERS, SPLIT)]
 
 
 def original(request: Request) -> Reading | None:

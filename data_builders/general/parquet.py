@@ -26,6 +26,11 @@ def patterns(folders: Iterable[str], split: str) -> list[str]:
     return found
 
 
+def told_patterns(folders: Iterable[str], split: str) -> list[str]:
+    """The same for a message: the usual names only."""
+    return [one for one in patterns(folders, split) if one.endswith("-*.parquet")]
+
+
 def find_shards(root: Path, folders: Iterable[str], split: str, *, allow_partial: bool = False) -> list[Path]:
     """The shards of a split in order, from the first folder that has any; none when there are none.
 

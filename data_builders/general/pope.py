@@ -11,7 +11,7 @@ from ..files import read_jsonl
 from ..sources import About
 from .benchmark import Asked, Benchmark, Official, Reading, Request, number_of, text_of
 from .originals import PictureFolder, first_file
-from .parquet import count_rows, embedded, find_shards, patterns, read_rows
+from .parquet import count_rows, embedded, find_shards, read_rows, told_patterns
 
 SPLITS = ("random", "popular", "adversarial")
 FOLDERS = ("output/coco", "coco", "pope/coco", "")
@@ -39,8 +39,8 @@ def row_of(number: int, split: str, question: str, answer: str, place: str) -> d
 def looked_for(split: str) -> list[str]:
     return [
         *(f"{folder or '.'}/coco_pope_random.json" for folder in FOLDERS),
-        *patterns(PARQUET_FOLDERS, "test"),
-        *patterns(SPLIT_FOLDERS[:1], "random"),
+        *told_patterns(PARQUET_FOLDERS, "test"),
+        *told_patterns(SPLIT_FOLDERS[:1], "random"),
     ]
 
 
