@@ -128,14 +128,16 @@ def find_blocks(module: nn.Module) -> list[nn.Module]:
 
 
 def find_norm(module: nn.Module) -> nn.Module | None:
-    """The norm that follows the last block; None where there is none (or a pooling head has it)."""
-    blocks = set(map(id, find_blocks(module)))
-    for name, candidate in module.named_modules():
-        if name.split(".")[-1] not in NORM_NAMES or "pooler" in name or "head" in name:
-            continue
-        inside = any(id(part) in blocks for part in _ancestors(module, name))
-        if not inside and not isinstance(candidate, nn.Identity):
-            return candidate
+    """The norm that follows the last block; None where there is none (or only a pooling head has one)."""
+    blocks = find_blocks(module)
+    path = next((name for name, part in module.named_modules() if blocks and part is blocks[0]), "")
+    parts = path.split(".")
+    for depth in range(len(parts) - 1, -1, -1):  # from the blocks outwards
+        holder = module.get_submodule(".".join(parts[:depth]))
+        for name in NORM_NAMES:
+            found = getattr(holder, name, None)
+            if isinstance(found, nn.Module) and not isinstance(found, nn.Identity):
+                return found
     return None
 
 
@@ -147,13 +149,6 @@ def tensor_hash(tensors: dict[str, Tensor]) -> str:
         digest.update(f"{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\x1e".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _ancestors(module: nn.Module, name: str) -> list[nn.Module]:
-    found = [module]
-    for part in name.split(".") if name else ():
-        found.append(getattr(found[-1], part))
-    return found
 
 
 def _pooled(output: object) -> Tensor:

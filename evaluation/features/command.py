@@ -16,7 +16,7 @@ MEASURES = ("probe", "knn", "retrieval", "robustness")
 
 def add_features(commands: argparse._SubParsersAction) -> None:
     one = commands.add_parser("features", help="measure a vision encoder's features: probe, kNN, retrieval, PGD")
-    one.add_argument("--model", required=True, help="folder, hub id, or preset (--model list shows them)")
+    one.add_argument("--model", required=True, help="folder, hub id, or preset, also PRESET=FOLDER (--model list)")
     one.add_argument("--source", nargs="+", metavar="SOURCE", help=f"data sets: {', '.join(SOURCE_NAMES)}")
     one.add_argument("--root", type=Path, nargs="+", help="their folders, in the same order")
     one.add_argument("--out", type=Path, help="folder for features.json")
@@ -54,7 +54,7 @@ def add_friedman(commands: argparse._SubParsersAction) -> None:
 
 
 def command_features(arguments: argparse.Namespace) -> None:
-    from .presets import PRESETS, describe_presets, load_preset
+    from .presets import describe_presets, load_preset, split_preset
 
     if arguments.model == "list":
         print(describe_presets())
@@ -83,7 +83,7 @@ def command_features(arguments: argparse.Namespace) -> None:
     options = {key: value for key, value in options.items() if value is not None}
     if arguments.raw_blocks:
         options["final_norm"] = False
-    load = load_preset if arguments.model in PRESETS else load_featurizer
+    load = load_preset if split_preset(arguments.model) else load_featurizer
     featurizer = load(arguments.model, **options)
     cache = FeatureCache(arguments.cache or arguments.out / "cache", featurizer, arguments.batch_size)
     results = measure_all(cache, sets, union, measures, protocols, arguments)
