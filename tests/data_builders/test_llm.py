@@ -190,7 +190,7 @@ def test_a_spent_budget_goes_on_where_it_stopped(tmp_path):
         with pytest.raises(BudgetSpent, match=r"sent 5 requests, 500 tokens; 5 of 8 categories"):
             run(Budget(requests=5))
         with pytest.raises(BudgetSpent, match="budget of 100 tokens"):
-            run(Budget(tokens=100))
+            run(Budget(tokens=100), 1)
         assert run(Budget()) == [f"ITEM {n}" for n in range(8)]
         assert len(server.requests) == len(set(server.prompts)) == 8
 
