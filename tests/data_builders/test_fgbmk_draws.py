@@ -150,6 +150,7 @@ def test_draws_are_even_and_belong_to_their_address():
     # Far more than the 128 bits of the first block.
     many = [draws.below(1000) for _ in range(100)]
     assert many == [again.below(1000) for _ in range(100)] != [Draws(7, "b").below(1000) for _ in range(100)]
+    assert len(set(many[50:])) > 40
     assert sorted(Draws(3).order(500)) == list(range(500))
 
 
