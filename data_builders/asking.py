@@ -116,6 +116,10 @@ class Asker:
         """Raise UserError when the level has too few labels for that kind."""
         if reason := self.too_few(kind, level):
             raise UserError(f"{reason}. Leave the kind or the level out: kinds, levels.")
+        if kind == "choice" and (odd := [label for label in self._labels(level).labels if '"' in label]):
+            raise UserError(
+                f"{self.source.name}: {odd[0]} has a double quote, and those part the options of a choice; rename it"
+            )
 
     def walk(self, levels: Collection[Level], kept: Collection[str] | None) -> Iterator[tuple[LabelledImage, dict]]:
         """The split's images, of which `kept` names those wanted (None: all), each with its place at every level

@@ -82,6 +82,9 @@ def manifest_folder(out: Path, options: FgbmkOptions) -> Path:
 
 def build(root: Path, out: Path, options: FgbmkOptions) -> None:
     found = parts(root, options)
+    for part in found:
+        if not part.root.is_dir():
+            raise UserError(f"no folder {part.root}; that is where the data set {part.source} should lie")
     missing = [part for part in found if not is_built(part, out)]
     sources = dict.fromkeys(part.source for part in missing)
     for name in sources:
@@ -141,7 +144,9 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     marker = folder / ".building"
     there = [path for path in (*folder.glob("*"), *(top / name for name in files)) if path.exists()]
     if there and not marker.exists():
-        raise UserError(f"{there[0]} is there, and this command did not write it; choose another --dataset or --out")
+        raise UserError(
+            f"{there[0]} is there, and this command did not write it; delete it, or choose another --dataset or --out"
+        )
     write_json(marker, options.identity())
     written, images = {}, asker.rows if kept is None else kept
     for name, rows in files.items():

@@ -9,6 +9,10 @@ from ..sources.reading import csv_rows
 
 def read_labels(path: Path, source: Source) -> tuple[dict[str, str], ...]:
     """Rows level -> label. UserError for columns that are no level, or a label empty."""
+    if not path.is_file():
+        raise UserError(
+            f"labels is {path}, and there is no such file; leave it out, or write a csv with a column per level"
+        )
     levels = [level.name for level in source.levels]
     found = []
     for number, row in csv_rows(path, [source.finest.name]):

@@ -232,6 +232,9 @@ def test_several_data_sets_at_once_are_as_one_after_the_other(cub, tmp_path):
     assert manifest["images"] == 14 + 6
     assert same_build(tmp_path / "at_once", "fgbmk", several, tmp_path)
     assert not same_build(tmp_path / "at_once", "fgbmk", {**several, "seed": 1}, tmp_path)
+    with pytest.raises(UserError, match=r"no folder .*nowhere"):  # before anything is written
+        build("fgbmk", root=tmp_path, out=tmp_path / "x", options={"source": "cub=cub,grocery=nowhere"})
+    assert not (tmp_path / "x").exists()
     with pytest.raises(UserError, match="dataset is of one data set"):
         build("fgbmk", root=tmp_path, out=tmp_path / "x", options={**several, "dataset": "both"})
 

@@ -129,6 +129,13 @@ def test_asking_more_often_leaves_the_first_choices_and_short_answers_as_they_we
     assert [one[2:6] for one in two] == [one[4:6] + one[8:10] for one in four]
 
 
+def test_a_name_that_would_split_the_options_is_refused(tmp_path):
+    for name in ("crow", 'so-called "wren"', "jay", "tern"):
+        picture(tmp_path / "tree" / name / "a.jpg")
+    with pytest.raises(UserError, match='so called "wren" has a double quote'):
+        build("questions", root=tmp_path / "tree", out=tmp_path / "out", options={"source": "folder"})
+
+
 def test_more_questions_than_wordings_are_refused(cub, tmp_path):
     for options, most in (({"per_kind": 5}, 4), ({"per_kind": 11, "wordings": 10}, 10)):
         with pytest.raises(UserError, match=f"there are {most} wordings; write at most {most}"):
