@@ -1,5 +1,6 @@
 """Several requests at the same time, results in the order of the items."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -57,6 +58,9 @@ def in_order(
                 result, _ = done.pop(number)
             yield result
             number += 1
+    except KeyboardInterrupt:
+        print("waiting for the answers under way, which are paid for; Ctrl-C again leaves at once", file=sys.stderr)
+        raise
     finally:
         stop.set()
         for thread in threads:

@@ -104,6 +104,7 @@ def build(root: Path, out: Path, options: FrowOptions) -> None:
     source = load_source(options.source, root, look_for_images=options.check_images)
     tested = source.split("test")
     subjects, lost = options.subjects(source, things(source, tested))
+    options.refuse(lost, len(subjects))
     client = options.client()
     writer = options.writer(client, options.seed)
     marks = read_marks(review_file(out, options))

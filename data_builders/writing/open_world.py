@@ -135,13 +135,16 @@ def build(root: Path, out: Path, options: OpenWorldOptions) -> None:
     frow = frow_questions(options.frow, [source.name for source in sources])
     client = options.client()
     writer = options.writer(client, options.seed)
-    pairs: dict[str, dict[str, dict]] = {}
+    subjects: dict[str, list[Subject]] = {}
     left_out = []
     for source in sources:
-        named = things(source, source.split(options.split))
-        subjects, lost = options.subjects(source, named)
+        subjects[source.name], lost = options.subjects(source, things(source, source.split(options.split)))
         left_out += [{"source": source.name, "category": name, "reason": reason} for name, reason in lost.items()]
-        pairs[source.name] = {one["category"]: one for one in written(subjects, writer, client, options.seed, frow)}
+    options.refuse({one["category"]: one["reason"] for one in left_out}, sum(map(len, subjects.values())))
+    pairs = {
+        name: {one["category"]: one for one in written(listed, writer, client, options.seed, frow)}
+        for name, listed in subjects.items()
+    }
     write_jsonl(out / "pairs.jsonl", ({"source": name, **one} for name in pairs for one in pairs[name].values()))
     if left_out:
         write_jsonl(out / "left_out.jsonl", left_out)

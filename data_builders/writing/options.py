@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..errors import UserError
+from ..files import sha256_file
 from ..llm import Budget, Client, Endpoint
 from ..options import Options
 from ..sources import Source
@@ -14,7 +15,7 @@ from . import wikipedia
 from .model import ModelWriter
 from .rules import RulesWriter
 from .subjects import Subject
-from .texts import WIKIPEDIA, Text, digest, folder_texts, missing, shortened
+from .texts import WIKIPEDIA, Text, digest, folder_of, folder_texts, shortened
 from .writer import Writer
 
 
@@ -41,7 +42,8 @@ class WriterOptions(Options):
 
     texts: str | None = Field(
         None,
-        description="folder with a text per category (<category>.txt, or class_texts.jsonl), or wikipedia (fetched)",
+        description="folder with a text per category (<category>.txt or class_texts.jsonl; of several sources, each in "
+        "a folder of the source's name), or wikipedia (fetched)",
     )
     text_characters: int = Field(6000, ge=100, description="of each text that are used, up to the end of a sentence")
     without_text: Literal["error", "leave_out"] = Field(
@@ -70,6 +72,8 @@ class WriterOptions(Options):
         found = super().identity()
         if self.texts not in (None, WIKIPEDIA) and Path(self.texts).is_dir():
             found["texts"] = f"sha256:{digest(Path(self.texts))}"
+        if self.titles is not None and Path(self.titles).is_file():
+            found["titles"] = f"sha256:{sha256_file(Path(self.titles))[:16]}"
         return found
 
     @property
@@ -100,24 +104,17 @@ class WriterOptions(Options):
         return RulesWriter(seed) if client is None else ModelWriter(client)
 
     def subjects(self, source: Source, things: dict[str, str]) -> tuple[list[Subject], dict[str, str]]:
-        """Every category with its text, and why others have none. UserError for these unless they may be left out."""
+        """Every category with its text, and why others have none."""
         if self.texts is None:
             raise UserError("--texts is needed: a folder with a text per category, or wikipedia")
         if self.texts == WIKIPEDIA:
             titles = wikipedia.read_titles(Path(self.titles)) if self.titles else {}
             reader = wikipedia.Wikipedia(self.cache_folder, self.wikipedia_url, titles, self.contact)
-            wanted = {
-                name: wikipedia.titles_of(name, thing, source.aliases.get(name, ())) for name, thing in things.items()
-            }
+            aliases = source.aliases
+            wanted = {name: wikipedia.titles_of(name, thing, aliases.get(name, ())) for name, thing in things.items()}
             texts, lost = reader.texts(wanted)
-            advice = "Write the titles of their articles into a csv file (category,title): --titles FILE."
         else:
-            texts, lost = folder_texts(Path(self.texts), things)
-            advice = (
-                f"Put each into {self.texts}/<category>.txt (or a line of class_texts.jsonl, if that file is there)."
-            )
-        if lost and (self.without_text == "error" or not texts):
-            raise missing(lost, advice)
+            texts, lost = folder_texts(folder_of(Path(self.texts), source.name), things)
         return [
             Subject(
                 category,
@@ -128,3 +125,17 @@ class WriterOptions(Options):
             for category, thing in things.items()
             if category in texts
         ], lost
+
+    def refuse(self, lost: dict[str, str], found: int) -> None:
+        """UserError that names every category without a text, unless they may be left out and others have one."""
+        if not lost or (self.without_text == "leave_out" and found):
+            return
+        listed = "; ".join(f"{category} ({reason})" for category, reason in lost.items())
+        if self.texts == WIKIPEDIA:
+            advice = "Write the titles of their articles into a csv file (category,title): --titles FILE."
+        else:
+            advice = f"Put each into {self.texts}/<category>.txt, or a line of class_texts.jsonl if that file is there."
+        raise UserError(
+            f"{len(lost)} categories have no text: {listed}. {advice} "
+            "To leave these categories out: --without-text leave_out"
+        )

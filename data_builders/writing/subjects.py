@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..errors import UserError
 from ..sources import LabelledImage, Source
@@ -32,7 +33,7 @@ class Subject:
     thing: str  # what questions call it: "bird", "grocery item", "object"
     text: Text
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """All that a question must not say."""
         found = (self.category, *self.aliases, *other_names(self.category, self.text.body))

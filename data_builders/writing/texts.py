@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import read_jsonl
+from ..sources import SOURCE_NAMES
 
 JSONL = "class_texts.jsonl"
 WIKIPEDIA = "wikipedia"
@@ -55,10 +56,17 @@ def texts_in(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
+def folder_of(folder: Path, source: str) -> Path:
+    """Where a source's texts lie: in a folder of its own if there is one, as one name may mean several things."""
+    return folder / source if (folder / source).is_dir() else folder
+
+
 def digest(folder: Path) -> str:
-    """A hash of all texts in the folder."""
-    listed = sorted((key, text) for key, (text, _) in texts_in(folder).items())
-    return hashlib.sha256(repr(listed).encode()).hexdigest()[:16]
+    """A hash of all texts in the folder and in those of single sources."""
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in SOURCE_NAMES]
+    places = {"": folder, **{path.name: path for path in inside}}
+    listed = [(name, key, text) for name, path in places.items() for key, (text, _) in texts_in(path).items()]
+    return hashlib.sha256(repr(sorted(listed)).encode()).hexdigest()[:16]
 
 
 def folder_texts(folder: Path, categories: Iterable[str]) -> tuple[dict[str, Text], dict[str, str]]:
@@ -72,15 +80,6 @@ def folder_texts(folder: Path, categories: Iterable[str]) -> tuple[dict[str, Tex
         else:
             lost[category] = f"{place} is empty" if place else "no file"
     return texts, lost
-
-
-def missing(lost: dict[str, str], advice: str) -> UserError:
-    """The error that names every category without a text."""
-    listed = "; ".join(f"{category} ({reason})" for category, reason in lost.items())
-    return UserError(
-        f"{len(lost)} categories have no text: {listed}. {advice} To leave these categories out: "
-        "--without-text leave_out"
-    )
 
 
 def shortened(text: str, most_characters: int) -> str:

@@ -251,3 +251,24 @@ def test_real_grocery_texts_give_pairs(shared, tmp_path):
     assert len(pairs) == 35
     banana = [pair["answer"] for pair in pairs["banana"] if pair["kind"] == "open"]
     assert any("refrigerator" in answer or "snacks" in answer for answer in banana)
+
+
+def test_each_source_may_have_texts_of_its_own(texts, tmp_path):
+    make_cub(tmp_path / "both" / "birds")
+    make_grocery(tmp_path / "both" / "food")
+    texts.rename(tmp_path / "all")
+    (tmp_path / "all" / "grocery").mkdir()
+    names = ("royal gala", "pink lady", "arla milk", "oat milk", "soy milk", "red jay")
+    for name in names:
+        (tmp_path / "all" / "grocery" / f"{name}.txt").write_text(f"{name.capitalize()} tastes sweet.")
+    told = {**options(tmp_path / "all"), "source": "cub=birds,grocery=food"}
+    with pytest.raises(UserError, match=r"1 categories have no text: lemon"):
+        build("open_world", root=tmp_path / "both", out=tmp_path / "out", options=told)
+    (tmp_path / "all" / "grocery" / "Lemon.txt").write_text("Lemons are sour.")
+    build("open_world", root=tmp_path / "both", out=tmp_path / "out", options=told)
+    rows = {row["category"]: row for row in read_rows(tmp_path / "out")}
+    assert "sweet" not in str(rows["red jay"])
+    assert rows["lemon"]["image"].startswith("food/")
+    (tmp_path / "all" / "grocery" / "Lemon.txt").write_text("Lemons are yellow.")
+    with pytest.raises(UserError, match="texts was"):
+        build("open_world", root=tmp_path / "both", out=tmp_path / "out", options=told)
