@@ -150,6 +150,8 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     write_json(marker, options.identity())
     written, images = {}, asker.rows if kept is None else kept
     for name, rows in files.items():
+        for half_written in (top / name).parent.glob(f".{Path(name).name}.*"):  # by a process that was killed
+            half_written.unlink()
         with progress(f"{part.dataset} {name.rsplit('/', 1)[-1]}", "questions") as advance:
             count = write_jsonl(top / name, counted(rows, advance))
         if not count:
