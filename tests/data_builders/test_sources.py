@@ -74,6 +74,16 @@ def test_grocery_is_found_from_either_folder(tmp_path):
     assert outer.images[0].parents == {"category": "apple"}
 
 
+def test_grocerys_validation_list_is_read_where_it_is(tmp_path):
+    data = make_grocery(tmp_path / "grocery") / "dataset"
+    with pytest.raises(UserError, match="no val images"):
+        load_source("grocery", data).split("val")
+    (data / "train.txt").rename(data / "val.txt")
+    (data / "train.txt").write_text("train/Food/Lemon/Lemon_1.jpg, 10, 6\n")
+    source = load_source("grocery", data)
+    assert (len(source.split("train")), len(source.split("val")), len(source.split("test"))) == (1, 6, 6)
+
+
 def test_folder_tree_with_and_without_splits_and_groups(tmp_path):
     for path in ("train/big/001.Fish_crow/a.jpg", "train/small/Wren/a.png", "test/big/001.Fish_crow/b.jpg"):
         picture(tmp_path / "split" / path)

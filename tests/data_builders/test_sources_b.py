@@ -97,6 +97,7 @@ def test_a_missing_list_is_named(copy, name, file):
             "33\n",
             r"train_cate.txt, line 1: category '33'.*from 1 to 32",
         ),
+        ("deepfashion", "Anno_fine/test_cate.txt", "1\n", "0\n", "test_cate.txt, line 1: category '0'.*from 1 to 32"),
         ("deepfashion", "Anno_fine/train_cate.txt", "1\n", "", "31 lines, but there are 32 images"),
         ("deepfashion", "Anno_fine/train_attr.txt", "0 0", "0 2", r"train_attr.txt, line 1: expected 26 times 0 or 1"),
         ("deepfashion", "Anno_fine/train_bbox.txt", " ", " x", r"train_bbox.txt, line 1: expected x1 y1 x2 y2"),
@@ -271,6 +272,15 @@ def test_the_training_set_whose_pictures_are_there_is_read(copy):
         load_source("inat2021", root)
 
 
+def test_annotations_may_come_in_any_order(copy):
+    root = copy("inat2021")
+    known = load_source("inat2021", root).images
+    whole = json.loads((root / "train.json").read_text())
+    whole["annotations"] = whole["annotations"][5:] + whole["annotations"][:5][::-1]
+    (root / "train.json").write_text(json.dumps(whole))
+    assert load_source("inat2021", root).images == known
+
+
 def test_a_category_without_images_is_named(copy):
     root = copy("inat2021")
     whole = json.loads((root / "val.json").read_text())
@@ -435,7 +445,7 @@ def test_a_taxonomy_gives_a_folder_tree_levels_aliases_and_attributes(copy):
     ]
     for row in source.images:
         species = SPECIES[row.category]
-        assert row.parents == {"class": species.look.meta, "genus": species.genus}
+        assert list(row.parents.items()) == [("class", species.look.meta), ("genus", species.genus)]
         assert row.attributes == species.look.attributes()
     assert source.aliases["lum wug"] == ("lum bird", "wug lum")
     assert set(source.attribute_values["tail shape"]) == {"forked", "round", "square"}
@@ -512,6 +522,7 @@ def test_parquet_files_are_unpacked_as_the_binary_version(miniatures, tmp_path):
         ("train.bin", lambda data: data + bytes((1,)) + data[1:3074], "picture 33: lum_wug lies in tib, before in wug"),
         ("test.bin", lambda data: b"", "no test pictures"),
         ("fine_label_names.txt", lambda data: data.replace(b"lum_wug", b"../../x"), "no name of a folder"),
+        ("fine_label_names.txt", lambda data: data.replace(b"lum_wug", b"lum/wug"), "no name of a folder"),
         ("fine_label_names.txt", lambda data: data.replace(b"lum_wug", b"bek_wug"), "there twice"),
     ],
 )
