@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 IRREGULAR = {"geese": "goose", "mice": "mouse", "men": "man", "women": "woman", "feet": "foot", "teeth": "tooth"}
 LONGEST_ALIAS_WORDS = 5
@@ -19,11 +20,13 @@ airplane plane dish food vegetable fruit product grocery type kind
 
 def words(text: str) -> list[str]:
     """Lower-case words and numbers without accents; "Brewer's" is one word, "red-winged" two."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    plain = text.casefold()
+    if not plain.isascii():
+        plain = "".join(sign for sign in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(sign))
     return re.findall(r"[^\W_]+", re.sub(r"['’‘`´]", "", plain))
 
 
+@lru_cache(maxsize=1 << 16)
 def singular(word: str) -> str:
     """The word without the plural's ending; equal for both numbers, though not always a word."""
     word = IRREGULAR.get(word, word)
@@ -39,24 +42,26 @@ def singular(word: str) -> str:
 EMPTY = frozenset(singular(word) for word in words(EMPTY_WORDS))
 
 
-def spellings(parts: list[str]) -> set[str]:
+def spellings(parts: list[str], singulars: list[str]) -> tuple[str, str, str]:
     """The words written as one, as they are and in the singular: "redwinged" meets "red-winged"."""
-    if not parts:
-        return set()
-    return {"".join(parts), "".join(map(singular, parts)), "".join(parts[:-1]) + singular(parts[-1])}
+    return "".join(parts), "".join(singulars), "".join([*parts[:-1], *singulars[-1:]])
 
 
 def named_in(text: str, names: Iterable[str]) -> str | None:
     """The first of the names that stands in the text as whole words; None when none does."""
     said = words(text)
+    singulars = list(map(singular, said))
     runs: dict[int, set[str]] = {}
     for name in names:
         parts = words(name)
-        wanted = spellings(parts)
+        wanted = set(spellings(parts, list(map(singular, parts)))) - {""}
         # One word may be written as two, so runs a little shorter and longer than the name count.
         for length in range(max(1, len(parts) - 2), len(parts) + 3):
             if length not in runs:
-                runs[length] = set().union(*(spellings(said[i : i + length]) for i in range(len(said) - length + 1)))
+                starts = range(len(said) - length + 1)
+                runs[length] = {
+                    one for i in starts for one in spellings(said[i : i + length], singulars[i : i + length])
+                }
             if wanted & runs[length]:
                 return name
     return None

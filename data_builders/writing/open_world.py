@@ -67,6 +67,8 @@ def open_pairs(subject: Subject, writer: Writer, frow: Asked) -> list[dict]:
     while len(usable) < OPEN_PAIRS and (drafts := writer.pairs(subject, sample)):
         sample += 1
         for question, answer in drafts:
+            if len(usable) == OPEN_PAIRS:
+                break
             why = fault(question, subject)
             if why is None and (benchmark := frow.like(question)):
                 why = f"in FROW: {benchmark!r}"

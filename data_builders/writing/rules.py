@@ -1,6 +1,6 @@
 """The writer without an endpoint: sentences of the text behind questions that fit them. It invents nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..chance import address_hash
@@ -78,9 +78,9 @@ class RulesWriter:
             )
         return subject.answer(listed[shared.index(max(shared))])
 
-    def sentences(self, subject: Subject) -> list[str]:
+    def sentences(self, subject: Subject) -> tuple[str, ...]:
         # A text of single words is a sentence, too.
-        return sentences(subject.text.body) or [" ".join(subject.text.body.split())]
+        return sentences(subject.text.body) or (" ".join(subject.text.body.split()),)
 
     def topics(self, subject: Subject) -> list[Topic]:
         """What the text speaks of, in an order drawn for the category; what fits any text last."""
@@ -106,5 +106,5 @@ class RulesWriter:
             chosen.update(with_context(listed, place))
         return subject.answer(" ".join(listed[place] for place in sorted(chosen)))
 
-    def matching(self, listed: list[str], topic: Topic) -> Iterator[int]:
+    def matching(self, listed: Sequence[str], topic: Topic) -> Iterator[int]:
         return (place for place, sentence in enumerate(listed) if topic.pattern.search(sentence))

@@ -1,6 +1,8 @@
 """A text's sentences, as far as full stops tell."""
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 # A full stop behind these does not end a sentence.
 ABBREVIATIONS = (
@@ -13,7 +15,8 @@ LEANING = re.compile(
 )
 
 
-def sentences(text: str) -> list[str]:
+@lru_cache(maxsize=256)  # a writer comes back to each text many times
+def sentences(text: str) -> tuple[str, ...]:
     """In order; headings and lists' entries (lines without a full stop) are left out."""
     found = []
     for line in re.split(r"\n+", text):
@@ -28,10 +31,10 @@ def sentences(text: str) -> list[str]:
                 start = ""
         if start:
             found.append(start)
-    return found
+    return tuple(found)
 
 
-def with_context(listed: list[str], number: int) -> list[int]:
+def with_context(listed: Sequence[str], number: int) -> list[int]:
     """The places of a sentence and of those before it without which it cannot be understood."""
     places = [number]
     while places[0] > 0 and len(places) < 3 and LEANING.match(listed[places[0]]):

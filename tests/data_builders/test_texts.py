@@ -118,7 +118,7 @@ def test_sentences_end_where_they_end():
     text = (
         "== Range ==\nIt lives in the U.S. Virgin Islands, e.g. on St. John. Dr. Who saw 3.5 m. It sings!\nA list entry"
     )
-    assert sentences(text) == [
+    assert list(sentences(text)) == [
         "It lives in the U.S. Virgin Islands, e.g. on St. John.",
         "Dr. Who saw 3.5 m.",
         "It sings!",
