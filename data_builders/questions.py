@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from .asking import Asker, Kinds, WordingCount
+from .asking import KINDS, Asker, Kinds, WordingCount
 from .builder import Builder, write_source_rows
 from .options import TrainingOptions, Words
 from .records import IMAGE_PLACEHOLDER
@@ -20,8 +20,10 @@ VERSION = 2
 
 
 class QuestionsOptions(TrainingOptions):
-    kinds: Kinds = Field(
-        ("true_false", "choice", "short_answer"), description="true_false, choice, short_answer; separated by commas"
+    kinds: Kinds | None = Field(
+        None,
+        description="true_false, choice, short_answer, separated by commas; default all that a level has labels enough "
+        "for",
     )
     levels: Words | None = Field(None, description="levels asked about, separated by commas; default all")
     wordings: WordingCount = Field(4, description="4 as FG-BMK has them, or 10, six of each kind being our own")
@@ -51,15 +53,19 @@ def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
 def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
     asker = Asker(source, options.split, options.seed, "questions", options.wordings)
     levels = [source.level(name) for name in options.levels] if options.levels else source.levels
-    for kind in options.kinds:
-        for level in levels:
-            asker.check(kind, level)
+    asked = [
+        (level, kind)
+        for level in levels
+        for kind in options.kinds or KINDS
+        if options.kinds is not None or not asker.too_few(kind, level)
+    ]
+    for level, kind in asked:
+        asker.check(kind, level)
     kept = kept_images(source.split(options.split), options.max_images_per_class, options.seed)
     for row, places in asker.walk(levels, kept):
         pairs = [
             asker.ask(kind, row, level, places[level.name], number, options.per_kind)
-            for level in levels
-            for kind in options.kinds
+            for level, kind in asked
             for number in range(options.per_kind)
         ]
         yield {

@@ -93,7 +93,7 @@ def test_too_few_labels_for_a_choice_is_said_before_anything_is_written(tmp_path
     for name in ("crow", "wren"):
         picture(tmp_path / "tree" / name / "a.jpg")
     with pytest.raises(UserError, match="need 4 labels; folder has 2"):
-        build("questions", root=tmp_path / "tree", out=tmp_path / "out", options={"source": "folder"})
+        build("questions", root=tmp_path / "tree", out=tmp_path / "out", options={"source": "folder", "kinds": "choice"})
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
@@ -175,3 +175,21 @@ def test_fine_grained_categories_are_asked_about_as_in_the_published_aircraft_fi
         "Can you identify the fine-grained category of this aircraft?" + end,
         "Based on your observation, what fine-grained category is depicted in this aircraft?" + end,
     }
+
+
+def test_a_level_with_few_labels_is_asked_what_it_allows(tmp_path):
+    """Three groups of three: too few for a choice of four at the group's level."""
+    for group in ("red", "green", "blue"):
+        for number in range(3):
+            picture(tmp_path / "set" / "train" / group / f"{group}_{number}" / "1.jpg", number)
+    options = {"source": "folder"}
+    build("questions", root=tmp_path / "set", out=tmp_path / "out", options=options)
+    row = next(read_rows(tmp_path / "out"))
+    asked = [turn["value"] for turn in row["conversations"] if turn["from"] == "human"]
+    assert [("group" in one, "following list" in one) for one in asked] == [
+        (True, False),
+        (True, False),
+        (False, False),
+        (False, True),
+        (False, False),
+    ]
