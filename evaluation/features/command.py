@@ -3,11 +3,12 @@
 import argparse
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from data_builders.errors import UserError
 from data_builders.files import atomic_write, read_json, write_json, write_jsonl
-from data_builders.sources import SOURCE_NAMES, load_source
+from data_builders.sources import SOURCE_NAMES, Source, load_source
 
 from ..compare import print_scores
 
@@ -74,11 +75,11 @@ def command_features(arguments: argparse.Namespace) -> None:
     from .loading import load_featurizer
 
     sets = [
-        labelled(load_source(name, root), arguments.level, arguments.seed)
+        labelled(named(load_source(name, root)), arguments.level, arguments.seed)
         for name, root in zip(sources, roots, strict=True)
     ]
     if len({data.name for data in sets}) < len(sets):
-        raise UserError(f"--source names a data set twice: {' '.join(sources)}")
+        raise UserError(f"two data sets have one name: {', '.join(data.name for data in sets)}; rename a folder")
     options = {key: getattr(arguments, key) for key in ("part", "view", "image_size", "device", "name")}
     options = {key: value for key, value in options.items() if value is not None}
     if arguments.raw_blocks:
@@ -90,6 +91,11 @@ def command_features(arguments: argparse.Namespace) -> None:
     write_results(arguments.out, featurizer, results, arguments)
     print_scores([one.score for one in results.values()])
     print(f"scores in {arguments.out / 'features.json'}")
+
+
+def named(source: Source) -> Source:
+    """The data set under its folder's name where its layout has no name of its own."""
+    return replace(source, name=source.root.resolve().name) if source.name in ("folder", "fgbmk_lists") else source
 
 
 def measure_all(cache, sets, union, measures: Sequence[str], protocols: dict, arguments: argparse.Namespace) -> dict:

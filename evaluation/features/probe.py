@@ -14,6 +14,7 @@ from data_builders.chance import draw
 from data_builders.errors import UserError
 
 EVALUATION_BATCH = 4_096  # pictures
+PASSES, FEWEST_STEPS, MOST_STEPS = 20, 1_000, 10_000  # of the default protocol
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Protocol:
     standardised: bool = False  # by the training pictures' mean and deviation
 
     def number_of_steps(self, pictures: int) -> int:
-        return self.steps or max(1_000, min(10_000, math.ceil(20 * pictures / self.batch)))
+        return self.steps or max(FEWEST_STEPS, min(MOST_STEPS, math.ceil(PASSES * pictures / self.batch)))
 
     def heads(self, vectors: Sequence[str]) -> list[Head]:
         """All heads that such vectors allow: fewer where there are fewer blocks, or no patches beside a class token."""
