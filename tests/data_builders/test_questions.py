@@ -93,7 +93,9 @@ def test_too_few_labels_for_a_choice_is_said_before_anything_is_written(tmp_path
     for name in ("crow", "wren"):
         picture(tmp_path / "tree" / name / "a.jpg")
     with pytest.raises(UserError, match="need 4 labels; folder has 2"):
-        build("questions", root=tmp_path / "tree", out=tmp_path / "out", options={"source": "folder", "kinds": "choice"})
+        build(
+            "questions", root=tmp_path / "tree", out=tmp_path / "out", options={"source": "folder", "kinds": "choice"}
+        )
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
