@@ -156,11 +156,15 @@ class Client:
         """Text, finish reason and tokens of one reply; asked again when the endpoint is busy, broken or silent."""
         import openai
 
-        library, timeouts, where = self.library(), 0, self.base_url or "the default endpoint"
+        library, timeouts, trouble = self.library(), 0, ""
+        where = self.base_url or "the default endpoint"
         for attempt in range(self.endpoint.tries):
             if self.stop.is_set():
                 raise Stopped
-            self.budget.take()
+            try:
+                self.budget.take()
+            except BudgetSpent as error:
+                raise BudgetSpent(f"{trouble}; {error}" if trouble else str(error)) from None
             wait = None
             try:
                 reply = library.chat.completions.create(model=self.endpoint.model, messages=messages, **settings)

@@ -33,6 +33,14 @@ VERSION = 1
 PUBLISHED_NAMES = {"dogs": "dog"}  # sources that FROW calls otherwise
 
 
+def folders(value: object) -> object:
+    """ "cub=DIR,dog=DIR" as a mapping."""
+    pairs = split_pairs(value)
+    if not isinstance(pairs, dict) or not all(pairs.values()):
+        raise ValueError("write data sets with their folders: cub=DIR,dog=DIR")
+    return pairs
+
+
 class FrowOptions(WriterOptions):
     not_identity = frozenset({"check_images", "image_roots"})
 
@@ -47,7 +55,7 @@ class FrowOptions(WriterOptions):
     from_published: str | None = Field(
         None, description="folder with FROW's own *_with_reference.jsonl to import instead of writing questions"
     )
-    image_roots: Annotated[dict[str, str], BeforeValidator(split_pairs)] = Field(
+    image_roots: Annotated[dict[str, str], BeforeValidator(folders)] = Field(
         {}, description="with --from-published, where its images lie if not beside it: cub=DIR,dog=DIR"
     )
     named: Literal["error", "keep"] = Field(
@@ -165,9 +173,10 @@ def build(root: Path, out: Path, options: FrowOptions) -> None:
 
 def claim(out: Path, folder: Path, options: FrowOptions) -> None:
     """Mark the data set as being built. UserError when its question file is there and none of this command's."""
+    review = review_file(out, options)
     questions = out / BENCHMARK / f"{dataset_name(options)}_with_reference.jsonl"
     marker = folder / ".building"
-    if questions.exists() and not (folder / "manifest.json").exists() and not marker.exists():
+    if questions.exists() and not (folder / "manifest.json").exists() and not marker.exists() and not review.exists():
         raise UserError(f"{questions} was not written by this command; choose another --dataset or --out")
     write_json(marker, options.identity())
 

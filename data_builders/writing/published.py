@@ -35,8 +35,9 @@ def read_published(folder: Path, named: str) -> dict[str, tuple[Path, list[dict]
 
 
 def find_image(dataset: str, image: str, folder: Path, roots: dict[str, str]) -> Path | None:
-    """The picture of a row: under the data set's own folder where one is named, else beside the question files."""
-    places = [Path(roots[dataset])] if dataset in roots else [folder, folder / BENCHMARK, folder / dataset]
+    """The picture of a row: under the data set's own folder where one is named, or beside the question files."""
+    places = [Path(roots[dataset])] if dataset in roots else []
+    places += [folder, folder / BENCHMARK, folder / dataset]
     # The published paths are not always those of the data sets' own archives.
     tail = image.removeprefix("images/")
     for place in places:

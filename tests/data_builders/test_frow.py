@@ -11,7 +11,6 @@ from data_builders.build import build, same_build
 from data_builders.errors import UserError
 from data_builders.files import read_json, read_jsonl, write_jsonl
 from data_builders.writing.naming import named_in
-from evaluation.task import load_tasks
 
 NAMES = ["red jay", "blue jay", "stellers jay", "song sparrow", "fox sparrow", "winter wren", "mockingbird"]
 TEXT = "The {name} is a bird of the family Corvidae. It lives in old forests. It feeds on beetles. Its song is loud."
@@ -33,6 +32,12 @@ def texts(tmp_path):
 
 def make(cub, texts, out, **more):
     return build("frow", root=cub, out=out, options={"source": "cub", "texts": str(texts), **more})
+
+
+def as_evaluation_reads(names, folders):
+    from evaluation.task import load_tasks
+
+    return load_tasks(names, folders)
 
 
 def questions(out, dataset="cub"):
@@ -71,7 +76,7 @@ def test_one_question_and_one_test_image_per_category(cub, texts, tmp_path):
 def test_evaluation_reads_it(cub, texts, tmp_path):
     make(cub, texts, tmp_path / "out", dataset="small")
     make(cub, texts, tmp_path / "out", dataset="linked", images="link")
-    tasks = load_tasks(["frow"], [tmp_path / "out"])
+    tasks = as_evaluation_reads(["frow"], [tmp_path / "out"])
     assert [task.name for task in tasks] == ["frow/linked", "frow/small"]
     for task in tasks:
         assert len(task.items) == 7
@@ -277,7 +282,7 @@ def test_published_files_come_over_as_they_are(published, tmp_path):
     for dataset in ("cub", "dog"):
         name = f"{dataset}_with_reference.jsonl"
         assert (tmp_path / "out" / "FROW" / name).read_bytes() == (published / "benchmark" / name).read_bytes()
-    tasks = load_tasks(["frow"], [tmp_path / "out"])
+    tasks = as_evaluation_reads(["frow"], [tmp_path / "out"])
     assert all(item.image_path.is_file() for task in tasks for item in task.items)
     assert take(published, tmp_path / "out") == told
 
@@ -288,7 +293,7 @@ def test_published_images_may_lie_with_their_data_sets(published, tmp_path):
         take(published, tmp_path / "out")
     roots = f"cub={tmp_path},dog={tmp_path}"
     take(published, tmp_path / "out", image_roots=roots, images="link")
-    (item,) = load_tasks(["frow/dog"], [tmp_path / "out"])[0].items
+    (item,) = as_evaluation_reads(["frow/dog"], [tmp_path / "out"])[0].items
     assert item.image_path.resolve() == tmp_path / "Images" / "pug" / "2.jpg"
 
 
@@ -329,5 +334,24 @@ def test_what_to_do_must_be_said_once(cub, texts, published, tmp_path):
 def test_the_real_slice_comes_over(shared, tmp_path):
     told = take(shared / "data" / "FROW", tmp_path / "out")
     assert (told["rows"], told["images"]) == (30, 30)
-    (task,) = load_tasks(["frow/cub"], [tmp_path / "out"])
+    (task,) = as_evaluation_reads(["frow/cub"], [tmp_path / "out"])
     assert len(task.items) == 30
+
+
+def test_what_the_error_advises_works(cub, texts, tmp_path):
+    import shutil
+
+    make(cub, texts, tmp_path / "out")
+    with pytest.raises(UserError, match=r"FROW/built/cub was built otherwise: seed was 0, is 1\..* delete the folder"):
+        make(cub, texts, tmp_path / "out", seed=1)
+    shutil.rmtree(tmp_path / "out" / "FROW" / "built" / "cub")
+    make(cub, texts, tmp_path / "out", seed=1)
+    make(cub, texts, tmp_path / "fresh", seed=1)
+    assert questions(tmp_path / "out") == questions(tmp_path / "fresh")
+
+
+def test_image_roots_are_pairs(published, tmp_path):
+    with pytest.raises(UserError, match="write data sets with their folders"):
+        take(published, tmp_path / "out", image_roots="cub")
+    with pytest.raises(UserError, match="image_roots names emu"):
+        take(published, tmp_path / "out", image_roots="emu=x")
