@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """One question as the model gets it: `prompt` is final (suffix included, no `<image>` placeholder)."""
+    """One question as the model gets it: `prompt` is final (suffix included, no `<image>` placeholder).
+
+    `options`: texts whose probability as the answer is wanted too, beside the answer the model gives.
+    """
 
     prompt: str
     max_new_tokens: int = 32
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,21 +30,36 @@ class ImageQuestions:
 
 @dataclass(frozen=True)
 class Answer:
-    """The greedy answer, special tokens removed. `finished`: the end token came before `max_new_tokens` ran out."""
+    """The greedy answer, special tokens removed. `finished`: the end token came before `max_new_tokens` ran out.
+
+    `options`: for each of the question's options (sum of the natural-log probabilities of its tokens, how many they
+    are), the end token not counted; None where the model cannot tell.
+    """
 
     text: str
     finished: bool
+    options: tuple[tuple[float, int], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """No answer could be got (an endpoint failed). It is not a wrong answer: the next start asks again."""
+
+    reason: str
 
 
 @runtime_checkable
 class Answerer(Protocol):
-    """A model that can be asked. Greedy decoding; answers must not depend on what else is in the batch."""
+    """A model that can be asked. Greedy decoding; answers must not depend on what else is in the batch.
+
+    It may have `measures_text = False`: then it has no text_log_likelihood, and is not asked about plain text.
+    """
 
     name: str  # for people: a folder or a hub id
     model_hash: str  # identity of the weights; cached answers are keyed on it
     settings: dict  # all else that decides an answer (chat template, image transform, precision, code version)
 
-    def answer(self, groups: list[ImageQuestions]) -> list[list[Answer]]:
+    def answer(self, groups: list[ImageQuestions]) -> list[list[Answer | Unanswered]]:
         """One list of answers a group, in the order of its questions."""
         ...
 
