@@ -11,6 +11,7 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from data_builders.mosaic import answer_in_order
 from data_builders.records import write_training_set
 from fgtrain.batch import ImageSpec
 from fgtrain.data import FeatureCache, StageData
@@ -91,8 +92,8 @@ def text_rows(count: int) -> list[dict]:
     ]
 
 
-def mosaic_rows(images: Path, count: int) -> list[dict]:
-    """Mosaics of 2 x 2 tiles, each of one colour, which is its name."""
+def mosaic_rows(images: Path, count: int, answer: str | None = None) -> list[dict]:
+    """Mosaics of 2 x 2 tiles, each of one colour, which is its name; without `answer`, as older files have them."""
     for colour in COLOURS:
         picture(images / f"{colour}.png", colour=colour)
     names = list(COLOURS)
@@ -100,8 +101,10 @@ def mosaic_rows(images: Path, count: int) -> list[dict]:
         {
             "id": f"m{i}",
             "image": [f"{name}.png" for name in names],
-            "conversations": talk("What is in the tiles?", ", ".join(names)),
-            "mosaic": {"grid": [2, 2], "tile_pixels": 8, "names": names},
+            "conversations": talk(
+                "What is in the tiles?", answer_in_order(names, range(4), answer or "reading_order", (2, 2))
+            ),
+            "mosaic": {"grid": [2, 2], "tile_pixels": 8, "names": names, **({"answer": answer} if answer else {})},
         }
         for i in range(count)
     ]

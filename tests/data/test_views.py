@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from data_fakes import COLOURS, SPEC, mosaic_rows, picture, picture_rows, stage_
 from PIL import Image
 
 from fgtrain.data import ImageRef, StageData, render
+from fgtrain.data import image as image_module
+from fgtrain.data.chat import image_refs
+from fgtrain.data.views import Contents, View
+from fgtrain.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -65,11 +70,18 @@ def test_the_first_view_is_the_picture_as_it_is(pictures, tmp_path):
     assert 0 < sum(as_it_is) < len(as_it_is)
 
 
-def test_mosaics_are_laid_out_anew_each_pass_and_the_answer_says_where_the_tiles_are(tmp_path):
+BY_POSITION = "top left: {}; top right: {}; bottom left: {}; bottom right: {}"
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [(None, "{}, {}, {}, {}"), ("reading_order", "{}, {}, {}, {}"), ("position", BY_POSITION)],
+)
+def test_mosaics_are_laid_out_anew_each_pass_and_the_answer_says_where_the_tiles_are(tmp_path, form, written):
     """With augmentation too: a flip of the whole would put the tiles elsewhere."""
     names = np.array(list(COLOURS))
     values = np.array(list(COLOURS.values())) / 255
-    sets = {"mosaics": training_set(tmp_path / "mosaics", mosaic_rows(tmp_path / "mosaics/images", 4))}
+    sets = {"mosaics": training_set(tmp_path / "mosaics", mosaic_rows(tmp_path / "mosaics/images", 4, form))}
     for augment in ("none", "flip_crop"):
         data = stage_data(tmp_path, sets, {"mosaics": 6}, stage={"augment": augment})
         answers = {}
@@ -79,7 +91,7 @@ def test_mosaics_are_laid_out_anew_each_pass_and_the_answer_says_where_the_tiles
             colours_CHW = look * np.array(SPEC.std)[:, None, None] + np.array(SPEC.mean)[:, None, None]
             middles = [colours_CHW[:, y, x] for y in (4, 12) for x in (4, 12)]  # in reading order
             seen = [names[np.abs(values - middle).sum(1).argmin()] for middle in middles]
-            assert learnt == ", ".join(seen)
+            assert learnt == written.format(*seen)
             answers[which[1:]] = learnt
         assert len({answers[number, 0] for number in range(6)}) > 3
         assert len({answers[0, row] for row in range(4)}) > 1
@@ -137,6 +149,49 @@ def test_the_tiles_of_a_mosaic_are_augmented_one_by_one(tmp_path):
 
     assert different(tiles("none")) == 1
     assert different(tiles("flip_crop")) == 4
+
+
+def waves(path: Path, size: tuple[int, int]) -> Path:
+    y, x = np.mgrid[: size[1], : size[0]] / 60
+    image = 128 + 100 * np.stack([np.sin(x + y), np.cos(x), np.sin(2 * y)], 2)
+    Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(path, quality=92)
+    return path
+
+
+@pytest.mark.parametrize("augment", ["none", "flip_crop", "autoaugment"])
+def test_tiles_are_augmented_as_small_as_they_were_opened(tmp_path, augment, monkeypatch):
+    """By address as whole ones are, and large enough that what a crop leaves fills its tile."""
+    sizes, plain = [], image_module._augmented
+    monkeypatch.setattr(image_module, "_augmented", lambda p, *rest: (sizes.append(p.size), plain(p, *rest))[1])
+    path = waves(tmp_path / "large.jpg", (800, 640))
+    ref = ImageRef(path, (path,) * 4, (2, 2), 40, (2, 0, 1, 3))
+    spec = replace(SPEC, size=80)
+    reduced, whole = (render(replace(ref, exact=exact), spec, augment, (4,)) for exact in (False, True))
+    if augment != "flip_crop":  # which draws whole pixels, so another number of them
+        assert np.abs(reduced - whole).mean() < 0.2  # in units of a quarter of the range
+    assert not np.array_equal(reduced, whole)
+    assert np.array_equal(reduced, render(ref, spec, augment, (4,)))
+    if augment != "none":
+        assert not np.array_equal(reduced, render(ref, spec, augment, (5,)))
+        assert sizes[:8] == [((200, 160) if augment == "flip_crop" else (100, 80))] * 4 + [(800, 640)] * 4
+
+
+def test_an_exact_mosaic_is_another_picture_for_the_cache(tmp_path):
+    path = waves(tmp_path / "large.jpg", (800, 640))
+    ref = ImageRef(path, (path,) * 4, (2, 2), 40, (2, 0, 1, 3))
+    assert Contents().key(View(ref)) != Contents().key(View(replace(ref, exact=True)))
+    row = mosaic_rows(tmp_path, 1)[0]
+    row["mosaic"]["exact"] = True
+    assert [one.exact for one in image_refs(row, tmp_path)] == [True]
+    assert [one.exact for one in image_refs(mosaic_rows(tmp_path, 1)[0], tmp_path)] == [False]
+
+
+def test_an_answer_of_an_unknown_form_is_refused(tmp_path):
+    [row] = mosaic_rows(tmp_path / "mosaics/images", 1)
+    row["mosaic"]["answer"] = "clockwise"
+    sets = {"mosaics": training_set(tmp_path / "mosaics", [row])}
+    with pytest.raises(UserError, match=r"row 'm0'.*'clockwise'; known are reading_order, position"):
+        stage_data(tmp_path, sets).prepare()
 
 
 def test_pixels_are_scaled_as_the_encoder_expects(tmp_path):
