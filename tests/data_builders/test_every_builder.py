@@ -1,4 +1,4 @@
-"""Every builder on every source's drawn miniature: what it takes it builds whole; what it cannot, it refuses in words."""
+"""Every builder on every source's drawn miniature: what it takes it builds whole, what it cannot it refuses."""
 
 import json
 
