@@ -164,8 +164,8 @@ def test_tiles_are_augmented_as_small_as_they_were_opened(tmp_path, augment, mon
     sizes, plain = [], image_module._augmented
     monkeypatch.setattr(image_module, "_augmented", lambda p, *rest: (sizes.append(p.size), plain(p, *rest))[1])
     path = waves(tmp_path / "large.jpg", (800, 640))
-    ref = ImageRef(path, (path,) * 4, (2, 2), 40, (2, 0, 1, 3))
-    spec = replace(SPEC, size=80)
+    ref = ImageRef(path, (path,) * 4, (2, 2), 60, (2, 0, 1, 3))
+    spec = replace(SPEC, size=120)
     reduced, whole = (render(replace(ref, exact=exact), spec, augment, (4,)) for exact in (False, True))
     if augment != "flip_crop":  # which draws whole pixels, so another number of them
         assert np.abs(reduced - whole).mean() < 0.2  # in units of a quarter of the range
