@@ -23,6 +23,7 @@ class Measure:
     statistic: Statistic
     unit: str = "percent"
     per_image: Callable[[np.ndarray], np.ndarray] | None = None
+    bounded: bool = True  # in 0..1; a difference is not
 
 
 def accuracy(scores: Sequence[float]) -> Measure:
@@ -48,38 +49,112 @@ def per_category(categories: Iterable[str], scores: Iterable[float]) -> dict[str
     return dict(sorted(table.items()))
 
 
+# Columns of the counts below. Positive = yes; the last two are answers that are neither.
+TP, FP, TN, FN, NEITHER_YES, NEITHER_NO = range(6)
+ALL = tuple(range(6))
+# What each rule puts into a ratio: (metric, above, below). lmms-eval leaves answers that are neither out of precision
+# and recall and takes the yes-ratio of the golds; VLMEvalKit counts them as a "no" that was wrong.
+POPE_RATIOS = {
+    "pope": {"recall": (TP, FN), "yes_ratio": (TP, FP)},
+    "pope_lmms_eval": {"recall": (TP, FN), "yes_ratio": (TP, FN, NEITHER_YES)},
+    "pope_vlmevalkit": {"recall": (TP, FN, NEITHER_YES), "yes_ratio": (TP, FP)},
+}
+
+
 def pope_counts(labels: Sequence[str | None], golds: Sequence[str]) -> np.ndarray:
-    """Columns TP, FP, TN, FN (positive = yes), one row a question."""
-    said, gold = np.asarray([label == "yes" for label in labels]), np.asarray([one == "yes" for one in golds])
-    return np.stack([said & gold, said & ~gold, ~said & ~gold, ~said & gold], axis=1).astype(float)
+    """One row a question with a 1 in its column."""
+    said = np.asarray([{"yes": 1, "no": 0}.get(label, -1) for label in labels])
+    return yes_no_counts(said, np.asarray([one == "yes" for one in golds], bool))
 
 
-def share(above: Sequence[int], below: Sequence[int], factors: Sequence[float] = (1, 1, 1, 1)) -> Statistic:
-    """(weighted) sum of the columns `above` over that of the columns `below`; NaN where that is zero."""
-    weights = np.asarray(factors, float)
+def yes_no_counts(said: np.ndarray, gold: np.ndarray) -> np.ndarray:
+    """`said`: 1 yes, 0 no, -1 neither; `gold`: is it yes."""
+    yes, no, neither = said == 1, said == 0, said == -1
+    columns = [yes & gold, yes & ~gold, no & ~gold, no & gold, neither & gold, neither & ~gold]
+    return np.stack(columns, axis=1).astype(float)
+
+
+def share(above: Sequence[int], below: Sequence[int]) -> Statistic:
+    """Sum of the columns `above` over that of the columns `below`. Where that is zero: 0 (precision without a yes),
+    as lmms-eval, VLMEvalKit and scikit-learn define it; NaN where there are no questions at all."""
 
     def statistic(totals: np.ndarray) -> np.ndarray:
-        weighted = totals * weights
-        return ratio(np.stack([weighted[..., list(above)].sum(-1), weighted[..., list(below)].sum(-1)], axis=-1))
+        part, whole = totals[..., list(above)].sum(-1), totals[..., list(below)].sum(-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = np.where(whole > 0, part / whole, 0.0)
+        return np.where(totals.sum(-1) > 0, value, np.nan)
 
     return statistic
 
 
-def pope_measures(labels: Sequence[str | None], golds: Sequence[str]) -> list[Measure]:
-    """POPE's five numbers. Where its script would divide by zero the value is NaN."""
-    counts = pope_counts(labels, golds)
-    tp, fp, tn, fn = range(4)
+def f1_of(recall_below: Sequence[int]) -> Statistic:
+    """The harmonic mean of precision and recall; 0 without a true positive, NaN without questions."""
+    precision, recall = share([TP], [TP, FP]), share([TP], recall_below)
+
+    def statistic(totals: np.ndarray) -> np.ndarray:
+        p, r = precision(totals), recall(totals)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(p + r == 0, 0.0, 2 * p * r / (p + r))
+
+    return statistic
+
+
+def pope_measures(labels: Sequence[str | None], golds: Sequence[str], rule: str = "pope") -> list[Measure]:
+    """POPE's five numbers from texts; see `yes_no_measures`."""
+    return yes_no_measures(pope_counts(labels, golds), rule)
+
+
+def yes_no_measures(counts_N6: np.ndarray, rule: str) -> list[Measure]:
+    """POPE's five numbers as the rule counts them. Where its script would divide by zero the value is 0."""
+    ratios = POPE_RATIOS[rule]
     return [
-        Measure("accuracy", counts, share([tp, tn], [tp, fp, tn, fn])),
-        Measure("precision", counts, share([tp], [tp, fp])),
-        Measure("recall", counts, share([tp], [tp, fn])),
-        # 2 TP / (2 TP + FP + FN) is the harmonic mean; undefined like it where there is no true positive
-        Measure("f1", counts, lambda totals: np.where(totals[..., tp] > 0, f1(totals), np.nan)),
-        Measure("yes_ratio", counts, share([tp, fp], [tp, fp, tn, fn])),
+        Measure("accuracy", counts_N6, share([TP, TN], ALL)),
+        Measure("precision", counts_N6, share([TP], [TP, FP])),
+        Measure("recall", counts_N6, share([TP], ratios["recall"])),
+        Measure("f1", counts_N6, f1_of(ratios["recall"])),
+        Measure("yes_ratio", counts_N6, share(ratios["yes_ratio"], ALL)),
     ]
 
 
-f1 = share([0], [0, 1, 3], factors=(2, 1, 1, 1))
+def without_denominator(counts_N6: np.ndarray, rule: str) -> list[str]:
+    """The ratios that POPE's script cannot print of these answers, as words for a note."""
+    totals = counts_N6.sum(0)
+    faults = []
+    if not totals[[TP, FP]].sum():
+        faults.append("precision (no answer is yes)")
+    if not totals[list(POPE_RATIOS[rule]["recall"])].sum():
+        faults.append("recall (no gold is yes)")
+    return faults
+
+
+def mean_over(measure: Measure, parts: Sequence[np.ndarray]) -> Measure:
+    """The mean of a measure over parts of the questions, each with equal weight. `parts`: places of their rows."""
+    count, width = measure.columns_NC.shape
+    columns = np.zeros((count, width * len(parts)))
+    for number, places in enumerate(parts):
+        columns[places, number * width : (number + 1) * width] = measure.columns_NC[places]
+
+    def statistic(totals: np.ndarray) -> np.ndarray:
+        values = [measure.statistic(totals[..., n * width : (n + 1) * width]) for n in range(len(parts))]
+        return np.mean(values, axis=0)
+
+    return Measure(f"{measure.metric}_mean_of_splits", columns, statistic, measure.unit)
+
+
+def balanced(metric: str, scores: np.ndarray, parts: Sequence[np.ndarray]) -> Measure:
+    """The mean over many parts (categories) of their mean scores, each with equal weight, as one weighted mean."""
+    weights = np.zeros(len(scores))
+    for places in parts:
+        weights[places] += 1 / (len(places) * len(parts))
+    return Measure(metric, np.stack([weights * scores, weights], axis=1), ratio)
+
+
+def difference(metric: str, scores: np.ndarray, first: np.ndarray, second: np.ndarray) -> Measure:
+    """Mean score of the questions at places `first` minus that of those at `second`."""
+    columns = np.zeros((len(scores), 4))
+    for start, places in ((0, first), (2, second)):
+        columns[places, start], columns[places, start + 1] = scores[places], 1.0
+    return Measure(metric, columns, lambda totals: ratio(totals[..., :2]) - ratio(totals[..., 2:]), bounded=False)
 
 
 def frow_measures(item_scores: Sequence[float], fact_scores: Sequence[float]) -> list[Measure]:

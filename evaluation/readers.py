@@ -43,9 +43,14 @@ def utf8_rows(path: Path) -> Iterable[dict]:
 
 
 def quoted_options(question: str) -> tuple[str, ...]:
-    """The double-quoted options of an FG-BMK choice question, in order; none for other questions."""
+    """The options of an FG-BMK choice question, in order, usually double-quoted; none for other questions."""
     _, found, listed = question.partition("following list:")
-    return tuple(re.findall(r'"([^"]*)"', listed)) if found else ()
+    if not found:
+        return ()
+    # attributes' values may stand without quotes, up to the end of the sentence
+    return tuple(re.findall(r'"([^"]*)"', listed)) or tuple(
+        one.strip() for one in listed.split(". ")[0].strip().removesuffix(".").split(",") if one.strip()
+    )
 
 
 def fgbmk_image_root(spec: TaskSpec, path: Path, dataset: str) -> Path:
@@ -69,15 +74,44 @@ def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | 
     reader = {"fgbmk": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text}[spec.reader]
     if root is None:
         root = fgbmk_image_root(spec, path, fields["dataset"]) if spec.reader == "fgbmk" else path.parent
-    items = tuple(reader(path, root, spec.suffix))
+    items = tuple(reader(path, root, spec.suffix, *([wanted_details(spec)] if spec.reader == "questions" else [])))
     seen: set[int | str] = set()
     for item in items:
         if item.question_id in seen:
             raise UserError(f"{path}: question_id {item.question_id!r} occurs twice")
         seen.add(item.question_id)
     task = make_task(spec, fields, items=items, image_root=str(root.resolve()), source=path, notes=())
-    note = uninformative(items, task.kind)
-    return Task(**{**task.__dict__, "notes": (note,)}) if note else task
+    notes = [note for note in (uninformative(items, task.kind), incomplete(path, len(items))) if note]
+    return Task(**{**task.__dict__, "notes": tuple(notes)})
+
+
+def wanted_details(spec: TaskSpec) -> tuple[str, ...]:
+    """The keys that the spec needs of a question row beyond those that every item has."""
+    keys = dict.fromkeys([*spec.groups, spec.mean_of, *spec.details])
+    return tuple(key for key in keys if key not in ("", "category"))
+
+
+def details_of(row: dict, keys: Iterable[str]) -> dict[str, object]:
+    """The values of those keys that the row has, under their last parts."""
+    found = {}
+    for key in keys:
+        value: object = row
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is not None:
+            found[key.rsplit(".", 1)[-1]] = value
+    return found
+
+
+def incomplete(path: Path, count: int) -> str | None:
+    """A note where the manifest beside the question file says that the benchmark has more questions."""
+    manifest = path.parent / "manifest.json"
+    whole = (
+        read_json(manifest).get("official_questions") if path.name == "questions.jsonl" and manifest.exists() else None
+    )
+    if not isinstance(whole, int) or whole == count:
+        return None
+    return f"{count:,} of the benchmark's {whole:,} questions: not comparable with published scores"
 
 
 def read_fgbmk(path: Path, root: Path, suffix: str) -> Iterable[Item]:
@@ -108,7 +142,7 @@ def read_frow(path: Path, root: Path, suffix: str) -> Iterable[Item]:
         )
 
 
-def read_questions(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] = ()) -> Iterable[Item]:
     for number, row in checked_rows(path, QUESTION_KEYS):
         gold = row["answer"]
         if isinstance(gold, list) and not (gold and all(isinstance(one, str) for one in gold)):
@@ -124,6 +158,7 @@ def read_questions(path: Path, root: Path, suffix: str) -> Iterable[Item]:
             gold=gold,
             category=str(row.get("category", "generic")),
             options=tuple(map(str, row.get("options") or ())),
+            details=details_of(row, details),
         )
 
 

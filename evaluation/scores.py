@@ -21,6 +21,20 @@ class Score:
 
 
 @dataclass(frozen=True)
+class GroupScore:
+    """The same under the task's primary rule over a part of the questions: those whose `by` is `name`."""
+
+    by: str  # category, attribute, skills, ...
+    name: str
+    rule: str
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int  # questions
+
+
+@dataclass(frozen=True)
 class TaskScore:
     """All numbers of one task. The task's own number is the first score whose rule is `primary`."""
 
@@ -37,6 +51,9 @@ class TaskScore:
     image_root: str = ""
     higher_is_better: bool = True
     categories: dict[str, list[float]] = field(default_factory=dict)  # category -> [score sum, questions]
+    groups: list[GroupScore] = field(default_factory=list)  # a ranked key's in falling order, the others' by name
+    unparsed: dict[str, int] = field(default_factory=dict)  # rule -> answers it read nothing out of
+    differences: dict[str, int] = field(default_factory=dict)  # other rule -> questions it judges unlike the primary
 
     @property
     def main(self) -> Score:
@@ -48,7 +65,8 @@ class TaskScore:
     @classmethod
     def from_json(cls, values: dict) -> "TaskScore":
         try:
-            return cls(**{**values, "scores": [Score(**score) for score in values["scores"]]})
+            groups = [GroupScore(**group) for group in values.get("groups", ())]
+            return cls(**{**values, "scores": [Score(**score) for score in values["scores"]], "groups": groups})
         except (KeyError, TypeError) as error:
             raise UserError(f"not a task score: {error}") from None
 

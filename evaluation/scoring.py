@@ -1,6 +1,5 @@
 """Answers -> scores: a pure function of the task and the answer rows, whatever their order. No model is needed."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,16 @@ import numpy as np
 from data_builders.errors import UserError
 
 from . import judge, metrics
-from .matching import RULES, golds_of
+from .groups import group_scores, ranked_scores
+from .intervals import score_of
+from .matching import RULES, YES_NO_RULES
 from .metrics import Measure
-from .readers import quoted_options
 from .scores import Score, TaskScore
-from .statistics import RESAMPLES, cluster_sums, interval, share_interval
+from .sheet import Sheet, cluster_of, fill, id_order
+from .statistics import cluster_index
 from .task import Task
+
+__all__ = ["RIGHT", "Graded", "cluster_of", "item_scores", "judge_rows", "score_answers", "score_judged"]
 
 RIGHT = 0.5  # a graded score (ANLS, FROW) counts as right from here on
 
@@ -25,47 +28,41 @@ class Graded:
     """One rule's outcome on every row: the score in 0..1 of each question and the measures made of them."""
 
     rule: str
-    scores: list[float]
+    scores: np.ndarray
     measures: list[Measure]
-    unparsed: int = 0
 
 
 def in_order(rows: Iterable[dict]) -> list[dict]:
     """Rows by question id: sums of floats must not depend on the order in which the answers were written."""
-    return sorted(rows, key=lambda row: (isinstance(row["question_id"], str), row["question_id"]))
+    return sorted(rows, key=lambda row: id_order(row["question_id"]))
 
 
-def cluster_of(row: dict) -> str:
-    """What is resampled together: the image; a question without one stands for itself."""
-    return row["image"] if row.get("image") else f"question {row['question_id']}"
-
-
-def grade(task: Task, rule: str, rows: list[dict]) -> Graded:
-    """Apply one rule to all rows."""
+def grade(task: Task, rule: str, sheet: Sheet) -> Graded:
+    """One rule's scores and measures, the one that stands for the task first."""
     if rule == "perplexity":
-        measure = metrics.perplexity([row["log_likelihood"] for row in rows], [row["tokens"] for row in rows])
-        return Graded(rule, [math.nan] * len(rows), [measure])
-    if rule == judge.JUDGE:
-        judged = judgements(task, rows)
-        measures = metrics.frow_measures([one.item for one in judged], [one.fact for one in judged])
-        return Graded(rule, [(one.item + one.fact) / 5 for one in judged], measures)
-    if rule not in RULES:
-        raise UserError(
-            f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(RULES)}, {judge.JUDGE}, perplexity"
+        measure = metrics.perplexity(
+            [row["log_likelihood"] for row in sheet.rows], [row["tokens"] for row in sheet.rows]
         )
-    known = {item.question_id: item.options for item in task.items}
-    verdicts = []
-    for row in rows:
-        options = known.get(row["question_id"]) or row.get("options") or quoted_options(row["question"])
-        verdicts.append(RULES[rule](row["answer"], row["gold"], options))
-    scores = [verdict.score for verdict in verdicts]
-    if rule == "pope":
-        measures = metrics.pope_measures([one.parsed for one in verdicts], [golds_of(row["gold"])[0] for row in rows])
-    else:
-        measures = [metrics.accuracy(scores)]
-        if rule in ("released", "strict"):
-            measures.append(metrics.accuracy_by_image(scores))
-    return Graded(rule, scores, measures, sum(verdict.parsed is None for verdict in verdicts))
+        return Graded(rule, np.full(len(sheet.rows), np.nan), [measure])
+    if rule == judge.JUDGE:
+        judged = judgements(task, sheet.rows)
+        measures = metrics.frow_measures([one.item for one in judged], [one.fact for one in judged])
+        return Graded(rule, np.asarray([(one.item + one.fact) / 5 for one in judged]), measures)
+    scores = sheet.scores[rule]
+    measures = base_measures(sheet, rule)
+    if task.mean_of:
+        parts = list(sheet.members(task.mean_of).values())
+        measures = [metrics.mean_over(measure, parts) for measure in measures] + measures
+    if rule in ("released", "strict"):
+        measures.append(metrics.accuracy_by_image(scores))
+    measures.sort(key=lambda one: not (task.headline and one.metric.startswith(task.headline)))
+    return Graded(rule, scores, measures)
+
+
+def base_measures(sheet: Sheet, rule: str) -> list[Measure]:
+    if rule in YES_NO_RULES:
+        return metrics.yes_no_measures(metrics.yes_no_counts(sheet.labels[rule], sheet.gold_yes), rule)
+    return [metrics.accuracy(sheet.scores[rule])]
 
 
 def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
@@ -112,7 +109,7 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
     rule = judges.pop() if len(judges) == 1 else "judge_file"
     measures = metrics.frow_measures([item for _, item, _ in valid], [fact for _, _, fact in valid])
     clusters = [str(row.get("image") or f"row {number}") for number, (row, _, _) in enumerate(valid)]
-    graded = Graded(rule, [], measures)
+    index = cluster_index(clusters)
     return TaskScore(
         task=task.name,
         title=task.title,
@@ -121,7 +118,7 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
         n=len(valid),
         images=len(set(clusters)),
         primary=rule,
-        scores=[finish(task, graded, measure, clusters, (task.name,)) for measure in measures],
+        scores=[score_of(rule, measure, index, (task.name,)) for measure in measures],
         notes=[*task.notes, *notes],
         image_root=task.image_root,
     )
@@ -133,77 +130,92 @@ def judgements(task: Task, rows: list[dict]) -> list[judge.Judgement]:
     return [judge.judge(row["category"], row["question"], str(row["gold"]), row["answer"], categories) for row in rows]
 
 
-def finish(task: Task, graded: Graded, measure: Measure, clusters: Sequence[str], address: tuple) -> Score:
-    """One measure with its interval over images."""
-    sums = cluster_sums(clusters, measure.columns_NC)
-    sums = measure.per_image(sums) if measure.per_image else sums
-    value = float(measure.statistic(sums.sum(0)))
-    low, high = interval(sums, measure.statistic, address=address, resamples=RESAMPLES)
-    percent = measure.unit == "percent"
-    if percent and math.isfinite(value):
-        low, high = (100 * end for end in share_interval(value, low, high, len(sums)))
-        value *= 100
-    elif len(sums) <= 1:
-        low = high = math.nan
-    n = len(sums) if measure.per_image else len(clusters)
-    figures = [None if not math.isfinite(one) else one for one in (value, low, high)]
-    return Score(graded.rule, measure.metric, *figures, n=n, unit=measure.unit)
+def check_rules(task: Task) -> None:
+    for rule in task.rules:
+        if rule not in RULES and rule not in (judge.JUDGE, "perplexity"):
+            raise UserError(
+                f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(RULES)}, {judge.JUDGE}, perplexity"
+            )
 
 
 def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()) -> TaskScore:
-    """All numbers of one task from its answer rows (see `engine.answer_row`), each once, in any order.
+    """All numbers of one task from its answer rows (see `engine.answer_row`), each once, in any order; `rows` may be
+    a generator, as each is looked at once.
 
     Raises UserError when a question has two answers or there are none at all.
     """
-    rows = in_order(rows)
-    ids = [row["question_id"] for row in rows]
-    if not rows:
-        raise UserError(f"task {task.name}: no answers to score")
-    if len(set(ids)) != len(ids):
-        doubled = next(one for one in ids if ids.count(one) > 1)
-        raise UserError(f"task {task.name}: question {doubled!r} has more than one answer")
-    graded = [grade(task, rule, rows) for rule in task.rules]
+    check_rules(task)
     # the primary rule's numbers first: the first one stands for the task
-    graded.sort(key=lambda one: one.rule != task.primary)
-    clusters = [cluster_of(row) for row in rows]
-    scores = [finish(task, one, measure, clusters, (task.name,)) for one in graded for measure in one.measures]
-    notes = [*task.notes, *notes]
-    unfinished = sum(not row.get("finished", True) for row in rows)
-    if unfinished:
-        notes.append(f"{unfinished} of {len(rows)} answers were cut off at {task.max_new_tokens} tokens")
-    for one in graded:
-        if one.unparsed:
-            notes.append(f"{one.unparsed} of {len(rows)} answers unparsed under {one.rule} (counted as wrong)")
+    rules = sorted(task.rules, key=lambda rule: rule != task.primary)
+    sheet = fill(task, rows, rules)
+    address = (task.name,)
+    scores: list[Score] = []
+    columns = {}
+    for rule in rules:
+        graded = grade(task, rule, sheet)
+        columns[rule] = graded.scores
+        scores += [score_of(rule, measure, sheet.index, address) for measure in graded.measures]
+    groups = group_scores(task, sheet, columns[task.primary], address)
+    if task.ranked:
+        ranked, ranking_note = ranked_scores(task, sheet, columns[task.primary], groups, address)
+        scores += ranked
+        notes = [*notes, ranking_note]
+    differences = {
+        rule: int(((columns[rule] >= RIGHT) != (columns[task.primary] >= RIGHT)).sum()) for rule in rules[1:]
+    }
     return TaskScore(
         task=task.name,
         title=task.title,
         group=task.group,
         version=task.version,
-        n=len(rows),
-        images=len(set(clusters)),
+        n=len(sheet.ids),
+        images=len(set(sheet.clusters)),
         primary=task.primary,
         scores=scores,
-        disagreements=disagreements(graded),
-        notes=notes,
+        disagreements=disagreements(list(columns.values())),
+        notes=[*task.notes, *notes, *said_beside(task, sheet, differences)],
         image_root=task.image_root,
         higher_is_better=not task.is_text,
-        categories=metrics.per_category([row["category"] for row in rows], graded[0].scores)
-        if task.per_category
-        else {},
+        categories=metrics.per_category(sheet.categories, columns[task.primary].tolist()) if task.per_category else {},
+        groups=groups,
+        unparsed={rule: count for rule, count in sheet.unparsed.items() if count},
+        differences=differences,
     )
 
 
-def disagreements(graded: list[Graded]) -> int:
+def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[str]:
+    """What must be said beside the numbers."""
+    notes, count = [], len(sheet.ids)
+    if sheet.unfinished:
+        notes.append(f"{sheet.unfinished} of {count} answers were cut off at {task.max_new_tokens} tokens")
+    for rule, unparsed in sheet.unparsed.items():
+        if unparsed:
+            notes.append(f"{unparsed} of {count} answers unparsed under {rule} (counted as wrong)")
+    if len(differences) > 1:
+        notes += [f"{rule} differs from {task.primary} on {number} of {count}" for rule, number in differences.items()]
+    if task.primary in YES_NO_RULES:
+        parts = sheet.members(task.mean_of) if task.mean_of else {task.title: np.arange(count)}
+        counts = metrics.yes_no_counts(sheet.labels[task.primary], sheet.gold_yes)
+        for name, places in parts.items():
+            if faults := metrics.without_denominator(counts[places], task.primary):
+                notes.append(f"{name}: nothing to divide by for {' and '.join(faults)}; taken as 0")
+    for key, values in sheet.groups.items():
+        if not task.items and not any(values):
+            notes.append(f"no answer row tells its {key}; give the question file (--questions) to score by it")
+    return notes
+
+
+def disagreements(columns: Sequence[np.ndarray]) -> int:
     """Questions that one rule calls right and another wrong."""
-    if len(graded) < 2:
+    if len(columns) < 2:
         return 0
-    right = np.asarray([one.scores for one in graded]) >= RIGHT
+    right = np.asarray(columns) >= RIGHT
     return int((right.any(0) & ~right.all(0)).sum())
 
 
 def item_scores(task: Task, rows: Iterable[dict]) -> dict[int | str, float]:
     """question id -> score in 0..1 under the primary rule (the log-likelihood per token for perplexity)."""
-    rows = in_order(rows)
     if task.is_text:
-        return {row["question_id"]: row["log_likelihood"] / max(1, row["tokens"]) for row in rows}
-    return dict(zip([row["question_id"] for row in rows], grade(task, task.primary, rows).scores, strict=True))
+        return {row["question_id"]: row["log_likelihood"] / max(1, row["tokens"]) for row in in_order(rows)}
+    sheet = fill(task, rows, [task.primary])
+    return dict(zip(sheet.ids, map(float, grade(task, task.primary, sheet).scores), strict=True))

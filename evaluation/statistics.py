@@ -11,12 +11,25 @@ RESAMPLES = 9_999
 BLOCK = 4_000_000  # drawn counts held at once
 
 
+def cluster_index(clusters: Sequence[Hashable]) -> np.ndarray:
+    """The number of each row's cluster [N], clusters numbered in the order of their names (not of the rows)."""
+    names = [str(one) for one in clusters]
+    places = {name: place for place, name in enumerate(sorted(set(names)))}
+    return np.fromiter((places[name] for name in names), dtype=np.int64, count=len(names))
+
+
+def sums_by(index_N: np.ndarray, columns_NC: np.ndarray) -> np.ndarray:
+    """Sums of the columns over each cluster [K, C], in the order of the clusters' numbers; those without rows are left
+    out."""
+    _, dense = np.unique(index_N, return_inverse=True)
+    count = int(dense.max()) + 1 if len(dense) else 0
+    sums = [np.bincount(dense, weights=column, minlength=count) for column in columns_NC.T]
+    return np.stack(sums, axis=1) if sums else np.zeros((count, 0))
+
+
 def cluster_sums(clusters: Sequence[Hashable], columns_NC: np.ndarray) -> np.ndarray:
     """Sums of the columns over each cluster [K, C], clusters in the order of their names (not of the rows)."""
-    _, index = np.unique(np.asarray([str(one) for one in clusters], dtype=object).astype(str), return_inverse=True)
-    sums = np.zeros((int(index.max()) + 1 if len(index) else 0, columns_NC.shape[1]))
-    np.add.at(sums, index, columns_NC)
-    return sums
+    return sums_by(cluster_index(clusters), columns_NC)
 
 
 def resampled_totals(sums_KC: np.ndarray, resamples: int = RESAMPLES, address: tuple = ()) -> np.ndarray:

@@ -3,7 +3,7 @@
 A spec may match several files in the data folders; every file becomes a task of its own (`fgbmk/cub/species/choice`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -18,6 +18,7 @@ from data_builders.errors import UserError
 SPEC_FOLDER = Path(__file__).parent / "tasks"
 FGBMK_KINDS = ("choice", "true_false", "short_answer")
 KINDS = {"frow": "open", "text": "text"}
+ATTRIBUTE_FILE = "_attribute_questions"
 Group = Literal["fine_grained", "general"]
 
 
@@ -41,6 +42,13 @@ class TaskSpec(BaseModel):
     rules: tuple[str, ...]
     primary: str  # the rule whose first metric stands for the task
     per_category: bool = False
+    kind: str = ""  # the tasks' kind, where the files' place does not tell it
+    # Keys of the question rows; "metadata.skills" looks inside, and a row may have several values (see `grouping`).
+    groups: tuple[str, ...] = ()  # by whose values the score is also given
+    mean_of: str = ""  # over whose values the score is averaged: the splits or parts of a benchmark
+    ranked: str = ""  # one of `groups`: its worst, best and spread are scores of their own
+    details: tuple[str, ...] = ()  # that the rules need
+    headline: str = ""  # the metric that stands for the task; default the first of the primary rule
     build: str  # the command that makes the missing files
 
     def takes(self, dataset: str) -> bool:
@@ -59,6 +67,9 @@ class Item:
     gold: str | list[str]
     category: str
     options: tuple[str, ...] = ()
+    details: Mapping[str, object] = field(
+        default_factory=dict
+    )  # what the task's rules and groups need besides, by the key's last part
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,10 @@ class Task:
     source: Path | None = None
     per_category: bool = False
     suffix: str = ""
+    groups: tuple[str, ...] = ()  # last parts of the spec's keys, as are the next two
+    mean_of: str = ""
+    ranked: str = ""
+    headline: str = ""
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -106,6 +121,10 @@ def all_specs() -> dict[str, TaskSpec]:
 
 def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
     """dataset, level and type of one question file, from where it lies."""
+    if spec.reader == "fgbmk" and path.stem.endswith(ATTRIBUTE_FILE):
+        return {"dataset": path.stem.removesuffix(ATTRIBUTE_FILE), "level": "", "type": spec.kind}
+    if spec.reader == "fgbmk" and spec.kind:
+        return {"dataset": path.parent.name, "level": "", "type": spec.kind}
     if spec.reader == "fgbmk":
         # the published files are not all spelt alike: class_question_true_flase.jsonl
         stem = path.stem
@@ -114,6 +133,10 @@ def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
     if spec.reader == "frow":
         return {"dataset": path.stem.removesuffix("_with_reference"), "level": "", "type": KINDS["frow"]}
     return {"dataset": path.parent.name, "level": "", "type": KINDS.get(spec.reader, path.parent.name)}
+
+
+def last_part(key: str) -> str:
+    return key.rsplit(".", 1)[-1]
 
 
 def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
@@ -128,6 +151,10 @@ def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
         max_new_tokens=spec.max_new_tokens,
         per_category=spec.per_category,
         suffix=spec.suffix,
+        groups=tuple(map(last_part, spec.groups)),
+        mean_of=last_part(spec.mean_of),
+        ranked=last_part(spec.ranked),
+        headline=spec.headline,
         **more,
     )
 
@@ -207,11 +234,11 @@ def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
             continue
         if any(part != value for part, value in zip(parts, values, strict=True) if not part.startswith("{")):
             continue
-        fields = {"dataset": "", "level": "", "type": KINDS.get(spec.reader, values[-1])}
+        fields = {"dataset": "", "level": "", "type": spec.kind or KINDS.get(spec.reader, values[-1])}
         fields |= {part[1:-1]: value for part, value in zip(parts, values, strict=True) if part.startswith("{")}
         if fields["dataset"] and not spec.takes(fields["dataset"]):
             continue
-        if spec.reader == "fgbmk" and fields["type"] not in FGBMK_KINDS:
+        if spec.reader == "fgbmk" and not spec.kind and fields["type"] not in FGBMK_KINDS:
             raise UserError(f"task {name!r}: the last part must be one of {', '.join(FGBMK_KINDS)}")
         return spec, fields
     raise UserError(f"unknown task {name!r}; tasks are named {', '.join(spec.task for spec in all_specs().values())}")

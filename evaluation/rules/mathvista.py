@@ -27,7 +27,7 @@ LONGEST = 20_000  # letters of a reply that are searched for an answer, from its
 
 
 def types_from_query(query: str, options: Sequence[str]) -> Details:
-    """Answer type and precision as the query's hint tells them, for rows that do not carry them; empty if it does not."""
+    """Answer type and precision as the query's hint tells them, for rows without them; empty if it does not."""
     if options:
         return {"question_type": "multi_choice", "answer_type": "text", "choices": list(options)}
     hint = query.split("\n", 1)[0].lower()
@@ -64,7 +64,7 @@ def quick(reply: str, details: Details, choices: Sequence[str]) -> str | None:
 
 
 def plain(reply: str, details: Details, choices: Sequence[str]) -> str | None:
-    """Ours: what the reply states without doubt. One letter or one choice; the one number after "answer is", or at all."""
+    """Ours: what the reply states without doubt: one letter, one choice, one number after "answer is" or at all."""
     if (found := quick(reply, details, choices)) is not None:
         return found
     reply = reply[-LONGEST:]

@@ -1,0 +1,69 @@
+"""By what a score is broken down: the values that a key has in one answer row.
+
+`category` stands in every row. What FG-BMK's attribute questions are about is read from their wording, as their files
+do not say it otherwise. Every other key is a detail of the question (Task.groups).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+from data_builders.templates import ATTRIBUTE_CHOICE, ATTRIBUTE_TRUE_FALSE
+
+# In the paper's tables a group's number is the mean of its attributes.
+MEANS_OF = {
+    "attribute_group": "attribute",
+    "attribute_group_choice": "attribute_choice",
+    "attribute_group_true_false": "attribute_true_false",
+}
+FROM_WORDING = (*MEANS_OF, *MEANS_OF.values(), "question_kind")
+PLACES = {"{attribute}": r"(?P<attribute>[\w -]+?)", "{subject}": r"[\w -]+?", "{value}": r".+?"}
+CHOICE_SIGN = "following list:"
+
+
+def pattern(wording: str, end: str) -> re.Pattern[str]:
+    """A wording with its places open."""
+    parts = re.split(r"(\{\w+\})", wording)
+    return re.compile("".join(PLACES[part] if part in PLACES else re.escape(part) for part in parts) + end, re.DOTALL)
+
+
+WORDINGS = {
+    "true_false": [pattern(wording, r"(?:\s.*)?$") for wording in ATTRIBUTE_TRUE_FALSE],
+    "choice": [pattern(wording, r"\s") for wording in ATTRIBUTE_CHOICE],
+}
+
+
+@lru_cache(1 << 14)
+def attribute_of(question: str) -> tuple[str, str] | None:
+    """(attribute, kind of question), as in ("wing color", "choice"); None for another wording."""
+    kind = "choice" if CHOICE_SIGN in question else "true_false"
+    for wording in WORDINGS[kind]:
+        if found := wording.match(question):
+            return found["attribute"].strip(), kind
+    return None
+
+
+def values_of(key: str, row: Mapping[str, object], details: Mapping[str, object]) -> tuple[str, ...]:
+    """The values of one key in one row: none, one or several."""
+    if key == "category":
+        return (str(row["category"]),)
+    if key not in FROM_WORDING:
+        return as_names(details.get(key))
+    found = attribute_of(str(row["question"]))
+    if found is None:
+        return ()
+    attribute, kind = found
+    if key == "question_kind":
+        return (kind,)
+    if key.endswith(("choice", "true_false")) and not key.endswith(kind):
+        return ()
+    # "wing color" -> color, "shape" -> shape
+    return (attribute.rsplit(" ", 1)[-1] if key in MEANS_OF else attribute,)
+
+
+def as_names(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return (str(value),)
+    return tuple(dict.fromkeys(map(str, value)))
