@@ -10,7 +10,7 @@ from ..short_answer import at_most
 from ..sources import Level, Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tile:
     """A picture, the name that the answer gives it, and the group (data set and parent) of its siblings."""
 
@@ -41,6 +41,7 @@ class Pool:
 def pool_of(sources: tuple[Source, ...], options) -> Pool:
     """All training images of the data sets, as tiles. UserError when they have no names or siblings as wanted."""
     tiles: list[Tile] = []
+    groups: dict[tuple[str, str] | None, tuple[str, str] | None] = {}
     levels = tuple(source.level(options.level) for source in sources)
     for source, level in zip(sources, levels, strict=True):
         if source.multi_label and level is source.finest and options.answer == "reading_order":
@@ -56,7 +57,8 @@ def pool_of(sources: tuple[Source, ...], options) -> Pool:
         parent = source.levels[place - 1] if place else None
         for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
             group = (source.name, source.label(row, parent)) if parent else None
-            tiles.append(Tile(row.image, source.label(row, level), group))
+            # Millions of tiles share the few groups there are.
+            tiles.append(Tile(row.image, source.label(row, level), groups.setdefault(group, group)))
     return Pool("+".join(source.name for source in sources), levels, tuple(tiles))
 
 
