@@ -112,14 +112,14 @@ class Client:
     ) -> Iterator[Result]:
         """`function` of each item, in order, several at a time, with a progress bar. UserError as from `ask`."""
         items, finished = list(items), []
-        self.stop.clear()
+        stop = self.stop = threading.Event()
 
         def counted(item: Item) -> Result:
             result = function(item)
             finished.append(True)
             return result
 
-        results = in_order(counted, items, self.endpoint.concurrency, self.stop, 2 * self.endpoint.timeout_seconds)
+        results = in_order(counted, items, self.endpoint.concurrency, stop, 2 * self.endpoint.timeout_seconds)
         try:
             with progress(f"{what} by {self.endpoint.model}", unit, len(items)) as advance:
                 for result in results:
@@ -128,6 +128,8 @@ class Client:
         except BudgetSpent as error:
             done = f"this run sent {self.budget.used}; {len(finished)} of {len(items)} {unit} are finished"
             raise BudgetSpent(f"{error} ({done})") from None
+        finally:
+            self.stop = threading.Event()  # the next question is asked again
 
     def _obtain(
         self, key: str, messages: list[Message], settings: dict, schema: type[BaseModel] | None, check: Check | None

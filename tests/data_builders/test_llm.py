@@ -200,6 +200,7 @@ def test_results_come_in_order_and_several_at_a_time(tmp_path):
         one = client(server, tmp_path, concurrency=4)
         found = list(one.each(lambda n: (n, one.ask([user(str(n))]))[0], range(12), "test"))
         assert found == list(range(12))
+        assert one.ask([user("afterwards")]) == "x"
         assert 2 <= server.most_at_once <= 4
 
 
@@ -234,6 +235,17 @@ def test_the_key_is_in_no_file(tmp_path):
         assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or KEY not in path.read_text()
+
+
+@pytest.mark.parametrize("secret", [KEY, "0123-plain-words"])
+def test_an_endpoint_that_repeats_the_key_does_not_spread_it(tmp_path, monkeypatch, secret):
+    monkeypatch.setenv("OPENAI_API_KEY", secret)
+    for reply in (failed(500, f"cannot use {secret}"), said(f"{secret} is no JSON"), failed(401, f"{secret[:12]}: no")):
+        with endpoint(lambda number, body, reply=reply: reply) as server:
+            with pytest.raises(UserError) as caught:
+                client(server, tmp_path, tries=1).ask(ASKED, schema=Count)
+            assert secret not in str(caught.value)
+            assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("url", ["http://me:secret@host/v1", "host:80/v1"])

@@ -85,12 +85,10 @@ def test_rules_invent_nothing():
 
 
 def test_an_answer_brings_the_sentence_that_it_leans_on():
-    text = "The jay is a bird. The female lays four eggs. These are kept in a nest of twigs."
-    subject = Subject("jay", (), "bird", Text("jay", text))
-    answers = {answer for question, answer in RulesWriter(0).pairs(subject, 0) if "breeds" in question}
-    assert answers == {
-        "The bird in the image is the jay. The female lays four eggs. These are kept in a nest of twigs."
-    }
+    text = "The plum is a tree. Its stone is hard. The sun dries its fruit. This makes it sweet."
+    subject = Subject("plum", (), "plant", Text("plum", text))
+    answers = {answer for question, answer in RulesWriter(0).pairs(subject, 0) if "taste" in question}
+    assert answers == {"The plant in the image is the plum. The sun dries its fruit. This makes it sweet."}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_a_text_is_cut_at_a_sentence():
         ("What do Brewer's blackbirds eat?", "brewer blackbird"),
         ("Où est le Café-au-Lait ?", "cafe au lait"),
         ("How old are the knives?", "knife"),
+        ("How red are strawberries?", "strawberry"),
     ],
 )
 def test_a_name_is_found_in_every_spelling(text, name):
