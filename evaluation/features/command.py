@@ -4,6 +4,7 @@ import argparse
 import csv
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from data_builders.errors import UserError
@@ -11,7 +12,9 @@ from data_builders.files import atomic_write, read_json, write_json, write_jsonl
 from data_builders.sources import SOURCE_NAMES, Source, load_source
 
 from ..compare import print_scores
+from ..protocols import Featurizer
 
+FEATURIZERS = "evaluation.featurizers"  # entry points: name -> callable(folder, **options) -> Featurizer | None
 MEASURES = ("probe", "knn", "retrieval", "robustness")
 
 
@@ -84,13 +87,23 @@ def command_features(arguments: argparse.Namespace) -> None:
     options = {key: value for key, value in options.items() if value is not None}
     if arguments.raw_blocks:
         options["final_norm"] = False
-    load = load_preset if split_preset(arguments.model) else load_featurizer
-    featurizer = load(arguments.model, **options)
+    if split_preset(arguments.model):
+        featurizer = load_preset(arguments.model, **options)
+    else:
+        featurizer = registered(arguments.model, options) or load_featurizer(arguments.model, **options)
     cache = FeatureCache(arguments.cache or arguments.out / "cache", featurizer, arguments.batch_size)
     results = measure_all(cache, sets, union, measures, protocols, arguments)
     write_results(arguments.out, featurizer, results, arguments)
     print_scores([one.score for one in results.values()])
     print(f"scores in {arguments.out / 'features.json'}")
+
+
+def registered(model: str, options: dict) -> Featurizer | None:
+    """The model as an installed program loads its own kind of checkpoint; None when none of them knows it."""
+    for point in sorted(entry_points(group=FEATURIZERS), key=lambda one: one.name):
+        if (found := point.load()(model, **options)) is not None:
+            return found
+    return None
 
 
 def named(source: Source) -> Source:
