@@ -7,17 +7,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from data_builders.errors import UserError, run_command
-from data_builders.files import write_json
 
 from .compare import print_comparison, print_scores
 from .engine import evaluate
 from .features.command import add_features, add_friedman
 from .ledger import read_run
-from .predictions import check_judged, is_judged, load_questions, read_predictions, read_rows
 from .protocols import Answerer
+from .score_command import add_score
 from .scores import add_checkpoint
-from .scoring import score_answers, score_judged
-from .task import load_tasks, task_without_items
+from .task import load_tasks
 
 ANSWERERS = "evaluation.answerers"  # entry points: name -> callable(folder) -> Answerer | None
 
@@ -57,20 +55,6 @@ def command_run(arguments: argparse.Namespace) -> None:
     print(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")
 
 
-def command_score(arguments: argparse.Namespace) -> None:
-    name, path = arguments.task, arguments.predictions
-    task = load_questions(name, arguments.questions) if arguments.questions else task_without_items(name)
-    rows = read_rows(path)
-    if is_judged(rows):
-        score = score_judged(task, path, rows, check_judged(task, rows, path))
-    else:
-        answers, notes = read_predictions(task, path)
-        score = score_answers(task, answers, notes=notes)
-    print_scores([score])
-    if arguments.out:
-        write_json(arguments.out, score.to_json())
-
-
 def command_compare(arguments: argparse.Namespace) -> None:
     from .report import write_report
 
@@ -98,12 +82,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--subset", type=positive, help="ask a fixed part of this many questions a task")
     run.add_argument("--batch-size", type=positive, default=64, help="questions asked at once (default: 64)")
     run.set_defaults(do=command_run)
-    score = commands.add_parser("score", help="score a predictions or a judge's file")
-    score.add_argument("task", help="full name, for example fgbmk/cub/species/choice")
-    score.add_argument("--predictions", type=Path, required=True)
-    score.add_argument("--questions", type=Path, help="the question file; then missing and foreign rows are found")
-    score.add_argument("--out", type=Path, help="write the score as JSON")
-    score.set_defaults(do=command_score)
+    add_score(commands)
     compare = commands.add_parser("compare", help="set runs beside each other and write a report")
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folder with scores.json")
     compare.add_argument("--out", type=Path, required=True, help="report file (HTML)")

@@ -1,11 +1,14 @@
-"""Predictions from elsewhere -> answer rows: FG-BMK's prediction files as published, FROW answers, our answers.jsonl.
+"""Predictions from elsewhere -> answer rows: FG-BMK's prediction files as published, FROW answers, our answers.jsonl;
+and our answers -> FG-BMK's form, for their scripts.
 
 Nothing is scored by halves: a missing, contradictory or foreign row is an error; an exact double is a counted note.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data_builders.errors import UserError
+from data_builders.files import write_jsonl
 
 from .readers import read_items, utf8_rows
 from .task import Item, Task, spec_of
@@ -25,40 +28,48 @@ def load_questions(name: str, path: Path) -> Task:
     return read_items(spec, Path(path), fields, root=Path(path).parent)
 
 
-def read_rows(path: Path) -> list[dict]:
+def raw_rows(path: Path) -> Iterator[dict]:
+    """The rows of a predictions file one by one. UserError when there is no file, no row, or a broken line."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no predictions file {path}")
-    rows = list(utf8_rows(path))
-    if not rows:
+    row = None
+    for row in utf8_rows(path):
+        yield row
+    if row is None:
         raise UserError(f"{path} holds no predictions")
-    return rows
 
 
-def is_judged(rows: list[dict]) -> bool:
+def read_rows(path: Path) -> list[dict]:
+    return list(raw_rows(path))
+
+
+def is_judged(rows: Iterable[dict]) -> bool:
     """Is this a judge's file (FROW)? Its rows carry scores; single rows may lack them."""
     return any("Item_accuracy_score" in row or "Fact_accuracy_score" in row for row in rows)
 
 
-def form_of(path: Path, rows: list[dict], task: Task) -> tuple[str, ...]:
+def form_of(path: Path, rows: Iterable[dict], task: Task) -> tuple[str, ...]:
     """The form that the file has: the one whose keys are all in some row. UserError naming what is missing."""
     forms = (TEXT,) if task.is_text else (OURS, FROW) if task.kind == "open" else (OURS, FGBMK)
-    for form in forms:
-        if any(set(form) <= set(row) for row in rows):
-            return form
+    first: dict = {}
+    for row in rows:
+        for form in forms:
+            if all(key in row for key in form):
+                return form
+        first = first or row
     wanted = " or ".join("{" + ", ".join(form) + "}" for form in forms)
-    raise UserError(f"{path}: rows of task {task.name} must have {wanted}; the first has {{{', '.join(rows[0])}}}")
+    raise UserError(f"{path}: rows of task {task.name} must have {wanted}; the first has {{{', '.join(first)}}}")
 
 
 def to_answer(row: dict, form: tuple[str, ...], number: int, path: Path, task: Task) -> dict:
     """One foreign row as an answer row (see `engine.answer_row`). UserError names file and row."""
-    place = f"{path}, row {number}"
     missing = [key for key in form if key not in row]
     if missing:
-        raise UserError(f"{place}: no {', '.join(map(repr, missing))}")
+        raise UserError(f"{path}, row {number}: no {', '.join(map(repr, missing))}")
     if form in (OURS, TEXT):
         if row["task"] != task.name:
-            raise UserError(f"{place}: an answer to task {row['task']!r}, not {task.name!r}")
+            raise UserError(f"{path}, row {number}: an answer to task {row['task']!r}, not {task.name!r}")
         answer = dict(row)
     elif form == FGBMK:
         answer = {
@@ -79,88 +90,130 @@ def to_answer(row: dict, form: tuple[str, ...], number: int, path: Path, task: T
             "gold": row["ref_answer"],
             "answer": row["answer"],
         }
-    numbers = ("log_likelihood", "tokens") if form == TEXT else ()
-    texts = () if form == TEXT else ("question", "answer")
-    for key in texts:
-        if not isinstance(answer[key], str):
-            raise UserError(f"{place}: {key} is {answer[key]!r}, not text")
-    for key in numbers:
-        if not isinstance(answer[key], int | float) or isinstance(answer[key], bool):
-            raise UserError(f"{place}: {key} is {answer[key]!r}, not a number")
-    if not isinstance(answer["question_id"], int | str) or isinstance(answer["question_id"], bool):
-        raise UserError(f"{place}: question_id is {answer['question_id']!r}, not a number or text")
-    gold = answer.get("gold", "")
-    if not isinstance(gold, str) and not (isinstance(gold, list) and gold and all(isinstance(g, str) for g in gold)):
-        raise UserError(f"{place}: the gold answer is {gold!r}, not text")
+    check_values(answer, form, number, path)
     answer.setdefault("category", "generic")
     return answer
 
 
-def read_predictions(task: Task, path: Path) -> tuple[list[dict], list[str]]:
+def check_values(answer: dict, form: tuple[str, ...], number: int, path: Path) -> None:
+    """UserError for a value of another type than it must have."""
+
+    def fault(key: str, what: str) -> UserError:
+        return UserError(f"{path}, row {number}: {key} is {shortened(answer[key])}, {what}")
+
+    if form == TEXT:
+        for key in ("log_likelihood", "tokens"):
+            if not isinstance(answer[key], int | float) or isinstance(answer[key], bool):
+                raise fault(key, "not a number")
+    else:
+        for key in ("question", "answer"):
+            if not isinstance(answer[key], str):
+                raise fault(key, "not text")
+    if not isinstance(answer["question_id"], int | str) or isinstance(answer["question_id"], bool):
+        raise fault("question_id", "not a number or text")
+    if not isinstance(answer.get("image"), str | None):
+        raise fault("image", "not a path")
+    gold = answer.get("gold", "")
+    if not isinstance(gold, str) and not (isinstance(gold, list) and gold and all(isinstance(g, str) for g in gold)):
+        raise UserError(f"{path}, row {number}: the gold answer is {shortened(gold)}, not text")
+    if not isinstance(answer.get("category", ""), str):
+        raise fault("category", "not text")
+
+
+def shortened(value: object) -> str:
+    """A value for a message: escaped, so that control characters do no harm in a terminal, and short."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class Answers:
+    """The answer rows of a checked file, read anew each time, so that a million of them never lie in memory at once."""
+
+    def __init__(self, task: Task, path: Path, form: tuple[str, ...]):
+        self.task, self.path, self.form = task, Path(path), form
+        self.ids = ids_of(task)
+        self.doubled: set[int] = set()  # numbers of the rows that repeat an earlier one
+
+    def numbered(self) -> Iterator[tuple[int, dict]]:
+        """(number, answer row under the item's own id) of every row, doubles included."""
+        for number, row in enumerate(raw_rows(self.path), 1):
+            answer = to_answer(row, self.form, number, self.path, self.task)
+            if self.ids:
+                key = answer["question_id"]
+                answer["question_id"] = self.ids.get(key if self.task.kind == "open" else str(key), key)
+            yield number, answer
+
+    def __iter__(self) -> Iterator[dict]:
+        return (answer for number, answer in self.numbered() if number not in self.doubled)
+
+
+def ids_of(task: Task) -> dict[str, int | str]:
+    """What a foreign row may call an item -> the item's id. Ids may be written as text: "3" is 3."""
+    found: dict[str, int | str] = {str(item.question_id): item.question_id for item in task.items}
+    if task.kind == "open":
+        # rows from elsewhere have no ids of ours
+        found = {item.question_id: item.question_id for item in task.items}
+        found |= {f"{item.image} {item.question}": item.question_id for item in task.items}
+    return found
+
+
+def read_predictions(task: Task, path: Path) -> tuple[Answers, list[str]]:
     """The answer rows of a predictions file and what is to be noted about them.
 
     With the task's items (from the question file) every row must answer one of them and none may be missing; without,
     missing rows cannot be seen, and a note says so.
     """
-    raw = read_rows(path)
-    form = form_of(path, raw, task)
-    rows = [to_answer(row, form, number, path, task) for number, row in enumerate(raw, 1)]
-    rows, notes = without_doubles(rows, path)
-    if task.items:
-        return matched(task, rows, path), notes
-    if task.kind == "true_false":
-        wrong = [row["question_id"] for row in rows if str(row["gold"]).strip().lower() not in ("yes", "no")]
-        if wrong:
-            raise UserError(f"{path}: gold of {named(wrong)} is not yes or no: not a file of task {task.name}")
-    if task.kind == "choice" and not any("following list:" in row["question"] for row in rows):
-        raise UserError(f"{path}: no question lists its options: not a file of task {task.name}")
-    return rows, [*notes, "scored without the question file: missing rows would not be noticed"]
-
-
-def without_doubles(rows: list[dict], path: Path) -> tuple[list[dict], list[str]]:
-    """Each question once. Equal doubles are dropped and counted; two different answers to one question are an error."""
-    first: dict[int | str, dict] = {}
-    doubles, torn = 0, []
-    for row in rows:
-        known = first.setdefault(row["question_id"], row)
-        if known is row:
-            continue
-        same = all(known.get(key) == row.get(key) for key in ("answer", "gold", "question", "log_likelihood"))
-        doubles += same
-        torn += [] if same else [row["question_id"]]
-    if torn:
-        raise UserError(f"{path}: {named(torn)} occurs with different contents; keep one row of each")
-    return list(first.values()), [f"{doubles} rows were exact doubles, counted once"] if doubles else []
-
-
-def matched(task: Task, rows: list[dict], path: Path) -> list[dict]:
-    """The rows with the items' own ids. UserError for rows that are missing, extra or about another question."""
-    by_id = {item.question_id: item for item in task.items}
-    if task.kind == "open":
-        # rows from elsewhere have no ids of ours
-        by_pair = {f"{item.image} {item.question}": item.question_id for item in task.items}
-        rows = [{**row, "question_id": by_pair.get(row["question_id"], row["question_id"])} for row in rows]
-    else:
-        # ids written as text elsewhere: "3" is 3
-        by_text = {str(key): key for key in by_id}
-        rows = [{**row, "question_id": by_text.get(str(row["question_id"]), row["question_id"])} for row in rows]
-    extra = [row["question_id"] for row in rows if row["question_id"] not in by_id]
+    answers = Answers(task, path, form_of(path, raw_rows(path), task))
+    items = {item.question_id: item for item in task.items}
+    contents: dict[int | str, int] = {}
+    torn, extra, other, not_yes_no = [], [], [], []
+    has_options = False
+    for number, row in answers.numbered():
+        key = row["question_id"]
+        content = content_of(row)
+        if key not in contents:
+            contents[key] = content
+        elif contents[key] == content:
+            answers.doubled.add(number)
+        else:
+            torn.append(key)
+        if items:
+            if key not in items:
+                extra.append(key)
+            elif differs(row, items[key]):
+                other.append(key)
+        elif task.kind == "true_false" and str(row["gold"]).strip().lower() not in ("yes", "no"):
+            not_yes_no.append(key)
+        elif task.kind == "choice":
+            has_options = has_options or "following list:" in row["question"]
     if extra:
         raise UserError(f"{path}: {named(extra)} not in {task.source}: not a file of task {task.name}")
-    other = [row["question_id"] for row in rows if differs(row, by_id[row["question_id"]], task)]
     if other:
         raise UserError(f"{path}: {named(other)} asks something else in {task.source}: not a file of task {task.name}")
-    present = {row["question_id"] for row in rows}
-    missing = [key for key in by_id if key not in present]
-    if missing:
+    if torn:
+        raise UserError(f"{path}: {named(torn)} occurs with different contents; keep one row of each")
+    if missing := [key for key in items if key not in contents]:
         raise UserError(
-            f"{path}: {len(missing)} of {len(by_id)} questions of {task.source} have no answer ({named(missing)}); "
+            f"{path}: {len(missing)} of {len(items)} questions of {task.source} have no answer ({named(missing)}); "
             "a score over the rest would be another number. Ask them, or give a question file without them"
         )
-    return rows
+    if not_yes_no:
+        raise UserError(f"{path}: gold of {named(not_yes_no)} is not yes or no: not a file of task {task.name}")
+    if task.kind == "choice" and not items and not has_options:
+        raise UserError(f"{path}: no question lists its options: not a file of task {task.name}")
+    doubles = len(answers.doubled)
+    notes = [f"{doubles} rows were exact doubles, counted once"] if doubles else []
+    return answers, notes if items else [*notes, "scored without the question file: missing rows would not be noticed"]
 
 
-def differs(row: dict, item: Item, task: Task) -> bool:
+def content_of(row: dict) -> int:
+    """The same number for rows that say the same."""
+    gold = row.get("gold")
+    whole = (row.get("answer"), tuple(gold) if isinstance(gold, list) else gold, row.get("question"))
+    return hash((*whole, row.get("log_likelihood"), row.get("image")))
+
+
+def differs(row: dict, item: Item) -> bool:
     """Does the row answer another question than the item? Blanks at the ends and the task's suffix do not count."""
     asked = row.get("question", item.question).strip()
     same = asked in (item.question.strip(), item.prompt.strip()) or asked.startswith(item.question.strip())
@@ -174,7 +227,7 @@ def differs(row: dict, item: Item, task: Task) -> bool:
 def named(ids: list) -> str:
     """A few ids for a message."""
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-    return f"question{'s' if len(ids) > 1 else ''} {', '.join(repr(one) for one in ids[:SHOWN])}{more}"
+    return f"question{'s' if len(ids) > 1 else ''} {', '.join(map(shortened, ids[:SHOWN]))}{more}"
 
 
 def check_judged(task: Task, rows: list[dict], path: Path) -> list[str]:
@@ -192,3 +245,25 @@ def check_judged(task: Task, rows: list[dict], path: Path) -> list[str]:
         raise UserError(f"{path}: {len(pairs) - len(set(pairs))} rows judge the same image and question again")
     missing = len(known) - len(set(pairs))
     return [f"{missing} of {len(known)} questions have no row in the judge's file and are left out"] if missing else []
+
+
+def export_fgbmk(answers: Iterable[dict], path: Path) -> int:
+    """Answer rows as FG-BMK's prediction file: exactly its fields, in its order; the number of rows. UserError for an
+    answer that has several golds, which the form cannot hold."""
+    return write_jsonl(path, map(fgbmk_row, answers))
+
+
+def fgbmk_row(row: dict) -> dict:
+    if not isinstance(row.get("gold"), str):
+        raise UserError(
+            f"question {shortened(row['question_id'])} has {'several golds' if row.get('gold') else 'no gold'}, and "
+            "FG-BMK's prediction files hold one; only tasks of fgbmk can be written in its form"
+        )
+    return {
+        "question_id": row["question_id"],
+        "image": row.get("image"),
+        "prompt": row["question"],
+        "text": row["answer"],
+        "class": row["gold"],
+        "category": row["category"],
+    }

@@ -1,4 +1,4 @@
-"""Multiple choice with lettered options (AI2D); the gold is the letter. No official script, so a rule for each suite."""
+"""Multiple choice with lettered options (AI2D), the gold is the letter. No official script: a rule for each suite."""
 
 import re
 import string
