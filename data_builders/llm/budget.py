@@ -14,7 +14,7 @@ class Budget:
 
     def __init__(self, requests: int | None = None, tokens: int | None = None):
         self.most_requests, self.most_tokens = requests, tokens
-        self.requests = self.tokens = 0
+        self.requests = self.tokens = self.written_tokens = 0  # written: by the model, which cost more than read ones
         self._lock = threading.Lock()
 
     def take(self) -> None:
@@ -26,10 +26,11 @@ class Budget:
                 raise BudgetSpent(self._message("tokens", self.most_tokens, "--budget-tokens"))
             self.requests += 1
 
-    def add_tokens(self, count: int) -> None:
+    def add_tokens(self, count: int, written: int = 0) -> None:
         # Known only when an answer is there, so requests under way may go beyond the bound by their own tokens.
         with self._lock:
             self.tokens += count
+            self.written_tokens += written
 
     @property
     def used(self) -> str:

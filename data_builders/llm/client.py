@@ -24,8 +24,14 @@ REQUEST_VERSION = 1  # counts changes of what a request means; part of every cac
 REPLIES_PER_REQUEST = 3  # a reply that is no answer is asked again so often in all
 TIMEOUTS_PER_REQUEST = 3
 
+REFUSED_AS_IT_IS = (400, 413, 422)  # what a filter or a length says to one request; the next one may pass
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class NoUsableAnswer(UserError):
+    """This one request got no answer that could be used; others may."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class Client:
             complaint = {"role": "user", "content": f"This cannot be used: {fault}. Answer again, as asked above."}
             said = [{"role": "assistant", "content": text}] if text.strip() else []
             conversation = [*messages, *said, complaint]
-        raise UserError(
+        raise NoUsableAnswer(
             f"{self.endpoint.model} gave no usable answer in {REPLIES_PER_REQUEST} replies: {self.scrubbed(fault)}. "
             f"The last one began {self.scrubbed(text[:120])!r}. Try another --model, or a larger --max-tokens"
         )
@@ -181,7 +187,8 @@ class Client:
             except openai.APIStatusError as error:
                 trouble = self.scrubbed(f"{where} answered {error.status_code}: {error.message[:300]}")
                 if not may_pass(error):
-                    raise UserError(f"{trouble}. {self._advice(error.status_code)}") from None
+                    kind = NoUsableAnswer if error.status_code in REFUSED_AS_IT_IS else UserError
+                    raise kind(f"{trouble}. {self._advice(error.status_code)}") from None
                 wait = retry_after(error.response.headers)
             except (openai.OpenAIError, ValueError) as error:
                 trouble = self.scrubbed(f"{where} sent what is no chat completion ({str(error)[:200]})")
@@ -196,7 +203,7 @@ class Client:
             raise ValueError(f"no choices in {str(reply)[:200]}")
         usage = getattr(reply, "usage", None)
         tokens = int(getattr(usage, "total_tokens", 0) or 0)
-        self.budget.add_tokens(tokens)
+        self.budget.add_tokens(tokens, int(getattr(usage, "completion_tokens", 0) or 0))
         message = choices[0].message
         return (message.content or "") if message else "", choices[0].finish_reason or "", tokens
 
