@@ -1,6 +1,6 @@
 """From training sets on disk to packed batches: order, tokens, pictures, cached features, and where a stage stopped."""
 
-from .chat import encode_prompt, encode_row, show_mask
+from .chat import encode_options, encode_prompt, encode_row, show_mask
 from .datamodule import StageData
 from .features import FeatureCache
 from .image import ImageRef, render
@@ -10,6 +10,7 @@ __all__ = [
     "FeatureCache",
     "ImageRef",
     "StageData",
+    "encode_options",
     "encode_prompt",
     "encode_row",
     "render",

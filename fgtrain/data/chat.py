@@ -87,6 +87,14 @@ def encode_prompt(
     return Prompt(prefix_ids, is_image, branches, list(max_new_tokens))
 
 
+def encode_options(prompt: str, options: Sequence[str], with_image: bool, tokenizer: Any, chat: str) -> list[list[int]]:
+    """The tokens that each option would have as the answer to this prompt, as training shows answers, without end."""
+    template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
+    _, _, anchor = _prefix(template, encoder, int(with_image), 0)
+    _, anchor = _question(template, encoder, _without_images(prompt), with_image, True, anchor)
+    return [encoder.pieces((template.answer,), anchor, answer=option)[0] for option in options]
+
+
 def image_refs(row: dict, image_root: Path) -> tuple[ImageRef, ...]:
     """The row's pictures: none, some, or a mosaic in the row's order (`mosaic.order`; as stored without it)."""
     paths = tuple(safe_join(image_root, image) for image in images_of(row))

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
+from evaluation.answerers.branches import Reply
 from fgtrain.batch import IGNORE_INDEX, Batch, ImageSpec, Prompt, additive_mask_B1TT
 
 from .families import PARTS, Family, find_parts, submodule
-from .generation import Generator, mask_dtype
+from .generation import Generator, Options, mask_dtype
 
 LOGITS_AT_ONCE = 1 << 26  # of one chunk of supervised positions: 256 MiB in fp32
 Answers = list[list[tuple[list[int], bool]]]
@@ -158,7 +159,17 @@ class LVLM(nn.Module):
         read once for all its branches. `finished`: the end token came within max_new_tokens. An answer does not depend
         on what else is asked.
         """
-        return Generator(self).answers(prompts, features)
+        replies = self.answers(prompts, features)
+        return [[(reply.tokens, reply.finished) for reply in group] for group in replies]
+
+    @torch.no_grad()
+    def answers(
+        self, prompts: list[Prompt], features: list[Tensor | None], options: Options | None = None
+    ) -> list[list[Reply]]:
+        """As `generate`, and with `options` (token ids by prompt, branch, option) each reply has `options`: (sum of
+        ln p, tokens) of each option as the beginning of the answer, from the same reading of prefix and question.
+        """
+        return Generator(self).answers(prompts, features, options)
 
     @torch.no_grad()
     def text_log_likelihood(self, token_ids: list[list[int]], tokens_at_once: int = 4096) -> list[tuple[float, int]]:

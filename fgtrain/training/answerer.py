@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from evaluation.protocols import Answer, Answerer, ImageQuestions
+from evaluation.answerers.branches import Reply
+from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.batch import Prompt
-from fgtrain.data import FeatureCache, ImageRef, encode_prompt, render
+from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, render
 from fgtrain.model import LVLM, load_checkpoint, weights_hash
 
 CODE_VERSION = 1  # raised whenever the same weights would answer otherwise
@@ -43,11 +44,10 @@ class ModelAnswerer:
         prompts = [self._prompt(group) for group in groups]
         with self._autocast():
             features = self._features([group.image for group in groups])
-            replies = self.lvlm.generate(prompts, features)
-        tokenizer = self.lvlm.tokenizer
+            replies = self.lvlm.answers(prompts, features, [self._options(group) for group in groups])
         return [
-            [Answer(tokenizer.decode(tokens, skip_special_tokens=True).strip(), ended) for tokens, ended in reply]
-            for reply in replies
+            [self._answer(reply, question) for reply, question in zip(found, group.questions, strict=True)]
+            for found, group in zip(replies, groups, strict=True)
         ]
 
     @torch.inference_mode()
@@ -69,6 +69,17 @@ class ModelAnswerer:
             self.lvlm.image_spec.tokens,
             [question.max_new_tokens for question in group.questions],
         )
+
+    def _options(self, group: ImageQuestions) -> list[list[list[int]]]:
+        tokenizer, chat, with_image = self.lvlm.tokenizer, self.lvlm.chat, group.image is not None
+        return [
+            encode_options(question.prompt, question.options, with_image, tokenizer, chat) if question.options else []
+            for question in group.questions
+        ]
+
+    def _answer(self, reply: Reply, question: Question) -> Answer:
+        text = self.lvlm.tokenizer.decode(reply.tokens, skip_special_tokens=True).strip()
+        return Answer(text, reply.finished, reply.options if question.options else None)
 
     def _features(self, images: list[Path | None]) -> list[torch.Tensor | None]:
         wanted = [ImageRef(path) for path in images if path is not None]

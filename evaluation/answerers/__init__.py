@@ -1,0 +1,1 @@
+"""Who can be asked: models that transformers loads, and endpoints that speak OpenAI's protocol."""
