@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import feature_fakes as fakes
 import numpy as np
@@ -18,7 +20,8 @@ from evaluation.features import probe as probe_module
 from evaluation.features.cache import FeatureCache
 from evaluation.features.labelled import labelled, union
 from evaluation.features.loading import load_featurizer
-from evaluation.features.measures import mean_score
+from evaluation.features.measures import Probed, mean_score, probe_scores
+from evaluation.features.probe import PROTOCOLS
 from evaluation.features.transform import ImageTransform
 from evaluation.scores import TaskScore
 
@@ -142,6 +145,7 @@ def test_a_union_keeps_the_classes_of_its_data_sets_apart(pictures):
     both = union([one, one])
     assert len(both.classes) == 6
     assert both.test_labels.tolist() == [*one.test_labels, *(one.test_labels + 3)]
+    assert both.train_labels.tolist() == [*one.train_labels, *(one.train_labels + 3)]
     assert len(both.train) == len(both.train_labels) == len(both.validation) == 30
 
 
@@ -261,6 +265,18 @@ def test_friedman_reads_what_features_wrote(encoder, pictures, tmp_path, capsys)
     (tmp_path / "c" / "features.json").write_text(json.dumps(tasks))
     assert main(["friedman", *folders]) == 2
     assert "c has no probe score on set1" in capsys.readouterr().err
+
+
+def test_the_validation_selected_number_stands_beside_the_test_selected_one(pictures):
+    heads = PROTOCOLS["fgbmk"].heads(("pooled",))[:3]
+    right = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]], bool)
+    trained = SimpleNamespace(bank=SimpleNamespace(heads=heads), losses=[])
+    probed = Probed(np.array([0.2, 0.9, 0.9]), right, trained, steps=1)
+    data = replace(labelled(load_source("folder", pictures)), test=(None,) * 4)
+    found = probe_scores(data, {"fgbmk": probed})
+    assert [score.value for score in found.score.scores] == [50.0, 75.0]  # of equal heads the first
+    assert found.details["fgbmk"]["chosen_on_validation"] == str(heads[1])
+    assert found.values.tolist() == [1, 1, 0, 0]
 
 
 def test_an_interval_is_never_narrower_than_what_few_pictures_can_tell():
