@@ -13,13 +13,15 @@ from .scores import GroupScore, Score
 from .sheet import Sheet
 from .task import Task
 
+RESAMPLES = 1_999  # a data set has hundreds of categories
+
 
 def group_scores(task: Task, sheet: Sheet, scores: np.ndarray, address: tuple) -> list[GroupScore]:
     """Every value of every key of `task.groups` under the primary rule; a ranked key's best values first."""
     found = []
     for key in task.groups:
         rows = [
-            as_group(key, name, score_of(task.primary, measure, sheet.index, (*address, key, name), places))
+            as_group(key, name, score_of(task.primary, measure, sheet.index, (*address, key, name), places, RESAMPLES))
             for name, places in sheet.members(key).items()
             for measure in measures_of(task, sheet, scores, key, places)
         ]

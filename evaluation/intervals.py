@@ -10,7 +10,12 @@ from .statistics import RESAMPLES, interval, share_interval, sums_by
 
 
 def score_of(
-    rule: str, measure: Measure, index_N: np.ndarray, address: tuple, places: np.ndarray | None = None
+    rule: str,
+    measure: Measure,
+    index_N: np.ndarray,
+    address: tuple,
+    places: np.ndarray | None = None,
+    resamples: int = RESAMPLES,
 ) -> Score:
     """The measure over all questions, or those at `places`, with its 95 % interval over images.
 
@@ -22,7 +27,7 @@ def score_of(
     sums = sums_by(index_N, columns)
     sums = measure.per_image(sums) if measure.per_image else sums
     value = float(measure.statistic(sums.sum(0)))
-    low, high = interval(sums, measure.statistic, address=address, resamples=RESAMPLES)
+    low, high = interval(sums, measure.statistic, address=address, resamples=resamples)
     if measure.unit == "percent" and math.isfinite(value):
         if measure.bounded:
             low, high = share_interval(value, low, high, len(sums))

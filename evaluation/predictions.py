@@ -90,34 +90,36 @@ def to_answer(row: dict, form: tuple[str, ...], number: int, path: Path, task: T
             "gold": row["ref_answer"],
             "answer": row["answer"],
         }
-    check_values(answer, form, number, path)
     answer.setdefault("category", "generic")
+    check_values(answer, form, number, path)
     return answer
 
 
 def check_values(answer: dict, form: tuple[str, ...], number: int, path: Path) -> None:
     """UserError for a value of another type than it must have."""
-
-    def fault(key: str, what: str) -> UserError:
-        return UserError(f"{path}, row {number}: {key} is {shortened(answer[key])}, {what}")
-
     if form == TEXT:
-        for key in ("log_likelihood", "tokens"):
-            if not isinstance(answer[key], int | float) or isinstance(answer[key], bool):
-                raise fault(key, "not a number")
-    else:
-        for key in ("question", "answer"):
-            if not isinstance(answer[key], str):
-                raise fault(key, "not text")
-    if not isinstance(answer["question_id"], int | str) or isinstance(answer["question_id"], bool):
-        raise fault("question_id", "not a number or text")
-    if not isinstance(answer.get("image"), str | None):
-        raise fault("image", "not a path")
-    gold = answer.get("gold", "")
+        if faults := [key for key in ("log_likelihood", "tokens") if not is_number(answer[key])]:
+            raise wrong_type(answer, faults[0], "not a number", number, path)
+    elif not isinstance(answer["question"], str) or not isinstance(answer["answer"], str):
+        key = "answer" if isinstance(answer["question"], str) else "question"
+        raise wrong_type(answer, key, "not text", number, path)
+    key, image, gold = answer["question_id"], answer.get("image"), answer.get("gold", "")
+    if not isinstance(key, str) and (not isinstance(key, int) or isinstance(key, bool)):
+        raise wrong_type(answer, "question_id", "not a number or text", number, path)
+    if image is not None and not isinstance(image, str):
+        raise wrong_type(answer, "image", "not a path", number, path)
     if not isinstance(gold, str) and not (isinstance(gold, list) and gold and all(isinstance(g, str) for g in gold)):
-        raise UserError(f"{path}, row {number}: the gold answer is {shortened(gold)}, not text")
-    if not isinstance(answer.get("category", ""), str):
-        raise fault("category", "not text")
+        raise wrong_type(answer, "gold", "not text", number, path)
+    if not isinstance(answer["category"], str):
+        raise wrong_type(answer, "category", "not text", number, path)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def wrong_type(answer: dict, key: str, what: str, number: int, path: Path) -> UserError:
+    return UserError(f"{path}, row {number}: {key} is {shortened(answer[key])}, {what}")
 
 
 def shortened(value: object) -> str:
@@ -127,12 +129,17 @@ def shortened(value: object) -> str:
 
 
 class Answers:
-    """The answer rows of a checked file, read anew each time, so that a million of them never lie in memory at once."""
+    """The answer rows of a file, read and checked anew each time, so that a million of them never lie in memory.
 
-    def __init__(self, task: Task, path: Path, form: tuple[str, ...]):
-        self.task, self.path, self.form = task, Path(path), form
+    Reading to the end raises UserError for what is wrong with the file as a whole, and fills `notes` with what is to
+    be said beside its score. With the task's items (from the question file) every row must answer one of them and none
+    may be missing; without, missing rows cannot be seen, and a note says so.
+    """
+
+    def __init__(self, task: Task, path: Path):
+        self.task, self.path, self.notes = task, Path(path), []
+        self.form = form_of(self.path, raw_rows(self.path), task)
         self.ids = ids_of(task)
-        self.doubled: set[int] = set()  # numbers of the rows that repeat an earlier one
 
     def numbered(self) -> Iterator[tuple[int, dict]]:
         """(number, answer row under the item's own id) of every row, doubles included."""
@@ -144,66 +151,62 @@ class Answers:
             yield number, answer
 
     def __iter__(self) -> Iterator[dict]:
-        return (answer for number, answer in self.numbered() if number not in self.doubled)
+        task, items = self.task, {item.question_id: item for item in self.task.items}
+        contents: dict[int | str, int] = {}
+        torn, extra, other, not_yes_no = [], [], [], []
+        doubles, has_options = 0, False
+        for _, row in self.numbered():
+            key, content = row["question_id"], content_of(row)
+            if key in contents:
+                doubles += contents[key] == content
+                torn += [key] if contents[key] != content else []
+                continue
+            contents[key] = content
+            if items:
+                if key not in items:
+                    extra.append(key)
+                elif differs(row, items[key]):
+                    other.append(key)
+            elif task.kind == "true_false" and str(row["gold"]).strip().lower() not in ("yes", "no"):
+                not_yes_no.append(key)
+            elif task.kind == "choice":
+                has_options = has_options or "following list:" in row["question"]
+            yield row
+        self.refuse(torn, "occurs with different contents; keep one row of each")
+        self.refuse(extra, f"not in {task.source}: not a file of task {task.name}")
+        self.refuse(other, f"asks something else in {task.source}: not a file of task {task.name}")
+        if missing := [key for key in items if key not in contents]:
+            raise UserError(
+                f"{self.path}: {len(missing)} of {len(items)} questions of {task.source} have no answer "
+                f"({named(missing)}); a score over the rest would be another number. Ask them, or give a question file "
+                "without them"
+            )
+        self.refuse(not_yes_no, f"has a gold that is not yes or no: not a file of task {task.name}")
+        if task.kind == "choice" and not items and not has_options:
+            raise UserError(f"{self.path}: no question lists its options: not a file of task {task.name}")
+        self.notes[:] = [f"{doubles} rows were exact doubles, counted once"] if doubles else []
+        if not items:
+            self.notes.append("scored without the question file: missing rows would not be noticed")
+
+    def refuse(self, ids: list, why: str) -> None:
+        if ids:
+            raise UserError(f"{self.path}: {named(ids)} {why}")
 
 
 def ids_of(task: Task) -> dict[str, int | str]:
     """What a foreign row may call an item -> the item's id. Ids may be written as text: "3" is 3."""
-    found: dict[str, int | str] = {str(item.question_id): item.question_id for item in task.items}
     if task.kind == "open":
         # rows from elsewhere have no ids of ours
-        found = {item.question_id: item.question_id for item in task.items}
-        found |= {f"{item.image} {item.question}": item.question_id for item in task.items}
-    return found
+        found: dict[str, int | str] = {item.question_id: item.question_id for item in task.items}
+        return found | {f"{item.image} {item.question}": item.question_id for item in task.items}
+    return {str(item.question_id): item.question_id for item in task.items}
 
 
 def read_predictions(task: Task, path: Path) -> tuple[Answers, list[str]]:
-    """The answer rows of a predictions file and what is to be noted about them.
-
-    With the task's items (from the question file) every row must answer one of them and none may be missing; without,
-    missing rows cannot be seen, and a note says so.
-    """
-    answers = Answers(task, path, form_of(path, raw_rows(path), task))
-    items = {item.question_id: item for item in task.items}
-    contents: dict[int | str, int] = {}
-    torn, extra, other, not_yes_no = [], [], [], []
-    has_options = False
-    for number, row in answers.numbered():
-        key = row["question_id"]
-        content = content_of(row)
-        if key not in contents:
-            contents[key] = content
-        elif contents[key] == content:
-            answers.doubled.add(number)
-        else:
-            torn.append(key)
-        if items:
-            if key not in items:
-                extra.append(key)
-            elif differs(row, items[key]):
-                other.append(key)
-        elif task.kind == "true_false" and str(row["gold"]).strip().lower() not in ("yes", "no"):
-            not_yes_no.append(key)
-        elif task.kind == "choice":
-            has_options = has_options or "following list:" in row["question"]
-    if extra:
-        raise UserError(f"{path}: {named(extra)} not in {task.source}: not a file of task {task.name}")
-    if other:
-        raise UserError(f"{path}: {named(other)} asks something else in {task.source}: not a file of task {task.name}")
-    if torn:
-        raise UserError(f"{path}: {named(torn)} occurs with different contents; keep one row of each")
-    if missing := [key for key in items if key not in contents]:
-        raise UserError(
-            f"{path}: {len(missing)} of {len(items)} questions of {task.source} have no answer ({named(missing)}); "
-            "a score over the rest would be another number. Ask them, or give a question file without them"
-        )
-    if not_yes_no:
-        raise UserError(f"{path}: gold of {named(not_yes_no)} is not yes or no: not a file of task {task.name}")
-    if task.kind == "choice" and not items and not has_options:
-        raise UserError(f"{path}: no question lists its options: not a file of task {task.name}")
-    doubles = len(answers.doubled)
-    notes = [f"{doubles} rows were exact doubles, counted once"] if doubles else []
-    return answers, notes if items else [*notes, "scored without the question file: missing rows would not be noticed"]
+    """The answer rows of a predictions file, and the list of what is to be noted about them once they were read to
+    the end (see `Answers`). UserError at once for a file that is of no known form."""
+    answers = Answers(task, path)
+    return answers, answers.notes
 
 
 def content_of(row: dict) -> int:

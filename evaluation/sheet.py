@@ -112,7 +112,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         raise UserError(f"task {task.name}: no answers to score")
     check_once(task, ids)
     # by id: sums of floats must not depend on the order in which the answers were written
-    order = sorted(range(len(ids)), key=lambda place: id_order(ids[place]))
+    order = ordered(ids)
     return Sheet(
         clusters=[clusters[place] for place in order],
         categories=[categories[place] for place in order],
@@ -125,6 +125,13 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         ids=[ids[place] for place in order],
         rows=[kept[place] for place in order] if keep_rows else [],
     )
+
+
+def ordered(ids: Sequence[int | str]) -> list[int]:
+    """Places of the ids in their order: numbers, then texts."""
+    if all(type(one) is int and abs(one) < 1 << 62 for one in ids):
+        return np.argsort(np.asarray(ids), kind="stable").tolist()
+    return sorted(range(len(ids)), key=lambda place: id_order(ids[place]))
 
 
 def check_once(task: Task, ids: Sequence[int | str]) -> None:

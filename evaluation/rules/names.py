@@ -50,9 +50,10 @@ def whole_words(name: str, said: str) -> list[int]:
 
 def mentions(said: str, names: Sequence[str]) -> set[str]:
     """Which normalised `names` occur as whole words in `said`; one inside a longer one that occurs does not count."""
-    found = set()
-    for name in sorted(set(names), key=lambda one: (-len(one), one)):
-        if name and (places := whole_words(name, said)):
+    found: set[str] = set()
+    present = {name for name in names if name and name in said}
+    for name in sorted(present, key=lambda one: (-len(one), one)):
+        if places := whole_words(name, said):
             found.add(name)
             for place in reversed(places):
                 said = f"{said[:place]}\x00{said[place + len(name) :]}"
