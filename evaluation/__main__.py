@@ -11,6 +11,7 @@ from data_builders.errors import UserError, run_command
 from .compare import print_comparison, print_scores
 from .engine import evaluate
 from .features.command import add_features, add_friedman
+from .judging.command import add_judge
 from .ledger import read_run
 from .protocols import Answerer
 from .score_command import add_score
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folder with scores.json")
     compare.add_argument("--out", type=Path, required=True, help="report file (HTML)")
     compare.set_defaults(do=command_compare)
+    add_judge(commands)
     add_features(commands)
     add_friedman(commands)
     return main

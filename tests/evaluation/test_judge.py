@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from data_builders.errors import UserError
 from data_builders.files import read_jsonl
-from evaluation.judge import aliases, filed_scores, judge, numbers
+from evaluation.judging.deterministic import aliases, judge, numbers
+from evaluation.judging.verdict import filed_scores
 
 NAME = "sooty albatross"
 OTHERS = ("laysan albatross", "song sparrow", NAME)

@@ -1,0 +1,89 @@
+"""A judge's file: a row for every judged answer, with FROW's fields, so that FROW's own scripts can read it.
+
+Rows without a verdict would stop those scripts, so they lie beside it in <name>.unjudged.jsonl, with the reason.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from data_builders.errors import UserError
+
+from ..readers import utf8_rows
+from .answers import Candidate
+from .verdict import Identity, Judgement, filed_scores, shortened
+
+UNJUDGED = ".unjudged.jsonl"
+
+
+def judge_folder(name: str) -> str:
+    """A judge's name as a folder's: a model's may hold slashes."""
+    return re.sub(r"[^\w.-]+", "_", name).strip(".") or "judge"
+
+
+def unjudged_path(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".jsonl") + UNJUDGED)
+
+
+def judged_row(one: Candidate, judge: Identity, judgement: Judgement, more: dict) -> dict:
+    return {**about(one), "answer": one.answer, **judgement.fields(), **judge.fields(), **more}
+
+
+def unjudged_row(one: Candidate, judge: Identity, reason: str) -> dict:
+    return {**about(one), "answer": one.answer, "unjudged": reason, **judge.fields()}
+
+
+def about(one: Candidate) -> dict:
+    return {
+        "question_id": one.question_id,
+        "name": one.name,
+        "question": one.question,
+        "image": one.image,
+        "ref_answer": one.reference,
+    }
+
+
+def write_judged(path: Path, rows: Iterable[dict], unjudged: Iterable[dict]) -> None:
+    """Both files, whole; the one of the unjudged goes where there are none."""
+    from ..engine.disk import json_line, write_lines
+
+    aside, lines = unjudged_path(path), "".join(map(json_line, unjudged))
+    # First the unjudged: were it to end here, a row would rather count twice, which is an error, than not at all.
+    if lines:
+        write_lines(aside, lines)
+    write_lines(path, "".join(map(json_line, rows)))
+    if not lines:
+        aside.unlink(missing_ok=True)
+
+
+def read_judged(path: Path) -> list[dict]:
+    """All rows of a judge's file, then those of the file of unjudged ones beside it. UserError when broken."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no judge's file {path}")
+    aside = unjudged_path(path)
+    rows = [*utf8_rows(path), *(utf8_rows(aside) if aside.exists() else ())]
+    if not rows:
+        raise UserError(f"{path} holds no rows")
+    return rows
+
+
+def by_question(path: Path, rows: Iterable[dict]) -> dict[tuple[str, str], dict]:
+    """(image, question) -> row. UserError for a row without them or one that is there twice."""
+    found: dict[tuple[str, str], dict] = {}
+    for number, row in enumerate(rows, 1):
+        key = (row.get("image"), row.get("question"))
+        if not all(isinstance(one, str) for one in key):
+            raise UserError(f"{path}, row {number}: image and question are {shortened(key)}; both must be texts")
+        if key in found:
+            raise UserError(f"{path}, row {number}: image {shortened(key[0])} and its question are there already")
+        found[key] = row
+    return found
+
+
+def is_judged(row: dict) -> bool:
+    try:
+        filed_scores(row)
+    except UserError:
+        return False
+    return True

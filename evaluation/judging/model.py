@@ -1,0 +1,93 @@
+"""A judge behind an endpoint: asks for every verdict, several at a time, and says why one did not come."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from data_builders.errors import UserError
+from data_builders.llm import Client, NoUsableAnswer, user
+from data_builders.llm.messages import as_kept, media_type, read_image
+
+from .answers import Candidate
+from .deterministic import JUDGE
+from .prompt import VERSION, Reply, prompt_hash, prompt_text, sendable
+from .verdict import Identity, Judgement
+
+HOPELESS = 5  # failures before the first verdict of a start: the judge itself is at fault, not the answers
+
+
+class ModelJudge:
+    def __init__(self, client: Client, *, with_image: bool = True):
+        self.client, self.with_image = client, with_image
+        endpoint = client.endpoint
+        if endpoint.model == JUDGE:
+            raise UserError(f"--model {JUDGE} is the name of the judge without an endpoint: --deterministic")
+        self.settings = {
+            "image": with_image,
+            "temperature": endpoint.temperature,
+            "max_tokens": endpoint.max_tokens,
+        }
+        name = endpoint.model if with_image else f"{endpoint.model}_without_image"
+        self.identity = Identity(name, VERSION, prompt_hash(self.settings))
+
+    def check(self, candidates: Sequence[Candidate]) -> None:
+        """Before anything is paid: UserError that says how many images cannot be sent, and the first of them."""
+        if not self.with_image:
+            return
+        faults = []
+        for path in dict.fromkeys(one.image_path for one in candidates):
+            if path is None:
+                raise UserError("the judge sees the images: --data DIR says where they lie (or --without-image)")
+            try:
+                media_type(first_bytes(path), str(path))
+            except UserError as error:
+                faults.append(str(error))
+        if faults:
+            raise UserError(f"{faults[0]}; {len(faults)} images in all cannot be sent, and nothing was asked")
+
+    def messages(self, one: Candidate) -> list[dict]:
+        text = prompt_text(one.question, one.reference, one.answer, with_image=self.with_image)
+        return [user(text, *([one.image_path] if self.with_image and one.image_path else []))]
+
+    def more(self, one: Candidate) -> dict:
+        """What a row says besides: a name for the request, by which a later start knows that the verdict still holds.
+
+        The model's name is in the row anyway; the image counts by its content.
+        """
+        asked = json.dumps([self.identity.prompt, as_kept(self.messages(one))], sort_keys=True)
+        left_out = sendable(one.answer)[1]
+        cut = {"answer_characters_left_out": left_out} if left_out else {}
+        return {"judge_request": hashlib.sha256(asked.encode(errors="replace")).hexdigest()[:32], **cut}
+
+    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str], None]) -> None:
+        """Hand every verdict to `take` as it comes, or the reason why there is none.
+
+        UserError when the endpoint fails or the budget is spent; what was judged has been taken then.
+        """
+        lock = threading.Lock()
+        judged, failures = [], []
+
+        def one_verdict(one: Candidate) -> None:
+            try:
+                verdict = self.client.ask(self.messages(one), schema=Reply).judgement()
+            except NoUsableAnswer as error:
+                verdict = str(error)
+            with lock:
+                take(one, verdict)
+                (failures if isinstance(verdict, str) else judged).append(verdict)
+                if not judged and len(failures) >= HOPELESS:
+                    raise UserError(f"none of the first {len(failures)} answers got a verdict: {failures[-1]}")
+
+        for _ in self.client.each(one_verdict, candidates, "judging", "answers"):
+            pass
+
+
+def first_bytes(path: Path) -> bytes:
+    """As many as tell the kind of file. UserError when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(16)
+    except OSError:
+        return read_image(str(path))

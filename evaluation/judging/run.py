@@ -1,0 +1,106 @@
+"""The story of judging: verdicts that still hold are kept, the rest is asked, every file is written whole."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from data_builders.errors import UserError
+
+from ..scores import TaskScore
+from ..scoring import score_judged
+from .answers import AnswerFile, Candidate
+from .files import is_judged, judge_folder, judged_row, read_judged, unjudged_row, write_judged
+from .verdict import Identity, Judgement
+
+NOT_ASKED = "not asked: the run ended before"
+
+
+class Judge(Protocol):
+    identity: Identity
+
+    def check(self, candidates: Sequence[Candidate]) -> None: ...
+
+    def more(self, one: Candidate) -> dict: ...
+
+    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str], None]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One answers file after judging. `score` is None where no row is judged."""
+
+    answers: AnswerFile
+    path: Path
+    rows: list[dict]
+    unjudged: list[dict]
+    kept: int  # verdicts of an earlier start
+    score: TaskScore | None
+
+
+def judge_file(answers: AnswerFile, judge: Judge, folder: Path | None = None) -> tuple[Judged, Exception | None]:
+    """Judge one file's answers into <folder>/<name>, by default judged/<judge>/ beside the answers.
+
+    The error that ended it early comes back with what was judged until then.
+    """
+    folder = folder or answers.path.parent / "judged" / judge_folder(judge.identity.name)
+    path = folder / answers.path.name
+    if path.resolve() == answers.path.resolve():
+        raise UserError(f"--out {folder} would put the judge's file in place of the answers")
+    judge.check(answers.candidates)
+    more = {one.key: judge.more(one) for one in answers.candidates}
+    verdicts = still_valid(path, answers, judge, more)
+    kept, failed = len(verdicts), {}
+
+    def take(one: Candidate, verdict: Judgement | str) -> None:
+        if isinstance(verdict, str):
+            failed[one.key] = verdict
+        else:
+            verdicts[one.key] = judged_row(one, judge.identity, verdict, more[one.key])
+
+    error = None
+    open_ones = [one for one in answers.candidates if one.key not in verdicts]
+    try:
+        if open_ones:
+            judge.judge(open_ones, take)
+    except (UserError, KeyboardInterrupt) as caught:
+        error = caught
+    rows = [verdicts[one.key] for one in answers.candidates if one.key in verdicts]
+    unjudged = [
+        unjudged_row(one, judge.identity, failed.get(one.key, NOT_ASKED))
+        for one in answers.candidates
+        if one.key not in verdicts
+    ]
+    write_judged(path, rows, unjudged)
+    return Judged(answers, path, rows, unjudged, kept, scored(answers, path, rows, unjudged)), error
+
+
+def still_valid(path: Path, answers: AnswerFile, judge: Judge, more: dict[tuple, dict]) -> dict[tuple, dict]:
+    """The rows of an earlier start that judge exactly these answers in exactly this way."""
+    if not path.exists():
+        return {}
+    before = {(row.get("image"), row.get("question")): row for row in read_judged(path)}
+    wanted = judge.identity.fields()
+    found = {}
+    for one in answers.candidates:
+        row, own = before.get(one.key), more[one.key]
+        if row is None or "judge_request" not in own:  # a judge without requests is so quick that nothing is kept
+            continue
+        if is_judged(row) and row.get("answer") == one.answer and {**wanted, **own}.items() <= row.items():
+            found[one.key] = row
+    return found
+
+
+def scored(answers: AnswerFile, path: Path, rows: list[dict], unjudged: list[dict]) -> TaskScore | None:
+    if not rows:
+        return None
+    judge = rows[0]
+    prompt = f", prompt {judge['judge_prompt']}" if "judge_prompt" in judge else ""
+    notes = [f"judged by {judge['judge']}, version {judge['judge_version']}{prompt}"]
+    missing = (answers.total or 0) - len(answers.candidates)
+    if missing > 0:
+        notes.append(f"{missing} of {answers.total} questions have no answer and are left out")
+    cut = sum("answer_characters_left_out" in row for row in rows)
+    if cut:
+        notes.append(f"{cut} answers were cut before they were sent to the judge")
+    return score_judged(answers.task, path, [*rows, *unjudged], notes)

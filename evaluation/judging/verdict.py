@@ -1,0 +1,66 @@
+"""What a judge says of one answer, and how its scores stand in a file."""
+
+import math
+from dataclasses import dataclass
+
+from data_builders.errors import UserError
+
+ITEM_MOST, FACT_MOST = 2, 3
+ITEM, FACT = "Item_accuracy_score", "Fact_accuracy_score"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Scores with their reasons, under FROW's published field names in `fields()`."""
+
+    item: float
+    item_reason: str
+    fact: float
+    fact_reason: str
+
+    def fields(self) -> dict:
+        return {
+            "Item_accuracy": self.item_reason,
+            ITEM: self.item,
+            "Fact_accuracy": self.fact_reason,
+            FACT: self.fact,
+            "final_score": (self.item + self.fact) / 2,
+        }
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which judge it was. `prompt`: a hash of all that decides what an endpoint's model is asked, "" without one."""
+
+    name: str
+    version: int
+    prompt: str = ""
+
+    def fields(self) -> dict:
+        return {"judge": self.name, "judge_version": self.version} | (
+            {"judge_prompt": self.prompt} if self.prompt else {}
+        )
+
+
+def filed_scores(row: dict) -> tuple[float, float]:
+    """The two scores of a judge's row as FROW's grading reads them (Python's float). UserError where it has none."""
+    missing = [key for key in (ITEM, FACT) if key not in row]
+    if missing:
+        raise UserError(str(row["unjudged"]) if "unjudged" in row else f"no {missing[0]}")
+    try:
+        item, fact = float(row[ITEM]), float(row[FACT])
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"scores {shortened(row[ITEM])} and {shortened(row[FACT])} are not two numbers") from None
+    if not math.isfinite(item) or not math.isfinite(fact):
+        raise UserError(f"scores {item}, {fact} are not finite")
+    return item, fact
+
+
+def on_the_scale(item: float, fact: float) -> bool:
+    return 0 <= item <= ITEM_MOST and 0 <= fact <= FACT_MOST
+
+
+def shortened(value: object) -> str:
+    """A value for a message: short, and without signs that a terminal obeys."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
