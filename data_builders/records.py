@@ -1,7 +1,8 @@
 """What a training set on disk is: `<folder>/manifest.json` + `<folder>/rows.jsonl` in the LLaVA conversation format.
 
-A row: `id`, `image` (a path, a list of paths for a mosaic, or absent for text only), `conversations`
-(`[{from: human|gpt, value}]`, the first human turn holds `<image>`), `source`, `kind`, `category`. Optional keys:
+A row: `id`, `image` (a path, a list of paths for a mosaic or for several pictures, or absent for text only),
+`conversations` (`[{from: human|gpt, value}]`, the first human turn holds `<image>` once, or once for each of several
+pictures, which training puts before the question), `source`, `kind`, `category`. Optional keys:
 
 * `turns: independent` - each human/gpt pair is a question of its own about the same image, not a dialogue; training
   packs them as branches behind one image prefix. Absent means a dialogue, as LLaVA has it.
@@ -13,14 +14,15 @@ A row: `id`, `image` (a path, a list of paths for a mosaic, or absent for text o
 A row with a single gpt turn and no human turn is plain text: all of it is learnt.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from .errors import UserError
-from .files import atomic_write, read_json, read_jsonl, safe_join, sha256_file, write_json
+from .files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
 
 IMAGE_PLACEHOLDER = "<image>"
 
@@ -39,6 +41,7 @@ class Manifest:
     sources: list[str]
     splits: list[str]
     options: dict = field(default_factory=dict)
+    check: dict = field(default_factory=dict)  # what it was compared with before the manifest was written
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
@@ -83,7 +86,7 @@ def check_row(row: dict, place: str) -> None:
         if not isinstance(image, str):
             raise UserError(f"{name}: an image must be a path, not {image!r}")
         try:
-            safe_join(Path("."), image)
+            check_inside(image, Path("."))
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
 
@@ -99,32 +102,51 @@ def write_training_set(
     sources: list[str],
     splits: list[str],
     options: dict | None = None,
+    check: Callable[[Path], dict] | None = None,
 ) -> Manifest:
-    """Write rows.jsonl, then the manifest that vouches for it (so a folder with a manifest is whole)."""
+    """Write rows.jsonl, then the manifest that vouches for it (so a folder with a manifest is whole).
+
+    `check` is given the folder in between; it may stop the build, or leave rows out and say so (`left_out`).
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     count, images = 0, set()
-    with atomic_write(folder / "rows.jsonl") as file:
+    digest, text_of = hashlib.sha256(), json.JSONEncoder(ensure_ascii=False).encode
+    with atomic_write(folder / "rows.jsonl", "wb") as file:
         for row in rows:
             check_row(row, str(folder))
             images.update(images_of(row))
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            try:
+                line = (text_of(row) + "\n").encode()
+            except UnicodeEncodeError as error:
+                raise UserError(f"{folder}, row {row['id']!r}: its text cannot be written ({error.reason})") from None
+            digest.update(line)
+            file.write(line)
             count += 1
-    if not count:
-        raise UserError(f"{name}: the builder {builder} found no rows to write")
+        if not count:
+            raise UserError(f"{name}: the builder {builder} found no rows to write")
+    sha256, told = digest.hexdigest(), check(folder) if check else {}
+    if told.get("left_out"):
+        count, images = 0, set()
+        for row in read_rows(folder):
+            count += 1
+            images.update(images_of(row))
+        sha256 = sha256_file(folder / "rows.jsonl")
     manifest = Manifest(
         name=name,
         builder=builder,
         version=version,
         rows=count,
         images=len(images),
-        sha256=sha256_file(folder / "rows.jsonl"),
+        sha256=sha256,
         image_root=os.path.relpath(Path(image_root).resolve(), folder.resolve()),
         sources=sources,
         splits=splits,
         options=options or {},
+        check=told,
     )
-    write_json(folder / "manifest.json", asdict(manifest))
+    values = asdict(manifest)
+    write_json(folder / "manifest.json", values if told else {k: v for k, v in values.items() if k != "check"})
     return manifest
 
 

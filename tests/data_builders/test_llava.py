@@ -3,7 +3,7 @@ import json
 import pytest
 from small_sources import picture
 
-from data_builders import llava
+from data_builders.llava import reading
 from data_builders.build import build
 from data_builders.errors import UserError
 from data_builders.files import read_jsonl
@@ -31,7 +31,7 @@ def write(root, rows, lines=False):
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_array_and_lines_give_the_same_rows(root, tmp_path, lines, monkeypatch):
-    monkeypatch.setattr(llava, "BLOCK", 7)  # rows straddle the blocks
+    monkeypatch.setattr(reading, "BLOCK", 7)  # rows straddle the blocks
     rows = [row("x", "a.jpg"), row("x", "deep/b.jpg"), row(3), row("last", "a.jpg", answer="ä 鳥  ]}")]
     manifest = build("llava", root=root, out=tmp_path / "out", options=write(root, rows, lines))
     found = list(read_rows(tmp_path / "out"))
@@ -62,7 +62,7 @@ def test_missing_images_are_listed_or_left_out_within_the_quota(root, tmp_path):
         (row("r", question="<image> what?"), "no image"),
         (row("r", "a.jpg", question="<image>"), "stands 2 times"),
         (row("r", "a.jpg", answer=" "), "no answer"),
-        ({"id": "r", "conversations": [{"from": "user", "value": "x"}]}, "from: human or gpt"),
+        ({"id": "r", "conversations": [{"from": "tool", "value": "x"}]}, "from: human or gpt"),
         ({"id": "r", "conversations": []}, "conversations must be a list"),
     ],
 )
