@@ -5,7 +5,8 @@
 Both train the same 24 heads (last 1 or 2 blocks, with or without the mean patch, 6 learning rates, Adam, cosine, batch
 128) for 10,000 steps on one encoder: a ViT with drawn weights, 12 blocks at 224 px. Its weights do not matter for the
 time. The smaller it is, the less there is to win by encoding once: the default (192 wide, 5.5 M parameters) favours
-the peer; the track's own models are 55 to 1,000 times as large.
+the peer; the track's own models are 55 to 1,000 times as large. The peer sees a new random crop of a picture each time,
+which is what it pays for; ours sees each training picture in its one evaluation view.
 
 Ours is measured whole: extracting all pictures, 10,000 steps, testing. The peer is measured for --peer-steps steps
 (after one that warms up) and multiplied to 10,000: its steps are all alike. Exit status 1 when ours takes more than a

@@ -37,7 +37,7 @@ def diagram(found: Comparison) -> str:
         parts.append(f'<text class="small" x="{x:.1f}" y="{axis - 10}" text-anchor="middle">{rank:g}</text>')
     span = min(found.critical_distance, models - 1)
     parts.append(f'<path class="line" d="M{left} 8v8m0 -4H{place(1 + span):.1f}m0 -4v8"/>')
-    cut = " (longer than the axis)" if found.critical_distance > models - 1 else ""
+    cut = ", cut off" if found.critical_distance > models - 1 else ""
     parts.append(
         f'<text class="small" x="{place(1 + span) + 8:.1f}" y="16">'
         f"CD = {found.critical_distance:.3f} at {found.alpha:g}{cut}</text>"

@@ -121,8 +121,10 @@ def probe_scores(data: Labelled, probed: dict[str, Probed]) -> Measured:
             "loss": one.trained.losses,
             "heads": [{"head": str(h), "validation": 100 * float(v), "test": 100 * float(t)} for h, v, t in heads],
         }
-    first = next(iter(probed.values()))
-    score = task_score("probe", "Linear probe", data.name, scores, data.notes, len(data.test))
+    first, notes = next(iter(probed.values())), list(data.notes)
+    if released := [name for name in probed if name != "default"]:
+        notes.append(f"{', '.join(released)}: on cached features, so training pictures are not cropped anew each step")
+    score = task_score("probe", "Linear probe", data.name, scores, notes, len(data.test))
     return Measured(score, details, first.test_right[first.on_validation].astype(float))
 
 
