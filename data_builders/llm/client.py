@@ -1,5 +1,6 @@
 """The client: `ask` gives one answer, from the cache or from the endpoint; `each` asks about many things at once."""
 
+import json
 import os
 import re
 import threading
@@ -112,6 +113,44 @@ class Client:
             raise UserError(
                 f"{self.cache.path(key)}: {error}; delete the file and the request is asked again"
             ) from None
+
+    def complete(
+        self, messages: list[Message], *, temperature: float | None = None, max_tokens: int | None = None
+    ) -> tuple[str, bool]:
+        """The reply as it comes, and whether the model ended it itself: one that is cut off is a reply too.
+
+        NoUsableAnswer when it is empty; it is not kept then. UserError as from `ask`.
+        """
+        settings = {"temperature": temperature, "max_tokens": max_tokens}
+        settings = {name: value for name, value in settings.items() if value is not None}
+        request = {
+            "version": REQUEST_VERSION,
+            "model": self.endpoint.model,
+            "messages": as_kept(messages),
+            "settings": settings,
+            "as_it_comes": True,
+        }
+        key = request_key(request)
+        with self._lock:
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            kept = self.cache.get(key)
+            if kept is None:
+                text, finish, tokens = self._send(key, as_sent(messages), settings)
+                text = text.rpartition("</think>")[2].strip()
+                if not text:
+                    why = f"finish_reason {finish or 'none'}"
+                    raise NoUsableAnswer(f"{self.endpoint.model} sent an empty reply ({why})")
+                kept = json.dumps({"text": text, "finished": finish != "length"}, ensure_ascii=False)
+                self.cache.keep(key, request, kept, tokens)
+            else:
+                with self._lock:
+                    self.cached += 1
+        try:
+            value = json.loads(kept)
+            return str(value["text"]), bool(value["finished"])
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{self.cache.path(key)} holds no reply; delete it and the request is sent again") from None
 
     def each(
         self, function: Callable[[Item], Result], items: Iterable[Item], what: str, unit: str = "categories"

@@ -1,0 +1,140 @@
+"""`run`: who is asked (a checkpoint, a released model, an endpoint), what, and where the answers go."""
+
+import argparse
+import os
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from data_builders.errors import UserError
+
+from .compare import print_scores
+from .engine import Share, evaluate, read_unanswered
+from .protocols import Answerer
+from .scores import add_checkpoint
+from .task import load_tasks
+
+ANSWERERS = "evaluation.answerers"  # entry points: name -> callable(folder) -> Answerer | None
+ENDPOINT = "endpoint:"
+
+
+def add_run(commands) -> None:
+    run = commands.add_parser("run", help="ask a model and score its answers")
+    run.add_argument("--model", required=True, help="checkpoint folder, hub id, or endpoint:NAME")
+    run.add_argument("--tasks", required=True, help="task files, tasks or globs: fgbmk,frow/cub,drawn/*")
+    run.add_argument("--data", type=Path, nargs="+", required=True, help="folders that hold FG-BMK/, FROW/, general/")
+    run.add_argument("--out", type=Path, required=True, help="folder for answers/ and scores.json")
+    run.add_argument("--checkpoint", default="start", help="the name of this model in --out (default: start)")
+    run.add_argument("--subset", type=positive, help="ask a fixed part of this many questions a task")
+    run.add_argument("--batch-size", type=positive, default=64, help="questions asked at once (default: 64)")
+    run.add_argument("--no-options", action="store_true", help="do not weigh the options of closed questions")
+    local = run.add_argument_group("models on this machine")
+    local.add_argument("--network", action="store_true", help="a hub id may be downloaded")
+    local.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="default: bfloat16 on GPUs")
+    local.add_argument("--device", help="cpu, cuda:1 ... (default: spread over all GPUs)")
+    local.add_argument("--one-by-one", action="store_true", help="do not read a picture once for all its questions")
+    far = run.add_argument_group("endpoints", "OpenAI's protocol: GPT-4o, Gemini, vLLM, transformers serve ...")
+    far.add_argument("--base-url", help="default $OPENAI_BASE_URL")
+    far.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
+    far.add_argument("--concurrency", type=positive, default=8, help="requests under way at once (default: 8)")
+    far.add_argument("--timeout", type=float, default=120.0, help="seconds to wait for one reply (default: 120)")
+    far.add_argument("--temperature", default="0", help='"own": the endpoint\'s default (default: 0)')
+    far.add_argument("--max-tokens", type=positive, help="of an answer (default: the task's); more for thinking models")
+    far.add_argument("--budget", type=positive, help="requests that may be sent")
+    far.add_argument("--cache", type=Path, help="folder of replies (default: OUT/replies)")
+    run.set_defaults(do=command_run)
+
+
+def command_run(arguments: argparse.Namespace) -> None:
+    names = [name.strip() for name in arguments.tasks.split(",") if name.strip()]
+    if not names:
+        raise UserError("--tasks names no task; for example --tasks fgbmk,frow")
+    tasks = load_tasks(names, arguments.data)
+    share = Share.from_environment()
+    if arguments.model.startswith(ENDPOINT):
+        if not share.first:
+            print("an endpoint is asked by the first process alone")
+            return
+        share = Share()
+    answerer = find_answerer(arguments)
+    folder = arguments.out / "answers" / arguments.checkpoint
+    scores = evaluate(
+        answerer,
+        tasks,
+        folder,
+        arguments.subset,
+        arguments.batch_size,
+        options=not arguments.no_options,
+        share=share,
+    )
+    if not share.first:
+        return
+    if scores:
+        add_checkpoint(
+            arguments.out,
+            arguments.checkpoint,
+            stage=None,
+            samples_seen=0,
+            step=0,
+            model_hash=answerer.model_hash,
+            scores=scores,
+        )
+        print_scores(list(scores.values()))
+        print(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")
+    if missing := read_unanswered(folder):
+        raise UserError(
+            f"{len(missing):,} questions got no answer and are in no score ({missing[0]['reason']}); all others are "
+            f"kept. The same command asks only these again; {folder / 'unanswered.jsonl'} names them"
+        )
+
+
+def find_answerer(arguments: argparse.Namespace) -> Answerer:
+    """Who `--model` names. UserError when nothing can load it."""
+    model: str = arguments.model
+    if model.startswith(ENDPOINT):
+        from .answerers.endpoint import endpoint_answerer
+
+        return endpoint_answerer(
+            model,
+            arguments.cache or arguments.out / "replies",
+            base_url=arguments.base_url,
+            key_variable=arguments.key_variable,
+            concurrency=arguments.concurrency,
+            timeout_seconds=arguments.timeout,
+            budget=arguments.budget,
+            temperature=temperature(arguments.temperature),
+            max_tokens=arguments.max_tokens,
+        )
+    if arguments.base_url:
+        raise UserError(f"--base-url is for endpoints; write --model {ENDPOINT}{model}")
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        for point in sorted(entry_points(group=ANSWERERS), key=lambda one: one.name):
+            load: Callable[[Path], Answerer | None] = point.load()
+            if (answerer := load(folder)) is not None:
+                return answerer
+        if not (folder / "config.json").is_file():
+            raise UserError(f"--model {model}: nothing can load this model. A checkpoint folder has a config.json")
+    elif model.count("/") != 1 or model.startswith((".", "/", "~")):
+        raise UserError(f"--model {model}: no such folder, and neither a hub id (owner/name) nor {ENDPOINT}NAME")
+    elif not arguments.network:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's client is imported: what is there is enough, or an error
+    from .answerers.lvlm import TransformersAnswerer
+
+    return TransformersAnswerer(model, dtype=arguments.dtype, device=arguments.device, sharing=not arguments.one_by_one)
+
+
+def temperature(text: str) -> float | None:
+    if text == "own":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"--temperature {text}: write a number, or own") from None
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
