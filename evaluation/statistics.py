@@ -110,7 +110,11 @@ def paired_difference(
 def mcnemar_exact(a_right: Sequence[bool], b_right: Sequence[bool]) -> float:
     """Two-sided exact p that a and b are right equally often; 1 when they never differ."""
     a, b = np.asarray(a_right, bool), np.asarray(b_right, bool)
-    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    return mcnemar_counts(int((a & ~b).sum()), int((~a & b).sum()))
+
+
+def mcnemar_counts(only_a: int, only_b: int) -> float:
+    """The same from the numbers of questions that only one of the two got right."""
     if only_a + only_b == 0:
         return 1.0
     return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
@@ -124,3 +128,38 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [float(one) for one in adjusted]
+
+
+class ImageBootstrap:
+    """Resampling of K images that serves many sums: the draws are made once.
+
+    A sum over thousands of images is normal as near as can be told; there its interval is computed, not drawn.
+    """
+
+    MOST = 2_000  # images that are drawn
+
+    def __init__(self, clusters: int, resamples: int = RESAMPLES) -> None:
+        self.clusters, self.counts = clusters, None
+        if 1 < clusters <= self.MOST:
+            generator = draw("bootstrap of sums", clusters)
+            counts = np.zeros((resamples, clusters), np.uint8)
+            for row in counts:
+                row += np.bincount(generator.integers(clusters, size=clusters), minlength=clusters).astype(np.uint8)
+            self.counts = counts
+
+    def ends(self, values_K: np.ndarray) -> tuple[float, float]:
+        """How far below and above its value the sum of one number an image lies with 95 %: (low, high), low <= 0.
+
+        NaN, NaN with a single image.
+        """
+        if self.clusters <= 1:
+            return float("nan"), float("nan")
+        centred = values_K - values_K.mean()
+        if self.counts is None:
+            half = 1.959964 * float(np.sqrt((centred**2).sum() * self.clusters / (self.clusters - 1)))
+            return -half, half
+        sums = np.concatenate(
+            [self.counts[i : i + 500].astype(np.float32) @ centred for i in range(0, len(self.counts), 500)]
+        )
+        low, high = np.percentile(sums, [2.5, 97.5])
+        return float(low), float(high)

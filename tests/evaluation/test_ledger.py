@@ -1,12 +1,16 @@
 """From answers on disk to what was learned and what was forgotten."""
 
+import json
+
 import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 
 from data_builders.errors import UserError
+from evaluation.compare import compare_runs, to_json
 from evaluation.engine import evaluate
-from evaluation.ledger import WORDS, changes, forgetting, gain, mean, read_run, transition, transitions
+from evaluation.ledger import WORDS, ItemStore, forgetting, load_run, shared_tasks, transition
 from evaluation.scores import TaskScore, add_checkpoint, read_scores
+from evaluation.statistics import holm
 from evaluation.task import load_tasks
 
 
@@ -73,51 +77,64 @@ def test_a_checkpoint_scored_again_keeps_its_place(run):
     assert read_scores(run) == before
 
 
-def test_forgetting_is_best_so_far_minus_now_and_gain_is_now_minus_start(run):
-    history = read_run(run)
-    assert forgetting(history) == {"drawn/count": 75.0}
-    assert forgetting(history, 1) == {"drawn/count": 0.0}
-    assert gain(history)["fgbmk/cub/species/short_answer"] == 75.0
-    assert mean(forgetting(history)) == 75.0
-    assert mean({}) is None
+@pytest.fixture(scope="module")
+def found(run):
+    return compare_runs([load_run(run)])
+
+
+def test_forgetting_is_best_so_far_minus_now_and_gain_is_now_minus_start(run, found):
+    result = found.runs[0]
+    assert [one.value for one in result.forgetting] == [0.0, 75.0]
+    assert forgetting(ItemStore(), result.run, ["fgbmk/cub/species/short_answer"]).value == 0
+    assert result.tasks["fgbmk/cub/species/short_answer"].from_base[-1].value == 75.0
+    fine = [one.from_base[-1].value for one in result.tasks.values() if one.group == "fine_grained"]
+    assert result.gain[-1].value == pytest.approx(sum(fine) / len(fine))
 
 
 def test_perplexity_is_in_no_mean_of_percentages(run):
-    assert read_run(run).common("general") == ["drawn/count"]
+    assert shared_tasks(load_run(run), "general") == ["drawn/count"]
 
 
-def test_every_item_is_in_exactly_one_word(run):
-    history = read_run(run)
-    for task, items in history.items.items():
-        for counts in transitions(items):
+def test_every_item_is_in_exactly_one_word(found):
+    tasks = found.runs[0].tasks
+    assert "frow/cub" in tasks
+    for one in tasks.values():
+        for counts in one.history.words():
             assert set(counts) == set(WORDS)
-            assert sum(counts.values()) == history.tasks[0][task].n
-    assert transitions(history.items["drawn/count"])[1] == dict.fromkeys(WORDS, 0) | {"kept": 1, "forgotten": 3}
-    first, second = transitions(history.items["fgbmk/cub/species/short_answer"])
+            assert sum(counts.values()) == one.from_base[0].n
+    assert tasks["drawn/count"].history.words()[1] == dict.fromkeys(WORDS, 0) | {"kept": 1, "forgotten": 3}
+    first, second = tasks["fgbmk/cub/species/short_answer"].history.words()
     assert (first["learned"], second["learned"], second["kept"]) == (4, 2, 4)
 
 
-def test_items_give_the_score_that_is_on_record(run):
-    history = read_run(run)
-    assert "frow/cub" in history.items
-    for task, items in history.items.items():
-        for index in range(3):
-            value = 100 * sum(item.scores[index] for item in items) / len(items)
-            assert value == pytest.approx(history.value(task, index))
-
-
-def test_changes_are_paired_with_interval_and_exact_p(run):
-    found = {one.task: one for one in changes(read_run(run))}
-    one = found["drawn/count"]
-    assert (one.before, one.after, one.n) == (50, 25, 4)
+def test_changes_are_paired_with_interval_and_exact_p(found):
+    tasks = found.runs[0].tasks
+    one = tasks["drawn/count"].from_base[-1]
+    assert (one.before, one.after, one.n, one.paired) == (50, 25, 4, True)
     assert one.low <= -25 <= one.high
     assert one.p == 1  # one question got worse, none better
-    assert found["fgbmk/cub/species/short_answer"].p == pytest.approx(2 * 0.5**6)
+    assert tasks["fgbmk/cub/species/short_answer"].from_base[-1].p == pytest.approx(2 * 0.5**6)
+
+
+def test_p_values_are_adjusted_over_the_tasks_of_one_comparison(found):
+    changes = [one.from_base[-1] for one in found.runs[0].tasks.values()]
+    assert holm([one.p for one in changes]) == [one.p_holm for one in changes]
+
+
+def test_a_change_is_the_sum_of_form_and_knowledge(found):
+    for one in found.runs[0].tasks.values():
+        for change in (*one.from_base, *one.from_before):
+            assert change.split.form.value + change.split.knowledge.value == pytest.approx(change.value)
+            assert sum(change.split.lost.values()) <= change.split.moved
+
+
+def test_the_numbers_survive_as_json(found):
+    assert json.loads(json.dumps(to_json(found), allow_nan=False)) == to_json(found)
 
 
 def test_a_folder_without_scores_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"scores\.json|no file"):
-        read_run(tmp_path)
+        load_run(tmp_path)
     (tmp_path / "scores.json").write_text("[]")
-    with pytest.raises(UserError, match="not a run's scores"):
-        read_run(tmp_path)
+    with pytest.raises(UserError, match=r"scores\.json is not"):
+        load_run(tmp_path)

@@ -11,8 +11,8 @@ import pytest
 from report_fakes import make_run
 
 from data_builders.errors import UserError
+from evaluation.ledger import load_run
 from evaluation.report import write_report
-from evaluation.report_data import load_run
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

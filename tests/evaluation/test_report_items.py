@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 from report_fakes import make_run
 
 from data_builders.errors import UserError
-from evaluation.ledger import WORDS
-from evaluation.report_curves import loss_line, stage_spans
-from evaluation.report_data import Run, load_run
-from evaluation.report_figures import short, ticks
-from evaluation.report_items import ItemStore, best_checkpoint, change, forgetting, ledger, shared_tasks
-from evaluation.report_text import num, signed, visible
+from evaluation.ledger import (
+    WORDS,
+    ItemStore,
+    Run,
+    best_checkpoint,
+    forgetting,
+    load_run,
+    mean_change,
+    shared_tasks,
+    task_history,
+)
+from evaluation.report.curves import loss_line, stage_spans
+from evaluation.report.figures import short, ticks
+from evaluation.report.text import num, signed, visible
 from evaluation.statistics import paired_difference
 
 
@@ -25,14 +33,14 @@ def run(tmp_path_factory) -> Run:
 
 
 def items(run, checkpoint, task):
-    return ItemStore().items(run, run.checkpoints[checkpoint], task)
+    return ItemStore().answers(run, run.checkpoints[checkpoint], task)
 
 
 def test_a_change_has_the_interval_of_the_paired_clustered_bootstrap(run):
     task = "drawn/count"
     before, after = items(run, 2, task), items(run, 3, task)
-    drawn = paired_difference(after.credit, before.credit, before.clusters)
-    found = change(ItemStore(), run, run.checkpoints[2], run.checkpoints[3], [task])
+    drawn = paired_difference(after.scores, before.scores, before.clusters)
+    found = mean_change(ItemStore(), run, run.checkpoints[2], run.checkpoints[3], [task])
     assert found.paired
     assert found.value == pytest.approx(100 * drawn["mean"])
     assert found.low == pytest.approx(100 * drawn["low"], abs=2)
@@ -43,7 +51,7 @@ def test_tasks_about_the_same_pictures_are_no_independent_witnesses(run):
     """Twice the same answers under two names must not make the interval narrower."""
     store = ItemStore()
     first, last = run.checkpoints[0], run.last
-    once = change(store, run, first, last, ["drawn/count"])
+    once = mean_change(store, run, first, last, ["drawn/count"])
     twice = store.estimate(
         [(sign / 2, run, c, "drawn/count") for sign, c in ((1, last), (-1, first)) for _ in range(2)], 2
     )
@@ -66,9 +74,9 @@ def test_answers_that_do_not_give_the_score_are_not_believed(run, tmp_path):
     path = tmp_path / "run" / "answers" / "fg" / "drawn__count.jsonl"
     path.write_text("".join(line + "\n" for line in path.read_text().splitlines()[:7]))
     other = load_run(tmp_path / "run")
-    assert ItemStore().items(other, other.last, "drawn/count") is None
-    assert ledger(ItemStore(), other, "drawn/count") is None
-    assert ledger(ItemStore(), other, "drawn/presence") is not None
+    assert ItemStore().answers(other, other.last, "drawn/count") is None
+    assert task_history(ItemStore(), other, "drawn/count") is None
+    assert task_history(ItemStore(), other, "drawn/presence") is not None
 
 
 def test_a_row_that_is_no_answer_is_the_users_error(run, tmp_path):
@@ -77,18 +85,18 @@ def test_a_row_that_is_no_answer_is_the_users_error(run, tmp_path):
     path.write_text('{"answer": "7"}\n')
     other = load_run(tmp_path / "run")
     with pytest.raises(UserError, match="drawn__count"):
-        ItemStore().items(other, other.last, "drawn/count")
+        ItemStore().answers(other, other.last, "drawn/count")
 
 
 def test_the_ledger_counts_every_item_once_and_agrees_with_the_scores(run):
     for task in shared_tasks(run, "general") + shared_tasks(run, "fine_grained"):
-        steps = ledger(ItemStore(), run, task)
+        steps = task_history(ItemStore(), run, task).words()
         for index, counts in enumerate(steps):
             assert set(counts) == set(WORDS)
             assert sum(counts.values()) == 60
-            now = sum(items(run, index + 1, task).right.values())
+            now = int(items(run, index + 1, task).right.sum())
             assert counts["kept"] + counts["learned"] + counts["regained"] == now
-        before = sum(items(run, 2, task).right.values())
+        before = int(items(run, 2, task).right.sum())
         assert steps[2]["kept"] + steps[2]["forgotten"] == before
 
 

@@ -2,16 +2,16 @@
 
 import re
 
-from .report_data import GROUPS, Checkpoint, Run, is_accuracy, known, primary
-from .report_items import ItemStore, change, group_mean, shared_tasks
+from ..compare import Comparison, RunResult
+from ..ledger import GROUPS, Checkpoint, Run, is_accuracy, known, primary
 
-COUNTED = re.compile(
-    r"([\d,]+) of ([\d,]+) (.+)", re.S
-)  # a note that counts: "12 of 300 answers unparsed under strict"
+# a note that counts: "12 of 300 answers unparsed under strict"
+COUNTED = re.compile(r"([\d,]+) of ([\d,]+) (.+)", re.S)
 
 
-def score_table(store: ItemStore, runs: list[Run]) -> dict:
+def score_table(found: Comparison) -> dict:
     """{"columns", "sections", "footnotes"}: a section holds a mean row or None, and tasks; cells follow the columns."""
+    runs = [one.run for one in found.runs]
     columns = [(index, run, i) for index, run in enumerate(runs) for i in range(len(run.checkpoints))]
     footnotes: list[str] = []
     sections = []
@@ -28,9 +28,11 @@ def score_table(store: ItemStore, runs: list[Run]) -> dict:
         )
         if tasks:
             mean = (
-                [_mean_cell(store, run, i, group) for _, run, i in columns] if accuracies and len(tasks) > 1 else None
+                [_mean_cell(found.runs[index], i, group) for index, _, i in columns]
+                if accuracies and len(tasks) > 1
+                else None
             )
-            rows = [_task_rows(store, runs, columns, task, footnotes) for task in tasks]
+            rows = [_task_rows(found, columns, task, footnotes) for task in tasks]
             sections.append({"group": group, "title": title, "mean": mean, "tasks": rows})
     return {"columns": [_header(runs, *column) for column in columns], "sections": sections, "footnotes": footnotes}
 
@@ -50,12 +52,11 @@ def _header(runs: list[Run], index: int, run: Run, i: int) -> dict:
     return {"index": index, "run": run, "checkpoint": checkpoint, "first": i == 0, "twin": twin}
 
 
-def _mean_cell(store: ItemStore, run: Run, i: int, group: str) -> dict | None:
-    mean = group_mean(store, run, run.checkpoints[i], group)
+def _mean_cell(result: RunResult, i: int, group: str) -> dict | None:
+    mean = result.means[group][i]
     if mean is None:
         return None
-    before = run.checkpoints[i - 1] if i else None
-    moved = change(store, run, before, run.checkpoints[i], shared_tasks(run, group)) if before else None
+    moved = result.changes[group][i - 1] if i else None
     return {
         "value": mean.value,
         "low": max(mean.low, 0.0),
@@ -66,7 +67,7 @@ def _mean_cell(store: ItemStore, run: Run, i: int, group: str) -> dict | None:
     }
 
 
-def _task_rows(store: ItemStore, runs: list[Run], columns: list, task: str, footnotes: list[str]) -> dict:
+def _task_rows(found: Comparison, columns: list, task: str, footnotes: list[str]) -> dict:
     """One task: what is said of it, and a line for each (rule, metric) with a cell for each column."""
     seen = [(run, run.checkpoints[i]) for _, run, i in columns if task in run.checkpoints[i].tasks]
     about = seen[-1][1].tasks[task]
@@ -76,7 +77,7 @@ def _task_rows(store: ItemStore, runs: list[Run], columns: list, task: str, foot
     lines: list[dict] = []
     for rule, metric in keys:
         main = (rule, metric) == _key(head)
-        cells = [_cell(store, run, i, task, rule, metric, main) for _, run, i in columns]
+        cells = [_cell(found.runs[index], i, task, rule, metric, main) for index, _, i in columns]
         twin = None if main else next((line for line in lines if _equal(cells, line["cells"])), None)
         if twin:
             twin["same"].append(rule if metric == "accuracy" else f"{rule} {metric.replace('_', ' ')}")
@@ -128,7 +129,8 @@ def _place_notes(
     return list(counts.items()), marks
 
 
-def _cell(store: ItemStore, run: Run, i: int, task: str, rule: str, metric: str, main: bool) -> dict | None:
+def _cell(result: RunResult, i: int, task: str, rule: str, metric: str, main: bool) -> dict | None:
+    run = result.run
     score = _score(run.checkpoints[i], task, rule, metric)
     if score is None:
         return None
@@ -137,8 +139,8 @@ def _cell(store: ItemStore, run: Run, i: int, task: str, rule: str, metric: str,
     if main and before and known(before["value"]) and known(score["value"]):
         higher = run.checkpoints[i].tasks[task].get("higher_is_better", True)
         if is_accuracy(run.checkpoints[i].tasks[task]):
-            moved = change(store, run, run.checkpoints[i - 1], run.checkpoints[i], [task])
-            delta = _delta(moved.value, moved.clear, higher)
+            moved = result.tasks[task].from_before[i - 1]
+            delta = _delta(moved.value, moved.clear, higher) if moved else None
         else:
             delta = _delta(score["value"] - before["value"], _apart(before, score), higher)
     digits = 2 if score.get("unit") == "perplexity" else 1

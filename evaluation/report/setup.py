@@ -1,6 +1,6 @@
 """What was run: the parts of plan.json and recipe.resolved.yaml that a reader needs to name or repeat the run."""
 
-from .report_data import Run
+from ..ledger import Run
 
 
 def setup(run: Run) -> dict:

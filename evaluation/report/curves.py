@@ -1,22 +1,26 @@
 """The report's curves and its gain-against-forgetting picture, from runs to figures."""
 
+from itertools import pairwise
+
 import numpy as np
 
-from .report_data import GROUPS, Run, known, primary
-from .report_figures import Figure, Line, Point, Span, figure
-from .report_items import Estimate, ItemStore, group_mean, shared_tasks
+from ..compare import Comparison, pareto_rows
+from ..ledger import GROUPS, Run, known, primary, shared_tasks
+from .figures import Figure, Line, Point, Span, figure
+from .text import num, signed
 
 MAX_LOSS_POINTS = 240
 
 
-def curves(store: ItemStore, runs: list[Run]) -> dict[str, dict[str, Figure]]:
+def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
     """Panel name (fine_grained, general, loss) -> {"wide": Figure, "narrow": Figure}; without data: absent."""
+    runs = [one.run for one in found.runs]
     end = max([1, *(c.samples_seen for r in runs for c in r.checkpoints)])
     end = max([end, *(row["samples_seen"] for r in runs for row in (*r.train, *r.evals) if row.get("samples_seen"))])
     spans = [span for index, run in enumerate(runs) for span in stage_spans(index, run)]
     panels = {}
     for group, title in GROUPS.items():
-        lines, points = _score_marks(store, runs, group)
+        lines, points = _score_marks(found, group)
         if points:
             panels[group] = _sizes(
                 {"wide": (600, 340), "narrow": (364, 280)},
@@ -37,21 +41,46 @@ def curves(store: ItemStore, runs: list[Run]) -> dict[str, dict[str, Figure]]:
     return panels
 
 
-def pareto(runs: list[Run], gains: list[Estimate | None], losses: list[Estimate | None]) -> dict[str, Figure]:
-    """Gain on fine-grained tasks against forgetting on general tasks, a mark a run; empty for under two runs."""
-    points = [
-        Point(i, loss.value, gain.value, f"{run.name}: gained {gain.value:.1f}, forgot {loss.value:.1f} points",
-              low=gain.low, high=gain.high, x_low=max(loss.low, 0), x_high=loss.high, label=run.name)
-        for i, (run, gain, loss) in enumerate(zip(runs, gains, losses, strict=True)) if gain and loss
-    ]  # fmt: skip
-    if len(points) < 2:
+def pareto(found: Comparison) -> dict[str, Figure]:
+    """Gain on fine-grained tasks against forgetting on general tasks, a large mark a run where it ended and a small
+    one for each checkpoint before; empty for under two runs."""
+    points, lines, ends = [], [], []
+    for i, result in enumerate(found.runs):
+        way = [(0.0, 0.0)]
+        for c, (gain, loss) in enumerate(zip(result.gain, result.forgetting, strict=True), 1):
+            if not (gain and loss):
+                continue
+            last, name = c == len(result.gain), result.run.checkpoints[c].name
+            way.append((loss.value, gain.value))
+            text = (
+                f"{result.run.name}, {name}: gained {signed(gain.value)} ({signed(gain.low)} to {signed(gain.high)}), "
+            )
+            text += (
+                f"forgot {num(loss.value)} ({num(loss.low)} to {num(loss.high)}) points, n = {gain.n:,} and {loss.n:,}"
+            )
+            ends_of = {"low": gain.low, "high": gain.high, "x_low": max(loss.low, 0), "x_high": loss.high}
+            points.append(
+                Point(i, loss.value, gain.value, text, large=last, label=result.run.name if last else "",
+                      **(ends_of if last else {}))
+            )  # fmt: skip
+            if last:
+                ends.append(points[-1])
+        lines.append(Line(i, way, "way", f"{result.run.name}: from {result.run.checkpoints[0].name} to the end"))
+    if len(ends) < 2:
         return {}
-    right = max(10.0, *(p.x_high for p in points)) * 1.15
-    top, bottom = max(10.0, *(p.high for p in points)) * 1.12, min(0.0, *(p.low for p in points))
+    right = max(10.0, *(p.x_high for p in ends), *(p.x for p in points)) * 1.15
+    top = max(10.0, *(p.high for p in ends), *(p.y for p in points)) * 1.12
+    bottom = min(0.0, *(p.low for p in ends), *(p.y for p in points)) * 1.1
+    front = {row["run"] for row in pareto_rows(found) if row["on_front"]}
+    best = sorted((p.x, p.y) for p in ends if p.label in front)
+    steps = [xy for a, b in pairwise(best) for xy in (a, (b[0], a[1]))] + best[-1:]
+    if len(best) > 1:
+        lines.append(Line(0, steps, "front", f"not bettered: {', '.join(sorted(front))}"))
+    points.sort(key=lambda p: p.large)
     return _sizes(
-        {"wide": (600, 340), "narrow": (364, 300)},
+        {"wide": (600, 380), "narrow": (364, 320)},
         "Gain against forgetting",
-        x_range=(0, right), y_range=(bottom, top), points=points, corner="better",
+        x_range=(0, right), y_range=(bottom, top), points=points, lines=lines, corner="better",
         x_label="forgotten on general tasks, points", y_label="gained on fine-grained tasks, points",
     )  # fmt: skip
 
@@ -79,9 +108,10 @@ def loss_line(run: Run) -> list[tuple[float, float]]:
     return [(float(part[:, 0].mean()), float(part[:, 1].mean())) for part in parts]
 
 
-def _score_marks(store: ItemStore, runs: list[Run], group: str) -> tuple[list[Line], list[Point]]:
+def _score_marks(found: Comparison, group: str) -> tuple[list[Line], list[Point]]:
     lines, points = [], []
-    for index, run in enumerate(runs):
+    for index, result in enumerate(found.runs):
+        run = result.run
         tasks = shared_tasks(run, group)
         if not tasks:
             continue
@@ -91,10 +121,15 @@ def _score_marks(store: ItemStore, runs: list[Run], group: str) -> tuple[list[Li
         mean = {}
         for x in sorted(set.intersection(*(set(curve) for curve in by_task.values()))):
             mean[x] = sum(curve[x] for curve in by_task.values()) / len(tasks)
-        full = {c.samples_seen: (c, group_mean(store, run, c, group)) for c in run.checkpoints}
+        full = {c.samples_seen: (c, e) for c, e in zip(run.checkpoints, result.means[group], strict=True)}
         for x, value in mean.items():
             if x not in full:
-                text = f"{run.name}, after {x:,} samples (subset): {value:.1f}"
+                half, n = _subset_spread(run, tasks, x)
+                text = (
+                    f"{run.name}, after {x:,} samples (subset): {value:.1f} "
+                    f"(95 % {max(value - half, 0):.1f} to {min(value + half, 100):.1f}, "
+                    f"tasks as if independent), n = {n:,}"
+                )
                 points.append(Point(index, x, value, text, large=False))
         for x, (checkpoint, e) in full.items():
             mean[x] = e.value
@@ -108,13 +143,26 @@ def _score_marks(store: ItemStore, runs: list[Run], group: str) -> tuple[list[Li
     return sorted(lines, key=lambda line: line.kind == "mean"), sorted(points, key=lambda p: p.large)
 
 
+def _subset_spread(run: Run, tasks: list[str], samples_seen: int) -> tuple[float, int]:
+    """Half the 95 % interval of a mean over tasks on the subset, and its questions."""
+    halves, n = {}, {}
+    for row in run.evals:
+        if row.get("samples_seen") == samples_seen and row.get("task") in tasks and _is_primary(run, row):
+            halves[row["task"]] = ((row.get("high") or 0) - (row.get("low") or 0)) / 2
+            n[row["task"]] = int(row.get("n") or 0)
+    return sum(half**2 for half in halves.values()) ** 0.5 / max(len(tasks), 1), sum(n.values())
+
+
+def _is_primary(run: Run, row: dict) -> bool:
+    head = primary(run.task_score(row["task"]))
+    return row.get("rule", head["rule"]) == head["rule"] and row.get("metric", head.get("metric")) == head.get("metric")
+
+
 def _task_curve(run: Run, task: str) -> dict[int, float]:
     """Samples seen -> the task's primary score: subset questions between checkpoints, all questions at them."""
-    rule, metric = primary(run.task_score(task))["rule"], primary(run.task_score(task)).get("metric")
     curve = {}
     for row in run.evals:
-        same = row.get("task") == task and row.get("rule", rule) == rule and row.get("metric", metric) == metric
-        if same and known(row.get("value")):
+        if row.get("task") == task and _is_primary(run, row) and known(row.get("value")):
             curve[row.get("samples_seen") or 0] = row["value"]
     return curve | {c.samples_seen: primary(c.tasks[task])["value"] for c in run.checkpoints}
 

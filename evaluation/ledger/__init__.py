@@ -1,0 +1,56 @@
+"""Item by item across the checkpoints of a run: what was learned, kept, forgotten, regained; and the sums of it.
+
+`run` reads a run folder, `answers` an answers file as columns, `store` keeps them and sums over them, `history` sets
+the checkpoints side by side, `steps` adds what was asked between them, `words` names what became of each item, `faults`
+tells form from knowledge, `changes` compares two checkpoints, `most_forgotten` lists items.
+"""
+
+from .changes import Change, Part, Split, change_of, compare_answers, unpaired, with_holm
+from .history import TaskHistory, task_history
+from .most_forgotten import ForgottenItem, most_forgotten
+from .run import GROUPS, Checkpoint, Run, is_accuracy, known, load_run, primary
+from .steps import history_with_steps, moments
+from .store import (
+    Estimate,
+    ItemStore,
+    best_checkpoint,
+    forgetting,
+    group_mean,
+    mean_change,
+    shared_tasks,
+)
+from .words import WORDS, counted, transition, transitions
+
+__all__ = [
+    "GROUPS",
+    "WORDS",
+    "Change",
+    "Checkpoint",
+    "Estimate",
+    "ForgottenItem",
+    "ItemStore",
+    "Part",
+    "Run",
+    "Split",
+    "TaskHistory",
+    "best_checkpoint",
+    "change_of",
+    "compare_answers",
+    "counted",
+    "forgetting",
+    "group_mean",
+    "history_with_steps",
+    "is_accuracy",
+    "known",
+    "load_run",
+    "mean_change",
+    "moments",
+    "most_forgotten",
+    "primary",
+    "shared_tasks",
+    "task_history",
+    "transition",
+    "transitions",
+    "unpaired",
+    "with_holm",
+]

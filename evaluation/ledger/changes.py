@@ -1,0 +1,178 @@
+"""What changed on one task between two checkpoints: points, interval, exact test, and how much of it is form."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..metrics import Measure
+from ..scoring import RIGHT
+from ..statistics import holm, interval, mcnemar_counts, ratio, sums_by
+from .answers import Answers
+from .faults import FAULTS, NONE
+from .history import TaskHistory, aligned
+from .run import primary
+from .store import Z95
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a change, in points (negative: lost), with its 95 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """A change divided: `form` + `knowledge` = the change of the mean score.
+
+    An item that lost points counts by why its answer is now wrong, one that won points by why it was wrong before.
+    `lost`: how the answers that got worse now miss the form (FAULTS; "none": they read well and are wrong).
+    """
+
+    form: Part
+    knowledge: Part
+    lost: dict[str, int]
+    weighed: int  # items that lost or won points and whose log-probabilities told the reason
+    moved: int  # items that lost or won points
+    constant: str | None  # the answer that nearly every question got after the change
+
+
+@dataclass(frozen=True)
+class Change:
+    """`after` minus `before` in points. Without answers on disk (`paired` false) there is no test and no split."""
+
+    task: str
+    before: float
+    after: float
+    low: float | None
+    high: float | None
+    n: int
+    images: int
+    paired: bool = False
+    only_before: int = 0  # right before, wrong after
+    only_after: int = 0
+    p: float | None = None  # McNemar, exact, two-sided, over right and wrong
+    p_holm: float | None = None  # adjusted over the tasks compared together
+    split: Split | None = None
+
+    @property
+    def value(self) -> float:
+        return self.after - self.before
+
+    @property
+    def clear(self) -> bool:
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    def to_json(self) -> dict:
+        plain = {key: value for key, value in vars(self).items() if key not in ("split", "task")}
+        split = self.split and {
+            "format": vars(self.split.form),
+            "knowledge": vars(self.split.knowledge),
+            **{key: getattr(self.split, key) for key in ("lost", "weighed", "moved")},
+            "always": self.split.constant,
+        }
+        return {**plain, "change": self.value, "split": split}
+
+
+def points(low: float, high: float) -> tuple[float | None, float | None]:
+    return (100 * low, 100 * high) if np.isfinite(low) and np.isfinite(high) else (None, None)
+
+
+def ends_of_mean(values: np.ndarray, clusters: np.ndarray, address: tuple) -> tuple[float | None, float | None]:
+    """The 95 % interval of a mean, in points; None, None where there is one image only."""
+    sums = sums_by(clusters, np.stack([values, np.ones(len(values))], 1))
+    if len(sums) < 2:
+        return None, None
+    if not values.any():  # nothing moved: as sure as so many images can make it
+        bound = 100 * (1 - 0.025 ** (1 / len(sums)))
+        return -bound, bound
+    return points(*interval(sums, ratio, address=address))
+
+
+def ends_of_measure(
+    before: Measure, after: Measure, places: list, clusters: np.ndarray, address: tuple
+) -> tuple[float | None, float | None]:
+    """The same for a number that is no plain mean (F1, a mean of splits)."""
+    width = before.columns_NC.shape[1]
+    sums = sums_by(clusters, np.concatenate([before.columns_NC[places[0]], after.columns_NC[places[1]]], 1))
+    if len(sums) < 2:
+        return None, None
+    low, high = interval(
+        sums, lambda totals: after.statistic(totals[..., width:]) - before.statistic(totals[..., :width]),
+        address=address,
+    )  # fmt: skip
+    return points(low, high)
+
+
+def compare_answers(task: str, before: Answers, after: Answers, scores: tuple[dict, dict]) -> Change | None:
+    """Two models on the same questions. `scores`: their numbers on record. None where they share no question."""
+    pair = aligned(task, [before, after])
+    return change_of(pair, 0, 1, scores) if pair else None
+
+
+def change_of(history: TaskHistory, first: int, second: int, scores: tuple[dict, dict]) -> Change:
+    """From one checkpoint of a history to another."""
+    task, (a, b) = history.task, (history.answers[first], history.answers[second])
+    places = [history.places[first], history.places[second]]
+    old, new = a.scores[places[0]].astype(float), b.scores[places[1]].astype(float)
+    clusters, moved = history.clusters, new - old
+    if a.measure is None or b.measure is None or len(old) < max(len(a.ids), len(b.ids)):
+        low, high = ends_of_mean(moved, clusters, (task,))
+    else:
+        low, high = ends_of_measure(a.measure, b.measure, places, clusters, (task,))
+    was, now = old >= RIGHT, new >= RIGHT
+    only_before, only_after = int((was & ~now).sum()), int((~was & now).sum())
+    complete = len(old) == len(a.ids) == len(b.ids)
+    values = [primary(one)["value"] for one in scores] if complete else [100 * old.mean(), 100 * new.mean()]
+    return Change(
+        task=task,
+        before=float(values[0]),
+        after=float(values[1]),
+        low=low,
+        high=high,
+        n=len(old),
+        images=len(np.unique(clusters)),
+        paired=True,
+        only_before=only_before,
+        only_after=only_after,
+        p=mcnemar_counts(only_before, only_after),
+        split=split_of(moved, a, b, places, clusters, task),
+    )
+
+
+def split_of(moved: np.ndarray, a: Answers, b: Answers, places: list, clusters: np.ndarray, task: str) -> Split:
+    why = np.where(moved < 0, b.faults[places[1]], a.faults[places[0]])
+    weighed = np.where(moved < 0, b.weighed[places[1]], a.weighed[places[0]])
+    form = np.where(why != NONE, moved, 0.0)
+    knowledge = moved - form
+    lost = np.bincount(why[moved < 0], minlength=len(FAULTS))
+    parts = [
+        Part(100 * float(one.mean()), *ends_of_mean(one, clusters, (task, name)))
+        for name, one in (("form", form), ("knowledge", knowledge))
+    ]
+    return Split(
+        *parts,
+        lost={FAULTS[number]: int(count) for number, count in enumerate(lost) if count},
+        weighed=int((weighed & (moved != 0)).sum()),
+        moved=int((moved != 0).sum()),
+        constant=b.constant,
+    )
+
+
+def unpaired(task: str, before: dict, after: dict) -> Change:
+    """From the scores on record alone, as if the two models had been asked different questions."""
+    a, b = primary(before), primary(after)
+    half = [((one.get("high") or 0) - (one.get("low") or 0)) / 2 / Z95 for one in (a, b)]
+    wide = Z95 * (half[0] ** 2 + half[1] ** 2) ** 0.5
+    value = b["value"] - a["value"]
+    n, images = min(int(a.get("n") or 0), int(b.get("n") or 0)), int(after.get("images") or 0)
+    return Change(task, a["value"], b["value"], value - wide, value + wide, n, images)
+
+
+def with_holm(changes: list[Change]) -> list[Change]:
+    """p values adjusted over the tasks that were tested."""
+    tested = [one for one in changes if one.p is not None]
+    adjusted = dict(zip((one.task for one in tested), holm([one.p for one in tested]), strict=True))
+    return [replace(one, p_holm=adjusted.get(one.task)) for one in changes]

@@ -1,0 +1,159 @@
+"""Geometry of the report's figures: values to pixels. templates/figures.html draws them; colours are in report.css.
+
+A figure is made once for wide and once for narrow screens, so that its letters stay readable on both.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+# Unit shapes around (0, 0), one a run, so that runs are told apart without colour.
+MARKERS = (
+    "M-1 0A1 1 0 1 0 1 0A1 1 0 1 0 -1 0Z",
+    "M-.9 -.9H.9V.9H-.9Z",
+    "M0 -1.25L1.25 0L0 1.25L-1.25 0Z",
+    "M0 -1.2L1.15 .85H-1.15Z",
+    "M0 1.2L1.15 -.85H-1.15Z",
+    "M-1.1 -.35H-.35V-1.1H.35V-.35H1.1V.35H.35V1.1H-.35V.35H-1.1Z",
+)
+COLOURS = 6
+
+
+@dataclass(frozen=True)
+class Point:
+    """A mark at (x, y) in data units, with an optional interval on y and on x."""
+
+    run: int
+    x: float
+    y: float
+    text: str
+    large: bool = True
+    low: float | None = None
+    high: float | None = None
+    x_low: float | None = None
+    x_high: float | None = None
+    label: str = ""
+    kind: str = ""  # "dot": one of many; "before": one of many, pale
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through (x, y) in data units; `kind`: mean, task, loss, way or front."""
+
+    run: int
+    xy: list[tuple[float, float]]
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stage of a run on the x axis."""
+
+    run: int
+    name: str
+    start: float
+    end: float
+
+
+@dataclass
+class Figure:
+    """Everything in pixels, ready to be drawn."""
+
+    width: int
+    height: int
+    title: str
+    left: float
+    right: float
+    top: float
+    bottom: float
+    x_ticks: list[tuple[float, str]] = field(default_factory=list)
+    y_ticks: list[tuple[float, str]] = field(default_factory=list)
+    lines: list[dict] = field(default_factory=list)
+    points: list[dict] = field(default_factory=list)
+    ribbons: list[dict] = field(default_factory=list)
+    boundaries: list[float] = field(default_factory=list)
+    x_label: str = ""
+    y_label: str = ""
+    corner: str = ""
+
+
+def figure(
+    size: tuple[int, int],
+    title: str,
+    *,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    lines: list[Line] = (),
+    points: list[Point] = (),
+    spans: list[Span] = (),
+    x_label: str = "",
+    y_label: str = "",
+    corner: str = "",
+) -> Figure:
+    """Lay out one figure of `size` pixels; `spans` become a ribbon a run above the axes and boundaries across them."""
+    width, height = size
+    runs = sorted({span.run for span in spans})
+    result = Figure(width, height, title, left=44, right=width - 12, top=12 + 19 * len(runs), bottom=height - 40)
+    result.x_label, result.y_label, result.corner = x_label, y_label, corner
+    to_x, to_y = _scale(x_range, result.left, result.right), _scale(y_range, result.bottom, result.top)
+    result.x_ticks = [(to_x(v), short(v)) for v in ticks(*x_range, max(3, width // 110))]
+    result.y_ticks = [(to_y(v), short(v)) for v in ticks(*y_range, max(3, height // 60))]
+    for line in lines:
+        path = "M" + "L".join(f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in line.xy)
+        result.lines.append({"d": path, "kind": line.kind, "run": line.run % COLOURS, "text": line.text})
+    for p in points:
+        x, y = to_x(p.x), to_y(p.y)
+        bars = [(to_x(p.x), to_y(p.low), to_x(p.x), to_y(p.high))] if p.low is not None else []
+        bars += [(to_x(p.x_low), y, to_x(p.x_high), y)] if p.x_low is not None else []
+        result.points.append(
+            {
+                "x": x,
+                "y": y,
+                "size": 3 if p.kind else 5 if p.large else 2.2,
+                "class": p.kind or ("large" if p.large else "small"),
+                "run": p.run % COLOURS,
+                "d": MARKERS[p.run % len(MARKERS)],
+                "bars": bars,
+                "text": p.text,
+                "label": p.label,
+                "label_left": x > width * 0.6,
+            }
+        )
+    for span in spans:
+        x0, x1 = to_x(span.start), to_x(span.end)
+        room = int((x1 - x0 - 6) / 6.6)  # letters of 11 px that fit
+        name = span.name if len(span.name) <= room else span.name[: room - 1] + "…" if room >= 3 else ""
+        result.ribbons.append(
+            {"x": x0 + 0.75, "width": max(x1 - x0 - 1.5, 1), "y": 4 + 19 * runs.index(span.run), "name": name}
+            | {
+                "text": f"stage {span.name}, from sample {span.start:,.0f} to {span.end:,.0f}",
+                "run": span.run % COLOURS,
+            }
+        )
+    inner = {round(to_x(span.start), 1) for span in spans if span.start > x_range[0]}
+    result.boundaries = sorted(inner)
+    return result
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """Round numbers within [low, high], about `count` of them."""
+    if high <= low:
+        return [low]
+    raw = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def short(value: float) -> str:
+    """4000 -> 4k, 1200000 -> 1.2M, with a true minus sign."""
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g}{letter}".replace("-", "−")
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _scale(values: tuple[float, float], start: float, end: float):
+    low, high = values
+    return lambda value: start + (value - low) / ((high - low) or 1) * (end - start)

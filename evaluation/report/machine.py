@@ -1,0 +1,125 @@
+"""FG-BMK's machine-oriented track beside a run: Tables 3, 4 and 5 and the critical-distance diagram.
+
+`python -m evaluation features` and `friedman` write their files wherever they are told to; what lies in the run folder
+or in a folder inside it (features/ by custom) is shown.
+"""
+
+import base64
+import json
+from pathlib import Path
+
+from ..ledger import Run, known, primary
+
+DEPTH = ("features.json", "*/features.json", "*/*/features.json")
+RANKS = ("*.json", "features/*.json", "features/*/*.json")
+MEASURES = {
+    "probe": "Linear probe (LC)",
+    "knn": "Nearest neighbours",
+    "retrieval": "Image retrieval",
+    "robustness": "Under attack",
+    "meta_class": "Single and multiple meta-classes",
+}
+
+
+def machine_tables(runs: list[Run]) -> list[dict]:
+    """For each run that has feature scores: {"index", "run", "tables", "diagrams", "short_answers"}."""
+    found = []
+    for index, run in enumerate(runs):
+        entries, diagrams = feature_scores(run.folder), rank_diagrams(run.folder)
+        if entries or diagrams:
+            found.append({"index": index, "run": run, "tables": tables(entries, run), "diagrams": diagrams})
+    return found
+
+
+def feature_scores(folder: Path) -> list[dict]:
+    """The feature scores in a run folder, whole ones only (another program's features.json is none of ours)."""
+    paths = dict.fromkeys(path for pattern in DEPTH for path in sorted(folder.glob(pattern)))
+    found = []
+    for path in paths:
+        entry = _json(path)
+        if isinstance(entry, dict) and isinstance(entry.get("tasks"), dict) and "model" in entry:
+            part = (entry.get("settings") or {}).get("part") if isinstance(entry.get("settings"), dict) else None
+            label = str(entry["model"]) + (" after its projector" if part == "projector" else "")
+            found.append({"label": label, "tasks": entry["tasks"]})
+    return found
+
+
+def tables(entries: list[dict], run: Run) -> list[dict]:
+    """A table a measure: a row a data set and number, a column a model."""
+    result = []
+    for measure, title in MEASURES.items():
+        rows: dict[tuple[str, str, str], list[dict | None]] = {}
+        notes: dict[str, None] = {}
+        for column, entry in enumerate(entries):
+            for name, task in entry["tasks"].items():
+                if not name.endswith(f"/{measure}") or not isinstance(task.get("scores"), list):
+                    continue
+                notes |= dict.fromkeys(map(str, task.get("notes") or ()))
+                for score in task["scores"]:
+                    if known(score.get("value")):
+                        key = (name.split("/")[1], str(score["rule"]), str(score.get("metric") or ""))
+                        rows.setdefault(key, [None] * len(entries))[column] = score
+        if not rows:
+            continue
+        lines = [{"data": d, "what": f"{rule}: {metric}", "cells": cells} for (d, rule, metric), cells in rows.items()]
+        if measure == "probe":
+            lines += short_answers(run, [line["data"] for line in lines], len(entries))
+        lines.sort(key=lambda line: line["data"])
+        result.append(
+            {"title": title, "columns": [one["label"] for one in entries], "rows": lines, "notes": list(notes)}
+        )
+    return result
+
+
+def short_answers(run: Run, data_sets: list[str], columns: int) -> list[dict]:
+    """Table 3's other column: what the whole model answers at the end of the run (SA)."""
+    rows = []
+    for name in dict.fromkeys(data_sets):
+        for task, score in run.last.tasks.items():
+            parts = task.split("/")
+            if parts[0] == "fgbmk" and len(parts) > 2 and parts[1] == name and parts[-1] == "short_answer":
+                one = primary(score)
+                if known(one["value"]):
+                    what = f"short answers (SA) of {run.name}, {run.last.name}"
+                    rows.append({"data": name, "what": what, "cells": [one] + [None] * (columns - 1)})
+    return rows
+
+
+def rank_diagrams(folder: Path) -> list[dict]:
+    """Critical-distance diagrams, drawn anew from friedman's JSON: a foreign picture is not embedded."""
+    found = []
+    for path in dict.fromkeys(path for pattern in RANKS for path in sorted(folder.glob(pattern))):
+        entry = _json(path)
+        if isinstance(entry, dict) and {"average_ranks", "critical_distance", "models", "data_sets"} <= set(entry):
+            try:
+                found.append({"name": path.stem, "n": len(entry["data_sets"]), **_diagram(entry)})
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+                continue
+    return found
+
+
+def _diagram(entry: dict) -> dict:
+    from ..features.friedman import Comparison as Ranks
+    from ..features.friedman_diagram import diagram
+
+    test = entry.get("friedman") or {}
+    ranks = Ranks(
+        models=tuple(map(str, entry["models"])),
+        data_sets=tuple(map(str, entry["data_sets"])),
+        average_ranks=tuple(map(float, entry["average_ranks"])),
+        chi_square=test.get("chi_square"),
+        p_value=test.get("p_value"),
+        nemenyi_p=tuple(map(tuple, entry.get("nemenyi_p") or ())),
+        critical_distance=float(entry["critical_distance"]),
+        alpha=float(entry.get("alpha") or 0.05),
+    )
+    picture = base64.b64encode(diagram(ranks).encode()).decode()
+    return {"picture": f"data:image/svg+xml;base64,{picture}", "p": test.get("p_value"), "models": list(ranks.models),
+            "ranks": list(ranks.average_ranks), "cd": ranks.critical_distance}  # fmt: skip
+
+
+def _json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

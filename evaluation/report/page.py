@@ -1,0 +1,121 @@
+"""The report from run folders to one HTML file.
+
+No network, no scripts, no model: everything comes from scores.json, metrics.jsonl, plan.json, recipe.resolved.yaml,
+answers/ and, where they are, the feature scores of each run.
+"""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from data_builders.errors import UserError
+from data_builders.files import atomic_write
+
+from ..compare import Comparison, RunResult, compare_runs
+from ..ledger import GROUPS, ItemStore, best_checkpoint, forgetting, is_accuracy, load_run, primary, shared_tasks
+from . import text
+from .changes import change_tables
+from .curves import curves, pareto
+from .examples import KINDS, examples, forgotten_examples
+from .figures import COLOURS, MARKERS
+from .items import ledger_tables
+from .machine import machine_tables
+from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
+from .setup import setup
+from .table import score_table
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def write_report(runs: list[Path], out: Path, found: Comparison | None = None) -> None:
+    """Write the report of `runs` (run folders, one or several side by side) to `out`, whole or not at all.
+
+    `found`: the comparison of these runs where it has been worked out already. Raises UserError for a run without
+    scores.json (naming the command that makes it) and for broken files.
+    """
+    if not runs:
+        raise UserError("no run to report on; name at least one run folder, for example runs/align_fg10")
+    if Path(out).is_dir():
+        raise UserError(f"{out} is a folder; name a file for the report, for example {Path(out) / 'report.html'}")
+    html = render(found or compare_runs([load_run(Path(run)) for run in runs]))
+    with atomic_write(Path(out)) as file:
+        file.write(html)
+
+
+def render(found: Comparison) -> str:
+    """The report's HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=text.visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {name: getattr(text, name) for name in ("num", "signed", "count", "clip", "p_value")}
+    runs = [one.run for one in found.runs]
+    return environment.get_template("report.html").render(
+        runs=runs,
+        headlines=[headline(found.store, one) for one in found.runs],
+        panels=curves(found),
+        pareto=pareto(found),
+        table=score_table(found),
+        changes=change_tables(found),
+        forgetting=forgetting_bars(found.store, found.runs),
+        ledgers=ledger_tables(found),
+        forgotten=forgotten_examples(found),
+        attributes=attribute_tables(found),
+        bias=bias_figures(found),
+        frow=frow_table(found),
+        strategies=strategy_table(found),
+        parts_of_tasks=part_tables(found),
+        machine=machine_tables(runs),
+        examples=[examples(one) for one in found.runs],
+        setups=[setup(run) for run in runs],
+        groups=GROUPS,
+        kinds=KINDS,
+        markers=MARKERS,
+        colours=COLOURS,
+    )
+
+
+def headline(store: ItemStore, result: RunResult) -> dict:
+    """What the run comes to: gain since the first checkpoint, forgetting since each task's best, perplexity apart."""
+    run = result.run
+    first, last = run.checkpoints[0], run.last
+    general = shared_tasks(run, "general")
+    several = len(run.checkpoints) > 1
+    best = [(1 / len(general), run, best_checkpoint(run, task), task) for task in general]
+    return {
+        "gain": result.gain[-1] if several else None,
+        "fine_first": result.means["fine_grained"][0],
+        "fine_last": result.means["fine_grained"][-1],
+        "forgot": result.forgetting[-1] if several else None,
+        "general_first": result.means["general"][0],
+        "general_best": store.estimate(best, len(general)) if general else None,
+        "general_last": result.means["general"][-1],
+        "perplexities": [
+            {"title": score["title"], "first": primary(first.tasks[task]), "last": primary(score)}
+            for task, score in last.tasks.items()
+            if not is_accuracy(score) and task in first.tasks
+        ],
+    }
+
+
+def forgetting_bars(store: ItemStore, results: list[RunResult]) -> dict | None:
+    """Best-so-far minus now of every task at each run's last checkpoint: {"groups": {group: rows}, "scale": points}."""
+    groups, scale = {}, 1.0
+    for group in reversed(GROUPS):
+        per_run = [shared_tasks(one.run, group) if len(one.run.checkpoints) > 1 else [] for one in results]
+        rows = []
+        for task in dict.fromkeys(task for tasks in per_run for task in tasks):
+            bars = []
+            for index, (one, tasks) in enumerate(zip(results, per_run, strict=True)):
+                if task in tasks:
+                    lost = forgetting(store, one.run, [task])
+                    scale = max(scale, lost.value, lost.high)
+                    bars.append({"index": index, "run": one.run, "lost": lost, "best": best_checkpoint(one.run, task)})
+            rows.append({"task": task, "title": bars[0]["run"].task_score(task)["title"], "bars": bars})
+        if rows:
+            groups[group] = rows
+    return {"groups": groups, "scale": scale} if groups else None
