@@ -9,27 +9,10 @@ from data_builders.errors import UserError
 from ..predictions import OURS
 from ..readers import utf8_rows
 from ..task import Item, Task, load_tasks, task_without_items
+from .candidate import Candidate
 from .verdict import shortened
 
 PATTERN = "frow__*.jsonl"
-TEXTS = ("question", "reference", "answer", "name")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One answer. `image_path` is None where the data folder was not given."""
-
-    question_id: int | str
-    image: str
-    image_path: Path | None
-    name: str
-    question: str
-    reference: str
-    answer: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.image, self.question
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ def add_judge(commands) -> None:
     judge.add_argument("--task", help="of a file whose rows do not name it, for example frow/cub")
     judge.add_argument("--out", type=Path, help="folder of the judge's files (default: judged/JUDGE/ beside each)")
     judge.add_argument("--deterministic", action="store_true", help="judge by rules, without an endpoint")
-    judge.add_argument("--taxonomy", type=Path, help="csv: category,level,level,...[,aliases] (with --deterministic)")
+    judge.add_argument(
+        "--taxonomy", help="csv file category,level,...[,aliases], or SOURCE=FOLDER (with --deterministic)"
+    )
     endpoint = judge.add_argument_group("endpoint")
     endpoint.add_argument("--model", default=MODEL, help=f"that judges (default: {MODEL})")
     endpoint.add_argument("--base-url", help="of an OpenAI-compatible endpoint; default $OPENAI_BASE_URL")
@@ -77,8 +79,10 @@ def judge_of(arguments: argparse.Namespace) -> tuple:
     """The judge, and its client if it has one."""
     if arguments.deterministic:
         from .deterministic import DeterministicJudge
+        from .kin import NO_TAXONOMY, read_taxonomy
 
-        return DeterministicJudge(arguments.taxonomy), None
+        taxonomy = read_taxonomy(arguments.taxonomy) if arguments.taxonomy else NO_TAXONOMY
+        return DeterministicJudge(taxonomy), None
     if arguments.taxonomy:
         raise UserError("--taxonomy is for the judge by rules: add --deterministic")
     if (arguments.price_read is None) != (arguments.price_written is None):

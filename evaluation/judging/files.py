@@ -10,7 +10,7 @@ from pathlib import Path
 from data_builders.errors import UserError
 
 from ..readers import utf8_rows
-from .answers import Candidate
+from .candidate import Candidate
 from .verdict import Identity, Judgement, filed_scores, shortened
 
 UNJUDGED = ".unjudged.jsonl"

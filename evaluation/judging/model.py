@@ -10,7 +10,7 @@ from data_builders.errors import UserError
 from data_builders.llm import Client, NoUsableAnswer, user
 from data_builders.llm.messages import as_kept, media_type, read_image
 
-from .answers import Candidate
+from .candidate import Candidate
 from .deterministic import JUDGE
 from .prompt import VERSION, Reply, prompt_hash, prompt_text, sendable
 from .verdict import Identity, Judgement

@@ -9,7 +9,8 @@ from data_builders.errors import UserError
 
 from ..scores import TaskScore
 from ..scoring import score_judged
-from .answers import AnswerFile, Candidate
+from .answers import AnswerFile
+from .candidate import Candidate
 from .files import is_judged, judge_folder, judged_row, read_judged, unjudged_row, write_judged
 from .verdict import Identity, Judgement
 

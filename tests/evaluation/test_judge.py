@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from data_builders.errors import UserError
 from data_builders.files import read_jsonl
-from evaluation.judging.deterministic import aliases, judge, numbers
+from evaluation.judging.deterministic import judge
+from evaluation.judging.kin import aliases
+from evaluation.judging.quantities import quantities
 from evaluation.judging.verdict import filed_scores
 
 NAME = "sooty albatross"
@@ -27,7 +29,7 @@ def judged(answer):
     ("answer", "score"),
     [
         ("It is a Sooty Albatross.", 2),
-        ("sooty-albatrosses", 0),  # an irregular plural is not known
+        ("sooty-albatrosses", 2),
         ("Phoebetria fusca", 2),
         ("a Quaker", 2),
         ("the blue albert", 2),
@@ -55,7 +57,7 @@ def test_recognition(answer, score):
         ("It eats seeds.", 0),
         ("sooty albatross", 0),  # the name is no fact
         ("2.03 meters", 3),
-        ("7 meters", 1),  # the number is wrong, the unit right
+        ("7 meters", 0),
         ("", 0),
     ],
 )
@@ -70,11 +72,12 @@ def test_years_must_be_equal_and_measures_may_be_rounded():
 
 
 def test_aliases_come_from_sentences_about_the_category():
-    assert aliases(NAME, REFERENCE) == ["Phoebetria fusca", "Quaker", "blue albert"]
+    assert aliases(NAME, REFERENCE) == ("Phoebetria fusca", "Quaker", "blue albert")
 
 
-def test_numbers():
-    assert numbers("1,200 birds, 3.3 feet, two eggs, 1822") == [1200, 3.3, 1822, 2]
+def test_quantities():
+    found = quantities("1,200 birds, 3.3 feet, two eggs, 1822")
+    assert [one.value for one in found] == [1200, 3.3, 1822, 2]
 
 
 def test_every_reference_is_its_own_best_answer(shared):

@@ -1,0 +1,127 @@
+"""What else a category is called, and what it is a kind of: as its reference answer and name tell, or a taxonomy."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from data_builders.errors import UserError
+from data_builders.writing.naming import singular, words
+
+from .mentions import forms, same
+
+ALIAS_LEAD = re.compile(
+    r"(?:also|sometimes|formerly|commonly|scientifically|otherwise|popularly)"
+    r"(?: \w+ly| sometimes| often)? (?:known|called|referred to|goes|named)(?: (?:as|by|to as))?(.{0,200})",
+    re.DOTALL,
+)
+LIST_LEAD = re.compile(
+    r"^[\s,:]*(?:(?:its|the|their|several|other|common|scientific|old|former|simply|a|an|names?|alias(?:es)?|"
+    r"synonyms?|including|such as|as|by)\b[\s,:]*)*"
+)
+SCIENTIFIC = re.compile(r"\(([A-Z][a-z]+(?: [a-z]+){1,2})\)")
+LONGEST_ALIAS_WORDS = 4
+
+
+@lru_cache(1 << 12)
+def aliases(name: str, reference: str) -> tuple[str, ...]:
+    """Other names of the category that the reference gives: scientific names and what follows "also known as"."""
+    plain = re.sub(r"[*_]", "", reference)
+    found = SCIENTIFIC.findall(plain)
+    own = [singular(one) for one in words(name)]
+    for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z])", plain):
+        # a sentence that does not say whose name it gives may give that of a part ("patches, also known as epaulets")
+        if own and own[-1] in map(singular, words(sentence)):
+            for listed in ALIAS_LEAD.findall(sentence):
+                found += listed_names(listed)
+    cleaned = [one.strip(" .") for one in found]
+    # a short single word is too often something else, and a part of the name is only coarser
+    return tuple(
+        one
+        for one in dict.fromkeys(cleaned)
+        if len(one) > 4 and words(one) and not set(map(singular, words(one))) <= set(own)
+    )
+
+
+def listed_names(text: str) -> list[str]:
+    """The names at the beginning of `text`, up to where the sentence goes on; quoted ones if it begins with a quote."""
+    text = LIST_LEAD.sub("", text)
+    quoted = re.match(r'["“]([^"”]+)["”]', text)
+    if quoted:
+        return [quoted.group(1).strip(" ,")]
+    names = []
+    for part in re.split(r",|;|\bor\b|\band\b|\(|\)", text.replace('"', "")):
+        part = LIST_LEAD.sub("", part).strip()
+        if len(words(part)) > LONGEST_ALIAS_WORDS:
+            break
+        if part:
+            names.append(part)
+    return names
+
+
+@lru_cache(1 << 12)
+def coarser(name: str, reference: str) -> tuple[str, ...]:
+    """What the name itself says the category is a kind of: "albatross", "737" of "737-600", its genus, its maker."""
+    parts = words(name)
+    found = []
+    if any(sign.isdigit() for sign in name):
+        # designations run from coarse to fine: 737-600 is a 737, Cessna 172 a Cessna
+        found += [" ".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]
+        maker = re.search(rf"\b([A-Z][a-zA-Z]+) {re.escape(name)}", reference)
+        found += [maker.group(1)] if maker else []
+    elif len(parts) > 1:
+        found.append(parts[-1])
+    found += [one.split()[0] for one in aliases(name, reference) if re.fullmatch(r"[A-Z][a-z]+(?: [a-z]+)+", one)]
+    return tuple(one for one in dict.fromkeys(found) if len(one) > 2 and not same(one, name))
+
+
+@dataclass(frozen=True)
+class Kin:
+    aliases: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()  # nearest first
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Category -> its kin. Without one, names and references alone tell."""
+
+    kin: dict[str, Kin] = field(default_factory=dict)
+    source: str = ""
+
+    def of(self, name: str) -> Kin:
+        return self.kin.get(key_of(name), Kin())
+
+    def check(self, names: Iterable[str]) -> None:
+        """UserError when the taxonomy lacks one of the categories."""
+        missing = sorted({name for name in names if key_of(name) not in self.kin}) if self.kin else []
+        if missing:
+            raise UserError(f"{self.source} has no line for {len(missing)} categories, the first: {missing[0]!r}")
+
+
+NO_TAXONOMY = Taxonomy()
+
+
+def key_of(name: str) -> str:
+    return min(forms(name)[1], default="")
+
+
+def read_taxonomy(what: str) -> Taxonomy:
+    """From a csv file (category, level, level, ... from fine to coarse, aliases), or SOURCE=FOLDER: what a data set's
+    own files say. UserError for a file that is no tree."""
+    name, given, folder = what.partition("=")
+    if given:
+        from data_builders.sources import load_source
+
+        source = load_source(name, Path(folder), look_for_images=False)
+        parents = {row.category: tuple(reversed(row.parents.values())) for row in source.images}
+        kin = {key_of(one): Kin(tuple(source.aliases.get(one, ())), above) for one, above in parents.items()}
+        return Taxonomy(kin, what)
+    from data_builders.sources.folder import read_taxonomy as read
+
+    path = Path(what)
+    if not path.is_file():
+        raise UserError(f"--taxonomy {what}: no such file, and not of the form SOURCE=FOLDER (cub=CUB_200_2011)")
+    _, entries = read(path)
+    kin = {key_of(one.name): Kin(one.aliases, tuple(reversed(one.parents.values()))) for one in entries.values()}
+    return Taxonomy(kin, str(path))
