@@ -17,19 +17,27 @@ MEANS_OF = {
     "attribute_group_true_false": "attribute_true_false",
 }
 FROM_WORDING = (*MEANS_OF, *MEANS_OF.values(), "question_kind")
-PLACES = {"{attribute}": r"(?P<attribute>[\w -]+?)", "{subject}": r"[\w -]+?", "{value}": r".+?"}
+# Where attribute and value stand side by side the attribute ends with its group; others are read after these.
+KNOWN = r"(?P<attribute>(?:[\w -]+? )?(?:color|pattern|shape|length|size))"
+ANY = r"(?P<attribute>[\w -]+?)"
+PLACES = {"{subject}": r"[\w -]+?", "{value}": r".+?"}
 CHOICE_SIGN = "following list:"
 
 
-def pattern(wording: str, end: str) -> re.Pattern[str]:
+def pattern(wording: str, attribute: str, end: str) -> re.Pattern[str]:
     """A wording with its places open."""
+    places = PLACES | {"{attribute}": attribute}
     parts = re.split(r"(\{\w+\})", wording)
-    return re.compile("".join(PLACES[part] if part in PLACES else re.escape(part) for part in parts) + end, re.DOTALL)
+    return re.compile("".join(places[part] if part in places else re.escape(part) for part in parts) + end, re.DOTALL)
+
+
+def patterns(wordings: Iterable[str], end: str) -> list[re.Pattern[str]]:
+    return [pattern(wording, attribute, end) for attribute in (KNOWN, ANY) for wording in wordings]
 
 
 WORDINGS = {
-    "true_false": [pattern(wording, r"(?:\s.*)?$") for wording in ATTRIBUTE_TRUE_FALSE],
-    "choice": [pattern(wording, r"\s") for wording in ATTRIBUTE_CHOICE],
+    "true_false": patterns(ATTRIBUTE_TRUE_FALSE, r"(?:\s.*)?$"),
+    "choice": patterns(ATTRIBUTE_CHOICE, r"\s"),
 }
 
 

@@ -14,7 +14,7 @@ from .names import mentions, single_spaced
 from .text import levenshtein
 
 IN_BRACKETS = re.compile(r"\(([a-zA-Z])\)")
-QUICK = re.compile(r'The answer is "(.*)"\.')
+LEAD, END = 'The answer is "', '".'
 HINTS = (  # what the query says of the answer -> answer type, decimal places
     ("requiring an integer answer", "integer", None),
     ("with one decimal place", "float", 1),
@@ -59,8 +59,12 @@ def quick(reply: str, details: Details, choices: Sequence[str]) -> str | None:
     """The official --quick_extract: also `The answer is "...".`"""
     if (found := direct(reply, details, choices)) is not None:
         return found
-    found = QUICK.search(reply)
-    return found.group(1) if found else None
+    # as the greedy pattern LEAD(.*)END finds it, in one pass over a long reply
+    for line in reply.split("\n"):
+        start, end = line.find(LEAD) + len(LEAD), line.rfind(END)
+        if LEAD in line and end >= start:
+            return line[start:end]
+    return None
 
 
 def plain(reply: str, details: Details, choices: Sequence[str]) -> str | None:
@@ -126,7 +130,7 @@ def official(extract: Extract, answer: str, gold: Gold, options: Sequence[str], 
     extraction = details.get("extraction")
     if extraction is None or extraction == "":
         extraction = extract(answer, details, choices)
-    if extraction is None:
+    if extraction is None or extraction == "":
         return Verdict(0.0, None)
     prediction = normalised(extraction, details, choices)
     return Verdict(float(prediction in golds_of(gold)), None if prediction is None else str(prediction))
