@@ -1,12 +1,14 @@
 import json
+import tracemalloc
 
 import pytest
 from small_sources import picture
 
-from data_builders.llava import reading
 from data_builders.build import build
 from data_builders.errors import UserError
-from data_builders.files import read_jsonl
+from data_builders.files import read_jsonl, sha256_file
+from data_builders.llava import builder as llava_builder
+from data_builders.llava import reading
 from data_builders.records import read_rows
 
 
@@ -90,3 +92,288 @@ def test_files_that_are_not_what_they_should_be(root, tmp_path, text, says):
         build("llava", root=root, out=tmp_path / "out", options={"file": "bad.json", "images": "pictures"})
     with pytest.raises(UserError, match="no file"):
         build("llava", root=root, out=tmp_path / "out", options={"file": "none.json", "images": "pictures"})
+
+
+def built(root, tmp_path, rows, lines=True, **options):
+    build("llava", root=root, out=tmp_path / "out", options={**write(root, rows, lines), **options})
+    return list(read_rows(tmp_path / "out"))
+
+
+def talk(*turns, roles=("human", "gpt"), keys=("from", "value")):
+    return [{keys[0]: roles[place % 2], keys[1]: turn} for place, turn in enumerate(turns)]
+
+
+def messages(*turns):
+    return talk(*turns, roles=("user", "assistant"), keys=("role", "content"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"id": "a", "image": "a.jpg", "conversations": talk("<image>\nWhat?", "a bird", "Sure?", "yes")},
+        {
+            "id": "a",
+            "image": ["a.jpg"],
+            "conversations": talk("<image>\nWhat?", "a bird", "Sure?", "yes", roles=("user", "assistant")),
+        },
+        {
+            "id": "a",
+            "images": "a.jpg",
+            "conversations": talk("<image>\nWhat?", "a bird", "Sure?", "yes", roles=("user", "chatgpt")),
+        },
+        {"id": "a", "images": ["a.jpg"], "messages": messages("<image>\nWhat?", "a bird", "Sure?", "yes")},
+        {"id": "a", "images": ["a.jpg"], "messages": messages("What?", "a bird", "Sure?", "yes")},
+        {
+            "id": "a",
+            "image": "a.jpg",
+            "messages": messages([{"type": "image"}, {"type": "text", "text": "What?"}], "a bird", "Sure?", "yes"),
+        },
+        {
+            "id": "a",
+            "image": "a.jpg",
+            "width": 40,
+            "height": 24,
+            "conversations": talk("What?", "a bird", "Sure?", "yes"),
+        },
+        # what answers nothing, and what is not answered
+        {
+            "id": "a",
+            "image": "a.jpg",
+            "conversations": [
+                {"from": "gpt", "value": "Hello"},
+                *talk("<image>\nWhat?", "a bird", "Sure?", "yes", "Really?"),
+            ],
+        },
+    ],
+    ids=["llava", "sharegpt", "sharegpt_images", "openai", "openai_bare", "openai_parts", "internvl", "loose_ends"],
+)
+def test_every_form_gives_the_same_row(root, tmp_path, given):
+    [found] = built(root, tmp_path, [given])
+    assert (found["id"], found["image"], found["kind"]) == ("a", "a.jpg", "general")
+    assert found["conversations"] == talk("<image>\nWhat?", "a bird", "Sure?", "yes")
+    assert not {"messages", "images", "system"} & set(found)
+    left = tmp_path / "out" / "left_out.jsonl"
+    if given["conversations" if "conversations" in given else "messages"][0].get("from") == "gpt":
+        assert [one["reason"] for one in read_jsonl(left)] == [
+            "left out what stands before its first question",
+            "left out its last question, which has no answer",
+        ]
+    else:
+        assert not left.exists()
+
+
+@pytest.mark.parametrize("where", ["turn", "key"])
+def test_a_system_text_is_kept_unless_it_is_not_wanted(root, tmp_path, where):
+    question = "<image>\nWhat?"
+    if where == "turn":
+        given = {"messages": [{"role": "system", "content": "Be brief."}, *messages(question, "a bird")]}
+    else:
+        given = {"system": "Be brief.", "conversations": talk(question, "a bird")}
+    given |= {"id": 1, "image": "a.jpg"}
+    [found] = built(root, tmp_path / "fold", [given])
+    assert found["conversations"][0]["value"] == "<image>\nBe brief.\n\nWhat?"
+    [found] = built(root, tmp_path / "drop", [given], system="drop")
+    assert found["conversations"][0]["value"] == question
+    with pytest.raises(UserError, match=r"row 1: it has a system text; write --system fold"):
+        built(root, tmp_path / "refuse", [given], system="refuse")
+
+
+def test_several_images_are_taken_where_they_stand_together(root, tmp_path):
+    images = {"image": ["a.jpg", "deep/b.jpg"]}
+    rows = [
+        {"id": "start", **images, "conversations": talk("<image>\n<image>\nWhich?", "the first")},
+        {"id": "end", **images, "conversations": talk("Which?\n<image> <image>", "the first")},
+        {"id": "bare", "images": images["image"], "messages": messages("Which?", "the first")},
+    ]
+    found = built(root, tmp_path, rows)
+    assert [one["image"] for one in found] == [["a.jpg", "deep/b.jpg"]] * 3
+    assert found[2]["conversations"][0]["value"] == "<image>\n<image>\nWhich?"
+    for question in ("Is <image>\n like <image>?", "<image>\nlike\n<image>"):
+        between = {"id": "between", **images, "conversations": talk(question, "no")}
+        with pytest.raises(UserError, match="row 'between': text between its 2 images"):
+            built(root, tmp_path / "x", [between])
+    with pytest.raises(UserError, match=r"must stand 2 times, once an image, .* it stands 1 times"):
+        built(root, tmp_path / "x", [{"id": "few", **images, "conversations": talk("<image> Which?", "no")}])
+    with pytest.raises(UserError, match=r"1 rows name images that are not in .*gone\.jpg"):
+        built(root, tmp_path / "x", [{**rows[0], "image": ["a.jpg", "gone.jpg"]}])
+
+
+@pytest.mark.parametrize(
+    ("faulty", "says"),
+    [
+        ({"id": "r", "image": "http://x.org/a.jpg", "conversations": talk("<image>?", "a")}, "download the pictures"),
+        ({"id": "r", "image": "data:image/png;base64,xx", "conversations": talk("<image>?", "a")}, "is no file"),
+        ({"id": "r", "image": "a\x00.jpg", "conversations": talk("<image>?", "a")}, "must be relative"),
+        ({"id": "r", "image": "a.jpg", "images": ["b.jpg"], "conversations": talk("<image>?", "a")}, "differ"),
+        ({"id": "r", "image": {"path": "a.jpg"}, "conversations": talk("<image>?", "a")}, "must be a path"),
+        ({"id": "r", "video": "a.mp4", "conversations": talk("?", "a")}, "only pictures"),
+        ({"id": "r", "instruction": "?", "output": "a"}, "neither conversations nor messages .* instruction"),
+        ({"id": "r", "conversations": "hello"}, "must be a list of turns"),
+        ({"id": "r", "conversations": talk("?", "a", "b", "c", roles=("human", "human"))}, "must alternate"),
+        ({"id": "r", "conversations": talk("?", "a", "", "b", roles=("human", "gpt"))[1:3]}, "must alternate"),
+        ({"id": "r", "conversations": talk("?", None)}, "must be text, not 'None'"),
+        ({"id": "r", "conversations": ["?", "a"]}, "must have from and value"),
+        ({"id": "r", "conversations": talk("half \ud800", "a")}, "half a surrogate"),
+        ({"id": "r", "messages": messages("?", [{"type": "image_url", "image_url": {"url": "x"}}])}, "a part of"),
+        ({"id": "r", "system": 5, "conversations": talk("?", "a")}, "system must be text"),
+        ({"id": "r", "messages": [*messages("?", "a"), {"role": "system", "content": "x"}]}, "must be the first"),
+        ({"id": "r", "conversations": talk("first", "a", "<image> second", "b"), "image": "a.jpg"}, "must stand once"),
+        ({"id": [1], "conversations": talk("?", "a")}, "an id must be"),
+        ({"id": 1.5, "conversations": talk("?", "a")}, "an id must be"),
+    ],
+)
+def test_what_cannot_be_kept_is_faulty(root, tmp_path, faulty, says):
+    with pytest.raises(UserError, match=says):
+        built(root, tmp_path / "refused", [faulty])
+    found = built(root, tmp_path, [faulty, row("good", "a.jpg")], max_faulty=1)
+    assert [one["id"] for one in found] == ["good"]
+
+
+def test_ids_are_apart_whatever_they_are(root, tmp_path):
+    given = ["x", "x", "x#2", 3, "3", None, "", "ä 鳥", "x"]
+    rows = [{"id": one, "conversations": talk("?", "a")} for one in given]
+    rows.append({"conversations": talk("?", "a")})
+    ids = [one["id"] for one in built(root, tmp_path, rows)]
+    assert ids == ["x", "x#2", "x#2#2", 3, "3#2", 6, 7, "ä 鳥", "x#3", 10]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_the_rows(root, tmp_path, lines):
+    options = write(root, [row("a", "a.jpg"), row("b")], lines)
+    path = root / options["file"]
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    build("llava", root=root, out=tmp_path / "out", options=options)
+    assert [one["id"] for one in read_rows(tmp_path / "out")] == ["a", "b"]
+
+
+GOOD = json.dumps(row("a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"[{GOOD},\n{GOOD}", "row 3 is broken or the file is cut off"),
+        (f"[{GOOD},\n{GOOD[:-9]}", "row 2 is broken or the file is cut off"),
+        (f"[{GOOD} {GOOD}]", "follows row 1, where a comma"),
+        (f"[{GOOD}] {GOOD}", "text follows the end of the array after row 1"),
+        (f"[{GOOD},]", "row 2 is broken"),
+        (f'[{GOOD}, {{"id": "a\0"}}, {GOOD}]', "row 2 is broken .*control character"),
+        (f'{GOOD}\n{{"id": "a\0"}}\n', "line 2: not JSON"),
+        (f"{GOOD}\n{GOOD[:-9]}", "line 2: .*cut off"),
+        (f"{GOOD}\n[1]\n", "line 2: a row must be a JSON object, not list"),
+        (b"[" + GOOD.encode() + b", \xff\xfe", "not text in UTF-8, within the megabyte after row 0"),
+        ("[" * 100_000, "nested too deeply"),
+        (" \n ", "is empty"),
+        ("[]", "found no rows"),
+    ],
+)
+def test_a_broken_file_is_refused_by_row_and_leaves_nothing(root, tmp_path, text, says):
+    (root / "bad.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=says):
+        build("llava", root=root, out=tmp_path / "out", options={"file": "bad.json", "images": "pictures"})
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_broken_row_is_found_without_reading_what_follows(tmp_path):
+    broken = f'[{GOOD}, {{"id": nonsense}}, '
+    (tmp_path / "bad.json").write_text(broken + f"{GOOD}," * 60_000)
+    with open(tmp_path / "bad.json", encoding="utf-8") as file:
+        with pytest.raises(UserError, match=r"row 2 is broken .*nonsense"):
+            list(reading.rows_of_array(tmp_path / "bad.json", file))
+        assert file.buffer.tell() < 3 * reading.BLOCK
+
+
+def test_a_row_longer_than_many_blocks_is_read(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "BLOCK", 50)
+    rows = [row("a", "a.jpg"), row("long", answer='\\ \u2028 " ]} ' * 20_000), row("z")]
+    assert [one["id"] for one in built(root, tmp_path, rows, lines=False)] == ["a", "long", "z"]
+
+
+def meta_file(folder, changes):
+    (folder / "lists").mkdir(exist_ok=True)
+    (folder / "lists/birds.jsonl").write_text(
+        json.dumps({**row(1, "a.jpg"), "conversations": talk("What?", "a")}) + "\n"
+    )
+    (folder / "lists/deep.jsonl").write_text("".join(json.dumps(row(i, "b.jpg")) + "\n" for i in (1, 2)))
+    entries = {
+        "birds": {"root": "pictures/", "annotation": "lists/birds.jsonl", "repeat_time": 1, "length": 1},
+        "deep": {"root": str(folder / "pictures/deep"), "annotation": "lists/deep.jsonl", "data_augment": False},
+    }
+    for key, value in changes.items():
+        entries["deep"][key] = value
+    (folder / "meta.json").write_text(json.dumps(entries, indent=2))
+    return {"file": "meta.json"}
+
+
+def test_a_meta_file_gives_all_its_data_sets_or_the_one_that_is_named(root, tmp_path):
+    manifest = build("llava", root=root, out=tmp_path / "all", options=meta_file(root, {}))
+    found = list(read_rows(tmp_path / "all"))
+    assert [(one["id"], one["image"], one["source"]) for one in found] == [
+        (1, "pictures/a.jpg", "birds"),
+        ("1#2", "pictures/deep/b.jpg", "deep"),
+        (2, "pictures/deep/b.jpg", "deep"),
+    ]
+    assert found[0]["conversations"][0]["value"] == "<image>\nWhat?"
+    assert manifest["sources"] == ["birds", "deep"]
+    build("llava", root=root, out=tmp_path / "one", options={"file": "meta.json", "data_set": "deep"})
+    assert [one["id"] for one in read_rows(tmp_path / "one")] == [1, 2]
+    with pytest.raises(UserError, match=r"--data-set is 'fish'; .* lists birds, deep"):
+        build("llava", root=root, out=tmp_path / "x", options={"file": "meta.json", "data_set": "fish"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"repeat_time": 2}, r"deep.repeat_time is 2: .*--rows-only true"),
+        ({"data_augment": True}, "deep.data_augment is True"),
+        ({"max_dynamic_patch": 12}, "deep.max_dynamic_patch is 12"),
+        ({"length": 3}, "2 rows, but the meta file says length 3"),
+        ({"length": "3"}, "must be a number of rows"),
+        ({"root": "../pictures"}, "which leaves"),
+        ({"root": "/elsewhere"}, "which is not inside"),
+        ({"root": 3}, "deep.root must be a path"),
+        ({"annotation": "none.jsonl"}, "no file"),
+    ],
+)
+def test_what_a_meta_file_says_beside_rows_is_not_lost_silently(root, tmp_path, changes, says):
+    options = meta_file(root, changes)
+    with pytest.raises(UserError, match=says):
+        build("llava", root=root, out=tmp_path / "out", options=options)
+    build("llava", root=root, out=tmp_path / "out", options={**options, "data_set": "birds"})
+    if set(changes) <= {"repeat_time", "data_augment", "max_dynamic_patch"}:
+        build("llava", root=root, out=tmp_path / "rows", options={**options, "rows_only": True})
+        assert len(list(read_rows(tmp_path / "rows"))) == 3
+
+
+def test_the_manifest_vouches_for_the_file_as_written(root, tmp_path):
+    manifest = build("llava", root=root, out=tmp_path / "out", options=write(root, [row("鳥", "a.jpg", answer="ä")]))
+    assert manifest["sha256"] == sha256_file(tmp_path / "out" / "rows.jsonl")
+    assert "鳥" in (tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8")
+
+
+def test_memory_does_not_grow_with_the_file(root, tmp_path):
+    """Beyond ids and names of images: rows of 40 MB in all are read in a tenth of that."""
+    long = "a long answer " * 1000
+    with open(root / "long.json", "w") as file:
+        file.write("[" + ",".join(json.dumps(row(i, "a.jpg", answer=long)) for i in range(3000)) + "]")
+    tracemalloc.start()
+    build("llava", root=root, out=tmp_path / "out", options={"file": "long.json", "images": "pictures"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "out" / "rows.jsonl").stat().st_size > 40e6
+    assert peak < 12e6
+
+
+def test_an_interrupted_build_leaves_no_rows(root, tmp_path, monkeypatch):
+    def interrupted(self, row, part, form, known=llava_builder.Reader.usable):
+        if row["id"] == 2:
+            raise KeyboardInterrupt
+        return known(self, row, part, form)
+
+    options = write(root, [row(1), row(2), row(3)])
+    monkeypatch.setattr(llava_builder.Reader, "usable", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build("llava", root=root, out=tmp_path / "out", options=options)
+    assert not list((tmp_path / "out").iterdir())
+    monkeypatch.undo()
+    assert build("llava", root=root, out=tmp_path / "out", options=options)["rows"] == 3
