@@ -5,11 +5,12 @@ Nothing is scored by halves: a missing, contradictory or foreign row is an error
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from data_builders.errors import UserError
 from data_builders.files import write_jsonl
 
+from .judging.files import by_question, has_absolute_images
 from .readers import read_items, utf8_rows
 from .task import Item, Task, spec_of
 
@@ -239,14 +240,13 @@ def check_judged(task: Task, rows: list[dict], path: Path) -> list[str]:
         raise UserError(f"{path} is a judge's file, which task {task.name} has not")
     if not task.items:
         return ["scored without the question file: missing rows would not be noticed"]
-    known = {(item.image, item.question) for item in task.items}
-    pairs = [(row.get("image"), row.get("question")) for row in rows]
-    foreign = [number for number, pair in enumerate(pairs, 1) if pair not in known]
+    whole = not has_absolute_images(rows)
+    known = {(item.image if whole else PurePath(item.image or "").name, item.question) for item in task.items}
+    found = by_question(path, rows, whole_path=whole)
+    foreign = [number for number, pair in enumerate(found, 1) if pair not in known]
     if foreign:
         raise UserError(f"{path}, rows {foreign[:SHOWN]}: image and question are not in {task.source}")
-    if len(set(pairs)) != len(pairs):
-        raise UserError(f"{path}: {len(pairs) - len(set(pairs))} rows judge the same image and question again")
-    missing = len(known) - len(set(pairs))
+    missing = len(known) - len(found)
     return [f"{missing} of {len(known)} questions have no row in the judge's file and are left out"] if missing else []
 
 

@@ -8,8 +8,9 @@ from data_builders.errors import UserError
 from data_builders.files import write_json
 
 from .compare import print_scores
+from .judging.files import read_judged
 from .matching import MATHVISTA_RULES
-from .predictions import check_judged, export_fgbmk, is_judged, load_questions, raw_rows, read_predictions, read_rows
+from .predictions import check_judged, export_fgbmk, is_judged, load_questions, raw_rows, read_predictions
 from .scores import TaskScore
 from .scoring import score_answers, score_judged
 from .task import Task, task_without_items
@@ -37,7 +38,7 @@ def command_score(arguments: argparse.Namespace) -> None:
     if is_a_judges_file(task, path):
         if arguments.export:
             raise UserError(f"{path} is a judge's file; --export writes answers")
-        rows = read_rows(path)
+        rows = read_judged(path)
         score = score_judged(task, path, rows, check_judged(task, rows, path))
     else:
         score = score_file(task, path, arguments)

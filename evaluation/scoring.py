@@ -75,8 +75,8 @@ def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
             "question": row["question"],
             "ref_answer": row["gold"],
             "answer": row["answer"],
-            "judge": judge.JUDGE,
             **judgement.fields(),
+            **judge.IDENTITY.fields(),
         }
         for row, judgement in zip(rows, judgements(task, rows), strict=True)
     ]
@@ -94,11 +94,11 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
         except UserError as error:
             faults.append(f"row {number}: {error}")
             continue
-        outside += not (0 <= item <= judge.ITEM_MOST and 0 <= fact <= judge.FACT_MOST)
+        outside += not judge.on_the_scale(item, fact)
         valid.append((row, item, fact))
     if not valid:
         raise UserError(f"{path}: no row is judged ({'; '.join(faults[:3])})")
-    notes = list(notes)
+    notes = [*notes, *judge.judged_by(row for row, _, _ in valid)]
     if faults:
         notes.append(f"{len(faults)} of {len(rows)} rows unjudged and left out ({'; '.join(faults[:3])})")
     if outside:
@@ -186,6 +186,8 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
 def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[str]:
     """What must be said beside the numbers."""
     notes, count = [], len(sheet.ids)
+    if judge.JUDGE in task.rules:
+        notes += judge.judged_by([judge.IDENTITY.fields()])
     if sheet.unfinished:
         notes.append(f"{sheet.unfinished} of {count} answers were cut off at {task.max_new_tokens} tokens")
     for rule, unparsed in sheet.unparsed.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 from data_builders.errors import UserError
 
 from ..judge import JUDGE
+from ..judging.beside import with_judges_beside
 from ..progress import progress
 from ..protocols import Answerer, Unanswered
 from ..scores import TaskScore
@@ -179,5 +180,5 @@ def evaluate(
             write_lines(Path(out) / "judged" / task.file_name, "".join(map(json_line, judged)))
         missing = len(subset_of(task, subset)) - len(rows)
         notes = [note(missing, len(rows) + missing)] if missing else []
-        scores[task.name] = score_answers(task, rows, notes=notes)
+        scores[task.name] = with_judges_beside(score_answers(task, rows, notes=notes), task, Path(out), rows)
     return scores

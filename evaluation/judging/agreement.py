@@ -10,7 +10,7 @@ from rich.table import Table
 from data_builders.errors import UserError
 
 from ..statistics import cluster_sums, interval, ratio
-from .files import by_question, read_judged
+from .files import by_question, has_absolute_images, read_judged
 from .verdict import FACT_MOST, ITEM_MOST, filed_scores, on_the_scale, shortened
 
 SCALES = {"item": ITEM_MOST, "fact": FACT_MOST}
@@ -57,7 +57,9 @@ def compare_files(first: Path, second: Path) -> dict:
 
     Rows that either judge left unjudged, or graded outside the scale, are counted and left out.
     """
-    sides = [by_question(path, read_judged(path)) for path in (first, second)]
+    rows = [read_judged(path) for path in (first, second)]
+    whole = not any(map(has_absolute_images, rows))
+    sides = [by_question(path, one, whole_path=whole) for path, one in zip((first, second), rows, strict=True)]
     same_answers(first, second, *sides)
     pairs, images, unjudged = [], [], Counter()
     for key, row in sides[0].items():

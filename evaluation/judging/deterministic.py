@@ -13,10 +13,11 @@ from .facts import judge_facts
 from .items import judge_item
 from .kin import NO_TAXONOMY, Taxonomy
 from .mentions import Text
-from .verdict import Identity, Judgement
+from .verdict import ITEM_MOST, Identity, Judgement
 
 JUDGE = "deterministic_judge"
 VERSION = 2  # raised whenever the same answer would get other scores; the task file's version goes with it
+IDENTITY = Identity(JUDGE, VERSION)
 
 
 def judge(
@@ -29,7 +30,7 @@ def judge(
 ) -> Judgement:
     """Judge one answer. `categories`: all names of the data set, to recognise that another one was named."""
     item, item_reason = judge_item(name, question, reference, Text(answer), categories, taxonomy)
-    fact, fact_reason = judge_facts(name, question, reference, answer)
+    fact, fact_reason = judge_facts(name, question, reference, answer, recognised=item == ITEM_MOST)
     return Judgement(item, item_reason, fact, fact_reason)
 
 
@@ -39,7 +40,7 @@ class DeterministicJudge:
     def __init__(self, taxonomy: Taxonomy = NO_TAXONOMY, known: Sequence[str] = ()):
         self.taxonomy, self.known = taxonomy, known
         # with a taxonomy it is another judge: the same answer may get another score
-        self.identity = Identity(f"{JUDGE}_with_taxonomy" if taxonomy.kin else JUDGE, VERSION)
+        self.identity = Identity(f"{JUDGE}_with_taxonomy", VERSION) if taxonomy.kin else IDENTITY
 
     def check(self, candidates: Sequence[Candidate]) -> None:
         self.taxonomy.check(one.name for one in candidates)

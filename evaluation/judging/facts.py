@@ -4,7 +4,7 @@ import re
 
 from data_builders.writing.naming import words
 
-from .kin import aliases
+from .kin import aliases, coarser
 from .quantities import SMALL, UNIT, Quantity, quantities
 
 STOP_WORDS = """
@@ -15,7 +15,7 @@ it its itself just known like likely mainly many may more most mostly much name 
 often on one only or other others our out over photo photograph picture predominantly primarily primary
 provided same she should shown so some species such than that the their them then there these they this those
 through to too typical typically under until up used usually very was we were what when where which while who
-whom why will with within would you your
+whom why will with within would you your displayed displays item items seen specific specifically visible
 """
 STOP = frozenset(STOP_WORDS.split())
 NUMBER_WEIGHT = 3  # a number carries a fact by itself: it weighs three words, and one more for its unit or if asked for
@@ -46,16 +46,19 @@ def is_measure(word: str) -> bool:
     return bool(re.fullmatch(r"\d+[a-z]*", word)) and (word.lstrip("0123456789") in UNIT or word[-1] == "s")
 
 
-def judge_facts(name: str, question: str, reference: str, answer: str) -> tuple[int, str]:
-    """0-3 by how much of what the answer states stands in the reference, and how much of the reference it states."""
-    ignored = IGNORED | {stem(word) for text in (name, question, *aliases(name, reference)) for word in words(text)}
+def judge_facts(name: str, question: str, reference: str, answer: str, recognised: bool = False) -> tuple[int, str]:
+    """0-3 by how much of what the answer states stands in the reference, and how much of the reference it states.
+
+    Where the reference states nothing but the name, whoever recognised the thing and adds nothing agrees with it.
+    """
+    names = (name, *aliases(name, reference), *coarser(name, reference))
+    ignored = IGNORED | {stem(word) for text in (question, *names) for word in words(text)}
     wanted, stated = content(reference, ignored), content(answer, ignored)
     wanted_numbers = quantities(reference, name)
     # where the reference holds no number an answer's numbers can neither be right nor wrong
     stated_numbers = quantities(answer, name) if wanted_numbers else []
     if not wanted and not wanted_numbers:
-        # the reference only names the thing; whoever states nothing else contradicts nothing
-        return (3, "neither states a fact") if words(answer) and not stated else (0, "the reference states no fact")
+        return (3, "neither states a fact") if recognised and not stated else (0, "the reference states no fact")
     agreed = [one for one in stated_numbers if any(one.agrees(other) for other in wanted_numbers)]
     shared = wanted & stated
     asked = bool(ASKS_NUMBER.search(question))

@@ -5,7 +5,7 @@ Rows without a verdict would stop those scripts, so they lie beside it in <name>
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from data_builders.errors import UserError
 
@@ -68,17 +68,27 @@ def read_judged(path: Path) -> list[dict]:
     return rows
 
 
-def by_question(path: Path, rows: Iterable[dict]) -> dict[tuple[str, str], dict]:
-    """(image, question) -> row. UserError for a row without them or one that is there twice."""
+def by_question(path: Path, rows: Iterable[dict], *, whole_path: bool = True) -> dict[tuple[str, str], dict]:
+    """(image, question) -> row. UserError for a row without them or one that is there twice.
+
+    Published judge files hold absolute image paths; without `whole_path` only the image's own name counts.
+    """
     found: dict[tuple[str, str], dict] = {}
     for number, row in enumerate(rows, 1):
-        key = (row.get("image"), row.get("question"))
-        if not all(isinstance(one, str) for one in key):
-            raise UserError(f"{path}, row {number}: image and question are {shortened(key)}; both must be texts")
+        image, question = row.get("image"), row.get("question")
+        if not isinstance(image, str) or not isinstance(question, str):
+            raise UserError(
+                f"{path}, row {number}: image is {shortened(image)}, question {shortened(question)}; not texts"
+            )
+        key = (image if whole_path else PurePosixPath(image).name, question)
         if key in found:
-            raise UserError(f"{path}, row {number}: image {shortened(key[0])} and its question are there already")
+            raise UserError(f"{path}, row {number}: image {shortened(image)} and its question are there already")
         found[key] = row
     return found
+
+
+def has_absolute_images(rows: Iterable[dict]) -> bool:
+    return any(str(row.get("image", "")).startswith("/") for row in rows)
 
 
 def is_judged(row: dict) -> bool:

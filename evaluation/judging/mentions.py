@@ -23,11 +23,6 @@ class Mention(NamedTuple):
     end: int
     name: str
 
-    def inside(self, other: "Mention") -> bool:
-        """Is it part of a longer name, as "albatross" of "laysan albatross"?"""
-        within = other.start <= self.start and self.end <= other.end
-        return within and self.end - self.start < other.end - other.start
-
 
 @lru_cache(1 << 14)
 def forms(name: str) -> tuple[int, frozenset[str]]:
@@ -78,7 +73,6 @@ class Text:
 
 
 def first_named(text: Text, names: Iterable[str]) -> Mention | None:
-    """The name that is mentioned first, of several at one place the longest, none that is only part of a longer one."""
-    found = [one for name in names for one in text.mentions(name)]
-    whole = [one for one in found if not any(one.inside(other) for other in found)]
-    return min(whole, key=lambda one: (one.start, -one.end), default=None)
+    """The name that is mentioned first, of several at one place the longest ("laysan albatross", not "albatross")."""
+    found = (one for name in names for one in text.mentions(name))
+    return min(found, key=lambda one: (one.start, -one.end), default=None)

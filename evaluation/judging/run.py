@@ -95,9 +95,7 @@ def still_valid(path: Path, answers: AnswerFile, judge: Judge, more: dict[tuple,
 def scored(answers: AnswerFile, path: Path, rows: list[dict], unjudged: list[dict]) -> TaskScore | None:
     if not rows:
         return None
-    judge = rows[0]
-    prompt = f", prompt {judge['judge_prompt']}" if "judge_prompt" in judge else ""
-    notes = [f"judged by {judge['judge']}, version {judge['judge_version']}{prompt}"]
+    notes = []
     missing = (answers.total or 0) - len(answers.candidates)
     if missing > 0:
         notes.append(f"{missing} of {answers.total} questions have no answer and are left out")

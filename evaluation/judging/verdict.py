@@ -1,6 +1,7 @@
 """What a judge says of one answer, and how its scores stand in a file."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from data_builders.errors import UserError
@@ -40,6 +41,16 @@ class Identity:
         return {"judge": self.name, "judge_version": self.version} | (
             {"judge_prompt": self.prompt} if self.prompt else {}
         )
+
+
+def judged_by(rows: Iterable[dict]) -> list[str]:
+    """A note that names the judge of these rows with its version, as far as they tell."""
+    found = set()
+    for row in rows:
+        if "judge" in row and "judge_version" in row:
+            prompt = f", prompt {row['judge_prompt']}" if "judge_prompt" in row else ""
+            found.add(f"{row['judge']}, version {row['judge_version']}{prompt}")
+    return [f"judged by {' and by '.join(sorted(found))}"] if found else []
 
 
 def filed_scores(row: dict) -> tuple[float, float]:
