@@ -4,11 +4,12 @@ and our answers -> FG-BMK's form, for their scripts.
 Nothing is scored by halves: a missing, contradictory or foreign row is an error; an exact double is a counted note.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from data_builders.errors import UserError
-from data_builders.files import write_jsonl
+from data_builders.files import atomic_write
 
 from .judging.files import by_question, has_absolute_images
 from .readers import read_items, utf8_rows
@@ -253,7 +254,12 @@ def check_judged(task: Task, rows: list[dict], path: Path) -> list[str]:
 def export_fgbmk(answers: Iterable[dict], path: Path) -> int:
     """Answer rows as FG-BMK's prediction file: exactly its fields, in its order; the number of rows. UserError for an
     answer that has several golds, which the form cannot hold."""
-    return write_jsonl(path, map(fgbmk_row, answers))
+    count = 0
+    with atomic_write(path) as file:
+        for count, row in enumerate(answers, 1):  # noqa: B007 - the last number is the count
+            # as ASCII: an answer may hold half a surrogate pair, which no UTF-8 file can
+            file.write(json.dumps(fgbmk_row(row)) + "\n")
+    return count
 
 
 def fgbmk_row(row: dict) -> dict:

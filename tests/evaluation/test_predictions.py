@@ -1,6 +1,7 @@
 """Prediction files from elsewhere: read as published, refused when they are not whole."""
 
 import json
+import re
 
 import pytest
 from evaluation_fakes import HIERARCHY, SPECIES, FakeAnswerer, make_benchmark, write_rows
@@ -8,6 +9,7 @@ from evaluation_fakes import HIERARCHY, SPECIES, FakeAnswerer, make_benchmark, w
 from data_builders.errors import UserError
 from data_builders.files import read_jsonl
 from evaluation import __main__ as command
+from evaluation import run_command
 from evaluation.engine import ask, evaluate
 from evaluation.predictions import load_questions, read_predictions
 from evaluation.scoring import score_answers
@@ -124,6 +126,110 @@ def test_frow_answers_from_elsewhere_need_no_ids(data, tmp_path):
     assert {one.metric: one.value for one in got.scores}["recognition"] == 100
 
 
+ODD_ANSWERS = {
+    "empty": "",
+    "blanks": " \n\t ",
+    "100 KB": "it is a lum wug " * 6_400,
+    "controls": "\x1b[2J\x00\x07\x08\x7f lum wug",
+    "directions": "\u202elum wug\u202c \u200b\ufeff",
+    "line separators": "lum\u2028wug\u2029\x1c\x0b\x85lum wug",
+    "half a pair": "\ud800 lum wug",
+    "markup": '<script>alert(1)</script> {{ 1 }} "},{"',
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+@pytest.mark.parametrize("escaped", [True, False])
+def test_odd_answers_are_scored_not_stumbled_over(published, questions, tmp_path, capsys, odd, escaped):
+    rows = [{**published[0], "text": odd}, *published[1:]]
+    path = tmp_path / "p.jsonl"
+    if escaped or "half" in odd or "\ud800" in odd:
+        write_rows(path, rows)
+    else:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    got = score(path, questions)
+    assert got.n == 8
+    assert got.main.value == (75 if "lum wug" in odd else 62.5)
+    assert run("score", NAME, "--predictions", path, "--questions", questions, "--export", tmp_path / "e.jsonl") == 0
+    shown = capsys.readouterr()
+    assert not {"\x1b[2J", "\x00", "\u202e"} & set(shown.out + shown.err)
+    # what is read back is what was said
+    assert [row["text"] for row in read_jsonl(tmp_path / "e.jsonl")] == [row["text"] for row in rows]
+
+
+def test_odd_ids_do_no_harm_in_messages(published, questions, tmp_path, capsys):
+    rows = [*published, {**published[0], "question_id": "\x1b[2J\u202e" * 100}]
+    assert run("score", NAME, "--predictions", write_rows(tmp_path / "p.jsonl", rows), "--questions", questions) == 2
+    message = capsys.readouterr().err
+    assert "\x1b" not in message
+    assert "\u202e" not in message
+    assert len(message) < 1000
+
+
+def test_a_file_that_is_not_text_is_refused(published, questions, tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(b'{"question_id": "\xff\xfe"}\n')
+    with pytest.raises(UserError, match="not UTF-8"):
+        score(path, questions)
+    path.write_text("[1, 2]\n")
+    with pytest.raises(UserError, match="must be a JSON object"):
+        score(path, questions)
+    path.write_text("\n\n")
+    with pytest.raises(UserError, match="holds no predictions"):
+        score(path, questions)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("question_id", None, "question_id is None"),
+        ("question_id", 1.5, "question_id is 1.5"),
+        ("question_id", True, "question_id is True"),
+        ("image", 3, "image is 3"),
+        ("text", ["a"], "answer is"),
+        ("prompt", 7, "question is 7"),
+        ("class", [], r"gold is \[\]"),
+        ("class", 3, "gold is 3"),
+    ],
+)
+def test_values_of_another_type_are_named(published, questions, tmp_path, key, value, message):
+    path = write_rows(tmp_path / "p.jsonl", [published[0], {**published[1], key: value}, *published[2:]])
+    with pytest.raises(UserError, match=f"row 2: {message}"):
+        score(path, questions)
+
+
+def released_script(path):
+    """FG-BMK's overall accuracy of one file, as its script counts it."""
+    images = {}
+    for row in read_jsonl(path):
+        gold, said = (re.sub(r"[_\-,]+", " ", row[key]).lower().strip() for key in ("class", "text"))
+        images.setdefault(row["image"], []).append(gold in said)
+    return 100 * sum(map(all, images.values())) / len(images)
+
+
+def test_our_answers_in_fgbmks_form_get_the_same_from_its_script(data, tmp_path):
+    (task,) = load_tasks([NAME], [data])
+    got = evaluate(FakeAnswerer(lambda image, prompt: SPECIES[int(image[0]) % 3]), [task], tmp_path)[NAME]
+    exported = tmp_path / "exported.jsonl"
+    ours = tmp_path / task.file_name
+    assert run("score", NAME, "--predictions", ours, "--questions", task.source, "--export", exported) == 0
+    first = next(read_jsonl(exported))
+    assert list(first) == ["question_id", "image", "prompt", "text", "class", "category"]
+    by_image = next(one for one in got.scores if one.metric == "accuracy_by_image" and one.rule == "released")
+    assert by_image.value == pytest.approx(released_script(exported))
+    assert score(exported, task.source).scores == got.scores
+
+
+def test_answers_with_several_golds_cannot_be_exported(data, tmp_path, capsys):
+    path = write_rows(
+        tmp_path / "p.jsonl",
+        [{"task": "docvqa", "question_id": 1, "question": "?", "gold": ["a", "b"], "answer": "a", "image": "1.png"}],
+    )
+    assert run("score", "docvqa", "--predictions", path, "--export", tmp_path / "e.jsonl") == 2
+    assert "several golds" in capsys.readouterr().err
+    assert not (tmp_path / "e.jsonl").exists()
+
+
 def run(*arguments):
     return command.main([str(one) for one in arguments])
 
@@ -165,23 +271,23 @@ class Point:
 
 
 def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "entry_points", lambda group: [Point] if group == "evaluation.answerers" else [])
+    monkeypatch.setattr(run_command, "entry_points", lambda group: [Point] if group == "evaluation.answerers" else [])
     model = tmp_path / "model"
     model.mkdir()
     arguments = ["run", "--model", model, "--tasks", "fgbmk,frow", "--data", data, "--out", tmp_path / "out"]
     assert run(*arguments) == 2
-    assert "nothing can load this model (tried: fake)" in capsys.readouterr().err
+    assert "nothing can load this model" in capsys.readouterr().err
     (model / "fake").touch()
     assert run(*arguments) == 0
     assert (tmp_path / "out" / "answers" / "start" / "fgbmk__cub__species__choice.jsonl").exists()
     assert run(*arguments, "--checkpoint", "later") == 0
     capsys.readouterr()
     report = pytest.importorskip("evaluation.report")
-    monkeypatch.setattr(report, "write_report", lambda runs, out: out.write_text("report"))
+    monkeypatch.setattr(report, "write_report", lambda runs, out, *_: out.write_text("report"))
     assert run("compare", tmp_path / "out", tmp_path / "out", "--out", tmp_path / "r.html") == 0
     shown = capsys.readouterr().out
     assert "start -> later" in shown
-    assert "+0.0 [+0.0, +0.0]" in shown
+    assert "+0.0 [" in shown
     assert run("compare", tmp_path / "nowhere", "--out", tmp_path / "r.html") == 2
 
 
