@@ -218,6 +218,7 @@ def test_several_images_are_taken_where_they_stand_together(root, tmp_path):
         ({"id": "r", "system": 5, "conversations": talk("?", "a")}, "system must be text"),
         ({"id": "r", "messages": [*messages("?", "a"), {"role": "system", "content": "x"}]}, "must be the first"),
         ({"id": "r", "conversations": talk("first", "a", "<image> second", "b"), "image": "a.jpg"}, "must stand once"),
+        ({"id": "r", "conversations": talk("<image>1", "a", "<image>2", "b"), "image": "a.jpg"}, "stands 2 times"),
         ({"id": [1], "conversations": talk("?", "a")}, "an id must be"),
         ({"id": 1.5, "conversations": talk("?", "a")}, "an id must be"),
     ],
@@ -230,11 +231,11 @@ def test_what_cannot_be_kept_is_faulty(root, tmp_path, faulty, says):
 
 
 def test_ids_are_apart_whatever_they_are(root, tmp_path):
-    given = ["x", "x", "x#2", 3, "3", None, "", "ä 鳥", "x"]
+    given = ["x", "x", "x#2", 3, "3", None, "", "ä 鳥", "x", "y#2", "y", "y"]
     rows = [{"id": one, "conversations": talk("?", "a")} for one in given]
     rows.append({"conversations": talk("?", "a")})
     ids = [one["id"] for one in built(root, tmp_path, rows)]
-    assert ids == ["x", "x#2", "x#2#2", 3, "3#2", 6, 7, "ä 鳥", "x#3", 10]
+    assert ids == ["x", "x#2", "x#2#2", 3, "3#2", 6, 7, "ä 鳥", "x#3", "y#2", "y", "y#3", 13]
 
 
 @pytest.mark.parametrize("lines", [False, True])
