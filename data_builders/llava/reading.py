@@ -93,7 +93,8 @@ def rows_of_lines(path: Path, file: IO[str]) -> Iterator[dict]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{path}, line {number}: not JSON ({error.msg}), or the file is cut off") from None
+            hint = "; write an array of rows, or each row in a line of its own" if line.strip(BLANKS) == "{" else ""
+            raise UserError(f"{path}, line {number}: not JSON ({error.msg}), or the file is cut off{hint}") from None
         except RecursionError:
             raise UserError(f"{path}, line {number}: nested too deeply to be a conversation") from None
         if not isinstance(row, dict):
