@@ -8,12 +8,13 @@ from pathlib import Path
 from data_builders.errors import UserError
 from data_builders.files import read_json, read_jsonl, safe_join
 
-from .matching import normalise
+from .matching import golds_of, normalise
 from .task import Item, Task, TaskSpec, make_task
 
 FGBMK_KEYS = {"question_id": (int, str), "image": (str,), "text": (str,), "class": (str,)}
 FROW_KEYS = {"image": (str,), "name": (str,), "question": (str,), "ref_answer": (str,)}
 QUESTION_KEYS = {"question_id": (int, str), "image": (str, type(None)), "question": (str,), "answer": (str, list)}
+UNFINISHED = ".building.json"  # what a builder leaves in a folder until it is whole
 TEXT_KEYS = {"id": (int, str), "text": (str,)}
 
 
@@ -74,6 +75,8 @@ def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | 
     reader = {"fgbmk": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text}[spec.reader]
     if root is None:
         root = fgbmk_image_root(spec, path, fields["dataset"]) if spec.reader == "fgbmk" else path.parent
+    if (path.parent / UNFINISHED).exists():
+        raise UserError(f"{path.parent} is not built to the end; run the command again: {spec.build}")
     items = tuple(reader(path, root, spec.suffix, *([wanted_details(spec)] if spec.reader == "questions" else [])))
     seen: set[int | str] = set()
     for item in items:
@@ -81,8 +84,23 @@ def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | 
             raise UserError(f"{path}: question_id {item.question_id!r} occurs twice")
         seen.add(item.question_id)
     task = make_task(spec, fields, items=items, image_root=str(root.resolve()), source=path, notes=())
-    notes = [note for note in (uninformative(items, task.kind), incomplete(path, len(items))) if note]
+    found = (uninformative(items, task.kind), incomplete(path, len(items)), without_gold(items))
+    notes = [note for note in found if note]
     return Task(**{**task.__dict__, "notes": tuple(notes)})
+
+
+def without_gold(items: tuple[Item, ...]) -> str | None:
+    """A note where published option lists lack the gold: only the released rule, which sees no list, can be met."""
+    lacking = [item.question_id for item in items if item.options and not offers_gold(item.options, item.gold)]
+    shown = ", ".join(ascii(one)[:40] for one in lacking[:3])
+    return f"{len(lacking)} of {len(items)} option lists lack the gold (question {shown})" if lacking else None
+
+
+def offers_gold(options: tuple[str, ...], gold: str | list[str]) -> bool:
+    """Is the gold an option's text or the letter of one?"""
+    letters = {chr(ord("A") + place) for place in range(len(options))}
+    wanted = golds_of(gold)
+    return bool(letters & set(wanted)) or bool(set(map(normalise, options)) & set(map(normalise, wanted)))
 
 
 def wanted_details(spec: TaskSpec) -> tuple[str, ...]:
@@ -149,6 +167,11 @@ def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] =
             raise UserError(
                 f"{path}, row {number}: answer must be text or a list of texts, not {json.dumps(gold)[:80]}"
             )
+        options = tuple(map(str, row.get("options") or ()))
+        if options and not offers_gold(options, gold):
+            raise UserError(
+                f"{path}, row {number}: the options {ascii(options)[:200]} lack the answer {ascii(gold)[:80]}"
+            )
         yield Item(
             question_id=row["question_id"],
             image=row["image"],
@@ -157,7 +180,7 @@ def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] =
             prompt=row["question"] + suffix,
             gold=gold,
             category=str(row.get("category", "generic")),
-            options=tuple(map(str, row.get("options") or ())),
+            options=options,
             details=details_of(row, details),
         )
 

@@ -4,16 +4,21 @@ import argparse
 import os
 from pathlib import Path
 
+from rich.markup import escape
+
 from data_builders.errors import UserError
 from data_builders.files import write_json
 
 from .compare import print_scores
+from .compare.tables import shown, wide_console
 from .judging.files import read_judged
 from .matching import MATHVISTA_RULES
 from .predictions import check_judged, export_fgbmk, is_judged, load_questions, raw_rows, read_predictions
 from .scores import TaskScore
 from .scoring import score_answers, score_judged
 from .task import Task, task_without_items
+
+ENDS = 8  # rows shown of each end of a long table
 
 
 def add_score(commands) -> None:
@@ -43,8 +48,35 @@ def command_score(arguments: argparse.Namespace) -> None:
     else:
         score = score_file(task, path, arguments)
     print_scores([score])
+    print_groups(score)
     if arguments.out:
         write_json(arguments.out, score.to_json())
+
+
+def print_groups(score: TaskScore) -> None:
+    """The score by split, attribute, skill or category; of a long list its ends."""
+    from rich.table import Table
+
+    console = wide_console()
+    for by in dict.fromkeys(group.by for group in score.groups):
+        rows = [group for group in score.groups if group.by == by]
+        table = Table(title=f"{score.task} by {by.replace('_', ' ')}, rule {score.primary}")
+        table.add_column(by, overflow="fold")
+        table.add_column("metric")
+        table.add_column("value")
+        table.add_column("n", justify="right")
+        hidden = len(rows) - 2 * ENDS if len(rows) > 4 * ENDS else 0
+        for place, group in enumerate(rows):
+            if hidden and place == ENDS:
+                table.add_row(f"... {hidden} more, all in --out FILE")
+            if not hidden or place < ENDS or place >= len(rows) - ENDS:
+                table.add_row(escape(printable(group.name)), group.metric, shown(group), f"{group.n:,}")
+        console.print(table)
+
+
+def printable(name: str) -> str:
+    """A name from a file, without what would steer a terminal."""
+    return name if name.isprintable() else ascii(name)
 
 
 def is_a_judges_file(task: Task, path: Path) -> bool:

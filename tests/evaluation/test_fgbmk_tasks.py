@@ -7,6 +7,7 @@ from evaluation_fakes import FakeAnswerer
 
 from data_builders.__main__ import main as build
 from data_builders.templates import ATTRIBUTE_CHOICE, ATTRIBUTE_TRUE_FALSE, attribute_choice, attribute_true_false
+from evaluation.__main__ import main as score_file
 from evaluation.engine import evaluate
 from evaluation.grouping import attribute_of
 from evaluation.readers import quoted_options
@@ -123,10 +124,19 @@ def test_the_published_form_of_the_two_files_is_scored(data, tmp_path):
         ]
         path = tmp_path / "p.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        from evaluation.__main__ import main
-
         out = tmp_path / "score.json"
-        assert main(["score", name, "--predictions", str(path), "--out", str(out)]) == 0
+        assert score_file(["score", name, "--predictions", str(path), "--out", str(out)]) == 0
         score = json.loads(out.read_text())
         assert score["scores"][0]["value"] == 100
         assert score["groups"]
+
+
+def test_names_from_a_file_do_not_steer_the_terminal(tmp_path, capsys):
+    row = {"question_id": 1, "image": "1.png", "prompt": "Is it?", "text": "yes", "class": "yes"}
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps({**row, "category": "\x1b[2J\u202e[bold]"}) + "\n")
+    assert score_file(["score", "fgbmk/cub/knowledge_bias", "--predictions", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert "[bold]" in shown

@@ -125,6 +125,27 @@ def test_broken_question_rows_are_refused_with_their_place(data, rows, message):
         load_tasks(["fgbmk"], [data])
 
 
+def test_option_lists_without_the_gold_are_counted_or_refused(data):
+    options = 'Which? Choose one answer from the following list: "a", "b". Answer shortly.'
+    rows = [{**GOOD, "text": options, "class": "b"}, {**GOOD, "question_id": 2, "text": options, "class": "c"}]
+    write_rows(data / SPECIES_FOLDER / "species_question_choice.jsonl", rows)
+    (task,) = load_tasks(["fgbmk/cub/species/choice"], [data])
+    assert any("1 of 2 option lists lack the gold (question 2)" in note for note in task.notes)
+    row = {"question_id": 1, "image": "0.png", "question": "Which?", "answer": "b", "options": ["a", "c"]}
+    path = data / "general" / "count" / "questions.jsonl"
+    write_rows(path, [{**row, "answer": "B"}, {**row, "question_id": 2, "answer": "a"}])
+    assert load_tasks(["drawn/count"], [data])[0].notes == ()
+    write_rows(path, [row])
+    with pytest.raises(UserError, match=r"row 1: the options \('a', 'c'\) lack the answer 'b'"):
+        load_tasks(["drawn/count"], [data])
+
+
+def test_a_folder_that_is_still_being_built_is_refused(data):
+    (data / "general" / "count" / ".building.json").write_text("{}")
+    with pytest.raises(UserError, match="not built to the end; run the command again: python -m data_builders"):
+        load_tasks(["drawn/count"], [data])
+
+
 def test_options_are_the_quoted_names():
     question = 'Which? Choose one answer from the following list: "a b", "c", "d". Answer the question.'
     assert quoted_options(question) == ("a b", "c", "d")
