@@ -118,7 +118,11 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
     elif model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise UserError(f"--model {model}: no such folder, and neither a hub id (owner/name) nor {ENDPOINT}NAME")
     elif not arguments.network:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's client is imported: what is there is enough, or an error
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's client is imported
+        from huggingface_hub import try_to_load_from_cache
+
+        if not isinstance(try_to_load_from_cache(model, "config.json"), str):
+            raise UserError(f"--model {model}: not on this machine. Add --network to download it, or give a folder")
     from .answerers.lvlm import TransformersAnswerer
 
     return TransformersAnswerer(model, dtype=arguments.dtype, device=arguments.device, sharing=not arguments.one_by_one)

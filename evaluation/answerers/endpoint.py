@@ -18,6 +18,7 @@ from ..protocols import Answer, ImageQuestions, Question, Unanswered
 
 CODE_VERSION = 1  # raised whenever the same endpoint would be asked in another way
 PREFIX = "endpoint:"
+REFUSALS = 4  # single questions refused that weigh as much as an endpoint that cannot be reached
 
 
 class EndpointAnswerer:
@@ -58,10 +59,9 @@ class EndpointAnswerer:
                 )
             except BudgetSpent:
                 raise
-            except NoUsableAnswer as error:
-                return Unanswered(str(error))
             except UserError as error:
-                counted.failure(error)
+                # One refused question says little; one that nobody answered has been asked several times already.
+                counted.failure(error, 1 if isinstance(error, NoUsableAnswer) else REFUSALS)
                 return Unanswered(str(error))
             counted.success()
             return Answer(text, finished)
@@ -76,20 +76,20 @@ class EndpointAnswerer:
 
 
 class Counted:
-    """Whether the endpoint answers at all: as many failures as workers, and no answer, means that it does not."""
+    """Whether the endpoint answers at all: all workers have failed, and there is no answer, means that it does not."""
 
     def __init__(self, workers: int) -> None:
-        self.workers, self.answered, self.failed = workers, 0, 0
+        self.enough, self.answered, self.failed = workers * REFUSALS, 0, 0
         self._lock = threading.Lock()
 
     def success(self) -> None:
         with self._lock:
             self.answered += 1
 
-    def failure(self, error: UserError) -> None:
+    def failure(self, error: UserError, weight: int) -> None:
         with self._lock:
-            self.failed += 1
-            if not self.answered and self.failed >= self.workers:
+            self.failed += weight
+            if not self.answered and self.failed >= self.enough:
                 raise error
 
 

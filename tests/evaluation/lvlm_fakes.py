@@ -67,11 +67,15 @@ def letter_tokenizer(template: str | None = TEMPLATE) -> PreTrainedTokenizerFast
 
 
 def save(model: torch.nn.Module, folder: Path, preprocessor: dict, template: str | None = TEMPLATE) -> Path:
-    """Weights far from zero, so that an answer hangs on every token that is seen; one letter ends answers early."""
+    """Weights far from zero, so that an answer hangs on every token that is seen. One letter ends answers early;
+    special tokens, which do not show in an answer, are not written."""
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * (0.3 if parameter.ndim > 1 else 0.5))
+        for name, parameter in model.named_parameters():
+            drawn = torch.randn(parameter.shape, generator=generator) * 0.3
+            parameter.copy_(1 + drawn if "norm" in name and name.endswith("weight") else drawn)
+        head = model.get_output_embeddings().weight
+        head[[i for i in range(len(SPECIAL)) if i != END] + list(range(len(SPECIAL) + len(LETTERS), len(head)))] = 0
     model.generation_config.eos_token_id = [END, len(SPECIAL) + 20]
     model.eval().save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(NORMAL | preprocessor), encoding="utf-8")
