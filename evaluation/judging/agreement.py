@@ -124,7 +124,7 @@ def confusion(a: np.ndarray, b: np.ndarray, most: int) -> list[list]:
 
 
 def print_agreement(found: dict) -> None:
-    from ..compare import wide_console
+    from ..compare.tables import wide_console
 
     console = wide_console()
     n = found["judged_by_both"]

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from data_builders.writing.naming import singular, spellings, words
 
-# Up to three words before a name, in the same sentence, that say it is something else.
+# Up to four words before a name, in the same sentence, that say it is something else.
 DENYING = """
 not isnt never unlike than versus vs neither nor resembles resemble resembling similar related compared confused
 mistaken differs different
 """
 DENIED_BY = frozenset(DENYING.split())
-BEFORE = 3
+BEFORE = 4
 
 
 class Mention(NamedTuple):
