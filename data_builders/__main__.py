@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .build import BUILDERS, build, find_builder
 from .errors import run_command
+from .leakage import command as check
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,11 +41,14 @@ def parser() -> argparse.ArgumentParser:
                 # argparse formats help with %
                 help=f"{field.description} ({default})".replace("%", "%%"),
             )
+    check.add_to(commands)
     return top
 
 
 def main(arguments: list[str]) -> None:
     values = vars(parser().parse_args(arguments))
+    if values["what"] == check.NAME:
+        return check.run(values)
     what, out, root = values.pop("what"), values.pop("out"), values.pop("root", None)
     manifest = build(what, root=root, out=out, options=values)
     parts = [f"{manifest[key]:,} {key}" for key in ("rows", "images") if key in manifest]

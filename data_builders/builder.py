@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .options import Options, SourceOptions
+from .options import LeakOptions, Options, SourceOptions
 from .records import Manifest, write_training_set
 from .sources import Source
 
@@ -45,4 +45,20 @@ def write_source_rows(
         sources=[source.name for source in sources],
         splits=[options.split],
         options=options.identity(),
+        check=end_check(options, out.name, sources[0].root, sources),
     )
+
+
+def end_check(
+    options: Options, name: str, image_root: Path, sources: tuple[Source, ...] = ()
+) -> Callable[[Path], dict] | None:
+    """What `write_training_set` looks for before it writes the manifest; None where the options ask for nothing.
+
+    `sources`: the labelled data sets that the rows come from, whose test images must not be among them.
+    """
+    if not isinstance(options, LeakOptions):
+        return None
+    from .leakage.at_the_end import training_check  # needs much, and only builders of training sets need it
+
+    missing_allowed = not getattr(options, "check_images", True)
+    return training_check(options, name, image_root, sources, missing_allowed)

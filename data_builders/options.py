@@ -46,7 +46,33 @@ class Options(BaseModel):
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in free}
 
 
-class SourceOptions(Options):
+class CheckOptions(Options):
+    """Options of every builder that looks at its own result before it says that it is done."""
+
+    not_identity = frozenset({"check"})
+
+    check: Literal["full", "bytes", "none"] = Field(
+        "bytes",
+        description="bytes: images of equal content, found by their files' size, then by digests; full: nearly equal "
+        "ones too (every image is decoded, about 1 ms each, the first time); none",
+    )
+
+
+class LeakOptions(CheckOptions):
+    """Options of every training set: what it must not share images or open questions with."""
+
+    # What was left out is in the manifest, and a build that would leave out something else is another build.
+    not_identity = frozenset({"against", "on_leak"})
+
+    against: Words = Field(
+        (), description="folders with benchmarks that nothing may leak from, separated by commas; see check --help"
+    )
+    on_leak: Literal["error", "drop"] = Field(
+        "error", description="error: nothing is built; drop: rows that leak go to OUT/left_out.jsonl with the reason"
+    )
+
+
+class SourceOptions(CheckOptions):
     """Options of every builder that reads labelled images."""
 
     not_identity = frozenset({"check_images"})
@@ -62,7 +88,7 @@ class SourceOptions(Options):
         return load_sources(self.source, root, look_for_images=self.check_images)
 
 
-class TrainingOptions(SourceOptions):
+class TrainingOptions(SourceOptions, LeakOptions):
     """Options of every training set made of labelled images. There is no way to train on test images."""
 
     split: Literal["trainval", "train", "val"] = Field(

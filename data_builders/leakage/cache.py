@@ -16,6 +16,7 @@ import numpy as np
 from ..files import write_bytes
 
 VERSION = 1
+WORTH_KEEPING = 100  # facts: fewer are found out again sooner than the files are written
 
 
 def cache_folder() -> Path | None:
@@ -44,6 +45,7 @@ class Facts:
         self._row = np.dtype([("name", "V16"), ("stamp", "<i8", 2), ("value", value)])
         self._folders: dict[str, list[int]] = defaultdict(list)
         self._new: set[str] = set()
+        self._found = 0
         for index, path in enumerate(paths):
             self._folders[os.path.dirname(path)].append(index)
         for folder, indices in self._folders.items():
@@ -52,17 +54,21 @@ class Facts:
     def put(self, indices: np.ndarray, values: np.ndarray) -> None:
         self.values[indices] = values
         self.known[indices] = True
+        self._found += len(indices)
         self._new.update(os.path.dirname(self.paths[index]) for index in indices)
 
     def save(self) -> None:
         """Write what is new. Never fails: a cache that cannot be written is none."""
+        if self._found < WORTH_KEEPING:
+            return
         for folder in sorted(self._new):
             indices = [index for index in self._folders[folder] if self.known[index]]
             rows = np.zeros(len(indices), self._row)
             rows["name"] = np.array([self._name(index) for index in indices], "V16")
             rows["stamp"], rows["value"] = self.stamps[indices], self.values[indices]
             kept = self._load(folder)  # again: another builder may have written meanwhile
-            kept = kept[~np.isin(kept["name"].astype("V16"), rows["name"])]
+            ours = {name.tobytes() for name in rows["name"]}
+            kept = kept[[name.tobytes() not in ours for name in kept["name"]]]
             stream = BytesIO()
             np.save(stream, np.concatenate([kept, rows]), allow_pickle=False)
             try:
@@ -70,6 +76,7 @@ class Facts:
             except Exception:  # no home, no space, no permission
                 return
         self._new.clear()
+        self._found = 0
 
     def _name(self, index: int) -> bytes:
         return short_digest(os.fsencode(os.path.basename(self.paths[index])))

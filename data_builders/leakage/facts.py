@@ -1,4 +1,4 @@
-"""Image files and what is found out about them when it is asked for: size, digests of the bytes, what they look like."""
+"""Image files and what is found out about them when it is asked for: size, digests, what they look like."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator

@@ -55,6 +55,8 @@ def near(left: np.ndarray, right: np.ndarray, most_bits: int, mirrored: bool = F
     found = join(one.looks, other.looks, most_bits)
     if mirrored:
         found = both(found, join(flipped(one.looks), other.looks, most_bits, mirrored=True))
+    if not len(found):
+        return
     order = np.lexsort((found.right, found.mirrored, found.bits, found.left))
     starts = np.flatnonzero(np.diff(found.left[order], prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
@@ -99,6 +101,10 @@ def join(left: np.ndarray, right: np.ndarray, most_bits: int, mirrored: bool = F
     i, j, bits = (np.concatenate(parts).astype(int) for parts in zip(*found, strict=True))
     _, first = np.unique(i * len(right) + j, return_index=True)  # several bands find a pair
     return Pairs(i[first], j[first], bits[first], np.full(len(first), mirrored))
+
+
+def bands(hashes: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(hashes[:, : BANDS * BAND_BITS // 8]).view(np.uint16).astype(int)
 
 
 def candidates(left: np.ndarray, right: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

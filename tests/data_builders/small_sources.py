@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 SPECIES = {  # three genera; the last has one species
     "001.Red_Jay": 4,
@@ -17,7 +18,10 @@ SPECIES = {  # three genera; the last has one species
 
 def picture(path: Path, shade: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 24), (shade % 256, 40, 90)).save(path)
+    # No two files are equal, or training and test pictures of one shade would be the same picture.
+    name, in_png = "/".join(path.parts[-4:]), PngInfo()
+    in_png.add_text("name", name)
+    Image.new("RGB", (40, 24), (shade % 256, 40, 90)).save(path, comment=name, pnginfo=in_png)
 
 
 def make_cub(root: Path) -> Path:

@@ -1,0 +1,221 @@
+"""Training sets beside benchmarks and beside their own sources' test images."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..progress import progress
+from ..records import images_of
+from .benchmarks import QuestionFile
+from .facts import Files
+from .findings import Finding
+from .identical import identical
+from .near import near
+from .pictures import NEAR_BITS
+from .questions import OpenQuestion, OpenQuestions, asked_in, open_ones, plain
+from .training import TrainingSet, labels_of, questions_of
+
+Tested = dict[str, tuple[str, str]]  # image path -> (benchmark or source, image as it stands there)
+
+
+@dataclass(frozen=True)
+class Settings:
+    looks: bool = True  # near-identical images too, not only identical bytes
+    near_bits: int = NEAR_BITS
+    mirrored: bool = False
+    missing_allowed: bool = False  # images that are not there are left out of the comparison
+
+
+@dataclass
+class Outcome:
+    """`faults`: what is wrong with image files, one text each. The counts are of what was compared."""
+
+    findings: list[Finding] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    images: int = 0
+    test_images: int = 0
+    questions: int = 0
+    open_questions: int = 0
+    flat: int = 0
+    not_there: int = 0
+
+
+@dataclass
+class Scanned:
+    """One training set after a first look through its rows."""
+
+    which: TrainingSet
+    labels: dict[str, str | None] = field(default_factory=dict)  # image path -> label
+    questions: dict[str, tuple[OpenQuestion, float]] = field(default_factory=dict)  # turn -> what it repeats
+    found: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))  # image path or turn -> findings
+    twins: dict[str, str] = field(default_factory=dict)  # image path -> path of the test image that it is
+
+    @property
+    def name(self) -> str:
+        return self.which.name
+
+
+def compare(sets: list[TrainingSet], files: list[QuestionFile], settings: Settings) -> Outcome:
+    """All findings, set by set. Reads every row and question once, and again only where something was found."""
+    outcome = Outcome()
+    tested, open_questions = read_benchmarks(files, outcome)
+    scanned = [scan(one, open_questions, outcome) for one in sets]
+    own = {path for one in sets for path in one.test_images}
+    outcome.images = len({path for one in scanned for path in one.labels})
+    outcome.test_images = len({*tested, *own})
+    with Files(dict.fromkeys([*(path for one in scanned for path in one.labels), *tested, *own])) as known:
+        # A missing image of the source's own test split is the source reader's to report.
+        lost = [known.paths[index] for index in known.missing]
+        if settings.missing_allowed:
+            outcome.not_there = len(lost)
+        else:
+            outcome.faults += [f"no image {path}" for path in lost]
+        compare_images(scanned, tested, known, settings, outcome)
+        outcome.faults += list(known.faults.values())
+    for one in scanned:
+        for turn, (question, share) in one.questions.items():
+            about = {"question": turn, "other_question": question.text, "question_id": question.question_id}
+            one.found[turn].append(Finding("question", one.name, question.file, {**about, "share": round(share, 3)}))
+    same_questions(scanned, files, tested)
+    for one in scanned:
+        name_rows(one)
+        outcome.findings += {id(finding): finding for group in one.found.values() for finding in group}.values()
+    return outcome
+
+
+def read_benchmarks(files: list[QuestionFile], outcome: Outcome) -> tuple[Tested, OpenQuestions]:
+    """(image path -> the first file that asks about it and the image as it stands there, the open questions)."""
+    tested: Tested = {}
+    found: list[OpenQuestion] = []
+    if not files:
+        return tested, OpenQuestions(found)
+    with progress("reading benchmarks", "questions") as advance:
+        for file in files:
+            rows = []
+            for question in file.questions():
+                outcome.questions += 1
+                if question.path is not None:
+                    tested.setdefault(question.path, (file.name, question.image))
+                if file.kind != "fgbmk":
+                    rows.append((question.question_id, question.image, question.text))
+                if outcome.questions % 1000 == 0:
+                    advance(1000)
+            chosen = [(key, text) for key, _, text in rows] if file.kind == "frow" else open_ones(rows)
+            found += [OpenQuestion(text, file.name, key) for key, text in chosen]
+        advance(outcome.questions % 1000)
+    outcome.open_questions = len(found)
+    return tested, OpenQuestions(found)
+
+
+def scan(which: TrainingSet, open_questions: OpenQuestions, outcome: Outcome) -> Scanned:
+    one, seen, number = Scanned(which), set(), 0
+    with progress(f"checking {which.name}", "rows") as advance:
+        for number, row in which.rows():
+            for image in images_of(row):
+                one.labels.setdefault(which.path(image), None)
+            if which.labelled:
+                for image, label in labels_of(row):
+                    one.labels[which.path(image)] = label
+            if len(open_questions):
+                for turn in questions_of(row):
+                    # Fixed wordings come a hundred thousand times.
+                    if (key := hash(turn)) not in seen:
+                        seen.add(key)
+                        if match := open_questions.like(turn):
+                            one.questions[turn] = match
+            if number % 1000 == 999:
+                advance(1000)
+        advance((number + 1) % 1000)
+    return one
+
+
+def compare_images(scanned: list[Scanned], tested: Tested, known: Files, settings: Settings, outcome: Outcome) -> None:
+    place = {path: index for index, path in enumerate(known.paths)}
+    there = known.sizes > 0
+    groups = identical(known, np.flatnonzero(there))
+    group_of = {index: group for group in groups for index in group.tolist()}
+    if settings.looks and len(known.paths):
+        everything = known.looks(np.flatnonzero(there))
+        looks = np.zeros(len(known.paths), everything.dtype)
+        looks["flat"] = 1  # what cannot be read is compared with nothing
+        looks[there] = everything
+        looks["flat"][list(known.faults)] = 1
+        outcome.flat = int(looks["flat"][there].sum()) - sum(bool(there[index]) for index in known.faults)
+    for one in scanned:
+        own = one.which.test_images
+        reference = {**own, **tested}
+        rest = []
+        for path in one.labels:
+            twins = (known.paths[index] for index in group_of.get(place[path], ()))
+            other = path if path in tested else next((twin for twin in twins if twin in reference), None)
+            if path in own:
+                add_image(one, "test_image", path, own[path])
+            elif other is not None:
+                add_image(one, "identical_image", path, reference[other], other)
+            else:
+                rest.append(place[path])
+        add_labels(one, groups, known)
+        if settings.looks and reference and rest:
+            others = np.array([place[path] for path in reference], int)
+            for i, j, bits, mirrored, more in near(looks[rest], looks[others], settings.near_bits, settings.mirrored):
+                path, other = known.paths[rest[i]], known.paths[others[j]]
+                about = {"bits": bits, "mirrored": mirrored, "further": more}
+                add_image(one, "near_image", path, reference[other], other, **about)
+
+
+def add_image(one: Scanned, kind: str, path: str, found: tuple[str, str], other: str = "", **more: object) -> None:
+    against, other_image = found
+    about = {"image": one.which.image(path)} | ({"other_image": other_image} if other else {})
+    one.found[path].append(Finding(kind, one.name, against, {**about, **more}))
+    if other:
+        one.twins[path] = other
+
+
+def add_labels(one: Scanned, groups: list[np.ndarray], known: Files) -> None:
+    for group in groups:
+        paths = [known.paths[index] for index in group if one.labels.get(known.paths[index]) is not None]
+        labels = [one.labels[path] for path in paths]
+        if len(set(labels)) > 1:
+            finding = Finding("label", one.name, "", {"images": [*map(one.which.image, paths)], "labels": labels})
+            for path in paths:
+                one.found[path].append(finding)
+
+
+def same_questions(scanned: list[Scanned], files: list[QuestionFile], tested: Tested) -> None:
+    """Where a training image is a benchmark's, which of the benchmark's questions about it are trained on too."""
+    wanted = {other for one in scanned for other in one.twins.values()} & tested.keys()
+    if not wanted:
+        return
+    asked_about = defaultdict(list)
+    for file in files:
+        for question in file.questions():
+            if question.path in wanted:
+                asked_about[question.path].append((plain(question.text), question, file.name))
+    for one in scanned:
+        images = {path: other for path, other in one.twins.items() if other in asked_about}
+        if not images:
+            continue
+        for line, row in one.which.rows():
+            for image in images_of(row):
+                other = images.get(one.which.path(image))
+                if other is None:
+                    continue
+                texts = {plain(text): text for turn in questions_of(row) for text in asked_in(turn)}
+                for text, question, name in asked_about[other]:
+                    if text in texts:
+                        about = {"image": image, "question": texts[text], "other_image": question.image}
+                        about |= {"other_question": question.text, "question_id": question.question_id}
+                        finding = Finding("question_and_image", one.name, name, about, {line: row.get("id")})
+                        one.found[one.which.path(image)].append(finding)
+
+
+def name_rows(one: Scanned) -> None:
+    """Fill in which rows each finding is about."""
+    if not one.found:
+        return
+    for line, row in one.which.rows():
+        for key in dict.fromkeys([*map(one.which.path, images_of(row)), *questions_of(row)]):
+            for finding in one.found.get(key, ()):
+                if finding.kind != "question_and_image":
+                    finding.rows[line] = row.get("id")
