@@ -17,7 +17,7 @@ from pydantic import Field
 from ..builder import Builder
 from ..errors import UserError
 from ..files import read_json, sha256_file, write_json, write_jsonl
-from ..options import Options
+from ..options import CheckOptions
 from ..progress import progress
 from .benchmark import Asked, Benchmark, Official, Reading, Request
 from .images import ImageStore
@@ -28,7 +28,7 @@ BenchmarkName = Literal["ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "po
 BENCHMARK_NAMES: tuple[str, ...] = get_args(BenchmarkName)
 
 
-class GeneralOptions(Options):
+class GeneralOptions(CheckOptions):
     not_identity: ClassVar[frozenset[str]] = frozenset({"images", "copy_images", "check_images"})
 
     benchmark: BenchmarkName = Field(description=", ".join(BENCHMARK_NAMES))

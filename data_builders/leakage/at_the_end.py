@@ -35,8 +35,9 @@ def training_check(
         return lambda folder: {"level": "none"}
 
     def check(folder: Path) -> dict:
-        files = question_files(options)
-        own = test_images(sources)
+        files, own = question_files(options), test_images(sources)
+        if not files and not sources:
+            return {"level": options.check, "against": {}}  # nothing to compare with, and nobody's labels
         which = TrainingSet(folder, name, Path(image_root).resolve(), bool(sources), own)
         outcome = compared(which, files, options, missing_allowed)
         left_out = 0

@@ -51,7 +51,8 @@ def contradictions(files: list[QuestionFile]) -> list[Finding]:
 
 def list_at_the_end(folder: Path, out: Path, manifest: dict, options: Options) -> None:
     """Of the question files that a manifest vouches for: into findings.jsonl beside it, the first ones printed."""
-    if getattr(options, "check", "bytes") == "none" or not getattr(options, "check_images", True):
+    there = manifest["builder"] == "general" or getattr(options, "check_images", True)
+    if not there or getattr(options, "check", "bytes") == "none":
         return
     files = []
     for part in [folder / part for part in manifest.get("parts", ())] or [folder]:

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..builder import Builder
+from ..builder import Builder, end_check
 from ..errors import UserError
 from ..files import check_inside, safe_join, write_jsonl
-from ..options import Options
+from ..options import LeakOptions
 from ..progress import progress
 from ..records import images_of, write_training_set
 from ..sources.reading import files_in
@@ -32,7 +32,7 @@ What is left out is listed in OUT/left_out.jsonl with the reason: rows within th
 first question, and a last question without answer."""
 
 
-class LlavaOptions(Options):
+class LlavaOptions(LeakOptions):
     file: str = Field(description="the conversations, relative to --root or absolute: .json or .jsonl, or a meta file")
     images: str = Field(".", description="folder that image paths are relative to, inside --root")
     max_missing: int = Field(0, ge=0, description="rows whose image is not there that may be left out")
@@ -168,6 +168,7 @@ def build(root: Path, out: Path, options: LlavaOptions) -> None:
         sources=[part.path.name if part.needs_placeholder is None else part.name for part in parts],
         splits=["train"],
         options=options.identity(),
+        check=end_check(options, out.name, image_root),
     )
 
 

@@ -19,7 +19,7 @@ from ..builder import Builder
 from ..chance import address_hash
 from ..errors import UserError
 from ..files import read_json, sha256_file, write_json, write_jsonl
-from ..options import split_pairs
+from ..options import CheckOptions, split_pairs
 from ..sources import SourceName, load_source
 from .benchmark_files import BENCHMARK, put_image, question_files
 from .drafts import Draft, drafted, drawn
@@ -41,7 +41,7 @@ def folders(value: object) -> object:
     return pairs
 
 
-class FrowOptions(WriterOptions):
+class FrowOptions(WriterOptions, CheckOptions):
     not_identity = frozenset({"check_images", "image_roots"})
 
     source: SourceName | None = Field(None, description="the data set at --root, whose test images are asked about")
