@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from evaluation.protocols import Answer, ImageQuestions
+from evaluation.protocols import Answer, ImageQuestions, Question
 
 HIERARCHY = "FG-BMK/human-oriented/hierarchical_granularity_recognition"
 SPECIES = ("lum wug", "tam wug", "lum dax", "tam dax")
@@ -30,8 +30,13 @@ class FakeAnswerer:
                 self.asked.append((name, question.prompt))
                 if self.dies_after is not None and len(self.asked) > self.dies_after:
                     raise RuntimeError("killed")
-            replies.append([Answer(self.reply(name, question.prompt), True) for question in group.questions])
+            replies.append([self._answer(name, question) for question in group.questions])
         return replies
+
+    def _answer(self, name: str, question: Question) -> Answer:
+        """An option weighs as much as it is long."""
+        weights = tuple((-float(len(option)), len(option)) for option in question.options)
+        return Answer(self.reply(name, question.prompt), True, weights or None)
 
     def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
         return [(-float(len(text)), len(text.split())) for text in texts]

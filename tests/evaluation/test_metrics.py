@@ -49,6 +49,18 @@ def test_pope_without_a_denominator_is_zero_as_the_suites_define_it():
     ]
 
 
+def test_what_is_neither_yes_nor_no_counts_differently_in_the_suites():
+    labels, golds = ["yes", None, "no", None], ["yes", "yes", "no", "no"]
+    got = {
+        rule: {one.metric: value(one) for one in metrics.pope_measures(labels, golds, rule)}
+        for rule in ("pope_lmms_eval", "pope_vlmevalkit")
+    }
+    assert got["pope_lmms_eval"] == {"accuracy": 0.5, "precision": 1, "recall": 1, "f1": 1, "yes_ratio": 0.5}
+    assert got["pope_vlmevalkit"] == pytest.approx(
+        {"accuracy": 0.5, "precision": 1, "recall": 0.5, "f1": 2 / 3, "yes_ratio": 0.25}
+    )
+
+
 def test_frow_percentages_divide_by_the_most_points():
     got = {one.metric: value(one) for one in metrics.frow_measures([2, 0], [3, 1])}
     assert got == pytest.approx({"final": 6 / 10, "recognition": 2 / 4, "content": 4 / 6})

@@ -20,6 +20,8 @@ from evaluation.matching import (
     released,
     strict,
 )
+from evaluation.rules.letters import lettered, vlmevalkit_letter
+from evaluation.rules.yes_no import vlmevalkit_label
 
 OPTIONS = ("laysan albatross", "albatross", "song sparrow", "northern flicker")
 
@@ -101,6 +103,28 @@ def test_mentions_leaves_out_names_inside_longer_ones_unless_they_also_stand_alo
 def test_pope_label(answer, label):
     assert pope_label(answer) == label
     assert pope(answer, label).score == 1
+
+
+def test_vlmevalkit_reads_a_yes_or_no_beside_marks():
+    for answer, label in (
+        ("Yes, it is.", "yes"),
+        ("**no**", None),  # stars are no marks of its list
+        ("(no)", "no"),
+        ("yes or no", None),
+        ("it is not", None),
+        ("." * 32 + "yes", "yes"),
+        ("." * 33 + "yes", None),  # it takes 32 full stops out
+    ):
+        assert vlmevalkit_label(answer) == label, answer
+
+
+def test_vlmevalkit_reads_a_letter_among_the_last_four_words():
+    choices = lettered(["one", "two", "three"])
+    assert vlmevalkit_letter("B is my choice", choices) == "B"
+    assert vlmevalkit_letter("B is my own choice", choices) is None
+    assert vlmevalkit_letter("The answer is B, as I can see there", choices) == "B"
+    assert vlmevalkit_letter("It is two", choices) == "B"
+    assert vlmevalkit_letter("I can't process this file.", choices) == "Z"
 
 
 @pytest.mark.parametrize(
