@@ -23,21 +23,21 @@ def group_scores(task: Task, sheet: Sheet, scores: np.ndarray, address: tuple) -
         rows = [
             as_group(key, name, score_of(task.primary, measure, sheet.index, (*address, key, name), places, RESAMPLES))
             for name, places in sheet.members(key).items()
-            for measure in measures_of(task, sheet, scores, key, places)
+            for measure in measures_of(task, sheet, scores, key)
         ]
         found += sorted(rows, key=lambda row: (-(row.value or 0.0), row.name)) if key == task.ranked else rows
     return found
 
 
-def measures_of(task: Task, sheet: Sheet, scores: np.ndarray, key: str, places: np.ndarray) -> list[Measure]:
+def measures_of(task: Task, sheet: Sheet, scores: np.ndarray, key: str) -> list[Measure]:
     if task.primary in YES_NO_RULES:
         counts = metrics.yes_no_counts(sheet.labels[task.primary], sheet.gold_yes)
         measures = metrics.yes_no_measures(counts, task.primary)
         return sorted(measures, key=lambda one: one.metric != task.headline)
     if key not in MEANS_OF:
         return [metrics.accuracy(scores)]
-    chosen = set(places.tolist())
-    parts = [part for part in sheet.members(MEANS_OF[key]).values() if part[0] in chosen]
+    # attributes of other groups have a weight too, but no question at these places
+    parts = list(sheet.members(MEANS_OF[key]).values())
     return [metrics.balanced("accuracy_mean_of_attributes", scores, parts)]
 
 

@@ -44,7 +44,7 @@ def ai2d_lmms_eval(answer: str, gold: Gold, options: Sequence[str] = (), details
 
 
 def inferred_letter(answer: str, choices: Mapping[str, str]) -> str | None:
-    """VLMEvalKit's reading of a letter: the only one that stands alone, at most four tokens before the end."""
+    """VLMEvalKit's reading of a letter: the only one that stands alone, among the last four tokens."""
     if NO_REPLY in answer:
         return None
     if any(refusal in answer for refusal in REFUSALS):
