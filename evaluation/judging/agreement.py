@@ -128,8 +128,9 @@ def print_agreement(found: dict) -> None:
 
     console = wide_console()
     n = found["judged_by_both"]
-    table = Table(title=f"{found['second']} against {found['first']}, 95 % intervals over {found['images']} images")
-    for column in ("grade", "weighted kappa", "equal (%)", "mean difference", "n"):
+    console.print(f"first {found['first']}, second {found['second']}; 95 % intervals over {found['images']} images")
+    table = Table()
+    for column in ("grade", "weighted kappa", "equal (%)", "second minus first", "n"):
         table.add_column(column, justify="left" if column == "grade" else "right")
     for name in SCALES:
         one = found[name]
@@ -155,8 +156,8 @@ def shown(measure: dict, digits: int, factor: float = 1, sign: str = "") -> str:
 def confusion_table(name: str, found: dict) -> Table:
     cells = {(one, other): count for one, other, count in found[name]["table"]}
     others = sorted({other for _, other in cells})
-    table = Table(title=f"{name}: rows {found['first']}, columns {found['second']}")
-    table.add_column("")
+    table = Table(title="rows first, columns second", title_justify="left")
+    table.add_column(name)
     for other in others:
         table.add_column(f"{other:g}", justify="right")
     for one in sorted({one for one, _ in cells}):

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data_builders.errors import UserError
 from data_builders.files import write_json
 
 from ..scores import TaskScore, read_scores
 from ..scoring import score_judged
 from ..task import Task
-from .files import is_judged, read_judged
+from .deterministic import JUDGE
+from .files import is_judged, read_judged, write_judged
 from .run import Judged
 
 
@@ -43,23 +45,55 @@ def fitting(row: dict, verdict: dict | None) -> dict:
     return {"image": row["image"], "question": row["question"], "unjudged": reason}
 
 
-def add_to_run(judged: Judged) -> bool:
-    """Enter the scores into <run>/scores.json, if the answers lie in <run>/answers/<checkpoint>/ and it knows them."""
+def run_of(judged: Judged) -> Path | None:
+    """The folder of the run whose answers were judged, if they lie in <run>/answers/<checkpoint>/; else None."""
     folder = judged.answers.path.parent
-    path = folder.parents[1] / "scores.json"
-    if folder.parent.name != "answers" or not path.exists() or judged.score is None:
+    run = folder.parent.parent
+    return run if folder.parent.name == "answers" and (run / "scores.json").exists() else None
+
+
+def add_to_run(judged: Judged) -> bool:
+    """Enter the scores into the run's scores.json; False where there is no run, or it does not know the checkpoint."""
+    run = run_of(judged)
+    if run is None or judged.score is None:
         return False
-    return enter(path, folder.name, judged.score)
-
-
-def enter(path: Path, checkpoint: str, judged: TaskScore) -> bool:
-    scores = read_scores(path)
+    scores = read_scores(run / "scores.json")
     for one in scores["checkpoints"]:
-        if one.get("name") == checkpoint and judged.task in one.get("tasks", {}):
-            known = TaskScore.from_json(one["tasks"][judged.task])
-            if known.primary == judged.primary:
-                return False  # the run's own judge has its numbers there already
-            one["tasks"][judged.task] = with_judged(known, judged).to_json()
-            write_json(path, scores)
+        task = judged.score.task
+        if one.get("name") == judged.answers.path.parent.name and task in one.get("tasks", {}):
+            known = TaskScore.from_json(one["tasks"][task])
+            if judged.score.primary == known.primary == JUDGE:
+                return False  # it has these numbers from the start
+            one["tasks"][task] = with_judged(known, judged.score).to_json()
+            write_json(run / "scores.json", scores)
             return True
     return False
+
+
+def let_stand(done: Sequence[Judged]) -> int:
+    """Let this judge's numbers stand for FROW in the runs' scores.json, and its file be the one in judged/; returns how
+    many scores that are. UserError, and nothing is changed, when a run's checkpoint is not judged by it: numbers of
+    two judges must not be compared.
+    """
+    runs: dict[Path, dict[tuple[str, str], Judged]] = {}
+    for one in done:
+        if (run := run_of(one)) is None or one.score is None:
+            raise UserError(f"--stands: {one.answers.path} belongs to no run with a scores.json, or nothing is judged")
+        runs.setdefault(run, {})[one.answers.path.parent.name, one.score.task] = one
+    changed = {}
+    for run, found in runs.items():
+        scores = read_scores(run / "scores.json")
+        for checkpoint in scores["checkpoints"]:
+            for task in [name for name in checkpoint["tasks"] if name.startswith("frow/")]:
+                if (checkpoint["name"], task) not in found:
+                    raise UserError(
+                        f"--stands: {task} of {run}'s checkpoint {checkpoint['name']!r} is not judged by this judge; "
+                        f"judge the whole run: --answers {run}"
+                    )
+                checkpoint["tasks"][task]["primary"] = found[checkpoint["name"], task].score.primary
+        changed[run] = scores
+    for run, scores in changed.items():
+        for one in runs[run].values():
+            write_judged(one.answers.path.parent / "judged" / one.answers.path.name, one.rows, one.unjudged)
+        write_json(run / "scores.json", scores)
+    return len(done)

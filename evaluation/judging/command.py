@@ -17,6 +17,9 @@ def add_judge(commands) -> None:
     judge.add_argument("--data", type=Path, nargs="+", default=[], help="folders that hold FROW/ with its images")
     judge.add_argument("--task", help="of a file whose rows do not name it, for example frow/cub")
     judge.add_argument("--out", type=Path, help="folder of the judge's files (default: judged/JUDGE/ beside each)")
+    judge.add_argument(
+        "--stands", action="store_true", help="this judge's numbers stand for FROW in the run's reports from now on"
+    )
     judge.add_argument("--deterministic", action="store_true", help="judge by rules, without an endpoint")
     judge.add_argument(
         "--taxonomy", help="csv file category,level,...[,aliases], or SOURCE=FOLDER (with --deterministic)"
@@ -43,9 +46,8 @@ def add_judge(commands) -> None:
 
 
 def command_judge(arguments: argparse.Namespace) -> None:
-    from ..compare import print_scores
     from .answers import answer_files, frow_tasks, read_answers
-    from .beside import add_to_run
+    from .beside import add_to_run, let_stand
     from .run import judge_file
 
     tasks = frow_tasks(arguments.data)
@@ -53,26 +55,40 @@ def command_judge(arguments: argparse.Namespace) -> None:
     names = [one.path.name for one in files]
     if arguments.out and len(set(names)) < len(names):
         raise UserError(f"--out {arguments.out}: several files of answers have the same name; judge them one by one")
+    if arguments.out and arguments.stands:
+        raise UserError("--stands needs the judge's files beside the answers: leave out --out")
     judge, client = judge_of(arguments)
     for one in files:
         judge.check(one.candidates)  # all, before the first request is paid
+    done, error = [], None
     for one in files:
         judged, error = judge_file(one, judge, arguments.out)
-        if judged.score is not None:
-            print_scores([judged.score])
-            added = "" if arguments.out or not add_to_run(judged) else " and the run's scores.json"
-            print(f"{len(judged.rows)} of {len(one.candidates)} answers judged: {judged.path}{added}")
-        if judged.unjudged:
-            reasons = ", ".join(sorted({row["unjudged"] for row in judged.unjudged})[:3])
-            print(f"{len(judged.unjudged)} of {len(one.candidates)} answers in {one.path} are unjudged: {reasons}")
-        if judged.kept:
-            print(f"{judged.kept} verdicts of an earlier start still held")
+        done.append(judged)
+        report(judged, added=not arguments.out and add_to_run(judged))
         if error is not None:
-            if client is not None:
-                print(cost(client, arguments))
-            raise error
+            break
     if client is not None:
         print(cost(client, arguments))
+    if error is not None:
+        raise error
+    if arguments.stands:
+        print(f"{done[0].score.primary} stands for FROW in {let_stand(done)} scores now")
+
+
+def report(judged, added: bool) -> None:
+    from ..compare.tables import print_scores
+
+    count = len(judged.answers.candidates)
+    print(judged.answers.path)
+    if judged.score is not None:
+        print_scores([judged.score])
+    where = f"{judged.path}{', and in scores.json of the run' if added else ''}"
+    print(f"{len(judged.rows)} of {count} answers are judged: {where}")
+    if judged.unjudged:
+        reasons = ", ".join(sorted({row["unjudged"] for row in judged.unjudged})[:3])
+        print(f"{len(judged.unjudged)} of {count} are unjudged: {reasons}")
+    if judged.kept:
+        print(f"{judged.kept} verdicts of an earlier start still hold")
 
 
 def judge_of(arguments: argparse.Namespace) -> tuple:

@@ -346,6 +346,23 @@ def test_a_runs_scores_get_the_judges_numbers_beside_their_own(data, answers):
     assert any("earlier answer" in note for note in changed.notes)
 
 
+def test_a_judge_stands_for_frow_only_where_it_judged_every_checkpoint(data, answers, capsys):
+    run = answers.parents[2]
+    with endpoint(fair) as server:
+        judge(server, run, data, "--stands")
+        stored = read_json(run / "scores.json")
+        assert stored["checkpoints"][0]["tasks"]["frow/cub"]["primary"] == "gpt-4o-mini"
+        assert list(read_jsonl(answers.parent / "judged" / answers.name)) == rows_of(answers)
+        # numbers of two judges are never set beside each other
+        stored["checkpoints"].append({**stored["checkpoints"][0], "name": "sft"})
+        (run / "scores.json").write_text(json.dumps(stored))
+        assert judge(server, run, data, "--stands", "--model", "other") == 2
+        assert "checkpoint 'sft' is not judged" in capsys.readouterr().err
+        assert judge(server, answers, data, "--stands", "--out", run / "x") == 2
+    names = [one["tasks"]["frow/cub"]["primary"] for one in read_json(run / "scores.json")["checkpoints"]]
+    assert names == ["gpt-4o-mini"] * 2
+
+
 def test_score_counts_what_is_unjudged_beside_a_judges_file(data, answers, tmp_path):
     def half(number, body):
         return said("no") if "dax" in material_of_first(body) else fair(number, body)
