@@ -3,7 +3,8 @@
     python benchmarks/llava_full_size.py [--rows 665298] [--lines] [--keep DIR]
 
 Makes the file (rows by image root as published, about 1 GB) and its 378,000 images as empty files, runs the command,
-and beside it what LLaVA's own training script does with the file: json.load of the whole.
+and beside it what LLaVA's own training script does with the file: json.load of the whole. Exit status 1 when the command
+takes more than 60 s or 1.5 GiB.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROWS = 665_298
+SECONDS, GIBIBYTES = 60, 1.5
 # Rows, image folder, its images, pairs a row, characters of a question and of an answer. Rows and image roots are the
 # published counts; pairs and lengths are those of the data sets that were put together.
 PARTS = (
@@ -82,14 +84,14 @@ def make(folder: Path, scale: float, lines: bool) -> Path:
     return file
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory in GiB of a command."""
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Seconds, peak memory in GiB and processor seconds of a command."""
     start = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(command)} ended with status {status}")
-    return time.perf_counter() - start, usage.ru_maxrss / 2**20
+    return time.perf_counter() - start, usage.ru_maxrss / 2**20, usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -107,11 +109,13 @@ def main() -> None:
         out = Path(temporary) / "out"
         command = ["-m", "data_builders", "llava", "--root", str(folder), "--file", file.name, "--out", str(out)]
         ours = run([sys.executable, *command])
-        print(f"data_builders llava: {ours[0]:.1f} s, peak {ours[1]:.2f} GiB", flush=True)
+        print(f"data_builders llava: {ours[0]:.1f} s ({ours[2]:.1f} s CPU), peak {ours[1]:.2f} GiB", flush=True)
         load = "[json.loads(line) for line in file]" if options.lines else "json.load(file)"
         peer = run([sys.executable, "-c", f"import json\nwith open({str(file)!r}) as file: rows = {load}"])
-        print(f"json.load:           {peer[0]:.1f} s, peak {peer[1]:.2f} GiB (reads only: nothing checked or written)")
+        print(f"json.load, no more:  {peer[0]:.1f} s ({peer[2]:.1f} s CPU), peak {peer[1]:.2f} GiB")
         print(f"ratio:               time x {ours[0] / peer[0]:.2f}, memory x {ours[1] / peer[1]:.3f}")
+        if ours[0] > SECONDS or ours[1] > GIBIBYTES:
+            sys.exit(f"over the bounds of {SECONDS} s and {GIBIBYTES} GiB")
 
 
 if __name__ == "__main__":
