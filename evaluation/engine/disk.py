@@ -15,9 +15,10 @@ from data_builders.files import atomic_write
 
 def rows_on_disk(path: Path) -> Iterator[dict]:
     """The whole rows of an answers file without a torn last line (a killed process). UserError for other damage."""
-    if not path.exists():
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
         return
-    content = path.read_bytes()
     lines = content.split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -46,9 +46,15 @@ def ask(
     if not getattr(answerer, "measures_text", True) and (texts := [task.name for task in tasks if task.is_text]):
         raise UserError(f"{answerer.name} gives no probabilities of a text: leave out {', '.join(texts)}")
     wanted = identify([with_items(task, subset_of(task, subset)) for task in tasks], answerer)
+    mine = share.of(wanted)
+    if not share.first:
+        # Without anything to ask it makes no folder, which the first process may be about to take away.
+        answers = reuse(answerer, tasks, wanted, out, share, write=False)
+        if all(one.key in answers for one in mine):
+            return {}
     with locked(share.folder(out)):
         answers = reuse(answerer, tasks, wanted, out, share)
-        failures = ask_open(answerer, share.of(wanted), answers, share.folder(out), batch_size, options)
+        failures = ask_open(answerer, mine, answers, share.folder(out), batch_size, options)
         if not share.first:
             return {}
         if share.size > 1:
@@ -92,8 +98,10 @@ def ask_open(
     return failures
 
 
-def reuse(answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path, share: Share) -> Answers:
-    """The answers on disk that still hold, of all processes; this process's files then hold nothing else."""
+def reuse(
+    answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path, share: Share, write: bool = True
+) -> Answers:
+    """The answers on disk that still hold, of all processes; with `write`, this one's files then hold nothing else."""
     by_key = {one.key: one for one in wanted}
     everything = {(task.name, item.question_id) for task in tasks for item in task.items}
     mine = share.folder(out)
@@ -107,7 +115,9 @@ def reuse(answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path,
         for folder in folders:
             for row in rows_on_disk(folder / task.file_name):
                 key = key_of(task, row)
-                if key not in everything or key in answers:
+                if key in answers:
+                    continue  # in a part and in the whole: the first process was killed between two moves
+                if key not in everything:
                     stale += 1
                     continue
                 asked = by_key.get(key)
@@ -121,7 +131,7 @@ def reuse(answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path,
                 answers[key] = row
                 if folder in owned:
                     kept.append(row)
-        if kept or (mine / task.file_name).exists():
+        if write and (kept or (mine / task.file_name).exists()):
             write_lines(mine / task.file_name, "".join(map(json_line, kept)))
     if stale and share.first:
         print(f"{out}: {stale} answers are of another model, image, prompt or setting; asked again", file=sys.stderr)
