@@ -3,8 +3,8 @@
     python benchmarks/llava_full_size.py [--rows 665298] [--lines] [--keep DIR]
 
 Makes the file (rows by image root as published, about 1 GB) and its 378,000 images as empty files, runs the command,
-and beside it what LLaVA's own training script does with the file: json.load of the whole. Exit status 1 when the command
-takes more than 60 s or 1.5 GiB.
+and beside it what LLaVA's own training script does with the file: json.load of the whole. Exit status 1 when the
+command takes more than 60 s or 1.5 GiB.
 """
 
 import argparse
