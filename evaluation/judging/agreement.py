@@ -137,6 +137,7 @@ def print_agreement(found: dict) -> None:
         kappa = shown(one["kappa"], 2) if one["kappa"]["value"] is not None else "undefined: no grade varies"
         table.add_row(name, kappa, shown(one["equal"], 1, 100), shown(one["difference"], 2, sign="+"), f"{n:,}")
     console.print(table)
+    console.print("how many answers got which grades: rows first, columns second")
     for name in SCALES:
         console.print(confusion_table(name, found))
     for side in ("first", "second"):
@@ -156,7 +157,7 @@ def shown(measure: dict, digits: int, factor: float = 1, sign: str = "") -> str:
 def confusion_table(name: str, found: dict) -> Table:
     cells = {(one, other): count for one, other, count in found[name]["table"]}
     others = sorted({other for _, other in cells})
-    table = Table(title="rows first, columns second", title_justify="left")
+    table = Table()
     table.add_column(name)
     for other in others:
         table.add_column(f"{other:g}", justify="right")

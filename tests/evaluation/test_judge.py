@@ -156,6 +156,17 @@ def test_what_an_answer_denies_it_does_not_name(answer, score):
     assert judged(answer).item == score, judged(answer).item_reason
 
 
+def test_a_longer_name_is_not_the_shorter_one_in_it():
+    for name, answer, score in [
+        ("carrot", "carrot cake", 0),
+        ("carrot cake", "carrot cake", 2),
+        ("cabbage", "Chinese cabbage", 0),
+        ("Chinese cabbage", "a Chinese cabbage, not a cabbage", 2),
+    ]:
+        categories = ["carrot", "carrot cake", "cabbage", "Chinese cabbage"]
+        assert judge(name, "What?", f"This is {name}.", answer, categories).item == score
+
+
 def test_what_the_question_says_is_not_recognised():
     assert judge(NAME, "What does the albatross eat?", REFERENCE, "an albatross", OTHERS).item == 0
 

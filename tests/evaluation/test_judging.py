@@ -100,7 +100,7 @@ def test_a_judges_file_can_be_graded_by_frows_script(data, answers, capsys):
         verdict(1, 1, Item_accuracy=""),
         verdict(1, 1, final_score=None),
         verdict(1, 1, final_score=float("nan")),
-        json.dumps({"Item_accuracy_score": 1, "Item_accuracy": "x", "Fact_accuracy": "x", "Fact_accuracy_score": 1}),
+        json.dumps({"Item_accuracy_score": 1} | json.loads(verdict(1, 1))),  # the grade before its reason
         json.dumps({"Item_accuracy": "x", "Item_accuracy_score": 1, "final_score": 1}),
         "",
     ],
@@ -163,6 +163,16 @@ def test_only_what_changed_is_judged_again(data, answers):
         assert len(server.requests) == 13
         assert "temperature" not in server.requests[-1]
     assert rows_of(answers)[4]["answer"] == "no idea"
+
+
+def test_a_row_always_holds_the_answer_that_is_there_now(data, tmp_path):
+    answers = make_run(tmp_path / "run", data, {1: "x" * LONGEST_ANSWER + "a"})
+    with endpoint(fair) as server:
+        judge(server, answers, data)
+        make_run(tmp_path / "run", data, {1: "x" * LONGEST_ANSWER + "b"})  # what is sent is the same
+        judge(server, answers, data)
+        assert len(server.requests) == 6
+    assert rows_of(answers)[0]["answer"].endswith("xb")
 
 
 def test_a_spent_budget_keeps_what_was_judged(data, answers, capsys):
