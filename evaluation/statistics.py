@@ -142,9 +142,12 @@ class ImageBootstrap:
         self.clusters, self.counts = clusters, None
         if 1 < clusters <= self.MOST:
             generator = draw("bootstrap of sums", clusters)
-            counts = np.zeros((resamples, clusters), np.uint8)
-            for row in counts:
-                row += np.bincount(generator.integers(clusters, size=clusters), minlength=clusters).astype(np.uint8)
+            counts = np.empty((resamples, clusters), np.uint8)
+            step = max(1, BLOCK // 10 // clusters)
+            for start in range(0, resamples, step):
+                rows = min(step, resamples - start)
+                drawn = generator.integers(clusters, size=(rows, clusters)) + np.arange(rows)[:, None] * clusters
+                counts[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, -1)
             self.counts = counts
 
     def ends(self, values_K: np.ndarray) -> tuple[float, float]:

@@ -84,7 +84,7 @@ def compare_runs(runs: Sequence[Run], store: ItemStore | None = None) -> Compari
         for task, one in result.tasks.items():
             if one.history is not None:
                 histories.setdefault(task, {})[number] = one.history
-    found.most_forgotten = most_forgotten(histories)
+    found.most_forgotten = most_forgotten(histories, [[c.model_hash for c in run.checkpoints] for run in runs])
     return found
 
 

@@ -17,7 +17,7 @@ from ..metrics import Measure
 from ..scoring import RIGHT, grade
 from ..sheet import cluster_of, fill, id_order
 from ..task import Task, task_without_items
-from .faults import fault_of_items, form_fault, gold_code, margin, said_code
+from .faults import fault_of_items, form_of, margin
 
 GOLD_YES = {"yes": 1, "no": 0}
 
@@ -62,7 +62,7 @@ def rows_with_offsets(path: Path) -> Iterator[tuple[int, dict]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode())
                 if not isinstance(row, dict):
                     raise ValueError
             except ValueError:
@@ -94,10 +94,11 @@ class Columns:
             image = f"{self.root}\x1f{cluster_of(row) if row.get('image') else (self.task.name, row['question_id'])}"
             self.clusters.append(self.numbers.setdefault(image, len(self.numbers)))
             self.offsets.append(offset)
-            self.form.append(form_fault(row, open_answer=open_answer))
+            form, said, wanted = form_of(row, open_answer=open_answer)
+            self.form.append(form)
             self.margins.append(margin(row))
-            self.said.append(said_code(row))
-            self.golds.append(gold_code(row))
+            self.said.append(said)
+            self.golds.append(wanted)
             self.gold_yes.append(GOLD_YES.get(row["gold"], -1) if isinstance(row["gold"], str) else -1)
 
 

@@ -85,9 +85,9 @@ def ends_of_mean(values: np.ndarray, clusters: np.ndarray, address: tuple) -> tu
     sums = sums_by(clusters, np.stack([values, np.ones(len(values))], 1))
     if len(sums) < 2:
         return None, None
-    if not values.any():  # nothing moved: as sure as so many images can make it
+    if np.ptp(values) == 0:  # nothing to draw from: as sure as so many images can make it
         bound = 100 * (1 - 0.025 ** (1 / len(sums)))
-        return -bound, bound
+        return max(100 * values[0] - bound, -100.0), min(100 * values[0] + bound, 100.0)
     return points(*interval(sums, ratio, address=address))
 
 

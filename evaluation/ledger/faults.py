@@ -7,6 +7,7 @@ missing knowledge.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,42 +29,42 @@ def plain(text: str) -> str:
     return text.strip().rstrip(".").strip().lower()
 
 
+# Golds and options come again and again; answers may be long and are not kept.
+known_plain = lru_cache(1 << 14)(plain)
+known_normal = lru_cache(1 << 14)(normalise)
+
+
 def is_letter(gold: str, options: Sequence[str]) -> bool:
-    return bool(options and LETTER.match(gold.strip())) and normalise(gold) not in map(normalise, options)
+    return bool(options and LETTER.match(gold.strip())) and known_normal(gold) not in map(known_normal, options)
 
 
-def form_fault(row: dict, *, open_answer: bool) -> int:
-    """How the answer of a row misses the form that its question asks for; NONE where it does not.
+def form_of(row: dict, *, open_answer: bool) -> tuple[int, int, int]:
+    """(how the answer misses the form that its question asks for, a number that equal answers share, the same of the
+    gold). Of an answer to a yes/no question only the word counts as equal.
 
     `open_answer`: sentences are wanted (FROW), so that neither length nor a cut end is a fault.
     """
     answer, golds = str(row["answer"])[:LONG], golds_of(row["gold"])
-    said = plain(answer)
+    said, wanted = plain(answer), [known_plain(gold) for gold in golds]
+    first = hash(wanted[0] if wanted else "")
+    if said in wanted:
+        return NONE, hash(said), first
     if not said:
-        return EMPTY
-    if open_answer or any(said == plain(gold) for gold in golds):
-        return NONE
-    if {plain(gold) for gold in golds} <= YES_NO:
-        return NONE if FIRST_WORD.search(said) else UNPARSED
+        return EMPTY, hash(said), first
+    if YES_NO.issuperset(wanted):
+        found = FIRST_WORD.search(said)
+        return (NONE, hash(found[1]), first) if found else (UNPARSED, hash(said), first)
+    return NONE if open_answer else _other_fault(row, answer, golds), hash(said), first
+
+
+def _other_fault(row: dict, answer: str, golds: list[str]) -> int:
     options = row.get("options") or quoted_options(str(row["question"]))
     if options:
         rule = RULES["ai2d_vlmevalkit" if is_letter(golds[0], options) else "strict"]
         return NONE if rule(answer, row["gold"], options, {}).parsed is not None else UNPARSED
-    if mentions(normalise(answer), [normalise(gold) for gold in golds]):
+    if mentions(normalise(answer), [known_normal(gold) for gold in golds]):
         return VERBOSE
     return NONE if row.get("finished", True) else CUT
-
-
-def said_code(row: dict) -> int:
-    """A number that equal answers share: yes or no where that was asked, else the beginning of the text."""
-    said = plain(str(row["answer"])[:LONG])
-    if row["gold"] in ("yes", "no") and (found := FIRST_WORD.search(said)):
-        said = found[1]
-    return hash(said)
-
-
-def gold_code(row: dict) -> int:
-    return hash(plain(golds_of(row["gold"])[0]))
 
 
 def margin(row: dict) -> float:
@@ -71,10 +72,10 @@ def margin(row: dict) -> float:
     weighed, gold = row.get("options_log_probability"), row["gold"]
     if not isinstance(weighed, dict) or len(weighed) < 2 or not isinstance(gold, str):
         return float("nan")
-    right, others = float("nan"), float("-inf")
+    right, others, wanted = float("nan"), float("-inf"), known_normal(gold)
     for option, found in weighed.items():
         log_p = float(found[0] if isinstance(found, list | tuple) else found)
-        if normalise(option) == normalise(gold):
+        if known_normal(option) == wanted:
             right = log_p
         else:
             others = max(others, log_p)

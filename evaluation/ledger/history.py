@@ -1,5 +1,6 @@
 """One task's items at every checkpoint of a run, side by side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +38,8 @@ class TaskHistory:
         wrong since the checkpoint before."""
         return counted(transitions(self.right))
 
-    def times_forgotten(self) -> np.ndarray:
-        return times_forgotten(self.right)
+    def times_forgotten(self, steps: Sequence[int] | None = None) -> np.ndarray:
+        return times_forgotten(self.right, steps)
 
     def row(self, checkpoint: int, item: int) -> dict:
         """An answer row, read from the disk."""

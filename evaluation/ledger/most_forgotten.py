@@ -1,6 +1,8 @@
 """Which items are forgotten most often: over the checkpoints of a run, and over runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +16,8 @@ TIES = 20_000  # of items forgotten equally often, that are drawn from
 
 @dataclass
 class ForgottenItem:
-    """`times`: from right to wrong, over all runs. `runs`: run's place -> right at each checkpoint."""
+    """`times`: from right to wrong, over all runs, a stage that runs share counted once. `runs`: run's place -> right
+    at each checkpoint."""
 
     task: str
     question_id: int | str
@@ -27,20 +30,39 @@ class ForgottenItem:
         return sum(any(right) and not right[-1] for right in self.runs.values())
 
 
-def most_forgotten(histories: dict[str, dict[int, TaskHistory]], most: int = MOST) -> list[ForgottenItem]:
-    """`histories`: task -> run's place -> history. Most often first; of equals the first of every task goes before
-    the second of any, in an order drawn by the items' addresses."""
-    candidates = []
+def own_steps(models: Sequence[Sequence[str]]) -> list[list[int]]:
+    """The steps of each run that no run before it took. `models`: the weights' hashes at each run's checkpoints.
+
+    Runs share stages; what is forgotten in a shared stage is forgotten once.
+    """
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for hashes in models:
+        steps = []
+        for step, pair in enumerate(pairwise(hashes)):
+            if not all(pair) or pair not in seen:
+                steps.append(step)
+            seen.add(pair)
+        found.append(steps)
+    return found
+
+
+def most_forgotten(
+    histories: dict[str, dict[int, TaskHistory]], models: Sequence[Sequence[str]], most: int = MOST
+) -> list[ForgottenItem]:
+    """`histories`: task -> run's place -> history; `models`: see `own_steps`. Most often first; of equals the first
+    of every task goes before the second of any, in an order drawn by the items' addresses."""
+    candidates, steps = [], own_steps(models)
     for task, by_run in histories.items():
-        for turn, item in enumerate(_of_task(task, by_run, most)):
+        for turn, item in enumerate(_of_task(task, by_run, steps, most)):
             candidates.append((-item.times, -item.lost_in, turn, address_hash("forgotten", task), item))
     return [candidate[-1] for candidate in sorted(candidates, key=lambda one: one[:-1])[:most]]
 
 
-def _of_task(task: str, by_run: dict[int, TaskHistory], most: int) -> list[ForgottenItem]:
+def _of_task(task: str, by_run: dict[int, TaskHistory], steps: list[list[int]], most: int) -> list[ForgottenItem]:
     times: dict[int | str, int] = {}
-    for history in by_run.values():
-        counts = history.times_forgotten()
+    for number, history in by_run.items():
+        counts = history.times_forgotten(steps[number])
         some = np.nonzero(counts)[0]
         for key, count in zip(history.ids[some].tolist(), counts[some].tolist(), strict=True):
             times[key] = times.get(key, 0) + count

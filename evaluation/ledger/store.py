@@ -1,12 +1,12 @@
 """The answers of all runs of a comparison, read once each; and sums over them with their intervals."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..statistics import ImageBootstrap
+from ..statistics import ImageBootstrap, share_interval
 from .answers import Answers, read_answers
 from .run import Checkpoint, Run, is_accuracy, known, primary
 
@@ -105,7 +105,15 @@ def shared_tasks(run: Run, group: str) -> list[str]:
 def group_mean(store: ItemStore, run: Run, checkpoint: Checkpoint, group: str) -> Estimate | None:
     """Mean over the group's tasks at one checkpoint, every task with equal weight."""
     tasks = shared_tasks(run, group)
-    return store.estimate([(1 / len(tasks), run, checkpoint, t) for t in tasks], len(tasks)) if tasks else None
+    if not tasks:
+        return None
+    mean = store.estimate([(1 / len(tasks), run, checkpoint, t) for t in tasks], len(tasks))
+    if mean.low == mean.high:  # every answer of every task wrong, or right: as sure as so many images make it
+        found = [store.answers(run, checkpoint, task) for task in tasks]
+        images = len(np.unique(np.concatenate([one.clusters for one in found if one is not None] or [[0]])))
+        low, high = share_interval(round(mean.value / 100, 6), mean.low / 100, mean.high / 100, images)
+        return replace(mean, low=100 * low, high=100 * high)
+    return mean
 
 
 def mean_change(store: ItemStore, run: Run, before: Checkpoint, after: Checkpoint, tasks: list[str]) -> Estimate | None:

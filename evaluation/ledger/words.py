@@ -29,6 +29,8 @@ def counted(words_SN: np.ndarray) -> list[dict[str, int]]:
     return [{word: int(count[number]) for number, word in enumerate(WORDS)} for count in counts]
 
 
-def times_forgotten(right_CN: np.ndarray) -> np.ndarray:
-    """How often each item went from right to wrong, [N]."""
-    return (right_CN[:-1] & ~right_CN[1:]).sum(0)
+def times_forgotten(right_CN: np.ndarray, steps: Sequence[int] | None = None) -> np.ndarray:
+    """How often each item went from right to wrong, [N]; of `steps` only (0: from the first to the second)."""
+    steps = range(len(right_CN) - 1) if steps is None else steps
+    lost = [right_CN[step] & ~right_CN[step + 1] for step in steps]
+    return np.sum(lost, axis=0) if lost else np.zeros(right_CN.shape[1], int)

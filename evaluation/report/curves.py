@@ -85,6 +85,48 @@ def pareto(found: Comparison) -> dict[str, Figure]:
     )  # fmt: skip
 
 
+def passes(found: Comparison, most: int = 4) -> list[dict[str, Figure]]:
+    """FROW's Figures 8 to 10: how often a data set was seen against what came of it, for each data set whose passes
+    differ between the runs; fine-grained means as full marks, general ones as pale ones."""
+    mixes = [_passes_of(one.run) for one in found.runs]
+    figures = []
+    for place in dict.fromkeys(key for mix in mixes for key in mix):
+        counts = [mix.get(place, 0.0) for mix in mixes]
+        if len(set(counts)) < 2 or len(figures) == most:
+            continue
+        points = []
+        for i, (one, count) in enumerate(zip(found.runs, counts, strict=True)):
+            for group, kind in (("general", "before"), ("fine_grained", "")):
+                if e := one.means[group][-1]:
+                    text = f"{one.run.name}, {count:g} passes: {GROUPS[group].lower()} tasks {num(e.value)} "
+                    text += f"({num(e.low)} to {num(e.high)}), n = {e.n:,}"
+                    points.append(Point(i, count, e.value, text, low=e.low, high=e.high, kind=kind))
+        stage, data_set = place
+        figures.append(
+            _sizes(
+                {"wide": (600, 300), "narrow": (364, 260)},
+                f"{data_set} in {stage}: passes against the mean of the tasks, %",
+                x_range=(-0.05 * max(counts), max(counts) * 1.08),
+                y_range=(0, 100),
+                points=points,
+                x_label=f"passes over {data_set} in {stage}",
+            )
+        )
+    return figures
+
+
+def _passes_of(run: Run) -> dict[tuple[str, str], float]:
+    """(stage, data set) -> passes, as the recipe has them."""
+    stages = run.recipe.get("stages")
+    found = {}
+    for name, stage in stages.items() if isinstance(stages, dict) else ():
+        mix = stage.get("mix") if isinstance(stage, dict) and stage.get("enabled", True) else None
+        for data_set, count in mix.items() if isinstance(mix, dict) else ():
+            if isinstance(count, int | float):
+                found[str(name), str(data_set)] = float(count)
+    return found
+
+
 def stage_spans(index: int, run: Run) -> list[Span]:
     """The run's stages on the axis of samples seen: from metrics.jsonl, else from its checkpoints."""
     end = max([c.samples_seen for c in run.checkpoints] + [row.get("samples_seen") or 0 for row in run.train])

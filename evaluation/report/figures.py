@@ -117,8 +117,10 @@ def figure(
                 "text": p.text,
                 "label": p.label,
                 "label_left": x > width * 0.6,
+                "label_y": y - 9,
             }
         )
+    _apart([point for point in result.points if point["label"]], result.top)
     for span in spans:
         x0, x1 = to_x(span.start), to_x(span.end)
         room = int((x1 - x0 - 6) / 6.6)  # letters of 11 px that fit
@@ -133,6 +135,17 @@ def figure(
     inner = {round(to_x(span.start), 1) for span in spans if span.start > x_range[0]}
     result.boundaries = sorted(inner)
     return result
+
+
+def _apart(points: list[dict], top: float) -> None:
+    """Move names that would lie on one another downwards, one line each."""
+    placed: list[tuple[float, float]] = []
+    for point in sorted(points, key=lambda one: one["y"]):
+        y = max(point["label_y"], top + 30)
+        while any(abs(x - point["x"]) < 130 and abs(y - other) < 14 for x, other in placed):
+            y += 14
+        placed.append((point["x"], y))
+        point["label_y"] = y
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

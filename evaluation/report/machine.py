@@ -62,27 +62,25 @@ def tables(entries: list[dict], run: Run) -> list[dict]:
         if not rows:
             continue
         lines = [{"data": d, "what": f"{rule}: {metric}", "cells": cells} for (d, rule, metric), cells in rows.items()]
-        if measure == "probe":
-            lines += short_answers(run, [line["data"] for line in lines], len(entries))
+        columns = [one["label"] for one in entries]
+        if measure == "probe" and (answered := short_answers(run)):
+            columns.append(f"short answers (SA) of {run.name}, {run.last.name}")
+            for place, line in enumerate(lines):
+                first = all(line["data"] != other["data"] for other in lines[:place])
+                line["cells"] = [*line["cells"], answered.get(line["data"]) if first else None]
         lines.sort(key=lambda line: line["data"])
-        result.append(
-            {"title": title, "columns": [one["label"] for one in entries], "rows": lines, "notes": list(notes)}
-        )
+        result.append({"title": title, "columns": columns, "rows": lines, "notes": list(notes)})
     return result
 
 
-def short_answers(run: Run, data_sets: list[str], columns: int) -> list[dict]:
-    """Table 3's other column: what the whole model answers at the end of the run (SA)."""
-    rows = []
-    for name in dict.fromkeys(data_sets):
-        for task, score in run.last.tasks.items():
-            parts = task.split("/")
-            if parts[0] == "fgbmk" and len(parts) > 2 and parts[1] == name and parts[-1] == "short_answer":
-                one = primary(score)
-                if known(one["value"]):
-                    what = f"short answers (SA) of {run.name}, {run.last.name}"
-                    rows.append({"data": name, "what": what, "cells": [one] + [None] * (columns - 1)})
-    return rows
+def short_answers(run: Run) -> dict[str, dict]:
+    """Table 3's other column, data set -> score: what the whole model answers at the end of the run (SA)."""
+    found = {}
+    for task, score in run.last.tasks.items():
+        parts, one = task.split("/"), primary(score)
+        if parts[0] == "fgbmk" and len(parts) > 2 and parts[-1] == "short_answer" and known(one["value"]):
+            found[parts[1]] = one  # levels come from coarse to fine: the finest stays
+    return found
 
 
 def rank_diagrams(folder: Path) -> list[dict]:

@@ -12,10 +12,21 @@ from data_builders.errors import UserError
 from data_builders.files import atomic_write
 
 from ..compare import Comparison, RunResult, compare_runs
-from ..ledger import GROUPS, ItemStore, best_checkpoint, forgetting, is_accuracy, load_run, primary, shared_tasks
+from ..ledger import (
+    GROUPS,
+    Estimate,
+    ItemStore,
+    best_checkpoint,
+    change_of,
+    forgetting,
+    is_accuracy,
+    load_run,
+    primary,
+    shared_tasks,
+)
 from . import text
 from .changes import change_tables
-from .curves import curves, pareto
+from .curves import curves, pareto, passes
 from .examples import KINDS, examples, forgotten_examples
 from .figures import COLOURS, MARKERS
 from .items import ledger_tables
@@ -68,6 +79,7 @@ def render(found: Comparison) -> str:
         bias=bias_figures(found),
         frow=frow_table(found),
         strategies=strategy_table(found),
+        passes=passes(found),
         parts_of_tasks=part_tables(found),
         machine=machine_tables(runs),
         examples=[examples(one) for one in found.runs],
@@ -102,6 +114,17 @@ def headline(store: ItemStore, result: RunResult) -> dict:
     }
 
 
+def task_forgetting(store: ItemStore, result: RunResult, task: str) -> Estimate:
+    """One task's best so far minus now, in points, item by item where the answers are there."""
+    run, history = result.run, result.tasks[task].history
+    best, last = run.checkpoints.index(best_checkpoint(run, task)), len(run.checkpoints) - 1
+    if history is None or best == last:
+        return forgetting(store, run, [task])
+    one = change_of(history, best, last, tuple(run.checkpoints[place].tasks[task] for place in (best, last)))
+    low, high = (-one.high, -one.low) if one.low is not None else (float("nan"), float("nan"))
+    return Estimate(-one.value, low, high, one.n, 1)
+
+
 def forgetting_bars(store: ItemStore, results: list[RunResult]) -> dict | None:
     """Best-so-far minus now of every task at each run's last checkpoint: {"groups": {group: rows}, "scale": points}."""
     groups, scale = {}, 1.0
@@ -112,7 +135,7 @@ def forgetting_bars(store: ItemStore, results: list[RunResult]) -> dict | None:
             bars = []
             for index, (one, tasks) in enumerate(zip(results, per_run, strict=True)):
                 if task in tasks:
-                    lost = forgetting(store, one.run, [task])
+                    lost = task_forgetting(store, one, task)
                     scale = max(scale, lost.value, lost.high)
                     bars.append({"index": index, "run": one.run, "lost": lost, "best": best_checkpoint(one.run, task)})
             rows.append({"task": task, "title": bars[0]["run"].task_score(task)["title"], "bars": bars})

@@ -1,12 +1,16 @@
 """Uncertainty: clusters are resampled, chance has an address, exact tests are exact."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_rules import golden
 
 from evaluation.statistics import (
+    ImageBootstrap,
+    cluster_index,
     cluster_sums,
     clustered_mean,
     holm,
@@ -16,6 +20,12 @@ from evaluation.statistics import (
     ratio,
     share_interval,
 )
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def golden(name):
+    return [json.loads(line) for line in (GOLDEN / name).read_text(encoding="utf-8").split("\n") if line]
 
 
 def bits(text):
@@ -82,14 +92,18 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
-def test_mcnemar_agrees_with_the_reference_rows(shared):
-    for row in golden(shared, "mcnemar.dev.jsonl"):
+def test_mcnemar_agrees_with_the_reference_rows():
+    rows, total = golden("mcnemar.dev.jsonl"), json.loads((GOLDEN / "mcnemar.dev.total.json").read_text())
+    significant = 0
+    for row in rows:
         p = mcnemar_exact(bits(row["a_correct"]), bits(row["b_correct"]))
         assert p == pytest.approx(row["expected"]["exact_p_statsmodels"], rel=1e-9), row["id"]
+        significant += p < 0.05
+    assert (len(rows), significant) == (total["rows"], total["significant_exact_0_05"])
 
 
-def test_clustered_bootstrap_lies_in_the_band_of_the_reference(shared):
-    for row in golden(shared, "clustered_bootstrap.dev.jsonl"):
+def test_clustered_bootstrap_lies_in_the_band_of_the_reference():
+    for row in golden("clustered_bootstrap.dev.jsonl"):
         a, b = bits(row["a_correct"]), bits(row["b_correct"])
         for key, values in {"a": a, "b": b, "difference_a_minus_b": a - b}.items():
             got, wanted = clustered_mean(values, row["cluster"]), row["expected"][key]
@@ -99,3 +113,29 @@ def test_clustered_bootstrap_lies_in_the_band_of_the_reference(shared):
             assert got["low"] == pytest.approx(reference["low"], abs=band)
             assert got["high"] == pytest.approx(reference["high"], abs=band)
             assert got["se"] == pytest.approx(reference["se"], rel=0.1)
+
+
+def test_sums_over_images_have_the_same_interval_as_the_clustered_bootstrap():
+    """The bootstrap of single sums (first order) against that of the ratio, on the reference rows."""
+    for row in golden("clustered_bootstrap.dev.jsonl"):
+        values = bits(row["a_correct"]) - bits(row["b_correct"])
+        index = cluster_index(row["cluster"])
+        if len(set(row["cluster"])) < 20:  # where first order is a fair likeness
+            continue
+        influence = np.bincount(index, (values - values.mean()) / len(values))
+        low, high = ImageBootstrap(len(influence)).ends(influence)
+        wanted = row["expected"]["difference_a_minus_b"]["bootstrap_percentile_95"]
+        band = 0.12 * (wanted["high"] - wanted["low"]) + 0.002
+        assert values.mean() + low == pytest.approx(wanted["low"], abs=band), row["id"]
+        assert values.mean() + high == pytest.approx(wanted["high"], abs=band), row["id"]
+
+
+def test_drawn_and_computed_intervals_of_sums_agree():
+    values = np.sin(np.arange(ImageBootstrap.MOST)) / ImageBootstrap.MOST
+    drawn = ImageBootstrap(len(values)).ends(values)
+    computed = ImageBootstrap(2 * len(values)).ends(np.concatenate([values, values]) / 2**0.5)
+    assert drawn == pytest.approx(computed, rel=0.05)
+
+
+def test_a_single_image_tells_no_interval():
+    assert np.isnan(ImageBootstrap(1).ends(np.ones(1))).all()
