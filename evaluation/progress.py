@@ -1,4 +1,4 @@
-"""A progress bar with a rate and the time left on a terminal, one plain line at the end elsewhere."""
+"""A progress bar with a rate and the time left on a terminal; elsewhere (a job's log) a plain line now and then."""
 
 import os
 import sys
@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Task as Bar
 from rich.text import Text
+
+
+SECONDS_A_LINE = 60.0
 
 
 class Rate(ProgressColumn):
@@ -39,9 +42,16 @@ def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int]
             yield lambda count: bars.advance(bar, count)
         return
 
+    said = started
+
     def advance(count: int) -> None:
-        nonlocal done
+        nonlocal done, said
         done += count
+        now = time.perf_counter()
+        if done < total and now - said >= SECONDS_A_LINE:
+            said, rate = now, done / (now - started)
+            left = f", {(total - done) / rate / 60:,.0f} min left" if rate else ""
+            print(f"{description}: {done:,} of {total:,} {unit}, {rate:,.1f}/s{left}", file=sys.stderr, flush=True)
 
     yield advance
     seconds = time.perf_counter() - started

@@ -1,6 +1,7 @@
 """The engine: each image once, each distinct question once, nothing lost, nothing reused wrongly."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -259,3 +260,9 @@ def test_disagreement_of_the_rules_is_counted(tasks, tmp_path):
     score = evaluate(FakeAnswerer(lambda *_: "unknown"), [task], tmp_path)[task.name]
     assert score.main.value == 50  # "no" is in "unknown"
     assert score.disagreements == 4
+
+
+def test_a_jobs_log_says_now_and_then_how_far_it_is(tasks, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("evaluation.progress.SECONDS_A_LINE", 0.0)
+    ask(FakeAnswerer(), tasks, tmp_path, batch_size=4)
+    assert re.search(r"asking 8 tasks: \d+ of 41 questions, [\d.,]+/s, \d+ min left", capsys.readouterr().err)
