@@ -50,6 +50,14 @@ def bomb(row: dict, images: Path) -> None:
     Image.new("1", (12_001, 12_000)).save(images / row["image"])
 
 
+def truncated_tile(row: dict, images: Path) -> None:
+    row |= {**mosaic_rows(images, 1)[0], "id": row["id"]}
+    row["image"][2] = "cut.jpg"
+    picture(images / "cut.jpg", seed=1, size=(200, 200))
+    whole = (images / "cut.jpg").read_bytes()
+    (images / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+
+
 def no_tile_names(row: dict, images: Path) -> None:
     row["mosaic"] = {"grid": [1, 1], "tile_pixels": 8}
 
@@ -81,6 +89,7 @@ SPOILS: list[tuple[Callable[[dict, Path], None], str]] = [
     (no_picture, "cannot be read"),
     (truncated, "cannot be read"),
     (bomb, "more than 144,000,000 pixels"),
+    (truncated_tile, "cut.jpg cannot be read"),
     (no_tile_names, "names"),
     (too_few_tiles, "2 images"),
     (more_names_than_tiles, "5 images"),
