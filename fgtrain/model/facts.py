@@ -38,12 +38,17 @@ def _config(place: str, value: str | None, network: bool, notes: list[str]) -> P
     if value is None:
         return None
     try:
-        return Source(place, value, network).config()
+        source = Source(place, value, network)
     except UserError as error:
         known = Path(value).expanduser().is_dir()
         reason = str(error) if known else f"{place} {value}: config is not on this machine"
-        notes.append(f"{reason}; parameters unknown")
-        return None
+    else:
+        try:
+            return source.config()
+        except UserError as error:
+            reason = str(error)
+    notes.append(f"{reason}; parameters unknown")
+    return None
 
 
 def _composed(model: Model, network: bool) -> ModelFacts:

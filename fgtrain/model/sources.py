@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fgtrain.errors import UserError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+PUBLISHED = {"internvl_chat": "an InternVL", "intern_vit_6b": "an InternViT", "internlm2": "an InternLM2"}
 RESAMPLE = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
@@ -62,6 +64,7 @@ class Source:
 
     def config(self) -> PreTrainedConfig:
         """The model's config. UserError when it needs code of its own, or is of no known kind."""
+        self._not_as_published()
         try:
             return AutoConfig.from_pretrained(self.name, **self.arguments)
         except (OSError, ValueError, KeyError) as error:
@@ -71,6 +74,19 @@ class Source:
                     f"Give a version in transformers' own format"
                 ) from None
             raise UserError(f"{self.place} {self.value}: its config cannot be read ({_first_line(error)})") from None
+
+    def _not_as_published(self) -> None:
+        """UserError for an InternVL, InternViT or InternLM2 as published: it says how to import it."""
+        path = self.file("config.json")
+        values = read_json(path) if path is not None else None
+        kind = values.get("model_type") if isinstance(values, dict) else None
+        if kind in PUBLISHED:
+            network = " --network" if self.folder is None and self.network else ""
+            raise UserError(
+                f"{self.place} {self.value} is {PUBLISHED[kind]} as published, which runs code of its own; that is never "
+                f"trusted here. Import it once: python -m fgtrain.model.import_internvl {shlex.quote(self.value)} "
+                f"NEW_FOLDER{network}, and write {self.place.removeprefix('model.')}: NEW_FOLDER"
+            )
 
     def weights(self) -> list[Path]:
         """The safetensors files of a local folder. UserError when there is none."""

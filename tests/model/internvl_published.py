@@ -15,7 +15,25 @@ from data_builders.files import write_json
 
 SPECIAL = ["<|im_start|>", "<|im_end|>"]  # take the places of pieces that the tokenizer's model left free
 BEHIND = ["<img>", "</img>", "<IMG_CONTEXT>", "<quad>", "</quad>"]  # come behind its last piece
-WORDS = ["th", "the", "at", "cat", "▁t", "▁the", "▁c", "▁cat", "er", "in", "▁▁", "▁▁▁▁", "ing", "bird", "ir", "rd", "bi"]
+WORDS = [
+    "th",
+    "the",
+    "at",
+    "cat",
+    "▁t",
+    "▁the",
+    "▁c",
+    "▁cat",
+    "er",
+    "in",
+    "▁▁",
+    "▁▁▁▁",
+    "ing",
+    "bird",
+    "ir",
+    "rd",
+    "bi",
+]
 LETTERS = "abcdefghijklmnopqrstuvwxyzQA▁.,:?<>|_\n"
 Weights = dict[str, Tensor]
 
@@ -171,7 +189,13 @@ def vision_shapes(values: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         "embeddings.patch_embedding.bias": (d,),
         "embeddings.position_embedding": (1, (values["image_size"] // patch) ** 2 + 1, d),
     }
-    layer = {"attn.proj.weight": (d, d), "attn.proj.bias": (d,), "attn.qkv.weight": (3 * d, d), "ls1": (d,), "ls2": (d,)}
+    layer = {
+        "attn.proj.weight": (d, d),
+        "attn.proj.bias": (d,),
+        "attn.qkv.weight": (3 * d, d),
+        "ls1": (d,),
+        "ls2": (d,),
+    }
     layer |= {"mlp.fc1.weight": (m, d), "mlp.fc1.bias": (m,), "mlp.fc2.weight": (d, m), "mlp.fc2.bias": (d,)}
     layer |= {"norm1.weight": (d,), "norm2.weight": (d,)}
     if values["norm_type"] == "layer_norm":
@@ -372,7 +396,14 @@ def write_chat(folder: Path, values: dict[str, Any], seed: int = 3, files: int =
 
 
 def write_preprocessor(folder: Path, size: int) -> None:
-    values = {"crop_size": size, "do_center_crop": True, "do_normalize": True, "do_resize": True, "resample": 3, "size": size}
+    values = {
+        "crop_size": size,
+        "do_center_crop": True,
+        "do_normalize": True,
+        "do_resize": True,
+        "resample": 3,
+        "size": size,
+    }
     values |= {"feature_extractor_type": "CLIPFeatureExtractor", "image_std": [0.229, 0.224, 0.225]}
     write_json(folder / "preprocessor_config.json", values | {"image_mean": [0.485, 0.456, 0.406]})
 
@@ -410,7 +441,9 @@ def internvit(weights: Weights, values: dict[str, Any], pixels_NCHW: Tensor) -> 
         return F.layer_norm(x, (d,), w[f"{name}.weight"], w[f"{name}.bias"], eps)
 
     patch = values["patch_size"]
-    map_NDhw = F.conv2d(pixels_NCHW, w["embeddings.patch_embedding.weight"], w["embeddings.patch_embedding.bias"], patch)
+    map_NDhw = F.conv2d(
+        pixels_NCHW, w["embeddings.patch_embedding.weight"], w["embeddings.patch_embedding.bias"], patch
+    )
     side = values["image_size"] // patch
     places = w["embeddings.position_embedding"]
     grid = places[:, 1:].reshape(1, side, side, d).permute(0, 3, 1, 2)

@@ -96,9 +96,14 @@ def normalizer(proto: Any) -> normalizers.Normalizer:
     spec = proto.normalizer_spec
     steps: list[normalizers.Normalizer] = []
     if spec.precompiled_charsmap:
-        steps.append(normalizers.Precompiled(spec.precompiled_charsmap))
+        table = normalizers.Precompiled(spec.precompiled_charsmap)
+        # `tokenizers` looks up "\r\n" as one sign, sentencepiece as two.
+        steps += [normalizers.Replace("\r\n", table.normalize_str("\r") + table.normalize_str("\n")), table]
     if spec.remove_extra_whitespaces:
-        steps += [normalizers.Replace(Regex("^ +| +$"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
+        steps += [normalizers.Replace(Regex(r"\A +"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
+    steps.append(normalizers.Replace(" ", BLANK))
+    if spec.remove_extra_whitespaces:
+        steps.append(normalizers.Replace(Regex(rf"{BLANK}+\z"), ""))  # also a blank that was written out
     if spec.add_dummy_prefix:
         steps.append(normalizers.Prepend(BLANK))
-    return normalizers.Sequence([*steps, normalizers.Replace(" ", BLANK)])
+    return normalizers.Sequence(steps)

@@ -25,6 +25,8 @@ def read_tokenizer(src: Path) -> PreTrainedTokenizerFast:
     settings = read_json(path) if path.is_file() else {}
     settings.pop("auto_map", None)
     added = added_tokens(src, settings)
+    if IMAGE_TOKEN in {token.content for token in added.values()}:
+        settings |= NAMED_TOKENS  # by these names transformers' processor finds them
     if (src / "tokenizer.json").is_file() or (src / "vocab.json").is_file():
         tokenizer = _from_files(src, settings)
     elif (src / "tokenizer.model").is_file():
@@ -38,9 +40,6 @@ def read_tokenizer(src: Path) -> PreTrainedTokenizerFast:
                 f"{src}: added token {token.content!r} is {number} as published, but {vocabulary.get(token.content)} "
                 f"here. Copy the tokenizer's files again"
             )
-    named = {role: token for role, token in NAMED_TOKENS.items() if token in vocabulary}
-    if IMAGE_TOKEN in vocabulary:
-        tokenizer._set_model_specific_special_tokens(named)  # how transformers' processor finds them
     return tokenizer
 
 
@@ -90,6 +89,7 @@ def _from_sentencepiece(path: Path, settings: dict[str, Any], added: dict[int, A
     return PreTrainedTokenizerFast(
         tokenizer_object=inner,
         **roles,
+        **{role: settings[role] for role in NAMED_TOKENS if role in settings},
         additional_special_tokens=extra,
         clean_up_tokenization_spaces=False,
         chat_template=settings.get("chat_template"),
