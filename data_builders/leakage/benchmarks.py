@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import read_json, read_jsonl, safe_join, sha256_file
+from ..files import check_inside, read_json, read_jsonl, sha256_file
 
 TRACK = "FG-BMK/human-oriented"
 PATTERNS = {
@@ -60,7 +60,7 @@ class QuestionFile:
                 raise UserError(f"{self.path}, row {number}: expected image, {text} and {gold}, not {str(row)[:120]}")
             if image is not None:
                 try:
-                    safe_join(root, image)
+                    check_inside(image, root)
                 except UserError as error:
                     raise UserError(f"{self.path}, row {number}: {error}") from None
             question_id = row.get(key, number) if key else number

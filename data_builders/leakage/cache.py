@@ -99,9 +99,10 @@ class Facts:
         rows = self._load(folder)
         if not len(rows):
             return
-        place = {name.tobytes(): number for number, name in enumerate(rows["name"])}
-        for index in indices:
-            number = place.get(self._name(index))
-            if number is not None and (rows["stamp"][number] == self.stamps[index]).all():
-                self.values[index] = rows["value"][number]
-                self.known[index] = True
+        names = np.ascontiguousarray(rows["name"]).tobytes()
+        place = {names[start : start + 16]: start // 16 for start in range(0, len(names), 16)}
+        found = np.array([place.get(self._name(index), -1) for index in indices])
+        same = (found >= 0) & (rows["stamp"][found] == self.stamps[indices]).all(1)
+        known = np.array(indices)[same]
+        self.values[known] = rows["value"][found[same]]
+        self.known[known] = True

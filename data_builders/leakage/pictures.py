@@ -43,7 +43,7 @@ def frequencies() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def reduced(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The picture in grey at 64 x 64 and in colours at 8 x 8, as a model sees it. UserError when it cannot be read."""
     try:
-        image = open_reduced(path, 2 * SIDE)
+        image = open_reduced(path, SIDE)
         grey = image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         return np.asarray(grey), np.asarray(image.resize((GRID, GRID), Image.Resampling.BOX))
     except (UserError, MemoryError):

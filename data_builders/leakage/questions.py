@@ -50,8 +50,9 @@ def open_ones(rows: Iterable[tuple[int | str, str | None, str]]) -> list[tuple[i
     frequency = Counter(word for one in split for word in set(one))
     images_of_text, images_of_shape = defaultdict(set), defaultdict(set)
     texts, shapes = [], []
+    enough = max(MOST_OF_SHAPE + 1, FREQUENT * len(rows))
     for (_, image, _), said in zip(rows, split, strict=True):
-        shape = tuple(word if frequency[word] >= FREQUENT * len(rows) else "*" for word in said)
+        shape = tuple(word if frequency[word] >= enough else "*" for word in said)
         # a name of one word or of three fills the same place
         shapes.append(tuple(word for i, word in enumerate(shape) if word != "*" or shape[i - 1 : i] != ("*",)))
         texts.append(" ".join(said))
