@@ -83,9 +83,9 @@ class Source:
         if kind in PUBLISHED:
             network = " --network" if self.folder is None and self.network else ""
             raise UserError(
-                f"{self.place} {self.value} is {PUBLISHED[kind]} as published, which runs code of its own; that is never "
-                f"trusted here. Import it once: python -m fgtrain.model.import_internvl {shlex.quote(self.value)} "
-                f"NEW_FOLDER{network}, and write {self.place.removeprefix('model.')}: NEW_FOLDER"
+                f"{self.place} {self.value} is {PUBLISHED[kind]} as published, which runs code of its own; that is "
+                f"never trusted here. Import it once: python -m fgtrain.model.import_internvl "
+                f"{shlex.quote(self.value)} NEW_FOLDER{network}, and write {self.place.removeprefix('model.')}: NEW_FOLDER"
             )
 
     def weights(self) -> list[Path]:

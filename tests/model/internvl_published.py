@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -355,7 +356,7 @@ def cut_by_sentencepiece(text: str) -> list[str]:
     scores = {piece: score for piece, score, kind in pieces() if kind == 1}
     found = list(text.replace(" ", "▁"))
     while True:
-        pairs = [(-scores[a + b], i) for i, (a, b) in enumerate(zip(found, found[1:], strict=False)) if a + b in scores]
+        pairs = [(-scores[a + b], i) for i, (a, b) in enumerate(pairwise(found)) if a + b in scores]
         if not pairs:
             break
         i = min(pairs)[1]
