@@ -11,6 +11,7 @@ from report_rich import make_rich_run
 from data_builders.files import read_json, write_json
 from evaluation.__main__ import main
 from evaluation.compare import compare_runs, to_json
+from evaluation.compare.files import dominates
 from evaluation.ledger import WORDS, load_run
 from evaluation.statistics import holm, mcnemar_exact
 
@@ -101,6 +102,15 @@ def test_the_front_holds_the_runs_that_no_other_betters(folders, written):
     assert rows["mixed"]["forgetting"]["value"] < rows["then_fg"]["forgetting"]["value"]
     worse = rows["then_fg"]["gain"]["value"] <= rows["mixed"]["gain"]["value"]
     assert rows["then_fg"]["on_front"] != worse
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "betters"),
+    [((5, 1), (4, 2), True), ((5, 1), (5, 1), False), ((5, 2), (4, 1), False), ((5, 1), (5, 2), True)],
+)
+def test_a_run_betters_another_when_it_gains_as_much_and_forgets_as_little_and_one_of_them_more(a, b, betters):
+    first, other = ({"gain": {"value": gain}, "forgetting": {"value": lost}} for gain, lost in (a, b))
+    assert dominates(first, other) == betters
 
 
 def test_the_ledger_has_every_item_at_every_checkpoint_and_the_steps_between(folders, written):
