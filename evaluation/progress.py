@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 from rich.progress import Task as Bar
 from rich.text import Text
 
-
 SECONDS_A_LINE = 60.0
 
 

@@ -107,7 +107,6 @@ def reuse(
     mine = share.folder(out)
     # Parts before the whole: they are deleted only after the whole holds their rows.
     folders = [one for one in shares.part_folders(out) if one != mine] + [out] + ([] if share.first else [mine])
-    owned = {mine, *(shares.orphans(out, share) if share.first else ())}
     answers: Answers = {}
     stale = 0
     for task in tasks:
@@ -129,7 +128,7 @@ def reuse(
                     continue
                 # else outside this subset; the full evaluation decides about it
                 answers[key] = row
-                if folder in owned:
+                if folder == mine:
                     kept.append(row)
         if write and (kept or (mine / task.file_name).exists()):
             write_lines(mine / task.file_name, "".join(map(json_line, kept)))

@@ -61,11 +61,6 @@ def part_folders(out: Path) -> list[Path]:
     return sorted(path for path in (out / PARTS).glob("rank*") if path.is_dir())
 
 
-def orphans(out: Path, share: Share) -> list[Path]:
-    """Folders of processes that an earlier, larger start had: nobody writes there now."""
-    return [path for path in part_folders(out) if int(path.name.removeprefix("rank")) >= share.size]
-
-
 def drop(folders: Sequence[Path], out: Path) -> None:
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from evaluation.answerers.branches import Reply
+from evaluation.answerers.loading import device_map
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.batch import Prompt
 from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, render
@@ -106,4 +107,5 @@ def load_answerer(folder: Path) -> Answerer | None:
     if not (Path(folder) / "fgtrain.json").is_file():
         return None
     lvlm = load_checkpoint(Path(folder)).eval()
-    return ModelAnswerer(lvlm.to("cuda" if torch.cuda.is_available() else "cpu"), str(folder))
+    place = device_map(None)  # one GPU a process where several share a run
+    return ModelAnswerer(lvlm.to("cuda" if place == "auto" else place[""]), str(folder))
