@@ -29,7 +29,7 @@ from data_builders.leakage.pictures import NEAR_BITS, same_colours
 from data_builders.records import conversation, write_training_set
 
 COPY_EVERY = 500
-MOST_PAIRS = 3e9  # all pairs up to here: some tens of seconds
+MOST_PAIRS = 3e8  # all pairs up to here: about ten seconds
 
 
 def picture(number: int, pixels: int) -> Image.Image:

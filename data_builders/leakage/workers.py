@@ -59,20 +59,17 @@ def looks(paths: list[str]) -> Iterator[tuple[int, np.ndarray, dict[int, str]]]:
         except BaseException as error:
             done.put(error)
 
-    try:
-        with ThreadPoolExecutor(PROCESSES) as pool:
-            try:
-                for worker in workers:
-                    pool.submit(serve, worker)
-                for _ in starts:
-                    found = done.get()
-                    if isinstance(found, BaseException):
-                        raise found
-                    yield found
-            finally:
-                stop(workers)  # first, or the threads wait for them
-    finally:
-        stop(workers)
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        try:
+            for worker in workers:
+                pool.submit(serve, worker)
+            for _ in starts:
+                found = done.get()
+                if isinstance(found, BaseException):
+                    raise found
+                yield found
+        finally:
+            stop(workers)  # or the pool would wait until they have done all
 
 
 def start_worker() -> subprocess.Popen:

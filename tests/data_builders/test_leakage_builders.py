@@ -52,6 +52,9 @@ def test_rows_that_leak_are_left_out_when_asked_for_and_that_is_another_build(cu
     assert left_out["leakage"][0]["other_image"] == f"images/{RED}0002.jpg"
     assert manifest["sha256"] == Manifest.load(out).sha256
     assert build("short_answer", root=cub, out=out, options=options) == manifest
+    (out / "manifest.json").unlink()
+    assert build("short_answer", root=cub, out=out, options=options) == manifest
+    assert len((out / "left_out.jsonl").read_text().splitlines()) == 1
     with pytest.raises(UserError, match=r"on_leak was 'drop' \(1 rows left out\), is 'error'"):
         build("short_answer", root=cub, out=out, options={"source": "cub"})
     with pytest.raises(UserError, match="check was 'bytes', is 'full'"):
