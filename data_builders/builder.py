@@ -29,6 +29,7 @@ class Builder:
     folder: Callable[[Path, Options], Path] = in_out
     outdated: Callable[[Path, Options], bool] | None = None  # has somebody edited what the build in `out` asks to edit?
     description: str = ""  # further lines of the command's own --help
+    example: str = ""  # options of an example call, without --out; default CUB at --root
 
 
 def write_source_rows(

@@ -171,4 +171,5 @@ BUILDER = Builder(
     UnpackOptions,
     VERSION,
     build,
+    example="--source cifar100 --root cifar-100-binary",
 )

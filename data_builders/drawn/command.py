@@ -42,4 +42,5 @@ BUILDER = Builder(
     world.VERSION,
     build,
     needs_root=False,
+    example="--source cars",
 )

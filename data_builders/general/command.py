@@ -164,4 +164,5 @@ BUILDER = Builder(
     build,
     folder=manifest_folder,
     description=description(),
+    example="--benchmark chartqa --root chartqa",
 )

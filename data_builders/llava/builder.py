@@ -178,4 +178,5 @@ BUILDER = Builder(
     VERSION,
     build,
     description=DESCRIPTION,
+    example="--root LLaVA-Pretrain --file blip_laion_cc_sbu_558k.json --images images",
 )

@@ -218,6 +218,7 @@ BUILDER = Builder(
     root_optional=True,
     folder=manifest_folder,
     outdated=edited,
+    example="--source cub --root CUB_200_2011 --texts texts",
     description=(
         "A text per category -> about ten draft questions -> filter -> one drawn -> reference answer, by a model\n"
         "behind an OpenAI-compatible endpoint (--model) or by rules. <out>/FROW/<dataset>_review.csv lists all\n"

@@ -159,6 +159,7 @@ BUILDER = Builder(
     OpenWorldOptions,
     VERSION,
     build,
+    example="--source cub --root CUB_200_2011 --texts texts --frow FROW",
     description=(
         "Texts: a folder with <category>.txt (case, blanks, _, - do not count) or class_texts.jsonl, or wikipedia.\n"
         "With --model the pairs are written by any OpenAI-compatible endpoint (--base-url or $OPENAI_BASE_URL, key in\n"

@@ -1,12 +1,14 @@
 """Every builder on every source's drawn miniature: what it takes it builds whole, what it cannot it refuses."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from data_builders.build import build
+from data_builders.build import BUILDERS, build
 from data_builders.errors import UserError
 from data_builders.files import open_image
+from data_builders.general.command import BENCHMARK_NAMES
 from data_builders.records import Manifest, images_of, read_rows
 from data_builders.sources import SOURCE_NAMES, load_source
 
@@ -67,3 +69,13 @@ def test_benchmarks(drawn, tmp_path):
             assert rows
             if what == "fgbmk":
                 assert {row["image"] for row in rows} <= test
+
+
+def test_the_readme_says_where_every_data_set_comes_from_and_what_reads_it():
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    for name in SOURCE_NAMES:
+        assert f"--source {name} --root " in readme
+    for name in BUILDERS:
+        assert f"`{name}" in readme or f"data_builders {name} " in readme, name
+    for name in BENCHMARK_NAMES:
+        assert f"`general --benchmark {name} " in readme
