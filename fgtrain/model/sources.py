@@ -82,10 +82,11 @@ class Source:
         kind = values.get("model_type") if isinstance(values, dict) else None
         if kind in PUBLISHED:
             network = " --network" if self.folder is None and self.network else ""
+            part = self.place.removeprefix("model.")
             raise UserError(
                 f"{self.place} {self.value} is {PUBLISHED[kind]} as published, which runs code of its own; that is "
                 f"never trusted here. Import it once: python -m fgtrain.model.import_internvl "
-                f"{shlex.quote(self.value)} NEW_FOLDER{network}, and write {self.place.removeprefix('model.')}: NEW_FOLDER"
+                f"{shlex.quote(self.value)} NEW_FOLDER{network}, and write {part}: NEW_FOLDER"
             )
 
     def weights(self) -> list[Path]:

@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from internvl_published import (
-    Weights,
-    chat_values,
-    decode,
-    image_id,
-    internlm2_values,
-    internvit,
-    published_logits,
-    qwen2_values,
-    vision_values,
-    write_chat,
-    write_part,
-)
+from internvl_forward import Weights, decode, internvit, published_logits
+from internvl_published import chat_values, internlm2_values, qwen2_values, vision_values, write_chat, write_part
+from internvl_tokens import image_id
 from model_fakes import model_values
 from safetensors.torch import load_file
 from torch import Tensor
@@ -80,6 +70,8 @@ def test_logits_are_the_published_ones(tmp_path: Path, vision: dict, language: d
     weights, model = imported(tmp_path, values, files=3)
     for images in (0, 1, 3):
         assert_same_logits(model, weights, values, images)
+    tied = model.lm_head.weight is model.get_input_embeddings().weight
+    assert tied == model.config.tie_word_embeddings == language["tie_word_embeddings"]
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "linear"])
@@ -113,6 +105,15 @@ def test_what_is_written_is_what_transformers_writes(tmp_path: Path):
     ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("dst", "again"))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_dropout_stays_where_it_was(tmp_path: Path):
+    values = chat_values(vision_values(dropout=0.1, attention_dropout=0.2), internlm2_values())
+    write_chat(tmp_path / "src", values)
+    done = import_checkpoint(tmp_path / "src", tmp_path / "dst")
+    config = AutoConfig.from_pretrained(tmp_path / "dst").vision_config
+    assert (config.projection_dropout, config.hidden_dropout_prob, config.attention_dropout) == (0.1, 0.0, 0.2)
+    assert any("drop_path_rate" in note for note in done.notes), "what has no counterpart in training is said"
 
 
 def test_published_code_is_never_run(tmp_path: Path):

@@ -6,21 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from internvl_published import (
+from internvl_published import chat_values, internlm2_values, qwen2_values, vision_values, write_chat, write_part
+from internvl_tokens import (
     BEHIND,
     SPECIAL,
     added_tokens,
-    chat_values,
     cut_by_sentencepiece,
-    internlm2_values,
     pieces,
-    qwen2_values,
-    vision_values,
-    write_chat,
     write_internlm2_tokenizer,
-    write_part,
     write_sentencepiece,
 )
 from PIL import Image
@@ -53,6 +48,7 @@ def qwen2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="the catbirdQ  \n▁é🙂<s>", max_size=40))
+@example("the<s>cat")  # a control token's text is no control token
 def test_texts_are_cut_as_sentencepiece_cuts_them(text: str):
     tokenizer = _plain_tokenizer()
     assert tokenizer.encode(text).tokens == cut_by_sentencepiece(text)

@@ -65,9 +65,7 @@ def import_checkpoint(src: Path, dst: Path) -> Imported:
         _write_weights(files, temporary)
         part.config.save_pretrained(temporary)
         extras.write(temporary)
-        if dst.exists():
-            dst.rmdir()
-        temporary.rename(dst)
+        temporary.rename(dst)  # also onto an empty folder
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"no space left while writing {dst}; nothing was written") from error
