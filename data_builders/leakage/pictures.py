@@ -25,7 +25,7 @@ LOOK = np.dtype(
 )
 NEAR_BITS = 48  # the default of --near-bits
 # Colours are compared after the brightness of one is brought to the other's: mean and largest cell, of 255.
-MEAN_COLOUR, LARGEST_COLOUR = 12, 48
+MEAN_COLOUR, LARGEST_COLOUR = 8, 48
 LARGEST_GAIN = 1.07
 
 
