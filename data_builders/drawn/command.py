@@ -25,7 +25,8 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
     test = options.test_images_per_species
     counts = {"train": options.train_images_per_species, "val": test, "test": test}
     with progress(f"drawing {options.source}", "pictures") as advance:
-        mini = Miniature(out, options.seed, options.pixels, counts, advance)
+        # Each miniature has pictures of its own: put together, the same ones would bear different names.
+        mini = Miniature(out, f"{options.seed}/{options.source}", options.pixels, counts, advance)
         package = "layouts" if options.source in SOURCE_NAMES else "benchmarks"
         import_module(f".{package}.{options.source}", __package__).write(mini)
     write_json(

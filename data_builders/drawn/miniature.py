@@ -27,7 +27,7 @@ class Shot:
     split: str
     number: int  # within species and split
 
-    def draw(self, seed: int, pixels: int) -> Drawing:
+    def draw(self, seed: int | str, pixels: int) -> Drawing:
         rng = draw(seed, "drawn", "species", self.species.name, self.split, self.number)
         return draw_creature(self.species.look, rng, pixels)
 
@@ -37,7 +37,7 @@ class Miniature:
     """A folder that is being filled with drawn pictures and the lists that name them."""
 
     out: Path
-    seed: int
+    seed: str  # part of the address of every draw
     pixels: int
     counts: dict[str, int]  # split -> pictures of each species
     advance: Callable[[int], None] = lambda count: None  # of the progress bar, one per picture
