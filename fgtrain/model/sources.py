@@ -78,7 +78,10 @@ class Source:
     def _not_as_published(self) -> None:
         """UserError for an InternVL, InternViT or InternLM2 as published: it says how to import it."""
         path = self.file("config.json")
-        values = read_json(path) if path is not None else None
+        try:
+            values = read_json(path) if path is not None else None
+        except UserError as error:
+            raise UserError(f"{self.place} {self.value}: its config cannot be read ({error})") from None
         kind = values.get("model_type") if isinstance(values, dict) else None
         if kind in PUBLISHED:
             network = " --network" if self.folder is None and self.network else ""
