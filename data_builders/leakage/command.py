@@ -9,7 +9,7 @@ from .benchmarks import find_question_files
 from .comparing import Settings, compare
 from .contradictions import contradictions
 from .findings import leaks, lines, write_findings
-from .pictures import BITS, LARGEST_COLOUR, MEAN_COLOUR, NEAR_BITS
+from .pictures import BITS, LARGEST_COLOUR, MEAN_COLOUR, NEAR_BITS, QUARTER_COLOUR
 from .training import find_sets
 
 NAME = "check"
@@ -23,9 +23,11 @@ What is found
   test_image          an image that the source's own test split lists
   identical_image     the same bytes as a test image
   near_image          nearly a test image: perceptual hashes at most --near-bits of {BITS} bits apart, and the same
-                      colours on an 8 x 8 grid (mean difference {MEAN_COLOUR}, largest {LARGEST_COLOUR}, of 255). Of photographs, all
-                      re-encoded, halved or 5 % brighter copies are found, 98 % of those cropped by 2 % and nine of ten
-                      cropped by 2 % at every side; black-and-white copies are not, mirrored ones on demand.
+                      colours on an 8 x 8 grid (they differ by {MEAN_COLOUR} of 255 in the mean at most, by
+                      {LARGEST_COLOUR} in the worst cell, by {QUARTER_COLOUR} in the best quarter of the cells).
+                      Of photographs, all re-encoded, halved or 5 % brighter copies are found, 98 % of those cropped
+                      by 2 %, and nine of ten of those cropped by 2 % at every side; black-and-white copies are not,
+                      mirrored ones on demand.
                       Pictures without any shape (all black) are compared by bytes only.
   question_and_image  a benchmark's question trained on together with its image
   question            an open question of a benchmark, in the same or nearly the same words (four fifths of all words,
@@ -57,7 +59,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         NAME,
         help=SUMMARY,
-        description=DESCRIPTION.replace("%", "%%"),
+        description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
