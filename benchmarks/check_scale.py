@@ -103,9 +103,10 @@ def all_pairs(left: np.ndarray, right: np.ndarray) -> int:
     words = [np.ascontiguousarray(one["hash"]).view(np.uint64) for one in (left, right)]
     found = 0
     for row, look in zip(words[0], left, strict=True):
-        close = np.flatnonzero(np.bitwise_count(words[1] ^ row).sum(1) <= NEAR_BITS)
+        bits = np.bitwise_count(words[1] ^ row).sum(1)
+        close = np.flatnonzero(bits <= NEAR_BITS)
         if len(close):
-            same = same_colours(np.repeat(look["colours"][None], len(close), 0), right["colours"][close])
+            same = same_colours(np.repeat(look["colours"][None], len(close), 0), right["colours"][close], bits[close])
             found += int(same.any())
     return found
 

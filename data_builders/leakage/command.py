@@ -24,7 +24,7 @@ What is found
   identical_image     the same bytes as a test image
   near_image          nearly a test image: perceptual hashes at most --near-bits of {BITS} bits apart, and the same
                       colours on an 8 x 8 grid (they differ by {MEAN_COLOUR} of 255 in the mean at most, by
-                      {LARGEST_COLOUR} in the worst cell, by {QUARTER_COLOUR} in the best quarter of the cells).
+                      {QUARTER_COLOUR} in the best quarter of the cells, by {LARGEST_COLOUR} + bits / 2 in the worst).
                       Of photographs, all re-encoded, halved or 5 % brighter copies are found, 98 % of those cropped
                       by 2 %, and nine of ten of those cropped by 2 % at every side; black-and-white copies are not,
                       mirrored ones on demand.

@@ -93,7 +93,7 @@ def join(left: np.ndarray, right: np.ndarray, most_bits: int, mirrored: bool = F
             bits = np.bitwise_count(words[0][i] ^ words[1][j]).sum(1)
             close = bits <= most_bits
             i, j, bits = i[close], j[close], bits[close]
-            same = same_colours(left["colours"][i], right["colours"][j]) if len(i) else close[:0]
+            same = same_colours(left["colours"][i], right["colours"][j], bits) if len(i) else close[:0]
             found.append((i[same], j[same], bits[same]))
     if not found:
         nothing = np.zeros(0, int)

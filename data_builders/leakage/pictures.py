@@ -25,8 +25,9 @@ LOOK = np.dtype(
 )
 NEAR_BITS = 48  # the default of --near-bits
 # Colours are compared after the brightness of one is brought to the other's. Cropping changes the cells at edges, and
-# leaves at least a quarter of them nearly as they were; of another picture hardly any cell is. All of 255.
-QUARTER_COLOUR, MEAN_COLOUR, LARGEST_COLOUR = 4, 12, 48
+# leaves at least a quarter of them nearly as they were; of another picture hardly any cell is. Where no shape has moved
+# (few bits differ), no cell may change much either: then it is a bar of another colour. All of 255.
+QUARTER_COLOUR, MEAN_COLOUR, LARGEST_COLOUR, LARGEST_COLOUR_A_BIT = 4, 12, 24, 0.5
 LARGEST_GAIN = 1.07
 
 
@@ -68,11 +69,12 @@ def looks_of(pictures: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     return looks
 
 
-def same_colours(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """For pairs of colour grids (n x 8 x 8 x 3 each): are they those of one picture, brightness apart?"""
+def same_colours(one: np.ndarray, other: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """For pairs of colour grids (n x 8 x 8 x 3 each) of pictures that differ in so many bits: one picture's?"""
     one, other = one.astype(np.float32), other.astype(np.float32)
     gain = (one.mean((1, 2, 3)) + 1) / (other.mean((1, 2, 3)) + 1)
     other = np.minimum(other * np.clip(gain, 1 / LARGEST_GAIN, LARGEST_GAIN)[:, None, None, None], 255)
     apart = np.abs(one - other).max(-1).reshape(len(one), GRID * GRID)
     quarter = np.quantile(apart, 0.25, axis=1)
-    return (quarter <= QUARTER_COLOUR) & (apart.mean(1) <= MEAN_COLOUR) & (apart.max(1) <= LARGEST_COLOUR)
+    largest = LARGEST_COLOUR + LARGEST_COLOUR_A_BIT * bits
+    return (quarter <= QUARTER_COLOUR) & (apart.mean(1) <= MEAN_COLOUR) & (apart.max(1) <= largest)

@@ -61,6 +61,18 @@ def test_equal_shapes_in_other_colours_are_other_pictures(tmp_path):
     assert pairs(found[:1], found[:1]) == [(0, 0)]
 
 
+def test_a_small_bar_of_another_colour_makes_another_chart(tmp_path):
+    charts = []
+    for colour in ((240, 150, 40), (240, 220, 40), (240, 150, 40)):
+        chart = Image.new("RGB", (64, 64), (250, 250, 250))
+        chart.paste((20, 20, 20), (8, 20, 26, 60))
+        chart.paste(colour, (36, 53, 54, 60))
+        charts.append(chart)
+    found = looks(tmp_path, charts)
+    assert np.bitwise_count(found["hash"][0] ^ found["hash"][1]).sum() <= 16
+    assert pairs(found[:1], found[1:]) == [(0, 1)]
+
+
 def test_pictures_without_shape_are_near_nothing(tmp_path):
     flat = looks(tmp_path, [Image.new("RGB", (64, 64), (9, 9, 9))] * 2)
     assert flat["flat"].all()
