@@ -63,7 +63,7 @@ def test_equal_shapes_in_other_colours_are_other_pictures(tmp_path):
 
 def test_a_small_bar_of_another_colour_makes_another_chart(tmp_path):
     charts = []
-    for colour in ((240, 150, 40), (240, 220, 40), (240, 150, 40)):
+    for colour in ((240, 150, 40), (240, 195, 40), (240, 150, 40)):
         chart = Image.new("RGB", (64, 64), (250, 250, 250))
         chart.paste((20, 20, 20), (8, 20, 26, 60))
         chart.paste(colour, (36, 53, 54, 60))
