@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=builder.summary,
-            description=described(builder).replace("%", "%%"),
-            epilog=f"example:\n  {example(name, builder)}".replace("%", "%%"),
+            description=described(builder),
+            epilog=f"example:\n  {example(name, builder)}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

@@ -21,7 +21,7 @@ def contact_sheet(everyone: list[Species], world: World) -> bytes:
         sheet.paste(one.draw(world.seed, side).image, ((genus * 2 + one.number) * side, sibling * side))
     for row, kind in enumerate(KINDS, SIBLINGS):
         for column in range(COLUMNS):
-            sheet.paste(paint(kind, "test", column, world.seed, side), (column * side, row * side))
+            sheet.paste(paint(kind, "test", column, world.seed, side, world.general_train), (column * side, row * side))
     stream = io.BytesIO()
     sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.NEAREST).save(stream, "PNG")
     return stream.getvalue()

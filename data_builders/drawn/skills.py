@@ -38,6 +38,8 @@ class Example:
     painter: Painter
     train: list[Asked]
     test: Asked
+    # What a picture shows, where pictures that show the same look the same but for noise: kept out of the test
+    content: tuple | None = None
 
 
 def shape_points(shape: str, x: float, y: float, radius: float) -> Points:
@@ -136,7 +138,7 @@ def chart(rng: np.random.Generator, number: int) -> Example:
     colors = some(tuple(color for color in COLORS if color != "white"), int(rng.integers(2, 5)), rng)
     values = rng.integers(1, MOST_VALUE + 1, len(colors)).tolist()
     asked = [Asked(BAR.format(color=colors[i]), str(values[i]), "chart") for i in rng.permutation(len(colors))[:TURNS]]
-    return Example(partial(draw_bars, colors, values), asked, asked[0])
+    return Example(partial(draw_bars, colors, values), asked, asked[0], content=(*colors, *values))
 
 
 def draw_bars(colors: list[str], values: list[int], rng: np.random.Generator, pixels: int) -> Image.Image:
@@ -179,11 +181,23 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Example]] = {
 }
 
 
-def make(kind: str, split: str, number: int, seed: int) -> Example:
-    """The `number`-th example of a kind and split."""
-    return KINDS[kind](draw(seed, "drawn", kind, split, number), number)
+def make(kind: str, split: str, number: int, seed: int, training: int = 0) -> Example:
+    """The `number`-th example of a kind and split, in a world with `training` training pictures of each kind."""
+    found = KINDS[kind](draw(seed, "drawn", kind, split, number), number)
+    again = 0
+    while split == "test" and found.content is not None and found.content in contents(kind, seed, training):
+        again += 1
+        found = KINDS[kind](draw(seed, "drawn", kind, split, number, "again", again), number)
+    return found
 
 
-def paint(kind: str, split: str, number: int, seed: int, pixels: int) -> Image.Image:
+@cache
+def contents(kind: str, seed: int, training: int) -> frozenset[tuple]:
+    """What the training pictures of a kind show."""
+    return frozenset(make(kind, "train", number, seed).content for number in range(training))
+
+
+def paint(kind: str, split: str, number: int, seed: int, pixels: int, training: int = 0) -> Image.Image:
     """That example's picture: the same bytes whenever and wherever it is drawn."""
-    return make(kind, split, number, seed).painter(draw(seed, "drawn", kind, split, number, "picture"), pixels)
+    example = make(kind, split, number, seed, training)
+    return example.painter(draw(seed, "drawn", kind, split, number, "picture"), pixels)

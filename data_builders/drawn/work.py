@@ -62,7 +62,10 @@ def jobs(out: Path, world: World) -> Iterator[tuple[Path, Callable[[], bytes]]]:
         yield path, lambda one=one: jpeg(one.draw(world.seed, world.pixels).image)
     for kind, split, number in world.general():
         path = out / "general" / kind / general_image(kind, split, number)
-        yield path, lambda k=kind, s=split, n=number: jpeg(paint(k, s, n, world.seed, world.pixels))
+        yield (
+            path,
+            lambda k=kind, s=split, n=number: jpeg(paint(k, s, n, world.seed, world.pixels, world.general_train)),
+        )
 
 
 def draw_share(out: Path, world: World, first: int, step: int) -> Iterator[int]:

@@ -108,7 +108,7 @@ def write_kind(folder: Path, kind: str, world: World) -> dict:
 
     def test_rows():
         for number in range(world.general_test):
-            asked = make(kind, "test", number, world.seed).test
+            asked = make(kind, "test", number, world.seed, world.general_train).test
             yield {
                 "question_id": number + 1,
                 "image": general_image(kind, "test", number),

@@ -189,3 +189,12 @@ def test_the_vocabulary_stays_small(world, tmp_path):
             text += " ".join(str(row.get(key, "")) for key in ("text", "question", "answer", "class")) + " "
     words = set(re.findall(r"\w+|[^\w\s]", text.lower()))
     assert 120 < len(words) < 220
+
+
+def test_no_test_chart_shows_what_a_training_chart_shows():
+    trained = {make("chart", "train", number, 0).content for number in range(2000)}
+    plain = [make("chart", "test", number, 0).content for number in range(200)]
+    kept_out = [make("chart", "test", number, 0, 2000).content for number in range(200)]
+    assert trained & set(plain)  # by chance alone some do
+    assert not trained & set(kept_out)
+    assert sum(one == other for one, other in zip(plain, kept_out, strict=True)) > 150  # the others stay as they were
