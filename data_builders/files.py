@@ -159,6 +159,12 @@ def open_image(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) of `open_image`'s picture, from the file's header alone. UserError as there."""
+    with _opened(path) as image:
+        return image.size
+
+
 def open_reduced(path: Path, shortest: int) -> Image.Image:
     """As `open_image`, but a JPEG comes at 1/2, 1/4 or 1/8 of its size where its short side keeps `shortest` pixels.
 

@@ -1,8 +1,9 @@
 """The one form in which data reaches a model, and the legend of the shapes in names.
 
     B  rows of a batch (packs)          T  tokens in a row               V  vocabulary
-    N  images, in token order           P  image tokens per image        D  hidden size
+    N  images or tiles, in token order  P  image tokens of one           D  hidden size
     C, H, W  channels, height, width    S  supervised positions          F  vision feature size
+    I  pictures, in token order         K  numbers about a picture       E  values of a patch
 
 A row holds several samples; a sample is one prefix (image tokens) with branches: independent questions about that
 image.
@@ -15,17 +16,6 @@ import torch
 from torch import Tensor
 
 IGNORE_INDEX = -100
-
-
-@dataclass(frozen=True)
-class ImageSpec:
-    """How a picture becomes pixels for one vision encoder: resized to a square, scaled to [0, 1], normalised."""
-
-    size: int  # pixels, square
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    resample: str  # "bilinear" | "bicubic"
-    tokens: int  # image tokens (P) the language model gets for one image
 
 
 @dataclass
@@ -41,9 +31,10 @@ class Batch:
     weights_BT: Tensor  # float32, loss weight of each supervised position, 0 elsewhere
     sample_id_BT: Tensor  # int64; 0 = padding, samples from 1
     branch_id_BT: Tensor  # int64; 0 = prefix, branches from 1
-    position_ids_BT: Tensor  # int64
+    position_ids_BT: Tensor  # int64; [3, B, T] where positions have three axes (time, height, width)
     is_image_BT: Tensor  # bool; the positions that image tokens fill, in order
-    pixels_NCHW: Tensor | None = None  # float32; one row an image (or tile), in token order
+    pixels_NCHW: Tensor | None = None  # float32; one row an image or tile, in token order; patches: [N, E]
+    shapes_IK: Tensor | None = None  # int64; what a family must know of each picture beside its pixels (Layout.shape)
     features_NPF: Tensor | None = None  # cached vision-encoder outputs, instead of pixels
     samples: list[str] = field(default_factory=list)  # "data_set/pass/row id" of each sample, for messages
     data_sets: list[str] = field(default_factory=list)  # data set of each sample, in order of (row, sample_id)
@@ -70,6 +61,7 @@ class Prompt:
     prefix_is_image: list[bool]  # as long as prefix_ids; True where an image token stands
     branches: list[list[int]]
     max_new_tokens: list[int]  # one a branch
+    prefix_positions: list[list[int]] | None = None  # of each axis, as long as prefix_ids; None = 0, 1, 2, ...
 
 
 def allowed_attention_BTT(sample_id_BT: Tensor, branch_id_BT: Tensor) -> Tensor:

@@ -13,9 +13,11 @@ from data_builders.files import safe_join
 from data_builders.records import IMAGE_PLACEHOLDER, images_of
 from fgtrain.batch import Prompt
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec, Layout
 
 from .image import ImageRef
-from .sample import IMAGE_ID, Branch, Sample, assemble
+from .prefix import encode_prefix
+from .sample import Branch, Sample, assemble
 from .templates import TEMPLATES, Template
 from .tokens import Encoder, encoder_of
 
@@ -26,7 +28,7 @@ def encode_row(
     row: dict,
     tokenizer: Any,
     chat: str,
-    image_tokens: int,
+    spec: ImageSpec,
     max_tokens: int,
     *,
     image_root: Path = Path("."),
@@ -37,14 +39,16 @@ def encode_row(
     A dialogue is one branch, of which every answer is learnt; with `turns: independent` each question is a branch; a
     row that begins with an answer is text, all of it learnt. Images come first, wherever their placeholders stand. A
     mosaic is one image. UserError, naming `name` (default: the row's id), when placeholders and images differ in
-    number, when questions and answers do not alternate, or when the row does not fit (see `assemble`).
+    number, when questions and answers do not alternate, when an image's size is needed and cannot be read, or when the
+    row does not fit (see `assemble`).
     """
     name = f"row {row['id']!r}" if name is None else name
     template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
     images = image_refs(row, image_root)
     pairs = _pairs(row, name, len(images))
     asked = pairs[0][0] is not None
-    prefix_ids, is_image, anchor = _prefix(template, encoder, len(images), image_tokens, plain=not asked)
+    layouts = _layouts(images, spec, name)
+    prefix = encode_prefix(template, encoder, layouts, spec, plain=not asked)
     independent = row.get("turns") == "independent"
     if independent and len(pairs) > 1 and not template.asks:
         raise UserError(
@@ -56,7 +60,7 @@ def encode_row(
         first = place == 0 or independent
         if first:
             branches.append(Branch())
-            start = anchor
+            start = prefix.anchor
         else:
             ids, start = encoder.pieces(template.tail, encoder.anchor(template.end))
             branches[-1].add(ids, False)
@@ -65,33 +69,46 @@ def encode_row(
         form = template.answer if question is not None else "{answer}"
         ids, _ = encoder.pieces((form,), start, answer=answer)
         branches[-1].add(ids + encoder.special(template.end), bool(answer))
-    return assemble(prefix_ids, is_image, branches, max_tokens=max_tokens, images=images, name=name)
+    return assemble(
+        prefix.ids,
+        prefix.is_image,
+        branches,
+        max_tokens=max_tokens,
+        images=images,
+        layouts=layouts,
+        positions=prefix.positions,
+        name=name,
+    )
 
 
 def encode_prompt(
     prompts: Sequence[str],
-    with_image: bool,
+    images: Sequence[Layout],
     tokenizer: Any,
     chat: str,
-    image_tokens: int,
+    spec: ImageSpec,
     max_new_tokens: Sequence[int],
 ) -> Prompt:
-    """Questions about one image (or about none), ready for generation; `max_new_tokens` one a question.
+    """Questions about one image (or about none, or several), ready for generation; `max_new_tokens` one a question.
 
     Each branch ends where training begins to learn. A template that drops questions gives empty branches: the answer
     follows the image.
     """
     template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
-    prefix_ids, is_image, anchor = _prefix(template, encoder, int(with_image), image_tokens)
-    branches = [_question(template, encoder, _without_images(p), with_image, True, anchor)[0] for p in prompts]
-    return Prompt(prefix_ids, is_image, branches, list(max_new_tokens))
+    prefix = encode_prefix(template, encoder, images, spec)
+    asked = (_without_images(prompt) for prompt in prompts)
+    branches = [_question(template, encoder, text, bool(images), True, prefix.anchor)[0] for text in asked]
+    positions = None if prefix.positions is None else prefix.positions.tolist()
+    return Prompt(prefix.ids, prefix.is_image, branches, list(max_new_tokens), positions)
 
 
-def encode_options(prompt: str, options: Sequence[str], with_image: bool, tokenizer: Any, chat: str) -> list[list[int]]:
+def encode_options(
+    prompt: str, options: Sequence[str], images: Sequence[Layout], tokenizer: Any, chat: str, spec: ImageSpec
+) -> list[list[int]]:
     """The tokens that each option would have as the answer to this prompt, as training shows answers, without end."""
     template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
-    _, _, anchor = _prefix(template, encoder, int(with_image), 0)
-    _, anchor = _question(template, encoder, _without_images(prompt), with_image, True, anchor)
+    anchor = encode_prefix(template, encoder, images, spec).anchor
+    _, anchor = _question(template, encoder, _without_images(prompt), bool(images), True, anchor)
     return [encoder.pieces((template.answer,), anchor, answer=option)[0] for option in options]
 
 
@@ -125,14 +142,12 @@ def show_mask(sample: Sample, tokenizer: Any) -> str:
     return "\n".join(lines)
 
 
-def _prefix(
-    template: Template, encoder: Encoder, images: int, image_tokens: int, plain: bool = False
-) -> tuple[list[int], list[bool], str]:
-    """(ids, which are image tokens, anchor of what follows)."""
-    head = template.plain_head if plain else template.head_image if images else template.head_text
-    ids, anchor = encoder.pieces(head)
-    is_image = [False] * len(ids) + [True] * (images * image_tokens)
-    return ids + [IMAGE_ID] * (images * image_tokens), is_image, "" if images else anchor
+def _layouts(images: Sequence[ImageRef], spec: ImageSpec, name: str) -> tuple[Layout, ...]:
+    alone = len(images) == 1
+    try:
+        return tuple(spec.layout(*(ref.size if spec.needs_size else (1, 1)), alone) for ref in images)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
 
 
 def _question(

@@ -1,6 +1,7 @@
 """Looks at every row before training: that it can be encoded, that there is something to learn, that images are there.
 
-Images are not opened here (hundreds of thousands would take hours); one that cannot be read is found when it is loaded.
+Images are not decoded here (hundreds of thousands would take hours); one that cannot be read is found when it is
+loaded. Where a picture's size decides its tokens, its header is read.
 """
 
 import hashlib
@@ -62,5 +63,12 @@ def tokenizer_identity(tokenizer: Any) -> str:
 
 def _identity(data_set: str, maker: SampleMaker) -> str:
     rows = maker.rows[data_set]
-    settings = (VERSION, maker.chat, maker.image_tokens, maker.max_tokens, rows.manifest.sha256, str(rows.image_root))
+    settings = (
+        VERSION,
+        maker.chat,
+        sorted(maker.spec.to_dict().items()),
+        maker.max_tokens,
+        rows.manifest.sha256,
+        str(rows.image_root),
+    )
     return hashlib.sha256(f"{settings}{tokenizer_identity(maker.tokenizer)}".encode()).hexdigest()[:32]

@@ -8,8 +8,9 @@ from typing import Any
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from fgtrain.batch import Batch, ImageSpec
+from fgtrain.batch import Batch
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of
 from fgtrain.recipe.schema import Devices, Stage
 
@@ -106,7 +107,7 @@ class StageData(LightningDataModule):
             rows=self.rows,
             tokenizer=self.tokenizer,
             chat=self.chat,
-            image_tokens=self.image_spec.tokens,
+            spec=self.image_spec,
             max_tokens=self.max_tokens,
             augment=self.stage.augment,
             augment_views=self.stage.augment_views,

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
-from fgtrain.batch import Batch, ImageSpec
+from fgtrain.batch import Batch
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of
 
 from .features import FeatureCache
@@ -110,19 +111,22 @@ class MicroBatches(Dataset):
             return None
 
     def _load(self, made: list[tuple[tuple[str, int, int], Sample]]) -> Tensor:
-        maker, views = self.maker, []
+        """The rows of all pictures' pixels, or their features, one behind the other."""
+        maker = self.maker
+        if self.features is not None:
+            views = [view for which, sample in made for view in maker.views(*which, sample)]
+            return self.features.get(views) if views else torch.empty(0)
         pixels: list[Tensor] = []
         for which, sample in made:
-            if self.features is None and maker.augment != "none" and maker.augment_views is None:
+            alone = len(sample.images) == 1
+            if maker.augment != "none" and maker.augment_views is None:
                 for place, ref in enumerate(sample.images):
                     address = (*maker.address(*which), place)
-                    pixels.append(torch.from_numpy(render(ref, self.spec, maker.augment, address)))
+                    pixels.append(torch.from_numpy(render(ref, self.spec, maker.augment, address, alone=alone)))
                 continue
-            views += maker.views(*which, sample)
-        if self.features is not None:
-            return self.features.get(views) if views else torch.empty(0)
-        pixels += [torch.from_numpy(self.contents.pixels(view, self.spec)) for view in views]
-        return torch.stack(pixels) if pixels else torch.empty(0)
+            for view in maker.views(*which, sample):
+                pixels.append(torch.from_numpy(self.contents.pixels(view, self.spec, alone=alone)))
+        return torch.cat(pixels) if pixels else torch.empty(0)
 
 
 def stage_views(order: StageOrder, maker: SampleMaker) -> dict[View, list[tuple[str, str]]]:

@@ -1,12 +1,12 @@
 """What a frozen vision encoder makes of each picture, kept on disk: it runs once per picture and view.
 
 Kept by the encoder's weights, the picture's content and how it is rendered; so passes, stages, recipes and evaluation
-share it, and equal pictures under different names are stored once.
+share it, and equal pictures under different names are stored once. For pictures that are one square each: what others
+become differs in size from picture to picture.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor
 from data_builders.array_store import ArrayStore
 from data_builders.files import write_json
 from data_builders.progress import progress
-from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
+from fgtrain.images import Square
 
 from .image import ImageRef
 from .views import Contents, View, distinct
@@ -32,10 +32,10 @@ class FeatureCache:
     of the batch size (about 1e-6 in fp32).
     """
 
-    def __init__(self, folder: Path, encode: Callable[[Tensor], Tensor], encoder_hash: str, spec: ImageSpec) -> None:
+    def __init__(self, folder: Path, encode: Callable[[Tensor], Tensor], encoder_hash: str, spec: Square) -> None:
         """`encode`: pixels_NCHW (CPU) -> features_NPF; `encoder_hash`: of its weights and what else decides it."""
         self.encode, self.spec = encode, spec
-        about = {"encoder": encoder_hash, "image": asdict(spec)}
+        about = {"encoder": encoder_hash, "image": spec.to_dict()}
         name = hashlib.sha256(repr(sorted(about.items(), key=str)).encode()).hexdigest()[:24]
         self.folder = Path(folder) / name
         if not (self.folder / "about.json").is_file():
@@ -72,7 +72,7 @@ class FeatureCache:
                 read = [(key, pixels) for key, view in chunk if (pixels := self._pixels(view, on_bad)) is not None]
                 if read:
                     keys += [key for key, _ in read]
-                    features.append(self._encode(torch.stack([pixels for _, pixels in read])))
+                    features.append(self._encode(torch.cat([pixels for _, pixels in read])))
                 if len(keys) >= FLUSH:
                     self.store.add(keys, torch.cat(features).numpy())
                     keys, features = [], []

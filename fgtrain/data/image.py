@@ -1,4 +1,4 @@
-"""Pictures to pixels: opened, augmented, a mosaic's tiles put together, resized, normalised.
+"""Pictures to pixels: opened, augmented, a mosaic's tiles put together, then made what the model's ImageSpec says.
 
 What comes out depends on the picture and on the address alone, never on what was drawn before.
 """
@@ -15,13 +15,12 @@ import numpy as np
 from PIL import Image
 
 from data_builders.chance import address_hash, draw
-from data_builders.files import open_image
+from data_builders.files import image_size, open_image
 from data_builders.mosaic import answer_in_order, compose, open_tile
 from data_builders.records import images_of
-from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 
-RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 KEPT = {"flip_crop": 0.7}  # augmentation -> least share of a side that it leaves of the picture
 VERSION = 3  # of what `render` does; part of the identity of cached features
 _local = threading.local()
@@ -42,28 +41,36 @@ class ImageRef:
     def files(self) -> tuple[Path, ...]:
         return self.tiles or (self.path,)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels, from the file's header alone. UserError when it cannot be read."""
+        rows, columns = self.grid
+        return (columns * self.tile_pixels, rows * self.tile_pixels) if self.tiles else image_size(self.path)
 
-def render(ref: ImageRef, spec: ImageSpec, augment: str = "none", address: Sequence[Any] = ()) -> np.ndarray:
-    """Pixels float32 [3, size, size], normalised as `spec` says. UserError when a file cannot be read.
+
+def render(
+    ref: ImageRef, spec: ImageSpec, augment: str = "none", address: Sequence[Any] = (), *, alone: bool = True
+) -> np.ndarray:
+    """Pixels float32 [rows, ...] as `spec` says; a square is one row. UserError when a file cannot be read.
 
     `augment`: none, flip_crop or autoaugment, drawn at `address`. A mosaic's tiles are augmented one by one, as small
-    as they were opened: flipping the whole would change their order, and with it the answer.
+    as they were opened: flipping the whole would change their order, and with it the answer. `alone`: is it the only
+    picture of its sample?
     """
     if ref.tiles:
         kept = KEPT.get(augment, 1.0)
         pictures = [open_tile(path, ref.tile_pixels, exact=ref.exact, kept=kept) for path in ref.tiles]
     else:
         pictures = [open_image(ref.path)]
+        size = pictures[0].size
     if augment != "none":
         pictures = [_augmented(picture, augment, (*address, tile)) for tile, picture in enumerate(pictures)]
     picture = pictures[0]
     if ref.tiles:
         picture = compose(pictures, ref.grid, ref.tile_pixels, ref.order, exact=ref.exact)
-    if picture.size != (spec.size, spec.size):
-        picture = picture.resize((spec.size, spec.size), RESAMPLE[spec.resample])
-    pixels_HWC = np.asarray(picture, dtype=np.float32) / np.float32(255)
-    pixels_HWC = (pixels_HWC - np.array(spec.mean, np.float32)) / np.array(spec.std, np.float32)
-    return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
+    elif spec.needs_size:  # a crop has another size, but as many image tokens as the picture
+        picture = spec.resized(picture, *size)
+    return spec.pixels(picture, alone)
 
 
 def arranged(row: dict, order: Sequence[int], name: str) -> dict:

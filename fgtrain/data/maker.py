@@ -9,6 +9,7 @@ from typing import Any
 
 from data_builders.chance import draw
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 
 from .chat import encode_row
 from .image import arranged
@@ -28,7 +29,7 @@ class SampleMaker:
     rows: Mapping[str, Rows]
     tokenizer: Any
     chat: str
-    image_tokens: int
+    spec: ImageSpec
     max_tokens: int
     augment: str = "none"
     augment_views: int | None = None
@@ -75,7 +76,7 @@ class SampleMaker:
                 row,
                 self.tokenizer,
                 self.chat,
-                self.image_tokens,
+                self.spec,
                 self.max_tokens,
                 image_root=self.rows[data_set].image_root,
                 name=place,

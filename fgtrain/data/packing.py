@@ -43,14 +43,17 @@ def pack(
 ) -> Batch:
     """A batch of all samples, in rows of at most `pack_tokens` (a longer sample has a row of its own).
 
-    Images are given in the order of `samples` and come back in the order of their tokens. `weighting`: what a label
+    Images (for each as many rows of pixels as its layout says) are given in the order of `samples` and come back in the
+    order of their tokens. `weighting`: what a label
     weighs - token: 1; sample: 1 / labels of its sample; sqrt: 1 / square root of them. No samples give one short row
     with nothing to learn, so that every device runs the same modules.
     """
     rows = first_fit([len(sample) for sample in samples], pack_tokens)
     B = max(len(rows), 1)
     T = max((sum(len(samples[i]) for i in row) for row in rows), default=DUMMY_TOKENS)
-    token_ids, sample_id, branch_id, position_ids = torch.zeros(4, B, T, dtype=torch.long)
+    token_ids, sample_id, branch_id = torch.zeros(3, B, T, dtype=torch.long)
+    axes = next((sample.position_ids.shape[:-1] for sample in samples if sample.position_ids.ndim > 1), ())
+    position_ids = torch.zeros(*axes, B, T, dtype=torch.long)
     targets = torch.full((B, T), IGNORE_INDEX)
     weights = torch.zeros(B, T)
     is_image = torch.zeros(B, T, dtype=torch.bool)
@@ -62,7 +65,7 @@ def pack(
             token_ids[b, span] = torch.from_numpy(sample.token_ids)
             targets[b, span] = torch.from_numpy(sample.targets)
             branch_id[b, span] = torch.from_numpy(sample.branch_ids)
-            position_ids[b, span] = torch.from_numpy(sample.position_ids)
+            position_ids[..., b, span] = torch.from_numpy(sample.position_ids)
             is_image[b, span] = torch.from_numpy(sample.is_image)
             sample_id[b, span] = number
             weights[b, span] = WEIGHTINGS[weighting](max(sample.labels, 1))
@@ -72,7 +75,8 @@ def pack(
         sample_id += 1
         position_ids += torch.arange(T)
     order = [i for row in rows for i in row]
-    images = _image_order(samples, order)
+    images = _image_rows(samples, order)
+    shapes = [layout.shape for i in order for layout in samples[i].layouts if layout.shape]
     return Batch(
         token_ids,
         targets,
@@ -82,6 +86,7 @@ def pack(
         position_ids,
         is_image,
         pixels_NCHW=None if pixels_NCHW is None or not images else pixels_NCHW[images],
+        shapes_IK=torch.tensor(shapes) if shapes else None,
         features_NPF=None if features_NPF is None or not images else features_NPF[images],
         samples=[samples[i].name for i in order],
         data_sets=[data_sets[i] for i in order] if data_sets is not None else [],
@@ -89,10 +94,10 @@ def pack(
     )
 
 
-def _image_order(samples: Sequence[Sample], order: list[int]) -> list[int]:
-    """Where the images of the packed samples stand among those of the samples as given."""
+def _image_rows(samples: Sequence[Sample], order: list[int]) -> list[int]:
+    """Where the images' rows of the packed samples stand among those of the samples as given."""
     first, count = [], 0
     for sample in samples:
         first.append(count)
-        count += len(sample.images)
-    return [first[i] + n for i in order for n in range(len(samples[i].images))]
+        count += sample.image_rows
+    return [first[i] + n for i in order for n in range(samples[i].image_rows)]

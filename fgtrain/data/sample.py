@@ -6,6 +6,7 @@ import numpy as np
 
 from fgtrain.batch import IGNORE_INDEX
 from fgtrain.errors import UserError
+from fgtrain.images import Layout
 
 from .image import ImageRef
 
@@ -35,13 +36,19 @@ class Sample:
     token_ids: np.ndarray  # int32
     targets: np.ndarray  # int32, IGNORE_INDEX where nothing is learnt
     branch_ids: np.ndarray  # int32; 0 = prefix, branches from 1
-    position_ids: np.ndarray  # int32; every branch goes on from the prefix
+    position_ids: np.ndarray  # int32; every branch goes on from the prefix; [3, length] where they have three axes
     is_image: np.ndarray  # bool
     images: tuple[ImageRef, ...] = ()
+    layouts: tuple[Layout, ...] = ()  # of the images; empty where each is one row of pixels
     name: str = ""
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def image_rows(self) -> int:
+        """Rows of pixels of all images together: tiles, or patches."""
+        return sum(layout.rows for layout in self.layouts) or len(self.images)
 
     @property
     def labels(self) -> int:
@@ -56,9 +63,13 @@ def assemble(
     *,
     max_tokens: int,
     images: tuple[ImageRef, ...] = (),
+    layouts: tuple[Layout, ...] = (),
+    positions: np.ndarray | None = None,
     name: str = "",
 ) -> Sample:
     """The sample, a single branch cut at its end where it is longer than `max_tokens` (prefix included).
+
+    `positions`: of the prefix [3, tokens]; every branch then starts at the largest + 1 on all axes. None = 0, 1, 2, ...
 
     `max_tokens` limits each branch with its prefix, which is what the model sees at once. UserError when a prefix or
     one of several branches does not fit, when cutting would leave nothing to learn, or when there is nothing to learn.
@@ -78,12 +89,16 @@ def assemble(
     token_ids = np.array(prefix_ids + [i for b in branches for i in b.ids], dtype=np.int32)
     targets = np.full(len(token_ids), IGNORE_INDEX, dtype=np.int32)
     branch_ids = np.zeros(len(token_ids), dtype=np.int32)
-    position_ids = np.arange(len(token_ids), dtype=np.int32)
+    if positions is None:
+        positions = np.arange(prefix)
+    after = int(positions.max(initial=-1)) + 1
+    position_ids = np.zeros((*positions.shape[:-1], len(token_ids)), dtype=np.int32)
+    position_ids[..., :prefix] = positions
     start = prefix
     for number, branch in enumerate(branches, 1):
         end = start + len(branch.ids)
         branch_ids[start:end] = number
-        position_ids[start:end] = np.arange(prefix, prefix + len(branch.ids))
+        position_ids[..., start:end] = np.arange(after, after + len(branch.ids))
         for place in np.flatnonzero(branch.learnt):
             if place:
                 targets[start + place - 1] = branch.ids[place]
@@ -92,7 +107,7 @@ def assemble(
         start = end
     is_image = np.zeros(len(token_ids), dtype=bool)
     is_image[:prefix] = prefix_is_image
-    sample = Sample(token_ids, targets, branch_ids, position_ids, is_image, images, name)
+    sample = Sample(token_ids, targets, branch_ids, position_ids, is_image, images, layouts, name)
     if not sample.labels:
         raise UserError(f"{name}: no token to learn from. Give it an answer, or remove the row")
     return sample

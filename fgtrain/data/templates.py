@@ -1,7 +1,7 @@
 """How a conversation is laid out: which text and which special tokens stand around questions and answers.
 
-The image stands right after the head, whatever place its placeholder had. Nothing stands between the image tokens and
-the branch point, so every question about an image begins right behind it.
+Images stand right after the head, whatever places their placeholders had, each between the special tokens that its
+model puts around one. Nothing stands between the last and the branch point: every question begins right there.
 """
 
 from dataclasses import dataclass
@@ -35,14 +35,35 @@ class Template:
     tail: Pieces = ()  # after the end, not learnt
     asks: bool = True  # False: questions are dropped
     plain_head: Pieces = (BOS,)  # before plain text
+    between_images: Pieces = ()
 
 
 _SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the user's questions. "
 )
-_HELPFUL = (BOS, IM_START, "system\nYou are a helpful assistant.", IM_END, "\n", IM_START)
+_HELPFUL = "You are a helpful assistant."
 _ASK = (IM_END, "\n", IM_START, "assistant\n")
+_INTERNVL = (
+    "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
+)
+
+
+def _chatml(system: str | None, image_break: str = "\n", between_images: Pieces = ()) -> Template:
+    """Turns between <|im_start|> and <|im_end|>. `image_break`: between the last image and the question."""
+    head = (BOS, IM_START) if system is None else (BOS, IM_START, f"system\n{system}", IM_END, "\n", IM_START)
+    return Template(
+        head_image=(*head, "user\n"),
+        head_text=head,
+        first_image=(image_break + "{question}", *_ASK),
+        first_text=("user\n{question}", *_ASK),
+        later=(IM_START, "user\n{question}", *_ASK),
+        answer="{answer}",
+        end=IM_END,
+        tail=("\n",),
+        between_images=between_images,
+    )
+
 
 TEMPLATES: dict[str, Template] = {
     "qa": Template(
@@ -74,14 +95,18 @@ TEMPLATES: dict[str, Template] = {
         answer=" {answer}",
         end=EOS,
     ),
-    "chatml": Template(
-        head_image=(*_HELPFUL, "user\n"),
-        head_text=_HELPFUL,
-        first_image=("\n{question}", *_ASK),
-        first_text=("user\n{question}", *_ASK),
-        later=(IM_START, "user\n{question}", *_ASK),
+    "chatml": _chatml(_HELPFUL),
+    "qwen2_5_vl": _chatml(_HELPFUL, image_break=""),
+    "internvl2_5": _chatml(_INTERNVL, between_images=("\n",)),
+    "internvl3": _chatml(None, between_images=("\n",)),
+    # As in the released processor, which differs from chatml, that these models were trained with.
+    "llava_onevision": Template(
+        head_image=(BOS, IM_START, "user "),
+        head_text=(BOS, IM_START),
+        first_image=("\n{question}", IM_END, IM_START, "assistant\n"),
+        first_text=("user \n{question}", IM_END, IM_START, "assistant\n"),
+        later=(IM_START, "user \n{question}", IM_END, IM_START, "assistant\n"),
         answer="{answer}",
         end=IM_END,
-        tail=("\n",),
     ),
 }

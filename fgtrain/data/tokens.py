@@ -34,8 +34,8 @@ class Encoder:
         found = self.tokenizer.convert_tokens_to_ids(str(token))
         if found is None or found == self.tokenizer.unk_token_id:
             raise UserError(
-                f"model.chat is chatml, but the tokenizer has no token {token}. Write chat: qa, or take a language "
-                f"model that was trained with it"
+                f"model.chat needs the token {token}, which the tokenizer does not have. Write chat: qa, or take a "
+                f"language model that was trained with it"
             )
         return [found]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from data_builders.chance import address_hash
 from data_builders.files import sha256_file
-from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 
 from .image import VERSION, ImageRef, render
 
@@ -74,12 +74,12 @@ class Contents:
         text = repr((VERSION, self.of(view.ref), augment, view.number if augment != "none" else 0))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def pixels(self, view: View, spec: ImageSpec) -> np.ndarray:
-        """The view's pixels float32 [3, size, size]; equal content gives equal pixels."""
+    def pixels(self, view: View, spec: ImageSpec, *, alone: bool = True) -> np.ndarray:
+        """The view's pixels float32 [rows, ...]; equal content gives equal pixels."""
         if view.augment == "none" or view.number == 0:
-            return render(view.ref, spec)
+            return render(view.ref, spec, alone=alone)
         content = address_hash(*self.of(view.ref))
-        return render(view.ref, spec, view.augment, ("view", content, view.number))
+        return render(view.ref, spec, view.augment, ("view", content, view.number), alone=alone)
 
 
 def distinct(views: Iterable[View]) -> list[View]:

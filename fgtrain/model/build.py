@@ -13,10 +13,10 @@ from fgtrain.recipe.schema import Model
 
 from .checkpoint import NOTES
 from .composed import ComposedConfig, assemble
-from .families import FAMILIES, family_of
+from .families import FAMILIES, family_of, released_images
 from .lvlm import LVLM
 from .projector import draw_projector
-from .sources import Source, image_spec, own_size
+from .sources import Source, image_spec
 from .vision import encoder_arguments, pooled_side, vision_shape
 
 
@@ -26,10 +26,6 @@ def build_model(model: Model, *, network: bool, seed: int) -> LVLM:
     Fresh weights (the projector's, and those of parts in `from_scratch`) are functions of (seed, part). Raises
     UserError for anything in the recipe or the folders it names that cannot be built.
     """
-    if model.max_tiles > 1:
-        raise UserError(
-            f"model.max_tiles is {model.max_tiles}, but no family known here cuts images. Write max_tiles: 1"
-        )
     if model.checkpoint is not None:
         return released(model, network)
     return composed(model, network, seed)
@@ -45,6 +41,10 @@ def text_config(config: PreTrainedConfig) -> PreTrainedConfig:
 
 
 def composed(model: Model, network: bool, seed: int) -> LVLM:
+    if model.max_tiles > 1:
+        raise UserError(
+            f"model.max_tiles is {model.max_tiles}, but a composed model takes its pictures whole. Write max_tiles: 1"
+        )
     for part in ("vision_encoder", "projector", "language_model"):
         if getattr(model, part) is None:
             raise UserError(
@@ -124,23 +124,23 @@ def released(model: Model, network: bool) -> LVLM:
     source = Source("model.checkpoint", model.checkpoint, network)
     config = source.config()
     family = family_of(config)
-    settings = source.preprocessor() or {}
-    native = own_size(settings, f"{source.place} {source.value}: preprocessor_config.json")
-    size = model.image_size if "image_size" in model.model_fields_set else native
-    tokens = family.image_tokens(config, size)
+    spec = released_images(source, config, model)
+    tokens = getattr(spec, "tokens", None)
     if model.image_tokens not in (None, tokens):
         raise UserError(
             f"model.image_tokens is {model.image_tokens}, but model.checkpoint {model.checkpoint} was trained with "
-            f"{tokens}. Write image_tokens: null"
+            f"{tokens or 'as many as a picture has'}. Write image_tokens: null"
         )
-    spec = image_spec(source, size, tokens)
     tokenizer = source.tokenizer()
     check_language_model(text_config(config), tokenizer, model, source)
     hf = source.load(family.model_class, config)
-    return LVLM(hf, family, tokenizer, spec, released_chat(model, source), model.max_tokens)
+    chat = released_chat(model, source, family.chat(tokenizer))
+    return LVLM(hf, family, tokenizer, spec, chat, model.max_tokens)
 
 
-def released_chat(model: Model, source: Source) -> str:
-    """The turn template: as the recipe says, else as the checkpoint was trained here, else the default."""
+def released_chat(model: Model, source: Source, default: str) -> str:
+    """The turn template: as the recipe says, else as the checkpoint was trained here, else its family's."""
+    if "chat" in model.model_fields_set:
+        return model.chat
     notes = source.file(NOTES)
-    return model.chat if "chat" in model.model_fields_set or notes is None else read_json(notes)["chat"]
+    return default if notes is None else read_json(notes)["chat"]

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -12,16 +11,15 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from data_builders.files import read_json, write_json
-from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
+from fgtrain.images import spec_from_dict
 
-from .families import family_of
+from .families import family_of, released_images
 from .lvlm import LVLM
-from .sources import Source, image_spec
+from .sources import Source
 from .trainable import adapters
 
 NOTES = "fgtrain.json"  # what transformers has no place for
-RESAMPLE_NUMBER = {"bilinear": 2, "bicubic": 3}
 DECIDED_BY = {  # beginnings of the config's keys that decide what a part's weights compute
     "vision_encoder": ("model_type", "vision_", "pooled", "leading", "image_"),
     "projector": ("projector",),
@@ -70,23 +68,9 @@ def _write(lvlm: LVLM, folder: Path, extra: dict) -> None:
     folder.mkdir()
     lvlm.hf.save_pretrained(folder)
     lvlm.tokenizer.save_pretrained(folder)
-    spec = lvlm.image_spec
-    write_json(
-        folder / "preprocessor_config.json",
-        {
-            "do_resize": True,
-            "size": {"height": spec.size, "width": spec.size},
-            "do_center_crop": False,
-            "crop_size": {"height": spec.size, "width": spec.size},
-            "resample": RESAMPLE_NUMBER[spec.resample],
-            "do_rescale": True,
-            "rescale_factor": 1 / 255,
-            "do_normalize": True,
-            "image_mean": list(spec.mean),
-            "image_std": list(spec.std),
-        },
-    )
-    notes = {"chat": lvlm.chat, "max_tokens": lvlm.max_tokens, "image_spec": asdict(spec), "extra": extra}
+    write_json(folder / "preprocessor_config.json", lvlm.image_spec.settings())
+    spec = lvlm.image_spec.to_dict()
+    notes = {"chat": lvlm.chat, "max_tokens": lvlm.max_tokens, "image_spec": spec, "extra": extra}
     write_json(folder / NOTES, notes)
 
 
@@ -111,11 +95,9 @@ def load_checkpoint(folder: Path, *, chat: str = "vicuna_v1", max_tokens: int = 
     if path is not None:
         notes = read_json(path)
         chat, max_tokens = notes["chat"], notes["max_tokens"]
-        values = notes["image_spec"]
-        spec = ImageSpec(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        spec = spec_from_dict(notes["image_spec"])
     else:
-        spec = image_spec(source, None, 0)
-        spec = ImageSpec(**{**asdict(spec), "tokens": family.image_tokens(config, spec.size)})
+        spec = released_images(source, config)
     hf = source.load(family.model_class, config)
     return LVLM(hf, family, source.tokenizer(), spec, chat, max_tokens)
 

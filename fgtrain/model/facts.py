@@ -15,8 +15,8 @@ from fgtrain.recipe.schema import Model
 
 from .build import composed_config, text_config, vision_config
 from .composed import ComposedLVLM
-from .families import PARTS, family_of, find_parts
-from .sources import Source, own_size
+from .families import PARTS, family_of, find_parts, released_images
+from .sources import Source
 from .vision import encoder_arguments
 
 
@@ -88,10 +88,9 @@ def _released(model: Model, network: bool) -> ModelFacts:
             whole = family.model_class(config)
             whole.tie_weights()
         parameters = {part: _number(module) for part, module in find_parts(whole, family).items()}
-        settings = Source("model.checkpoint", model.checkpoint, network).preprocessor()
-        chosen = model.image_size if "image_size" in model.model_fields_set else None
-        if chosen is not None or settings:
-            tokens = family.image_tokens(config, chosen or own_size(settings or {}, "preprocessor_config.json"))
+        source = Source("model.checkpoint", model.checkpoint, network)
+        if source.preprocessor() is not None:
+            tokens = getattr(released_images(source, config, model), "tokens", None)
     whole_hash = _weights_hash(model.checkpoint, False)
     return _facts(parameters, tokens, dict.fromkeys(PARTS, whole_hash), notes)
 

@@ -1,64 +1,60 @@
 """The one table of model families: which module is which part, and how images become features in each.
 
-A new family is one more entry of `FAMILIES`.
+A new family is one more entry of `FAMILIES`, and one more file in fgtrain/images where its pictures are made otherwise.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from transformers import LlavaForConditionalGeneration, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    InternVLForConditionalGeneration,
+    LlavaForConditionalGeneration,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen2_5_VLForConditionalGeneration,
+)
 
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
+from fgtrain.recipe.schema import Model
 
+from . import family_features as features
+from . import family_images as images
 from .composed import ComposedLVLM
-from .vision import vision_shape
+from .family_images import Wanted
+from .sources import Source
 
 PARTS = ("vision_encoder", "projector", "language_model")
 
 
 @dataclass(frozen=True)
 class Family:
-    """Attribute paths into the model. A part may be several modules (a decoder and its lm_head)."""
+    """Attribute paths into the model. A part may be several modules (a decoder and its lm_head) or parameters."""
 
     model_class: type[PreTrainedModel]
     parts: dict[str, tuple[str, ...]]
     decoder: str  # gives last_hidden_state from inputs_embeds
-    encode: Callable[[Any, Tensor], Tensor]  # (model, pixels_NCHW) -> features_NPF
-    image_tokens: Callable[[PreTrainedConfig, int], int]  # (config, image_size) -> P
-    feature_size: Callable[[PreTrainedConfig], int]  # F
+    encode: Callable[[Any, Tensor, Tensor | None], Tensor]  # (model, pixels_NCHW, shapes_IK) -> features_NPF
+    image_spec: Callable[[PreTrainedConfig, dict, Wanted], ImageSpec]  # (config, image processor's settings, recipe's)
+    feature_size: Callable[[PreTrainedConfig], int] | None = None  # F; None: features come from the projector already
+    # (model, projected image tokens [N, P, D], shapes_IK) -> the tokens of all pictures [tokens, D], as they are read
+    arrange: Callable[[Any, Tensor, Tensor | None], Tensor] | None = None
+    chat: Callable[[Any], str] = lambda tokenizer: "qa"  # of a released checkpoint, unless the recipe names one
 
 
-def _composed_decoder_features(model: ComposedLVLM, pixels_NCHW: Tensor) -> Tensor:
-    return model.encode_images(pixels_NCHW)
+LLAVA_PARTS = {
+    "vision_encoder": ("model.vision_tower",),
+    "projector": ("model.multi_modal_projector",),
+    "language_model": ("model.language_model", "lm_head"),
+}
 
 
-def _composed_image_tokens(config: PreTrainedConfig, image_size: int) -> int:
-    if image_size != config.image_size:
-        raise UserError(
-            f"model.image_size is {image_size}, but model.checkpoint was composed for {config.image_size} px. Write "
-            f"image_size: {config.image_size}, or leave it out"
-        )
-    return config.image_tokens
-
-
-def _llava_layers(config: PreTrainedConfig) -> list[int]:
-    chosen = config.vision_feature_layer
-    return [chosen] if isinstance(chosen, int) else list(chosen)
-
-
-def _llava_features(model: LlavaForConditionalGeneration, pixels_NCHW: Tensor) -> Tensor:
-    output = model.model.vision_tower(pixels_NCHW, output_hidden_states=True, return_dict=True)
-    first = 1 if model.config.vision_feature_select_strategy == "default" else 0
-    return torch.cat([output.hidden_states[layer][:, first:] for layer in _llava_layers(model.config)], dim=-1)
-
-
-def _llava_image_tokens(config: PreTrainedConfig, image_size: int) -> int:
-    shape = vision_shape(config.vision_config, image_size, _llava_layers(config)[0], "model.checkpoint")
-    dropped = 1 if config.vision_feature_select_strategy == "default" else 0
-    return shape.side**2 + shape.leading - dropped
+def _internvl_chat(tokenizer: Any) -> str:
+    """InternVL-2.5 says a system message of its own; the later ones none."""
+    return "internvl2_5" if "书生" in str(tokenizer.chat_template or "") else "internvl3"
 
 
 FAMILIES = {
@@ -70,21 +66,48 @@ FAMILIES = {
             "language_model": ("language_model",),
         },
         decoder="language_model.base_model",
-        encode=_composed_decoder_features,
-        image_tokens=_composed_image_tokens,
+        encode=lambda model, pixels_NCHW, shapes_IK: model.encode_images(pixels_NCHW),
+        image_spec=images.composed,
         feature_size=lambda config: config.feature_size,
     ),
     "llava": Family(
         model_class=LlavaForConditionalGeneration,
+        parts=LLAVA_PARTS,
+        decoder="model.language_model",
+        encode=features.chosen_layers,
+        image_spec=images.llava,
+        feature_size=features.layers_size,
+    ),
+    "llava_onevision": Family(
+        model_class=LlavaOnevisionForConditionalGeneration,
+        parts=LLAVA_PARTS | {"projector": ("model.multi_modal_projector", "model.image_newline")},
+        decoder="model.language_model",
+        encode=features.chosen_layers,
+        image_spec=images.llava_onevision,
+        feature_size=features.layers_size,
+        arrange=features.onevision_tokens,
+        chat=lambda tokenizer: "llava_onevision",
+    ),
+    "internvl": Family(
+        model_class=InternVLForConditionalGeneration,
+        parts=LLAVA_PARTS,
+        decoder="model.language_model",
+        encode=features.shuffled,
+        image_spec=images.internvl,
+        feature_size=features.shuffled_size,
+        chat=_internvl_chat,
+    ),
+    "qwen2_5_vl": Family(
+        model_class=Qwen2_5_VLForConditionalGeneration,
         parts={
-            "vision_encoder": ("model.vision_tower",),
-            "projector": ("model.multi_modal_projector",),
+            "vision_encoder": ("model.visual.patch_embed", "model.visual.blocks"),
+            "projector": ("model.visual.merger",),
             "language_model": ("model.language_model", "lm_head"),
         },
         decoder="model.language_model",
-        encode=_llava_features,
-        image_tokens=_llava_image_tokens,
-        feature_size=lambda config: config.vision_config.hidden_size * len(_llava_layers(config)),
+        encode=features.merged_patches,
+        image_spec=images.qwen2_5_vl,
+        chat=lambda tokenizer: "qwen2_5_vl",
     ),
 }
 
@@ -98,6 +121,18 @@ def family_of(config: PreTrainedConfig, place: str = "model.checkpoint") -> Fami
             f"{place} has model_type {config.model_type!r}, a family that is not known here. Known are: {known}"
         )
     return family
+
+
+def released_images(source: Source, config: PreTrainedConfig, model: Model | None = None) -> ImageSpec:
+    """How a released checkpoint's pictures become its inputs, with what the recipe changes of it."""
+    family = family_of(config, source.place)
+    settings = source.preprocessor()
+    place = f"{source.place} {source.value}: preprocessor_config.json"
+    if settings is None:
+        raise UserError(f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model")
+    chosen = model.model_fields_set if model is not None else set()
+    keys = {key: getattr(model, key) for key in ("image_size", "max_tiles", "max_pixels") if key in chosen}
+    return family.image_spec(config, settings, Wanted(**keys, place=place))
 
 
 def find_parts(model: PreTrainedModel, family: Family) -> dict[str, nn.Module]:
@@ -121,10 +156,17 @@ def find_parts(model: PreTrainedModel, family: Family) -> dict[str, nn.Module]:
 
 
 def submodule(model: nn.Module, path: str) -> nn.Module:
-    """The module at an attribute path."""
+    """The module at an attribute path; a lone parameter comes in a list. RuntimeError says what is there instead."""
     found: Any = model
     for name in path.split("."):
-        found = getattr(found, name, None)
-        if not isinstance(found, nn.Module):
-            raise RuntimeError(f"{type(model).__name__} has no module {path!r}: this version of it is not known here")
+        inside = getattr(found, name, None)
+        if isinstance(inside, nn.Parameter):
+            inside = nn.ParameterList([inside])
+        if not isinstance(inside, nn.Module):
+            there = ", ".join(child for child, _ in found.named_children()) or "nothing"
+            raise RuntimeError(
+                f"{type(model).__name__} has no module {path!r}: this version of it is not known here. Where {name!r} "
+                f"was looked for there is: {there}"
+            )
+        found = inside
     return found

@@ -15,6 +15,7 @@ from fgtrain.batch import Prompt
 
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one forward pass over prefixes
 BRANCH_TOKENS_AT_ONCE = 16384  # cached tokens (prefix, questions, answers, options) of the rows that decode together
+ENDS_WITH_TEXT = ("qa", "plain", "vicuna_v1")  # chats whose answers end as texts do
 Options = list[list[list[list[int]]]]  # prompt, branch, option, token
 
 
@@ -37,9 +38,7 @@ class Generator:
     def _end_tokens(self) -> Tensor:
         """Tokens that end an answer: the tokenizer's, the chat's, and those the model's generation settings name."""
         ids = {self.lvlm.tokenizer.eos_token_id}
-        if (
-            self.lvlm.chat == "chatml"
-        ):  # its answers are taught to end so, also where the tokenizer ends texts otherwise
+        if self.lvlm.chat not in ENDS_WITH_TEXT:  # answers are taught to end so, whatever ends the tokenizer's texts
             ids.add(self.lvlm.tokenizer.convert_tokens_to_ids("<|im_end|>"))
         settings = getattr(self.lvlm.hf, "generation_config", None)
         named = getattr(settings, "eos_token_id", None)
@@ -47,18 +46,26 @@ class Generator:
         return torch.tensor(sorted(i for i in ids if i is not None), dtype=torch.int64, device=self.device)
 
     def answers(
-        self, prompts: list[Prompt], features: list[Tensor | None], options: Options | None = None
+        self,
+        prompts: list[Prompt],
+        features: list[Tensor | None],
+        options: Options | None = None,
+        shapes: list[Tensor | None] | None = None,
     ) -> list[list[Reply]]:
         """One reply a branch; with `options`, each holds what the model makes of its branch's options."""
+        shapes = shapes or [None] * len(prompts)
         if len(prompts) != len(features):
             raise ValueError(f"{len(prompts)} prompts, but {len(features)} features")
         results: list[list[Reply]] = [[Reply([], False)] * len(prompt.branches) for prompt in prompts]
         if any(not prompt.prefix_ids and [] in prompt.branches for prompt in prompts):
             raise ValueError("a prompt's prefix and one of its branches are both empty: no token to answer from")
         asked = [i for i, prompt in enumerate(prompts) if prompt.branches]
-        language = Language(self.decoder, self.lm_head, self.embedding, self.end, mask_dtype=mask_dtype)
+        axes = self.lvlm.image_spec.axes
+        language = Language(
+            self.decoder, self.lm_head, self.embedding, self.end, axes if axes > 1 else 0, mask_dtype=mask_dtype
+        )
         for group in in_groups(asked, lambda i: len(prompts[i].prefix_ids), PREFIX_TOKENS_AT_ONCE):
-            prefixes = self._read_prefixes([prompts[i] for i in group], [features[i] for i in group])
+            prefixes = self._read_prefixes(*([of[i] for i in group] for of in (prompts, features, shapes)))
             places = [(i, b) for i in group for b in range(len(prompts[i].branches))]
             branches = [
                 Branch(
@@ -74,7 +81,9 @@ class Generator:
                 results[i][b] = reply
         return results
 
-    def _read_prefixes(self, prompts: list[Prompt], features: list[Tensor | None]) -> Prefixes:
+    def _read_prefixes(
+        self, prompts: list[Prompt], features: list[Tensor | None], shapes: list[Tensor | None]
+    ) -> Prefixes:
         lengths = [len(prompt.prefix_ids) for prompt in prompts]
         T = max(1, *lengths)  # a text-only prompt has no prefix where the tokenizer has no begin-of-text token
         ids = _padded([prompt.prefix_ids for prompt in prompts], T, self.device)
@@ -82,22 +91,41 @@ class Generator:
             [[int(flag) for flag in prompt.prefix_is_image] for prompt in prompts], T, self.device
         ).bool()
         embeds = self.embedding(ids)
-        given = [f.reshape(-1, *f.shape[-2:]) for f in features if f is not None]
-        for prompt, feature in zip(prompts, features, strict=True):
-            held = 0 if feature is None else feature.shape[:-1].numel()
-            if sum(prompt.prefix_is_image) != held:
-                raise ValueError(f"{held} image tokens do not fill {sum(prompt.prefix_is_image)} image positions")
-        if given:
-            images_NPD = self.lvlm.project(torch.cat(given).to(self.device).float())
-            embeds = embeds.masked_scatter(is_image[..., None], images_NPD.to(embeds.dtype))
+        images = [self._image_tokens(*one) for one in zip(prompts, features, shapes, strict=True)]
+        embeds = embeds.masked_scatter(is_image[..., None], torch.cat(images).to(embeds.dtype))
         length = torch.tensor(lengths, device=self.device)
         place = torch.arange(T, device=self.device)
         allowed = (place[:, None] >= place[None, :]) & (place < length[:, None])[:, None, :]
         allowed = allowed | torch.eye(T, dtype=torch.bool, device=self.device)
+        positions, after = self._positions(prompts, T)
         cache = DynamicCache()
-        hidden = self._forward(embeds, allowed, place.expand(len(prompts), T), cache)
+        hidden = self._forward(embeds, allowed, positions, cache)
         last = hidden[torch.arange(len(prompts), device=self.device), (length - 1).clamp(min=0)]
-        return Prefixes([(layer.keys, layer.values) for layer in cache.layers], length, length, last)
+        return Prefixes([(layer.keys, layer.values) for layer in cache.layers], length, after, last)
+
+    def _image_tokens(self, prompt: Prompt, features: Tensor | None, shapes: Tensor | None) -> Tensor:
+        """What fills the image positions of a prompt, [tokens, D]."""
+        places = sum(prompt.prefix_is_image)
+        if features is None:
+            found = self.embedding.weight.new_zeros(0, self.embedding.weight.shape[1])
+        else:
+            features_NPF = features.reshape(-1, *features.shape[-2:]).to(self.device).float()
+            found = self.lvlm.image_tokens(features_NPF, None if shapes is None else shapes.to(self.device))
+        if len(found) != places:
+            raise ValueError(f"{len(found)} image tokens do not fill {places} image positions")
+        return found
+
+    def _positions(self, prompts: list[Prompt], T: int) -> tuple[Tensor, Tensor]:
+        """(of the prefixes' tokens [prompts, T], or [axes, prompts, T]; of what comes next [prompts])."""
+        lengths = [len(prompt.prefix_ids) for prompt in prompts]
+        if all(prompt.prefix_positions is None for prompt in prompts):
+            place = torch.arange(T, device=self.device)
+            return place.expand(len(prompts), T), torch.tensor(lengths, device=self.device)
+        axes = self.lvlm.image_spec.axes
+        of = [prompt.prefix_positions or [list(range(len(prompt.prefix_ids)))] * axes for prompt in prompts]
+        positions = torch.stack([_padded([one[axis] for one in of], T, self.device) for axis in range(axes)])
+        after = torch.tensor([max(map(max, one), default=-1) + 1 if one[0] else 0 for one in of], device=self.device)
+        return positions, after
 
     def _forward(self, embeds: Tensor, allowed_BQK: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
         """Last hidden states; `cache` grows by these tokens. Query q may see key k where `allowed_BQK`."""

@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from evaluation.answerers.branches import Reply
-from fgtrain.batch import IGNORE_INDEX, Batch, ImageSpec, Prompt, additive_mask_B1TT
+from fgtrain.batch import IGNORE_INDEX, Batch, Prompt, additive_mask_B1TT
+from fgtrain.images import ImageSpec
 
 from .families import PARTS, Family, find_parts, submodule
 from .generation import Generator, Options, mask_dtype
@@ -73,52 +74,65 @@ class LVLM(nn.Module):
 
     # ---- images
 
-    def encode_images(self, pixels_NCHW: Tensor) -> Tensor:
+    def encode_images(self, pixels_NCHW: Tensor, shapes_IK: Tensor | None = None) -> Tensor:
         """features_NPF in fp32: the vision encoder with layer choice and pooling, all that a feature cache stores."""
-        return self.family.encode(self.hf, pixels_NCHW).float()
+        return self.family.encode(self.hf, pixels_NCHW, shapes_IK).float()
 
     def project(self, features_NPF: Tensor) -> Tensor:
         """embeds_NPD: image tokens as the language model reads them."""
+        if self.family.feature_size is None:
+            return features_NPF
         return self.parts["projector"](features_NPF)
 
-    def _image_embeds(self, batch: Batch) -> Tensor | None:
-        """Projected image tokens [N, P, D] of a batch, or None when it has no image."""
+    def image_tokens(self, features_NPF: Tensor, shapes_IK: Tensor | None = None) -> Tensor:
+        """The image tokens of all pictures [tokens, D], in the order in which they are read."""
+        embeds_NPD = self.project(features_NPF)
+        if self.family.arrange is None:
+            return embeds_NPD.flatten(0, 1)
+        return self.family.arrange(self.hf, embeds_NPD, shapes_IK)
+
+    def _image_tokens(self, batch: Batch) -> Tensor | None:
+        """Projected image tokens [tokens, D] of a batch, or None when it has no image."""
         if batch.features_NPF is not None and len(batch.features_NPF):
             if "vision_encoder" in self.learning:
                 raise RuntimeError("cached features were given to a stage that trains the vision encoder")
-            return self.project(batch.features_NPF.float())
+            return self.image_tokens(batch.features_NPF.float(), batch.shapes_IK)
         if batch.pixels_NCHW is not None and len(batch.pixels_NCHW):
-            return self.project(self.encode_images(batch.pixels_NCHW))
+            return self.image_tokens(self.encode_images(batch.pixels_NCHW, batch.shapes_IK), batch.shapes_IK)
         return None
+
+    def blank(self) -> tuple[Tensor, Tensor]:
+        """(pixels_NCHW, shapes_IK) of the smallest picture, black, on the model's device."""
+        pixels, shape = self.image_spec.blank()
+        return torch.from_numpy(pixels).to(self.device), torch.tensor([shape], device=self.device)
 
     def _dummy(self) -> Tensor | None:
         """0 x what the learning vision parts make of a black image, so that every rank runs the same modules."""
-        spec = self.image_spec
-        if "vision_encoder" in self.learning:
+        if not {"vision_encoder", "projector"} & self.learning:
+            return None
+        pixels_NCHW, shapes_IK = self.blank()
+        size = self.family.feature_size
+        if "vision_encoder" in self.learning or size is None:
             encoder = self.parts["vision_encoder"]
             was_training = encoder.training
             encoder.eval()  # a black image must not enter BatchNorm's statistics
-            features_NPF = self.encode_images(torch.zeros(1, 3, spec.size, spec.size, device=self.device))
+            features_NPF = self.encode_images(pixels_NCHW, shapes_IK)
             encoder.train(was_training)
             if was_training:
                 self.train()
-        elif "projector" in self.learning:
-            features_NPF = torch.zeros(1, spec.tokens, self.family.feature_size(self.hf.config), device=self.device)
         else:
-            return None
-        return 0.0 * self.project(features_NPF).float().sum()
+            features_NPF = torch.zeros(1, self.image_spec.tokens, size(self.hf.config), device=self.device)
+        return 0.0 * self.image_tokens(features_NPF, shapes_IK).float().sum()
 
     def embed(self, batch: Batch) -> Tensor:
         """embeds_BTD: token embeddings, with image tokens at `is_image_BT`. ValueError when their numbers differ."""
         embeds_BTD = self.hf.get_input_embeddings()(batch.token_ids_BT)
-        images_NPD = self._image_embeds(batch)
-        if images_NPD is not None:
+        images_D = self._image_tokens(batch)
+        if images_D is not None:
             places = int(batch.is_image_BT.sum())
-            if places != images_NPD.shape[0] * images_NPD.shape[1]:
-                raise ValueError(
-                    f"{images_NPD.shape[0]} images x {images_NPD.shape[1]} tokens do not fill {places} image positions"
-                )
-            return embeds_BTD.masked_scatter(batch.is_image_BT[..., None], images_NPD.to(embeds_BTD.dtype))
+            if places != len(images_D):
+                raise ValueError(f"{len(images_D)} image tokens do not fill {places} image positions")
+            return embeds_BTD.masked_scatter(batch.is_image_BT[..., None], images_D.to(embeds_BTD.dtype))
         if batch.is_image_BT.any():
             raise ValueError(f"{int(batch.is_image_BT.sum())} image positions, but no image")
         dummy = self._dummy() if self.training else None
@@ -152,24 +166,30 @@ class LVLM(nn.Module):
     # ---- answers
 
     @torch.no_grad()
-    def generate(self, prompts: list[Prompt], features: list[Tensor | None]) -> Answers:
+    def generate(
+        self, prompts: list[Prompt], features: list[Tensor | None], shapes: list[Tensor | None] | None = None
+    ) -> Answers:
         """Greedy answers: for each prompt and each of its branches (new token ids without the end token, finished).
 
-        `features[i]`: `encode_images` of prompt i's images, [P, F] or [images, P, F]; None without image. A prefix is
-        read once for all its branches. `finished`: the end token came within max_new_tokens. An answer does not depend
-        on what else is asked.
+        `features[i]`: `encode_images` of prompt i's images, [P, F] or [images, P, F]; None without image; `shapes[i]`:
+        their shapes_IK. A prefix is read once for all its branches. `finished`: the end token came within
+        max_new_tokens. An answer does not depend on what else is asked.
         """
-        replies = self.answers(prompts, features)
+        replies = self.answers(prompts, features, shapes=shapes)
         return [[(reply.tokens, reply.finished) for reply in group] for group in replies]
 
     @torch.no_grad()
     def answers(
-        self, prompts: list[Prompt], features: list[Tensor | None], options: Options | None = None
+        self,
+        prompts: list[Prompt],
+        features: list[Tensor | None],
+        options: Options | None = None,
+        shapes: list[Tensor | None] | None = None,
     ) -> list[list[Reply]]:
         """As `generate`, and with `options` (token ids by prompt, branch, option) each reply has `options`: (sum of
         ln p, tokens) of each option as the beginning of the answer, from the same reading of prefix and question.
         """
-        return Generator(self).answers(prompts, features, options)
+        return Generator(self).answers(prompts, features, options, shapes)
 
     @torch.no_grad()
     def text_log_likelihood(self, token_ids: list[list[int]], tokens_at_once: int = 4096) -> list[tuple[float, int]]:

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
 from data_builders.files import read_json
-from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
+from fgtrain.images import Square
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -153,7 +153,7 @@ class Source:
         return None
 
 
-def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool = False) -> ImageSpec:
+def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool = False) -> Square:
     """How pictures become pixels, from preprocessor_config.json; `size` (pixels) overrides its own.
 
     Without such a file a from-scratch encoder gets mean = std = 0.5 and bicubic; a pretrained one is an error, since
@@ -167,6 +167,11 @@ def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool
                 f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model"
             )
         settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    return Square(size=size or own_size(settings, place), tokens=tokens, **pixel_values(settings, place))
+
+
+def pixel_values(settings: dict, place: str) -> dict[str, Any]:
+    """mean, std and resample of an ImageSpec. UserError, naming `place`, for what is not known here."""
     if settings.get("do_normalize") is False:
         settings = {**settings, "image_mean": [0.0] * 3, "image_std": [1.0] * 3}
     mean, std = settings.get("image_mean"), settings.get("image_std")
@@ -179,13 +184,7 @@ def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool
     resample = settings.get("resample", 3)
     if resample not in RESAMPLE:
         raise UserError(f"{place} has resample {resample}; known are 2 (bilinear) and 3 (bicubic)")
-    return ImageSpec(
-        size=size or own_size(settings, place),
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
-        resample=RESAMPLE[resample],
-        tokens=tokens,
-    )
+    return {"mean": tuple(map(float, mean)), "std": tuple(map(float, std)), "resample": RESAMPLE[resample]}
 
 
 def own_size(settings: dict, place: str) -> int:

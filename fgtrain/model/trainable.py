@@ -47,12 +47,11 @@ def set_trainable(lvlm: LVLM, train: Mapping[str, TrainPart], *, seed: int = 0) 
 
 def freeze_unused(lvlm: LVLM) -> None:
     """Freeze what has no influence on the image tokens (later layers, pooling heads): found by differentiating once."""
-    spec = lvlm.image_spec
     learns = [p for p in lvlm.parts["vision_encoder"].parameters() if p.requires_grad]
     was_training = lvlm.training
     lvlm.eval()
     with torch.enable_grad():
-        features_NPF = lvlm.encode_images(torch.zeros(1, 3, spec.size, spec.size, device=lvlm.device))
+        features_NPF = lvlm.encode_images(*lvlm.blank())
         gradients = torch.autograd.grad(features_NPF.sum(), learns, allow_unused=True)
     for parameter, gradient in zip(learns, gradients, strict=True):
         parameter.requires_grad_(gradient is not None)

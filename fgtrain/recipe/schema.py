@@ -18,6 +18,7 @@ PLACEHOLDERS = ("data_root", "built_root")
 START = "start"  # in evaluation.at: before any training
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
 
+Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Part = Literal["vision_encoder", "projector", "language_model"]
 # YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
@@ -63,9 +64,12 @@ class Model(Section):
     vision_layer: int = -1  # hidden state taken from the encoder (LLaVA-1.5: -2)
     image_size: Positive = 224  # pixels, square (of a tile)
     image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
-    max_tiles: Positive = 1  # per image, for families that cut images into tiles
+    max_tiles: Positive = 1  # per image, thumbnail not counted; left out = as a checkpoint that cuts images has it
+    max_pixels: Positive | None = (
+        None  # of an image, for checkpoints that take it in its own size; null = as they have it
+    )
     max_tokens: Positive = 512  # per sample, image tokens included
-    chat: Literal["qa", "plain", "vicuna_v1", "chatml"] = "qa"
+    chat: Chat = "qa"  # left out = a checkpoint's own, where its family has one
 
     @field_validator("from_scratch", mode="before")
     @classmethod

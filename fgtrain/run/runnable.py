@@ -14,9 +14,10 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
             f"devices.strategy is {recipe.devices.strategy!r}, which cannot be run yet. "
             f"Write one of: {', '.join(STRATEGIES)}"
         )
-    if recipe.model.max_tiles > 1:
+    if recipe.model.max_tiles > 1 and recipe.model.checkpoint is None:
         problems.append(
-            f"model.max_tiles is {recipe.model.max_tiles}, but images cannot be cut into tiles yet. Write max_tiles: 1"
+            f"model.max_tiles is {recipe.model.max_tiles}, but a composed model takes its pictures whole. Write "
+            f"max_tiles: 1"
         )
     specs = all_specs()
     unknown = [task for task in recipe.evaluation.tasks if not any(could_select(task, s) for s in specs.values())]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from evaluation.report import write_report
 from fgtrain.data import FeatureCache, StageData
+from fgtrain.images import Square
 from fgtrain.model import (
     LVLM,
     build_model,
@@ -101,7 +102,11 @@ def evaluation_features(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
     return None if learns else feature_cache(recipe, lvlm)
 
 
-def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache:
+def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
+    """None where pictures become features of a size of their own."""
+    if not isinstance(lvlm.image_spec, Square):
+        return None
+
     def encode(pixels_NCHW: Tensor) -> Tensor:
         device = lvlm.device
         with torch.autocast(device.type, enabled=False):  # what is kept must not depend on who asked first

@@ -1,10 +1,10 @@
 """A model of this project as evaluation asks it: the same chat tokens and the same pixels as in training."""
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from evaluation.answerers.branches import Reply
@@ -12,6 +12,7 @@ from evaluation.answerers.loading import device_map
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.batch import Prompt
 from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, render
+from fgtrain.images import Layout
 from fgtrain.model import LVLM, load_checkpoint, weights_hash
 
 CODE_VERSION = 1  # raised whenever the same weights would answer otherwise
@@ -34,7 +35,7 @@ class ModelAnswerer:
         self.model_hash = model_hash or weights_hash(lvlm)
         self.settings = {
             "chat": lvlm.chat,
-            "image": asdict(lvlm.image_spec),
+            "image": lvlm.image_spec.to_dict(),
             "precision": precision,
             "decoding": "greedy",
             "code": CODE_VERSION,
@@ -42,10 +43,12 @@ class ModelAnswerer:
 
     @torch.inference_mode()
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer]]:
-        prompts = [self._prompt(group) for group in groups]
+        layouts = [self._layouts(group.image) for group in groups]
+        prompts = [self._prompt(*one) for one in zip(groups, layouts, strict=True)]
+        options = [self._options(*one) for one in zip(groups, layouts, strict=True)]
         with self._autocast():
-            features = self._features([group.image for group in groups])
-            replies = self.lvlm.answers(prompts, features, [self._options(group) for group in groups])
+            features = self._features([group.image for group in groups], layouts)
+            replies = self.lvlm.answers(prompts, features, options, [self._shapes(one) for one in layouts])
         return [
             [self._answer(reply, question) for reply, question in zip(found, group.questions, strict=True)]
             for found, group in zip(replies, groups, strict=True)
@@ -61,20 +64,32 @@ class ModelAnswerer:
         with self._autocast():
             return self.lvlm.text_log_likelihood(ids)
 
-    def _prompt(self, group: ImageQuestions) -> Prompt:
+    def _layouts(self, image: Path | None) -> list[Layout]:
+        """What the picture becomes; none without picture."""
+        if image is None:
+            return []
+        spec = self.lvlm.image_spec
+        return [spec.layout(*(ImageRef(image).size if spec.needs_size else (1, 1)))]
+
+    def _shapes(self, layouts: list[Layout]) -> torch.Tensor | None:
+        return torch.tensor([layout.shape for layout in layouts]) if layouts else None
+
+    def _prompt(self, group: ImageQuestions, layouts: list[Layout]) -> Prompt:
         return encode_prompt(
             [question.prompt for question in group.questions],
-            group.image is not None,
+            layouts,
             self.lvlm.tokenizer,
             self.lvlm.chat,
-            self.lvlm.image_spec.tokens,
+            self.lvlm.image_spec,
             [question.max_new_tokens for question in group.questions],
         )
 
-    def _options(self, group: ImageQuestions) -> list[list[list[int]]]:
-        tokenizer, chat, with_image = self.lvlm.tokenizer, self.lvlm.chat, group.image is not None
+    def _options(self, group: ImageQuestions, layouts: list[Layout]) -> list[list[list[int]]]:
+        lvlm = self.lvlm
         return [
-            encode_options(question.prompt, question.options, with_image, tokenizer, chat) if question.options else []
+            encode_options(question.prompt, question.options, layouts, lvlm.tokenizer, lvlm.chat, lvlm.image_spec)
+            if question.options
+            else []
             for question in group.questions
         ]
 
@@ -82,19 +97,26 @@ class ModelAnswerer:
         text = self.lvlm.tokenizer.decode(reply.tokens, skip_special_tokens=True).strip()
         return Answer(text, reply.finished, reply.options if question.options else None)
 
-    def _features(self, images: list[Path | None]) -> list[torch.Tensor | None]:
+    def _features(self, images: list[Path | None], layouts: list[list[Layout]]) -> list[torch.Tensor | None]:
+        """What the encoder makes of each picture."""
         wanted = [ImageRef(path) for path in images if path is not None]
         if not wanted:
             return [None] * len(images)
-        device = next(self.lvlm.parameters()).device
+        device, spec = next(self.lvlm.parameters()).device, self.lvlm.image_spec
         if self.features is not None:
-            encoded = self.features.get(wanted).to(device)
+            encoded = iter(self.features.get(wanted).to(device))
+        elif spec.fixed_tokens is not None:
+            pixels_NCHW = torch.from_numpy(np.concatenate([render(ref, spec) for ref in wanted]))
+            encoded = iter(self.lvlm.encode_images(pixels_NCHW.to(device)))
         else:
-            spec = self.lvlm.image_spec
-            pixels_NCHW = torch.stack([torch.as_tensor(render(ref, spec, "none", ())) for ref in wanted])
-            encoded = self.lvlm.encode_images(pixels_NCHW.to(device))
-        rest = iter(encoded)
-        return [None if path is None else next(rest) for path in images]
+            encoded = (self._encoded(ref, layout) for ref, [layout] in zip(wanted, filter(None, layouts), strict=True))
+        return [None if path is None else next(encoded) for path in images]
+
+    def _encoded(self, ref: ImageRef, layout: Layout) -> torch.Tensor:
+        """One picture by itself: it may be many tiles or patches, and what it becomes must not hang on the others."""
+        device = next(self.lvlm.parameters()).device
+        pixels_NCHW = torch.from_numpy(render(ref, self.lvlm.image_spec)).to(device)
+        return self.lvlm.encode_images(pixels_NCHW, torch.tensor([layout.shape], device=device))
 
     def _autocast(self) -> Any:
         if self.precision == "fp32":

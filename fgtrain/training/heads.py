@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from data_builders.chance import draw
 from data_builders.files import open_image, safe_join
 from data_builders.records import IMAGE_PLACEHOLDER, Manifest, read_rows
-from fgtrain.batch import ImageSpec
 from fgtrain.errors import UserError
+from fgtrain.images import Square
 
 from .schedule import learning_rate_factor
 
@@ -34,7 +34,7 @@ class HeadsData:
     class_head: np.ndarray  # head of each output class
 
 
-def load_heads_data(folders: list[Path], spec: ImageSpec) -> HeadsData:
+def load_heads_data(folders: list[Path], spec: Square) -> HeadsData:
     """Read training sets whose rows hold one image and closed questions."""
     pictures: list[np.ndarray] = []
     tasks: list[list[tuple[int, int]]] = []
@@ -75,7 +75,7 @@ def batches(data: HeadsData, seed: int, stage: str, batch_size: int, steps: int)
 
 def train_heads(lvlm: Any, stage: Any, name: str, folders: list[Path], seed: int, steps: int) -> float:
     """Train the vision encoder in place; return the heads' accuracy over the last tenth of the steps (0-1)."""
-    spec: ImageSpec = lvlm.image_spec
+    spec: Square = lvlm.image_spec
     data = load_heads_data(folders, spec)
     encoder = lvlm.parts["vision_encoder"]
     torch.manual_seed(int(draw(seed, name, "heads").integers(2**31)))

@@ -13,11 +13,11 @@ from transformers import PreTrainedTokenizerFast
 
 from data_builders.mosaic import answer_in_order
 from data_builders.records import write_training_set
-from fgtrain.batch import ImageSpec
 from fgtrain.data import FeatureCache, StageData
+from fgtrain.images import Square
 from fgtrain.recipe.schema import Devices, Stage
 
-SPEC = ImageSpec(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), resample="bilinear", tokens=3)
+SPEC = Square(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), resample="bilinear", tokens=3)
 SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>"]
 CORPUS = ["What is in the picture? a red bird with a long bill", "Q: How many? A: three", "user assistant system USER:"]
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}

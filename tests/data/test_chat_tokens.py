@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from data_fakes import talk, tokenizer
+from data_fakes import SPEC, talk, tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -20,14 +20,15 @@ from fgtrain.errors import UserError
 KINDS, CHATS = ("bytes", "blanks"), tuple(TEMPLATES)
 SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>")
 ASKING = tuple(name for name, template in TEMPLATES.items() if template.asks)
-END = {"qa": "</s>", "plain": "</s>", "vicuna_v1": "</s>", "chatml": "<|im_end|>"}
+PICTURE = SPEC.layout(20, 24)
+END = {chat: "</s>" if chat in ("qa", "plain", "vicuna_v1") else "<|im_end|>" for chat in CHATS}
 DIALOGUE = {"id": 1, "image": "a.png", "conversations": talk("What is it?", "a red bird", "How many?", "three")}
 ABOUT_ONE = {**DIALOGUE, "turns": "independent"}
 TEXT_ONLY = {"id": 2, "conversations": talk("What is it?", "a red bird", "How many?", "three", image=False)}
 
 
 def encoded(row: dict, chat: str, kind: str = "bytes", max_tokens: int = 999) -> Sample:
-    return encode_row(row, tokenizer(kind), chat, image_tokens=3, max_tokens=max_tokens)
+    return encode_row(row, tokenizer(kind), chat, SPEC, max_tokens)
 
 
 def learnt(sample: Sample, kind: str, end: str) -> list[str]:
@@ -93,6 +94,7 @@ def test_no_blank_comes_in_where_pieces_meet(chat):
 
     def read(kind: str) -> str:
         text = tokenizer(kind).decode(encoded(TEXT_ONLY, chat, kind).token_ids)
+        text = re.sub("[^\x00-\x7f]+", "<unk>", text)  # which one of the tokenizers cannot spell
         return re.sub(r"(<[^<> ]+>) ", r"\1", text)
 
     assert read("blanks") == read("bytes")
@@ -107,7 +109,7 @@ def test_generation_is_asked_with_the_tokens_that_training_showed(row, chat, kin
         return
     sample = encoded(row, chat, kind)
     questions = ["What is it?", "How many?"] if row is ABOUT_ONE else ["What is it?"]
-    prompt = encode_prompt(questions, "image" in row, tokenizer(kind), chat, 3, [8] * len(questions))
+    prompt = encode_prompt(questions, [PICTURE] * ("image" in row), tokenizer(kind), chat, SPEC, [8] * len(questions))
     assert sample.is_image[: len(prompt.prefix_ids)].tolist() == prompt.prefix_is_image
     assert sum(prompt.prefix_is_image) == (3 if "image" in row else 0)
     for number, branch in enumerate(prompt.branches, 1):
@@ -152,7 +154,7 @@ def test_whatever_is_written_the_learnt_tokens_are_the_answers(pairs, with_image
             assert learnt(encoded(row, chat), "bytes", END[chat]) == [*answers, ""]
         for kind in KINDS if pairs[0][1].strip() else ():
             sample = encoded(row, chat, kind)
-            prompt = encode_prompt([pairs[0][0]], with_image, tokenizer(kind), chat, 3, [8])
+            prompt = encode_prompt([pairs[0][0]], [PICTURE] * with_image, tokenizer(kind), chat, SPEC, [8])
             first = int((sample.targets != IGNORE_INDEX).argmax())
             assert seen_from(sample, first) == prompt.prefix_ids + prompt.branches[0]
 
@@ -173,8 +175,8 @@ def test_special_tokens_and_placeholders_written_in_a_text_stay_text(chat, kind)
     assert specials(row) == harmless
     assert encoded(row, chat, kind).is_image.sum() == 3
     assert learnt(encoded(row, chat, kind), kind, END[chat]) == [f"{evil} <image>", "<|im_end|>", ""]
-    prompt = encode_prompt([f"{evil} <image>"], True, tokenizer(kind), chat, 3, [8])
-    asked = encode_prompt(["why?"], True, tokenizer(kind), chat, 3, [8])
+    prompt = encode_prompt([f"{evil} <image>"], [PICTURE], tokenizer(kind), chat, SPEC, [8])
+    asked = encode_prompt(["why?"], [PICTURE], tokenizer(kind), chat, SPEC, [8])
     assert [i for i in prompt.branches[0] if i in special] == [i for i in asked.branches[0] if i in special]
 
 
@@ -202,8 +204,10 @@ def test_several_images_stand_in_their_order_before_the_question():
     assert show_mask(sample, tokenizer()) == "<s><image x 6>\n\nQ: and : which?\nA:« the first</s>»"
 
 
-@pytest.mark.parametrize(("chat", "message"), [("qa", "no end-of-text token"), ("chatml", "no token <.im_start.>")])
+@pytest.mark.parametrize(
+    ("chat", "message"), [("qa", "no end-of-text token"), ("chatml", "needs the token <.im_start.>")]
+)
 def test_a_template_whose_tokens_the_tokenizer_does_not_have_is_refused(chat, message):
     bare = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"<unk>": 0}, "<unk>")), unk_token="<unk>")
     with pytest.raises(UserError, match=message):
-        encode_row(DIALOGUE, bare, chat, 3, 99)
+        encode_row(DIALOGUE, bare, chat, SPEC, 99)

@@ -71,7 +71,7 @@ def test_many_pictures_are_encoded_and_written_in_parts(sets, tmp_path, monkeypa
     refs = [ImageRef(sets["pictures"] / f"images/{n}.png") for n in (3, 0, 4, 1, 2, 0)]
     found = FeatureCache(tmp_path / "features", encode, "encoder", SPEC).get(refs)
     assert calls == [2, 2, 1]
-    alone = torch.cat([encode(torch.from_numpy(render(ref, SPEC))[None]) for ref in refs])
+    alone = torch.cat([encode(torch.from_numpy(render(ref, SPEC))) for ref in refs])
     torch.testing.assert_close(found, alone, atol=1e-5, rtol=1e-5)
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from data_fakes import picture, talk, tokenizer
+from data_fakes import SPEC, picture, talk, tokenizer
 
 from data_builders.build import build
 from data_builders.records import read_rows
@@ -32,7 +32,7 @@ def test_rows_of_every_form_are_encoded_with_each_picture_once(tmp_path):
     build("llava", root=tmp_path, out=tmp_path / "out", options={"file": "rows.jsonl"})
     shown = {}
     for row in read_rows(tmp_path / "out"):
-        sample = encode_row(row, tokenizer(), "qa", 3, 200, image_root=tmp_path)
+        sample = encode_row(row, tokenizer(), "qa", SPEC, 200, image_root=tmp_path)
         assert sample.is_image.sum() == 3 * len(sample.images)
         text = tokenizer().decode([int(i) for i in sample.token_ids[~sample.is_image]])
         shown[row["id"]] = ([ref.path.name for ref in sample.images], text)

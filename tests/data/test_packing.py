@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from data_fakes import talk, tokenizer
+from data_fakes import SPEC, talk, tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,14 +102,14 @@ def test_a_sample_predicts_within_its_own_branch_and_positions_go_on_from_the_pr
 def test_a_long_answer_is_cut_at_its_end_and_nothing_else_changes():
     """For every limit: what remains is the beginning of the whole, and a row that would teach nothing is refused."""
     row = {"id": 9, "image": "a.png", "conversations": talk("What is it?", "a red bird with a long bill")}
-    whole = encode_row(row, tokenizer(), "qa", 3, 999)
+    whole = encode_row(row, tokenizer(), "qa", SPEC, 999)
     first = int(np.flatnonzero(whole.targets != IGNORE_INDEX)[0]) + 1  # place of the first answer token
     for limit in range(1, len(whole) + 3):
         if limit <= first:
             with pytest.raises(UserError, match=rf"row 9: {len(whole)} tokens \(3 of them for images\).* is {limit},"):
-                encode_row(row, tokenizer(), "qa", 3, limit)
+                encode_row(row, tokenizer(), "qa", SPEC, limit)
             continue
-        cut = encode_row(row, tokenizer(), "qa", 3, limit)
+        cut = encode_row(row, tokenizer(), "qa", SPEC, limit)
         size = min(limit, len(whole))
         assert cut.token_ids.tolist() == whole.token_ids[:size].tolist()
         assert cut.targets[:-1].tolist() == whole.targets[: size - 1].tolist()
@@ -119,10 +119,10 @@ def test_a_long_answer_is_cut_at_its_end_and_nothing_else_changes():
 def test_independent_questions_are_never_cut_and_the_message_names_the_limit_that_fits():
     row = {"id": 9, "conversations": talk("a?", "b", "a longer one?", "yes", image=False), "turns": "independent"}
     with pytest.raises(UserError, match=r"row 9: .* cutting would lose the answer") as refused:
-        encode_row(row, tokenizer(), "qa", 3, 12)
+        encode_row(row, tokenizer(), "qa", SPEC, 12)
     limit = int(re.search(r"Write max_tokens: (\d+)", str(refused.value))[1])
-    sample = encode_row(row, tokenizer(), "qa", 3, limit)
+    sample = encode_row(row, tokenizer(), "qa", SPEC, limit)
     # The limit is for what the model sees at once: a branch and its prefix, not all branches together.
     assert len(sample) > limit == sample.position_ids.max() + 1
     with pytest.raises(UserError, match=f"is {limit - 1},"):
-        encode_row(row, tokenizer(), "qa", 3, limit - 1)
+        encode_row(row, tokenizer(), "qa", SPEC, limit - 1)

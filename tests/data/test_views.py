@@ -131,7 +131,7 @@ def test_what_is_cropped_does_not_tell_what_is_flipped(tmp_path):
     Image.fromarray(ramp.copy()).save(tmp_path / "ramp.png")
     ref, found = ImageRef(tmp_path / "ramp.png"), []
     for number in range(300):
-        line = render(ref, SPEC, "flip_crop", (number,))[0, 8]
+        line = render(ref, SPEC, "flip_crop", (number,))[0, 0, 8]
         flipped = line[0] > line[-1]
         found.append((flipped, line.min(), line.max()))
     assert 120 < sum(flipped for flipped, _, _ in found) < 180
@@ -144,7 +144,7 @@ def test_the_tiles_of_a_mosaic_are_augmented_one_by_one(tmp_path):
     ref = ImageRef(tmp_path / "same.png", (tmp_path / "same.png",) * 4, (2, 2), 8, (0, 1, 2, 3))
 
     def tiles(augment: str) -> list[np.ndarray]:
-        look = render(ref, SPEC, augment, (1,))
+        look = render(ref, SPEC, augment, (1,))[0]
         return [look[:, y : y + 8, x : x + 8] for y in (0, 8) for x in (0, 8)]
 
     assert different(tiles("none")) == 1
@@ -196,7 +196,7 @@ def test_an_answer_of_an_unknown_form_is_refused(tmp_path):
 
 def test_pixels_are_scaled_as_the_encoder_expects(tmp_path):
     picture(tmp_path / "red.png", colour="red", size=(31, 7))
-    look = render(ImageRef(tmp_path / "red.png"), SPEC)
+    [look] = render(ImageRef(tmp_path / "red.png"), SPEC)
     assert look.shape == (3, 16, 16)
     assert look.dtype == np.float32
     np.testing.assert_allclose(look.reshape(3, -1).T, np.broadcast_to([2, -2, -2], (256, 3)), atol=1e-6)

@@ -139,7 +139,7 @@ def test_a_part_that_is_nowhere(tmp_path: Path, vision: Path, language: Path):
 
 def test_a_checkpoint_that_cannot_be_used(tmp_path: Path, vision: Path, language: Path):
     message = refused(Model(checkpoint=str(language), max_tokens=128))
-    for word in ("model.checkpoint", "'llama'", "fgtrain_composed, llava"):
+    for word in ("model.checkpoint", "'llama'", "fgtrain_composed, internvl, llava"):
         assert word in message
     save_checkpoint(build_model(model_values(vision, language), network=False, seed=5), tmp_path / "saved", {})
     saved = str(tmp_path / "saved")

@@ -56,7 +56,7 @@ def test_pictures_become_the_pixels_of_training(lvlm, folder, tmp_path):
 
     Image.effect_noise((50, 30), 80).convert("RGB").save(tmp_path / "picture.png")
     featurizer = load_featurizer(str(folder), device="cpu")
-    own = torch.from_numpy(render(ImageRef(tmp_path / "picture.png"), lvlm.image_spec))
+    [own] = torch.from_numpy(render(ImageRef(tmp_path / "picture.png"), lvlm.image_spec))
     mean, std = (torch.tensor(value).view(3, 1, 1) for value in (featurizer.mean, featurizer.std))
     torch.testing.assert_close((featurizer.pixels(tmp_path / "picture.png") - mean) / std, own, rtol=0, atol=1e-5)
 

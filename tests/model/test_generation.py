@@ -102,10 +102,10 @@ def test_features_of_one_image_need_no_image_axis(lvlm: LVLM):
 @pytest.mark.parametrize(("chat", "end"), [("plain", "</s>"), ("qa", "</s>"), ("chatml", "<|im_end|>")])
 def test_every_chat_can_be_answered_and_ended(vision: object, language: object, chat: str, end: str):
     lvlm = build_model(model_values(vision, language, chat=chat), network=False, seed=5)
-    image = pixels(1)
-    new = [8, 8]
-    with_image = encode_prompt(["what is it?", "a sea bird?"], True, lvlm.tokenizer, chat, IMAGE_TOKENS, new)
-    text_only = encode_prompt(["how many?"], False, lvlm.tokenizer, chat, IMAGE_TOKENS, new[:1])
+    image, spec = pixels(1), lvlm.image_spec
+    picture, new = spec.layout(32, 32), [8, 8]
+    with_image = encode_prompt(["what is it?", "a sea bird?"], [picture], lvlm.tokenizer, chat, spec, new)
+    text_only = encode_prompt(["how many?"], [], lvlm.tokenizer, chat, spec, new[:1])
     assert ([] in with_image.branches) == (chat == "plain")
     asked = [(with_image, image), (text_only, None)]
     found = lvlm.generate([with_image, text_only], [features_of(lvlm, image), None])

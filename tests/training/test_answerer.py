@@ -74,9 +74,9 @@ def test_options_weigh_what_reading_the_whole_conversation_says(lvlm, picture):
             if not question.options:
                 assert reply.options is None
                 continue
-            with_image = group.image is not None
-            prompt = answerer._prompt(group)
-            ids = encode_options(question.prompt, question.options, with_image, lvlm.tokenizer, lvlm.chat)
+            layouts = answerer._layouts(group.image)
+            prompt = answerer._prompt(group, layouts)
+            ids = encode_options(question.prompt, question.options, layouts, lvlm.tokenizer, lvlm.chat, lvlm.image_spec)
             expected = [log_p(lvlm, prompt, place, pixels, option) for option in ids]
             assert [sum_ for sum_, _ in reply.options] == pytest.approx(expected, abs=1e-4)
             assert [count for _, count in reply.options] == [len(option) for option in ids]
@@ -91,19 +91,20 @@ def test_options_weigh_what_reading_the_whole_conversation_says(lvlm, picture):
 def pixels_of(answerer, path):
     from fgtrain.data import ImageRef, render
 
-    return torch.as_tensor(render(ImageRef(path), answerer.lvlm.image_spec, "none", ()))[None]
+    return torch.as_tensor(render(ImageRef(path), answerer.lvlm.image_spec, "none", ()))
 
 
 @pytest.mark.parametrize("with_image", [True, False])
 def test_an_option_has_the_tokens_that_training_shows_for_it_as_the_answer(lvlm, with_image):
-    tokenizer, chat = lvlm.tokenizer, lvlm.chat
-    (option,) = encode_options("is it a wug?", ["yes"], with_image, tokenizer, chat)
-    (prompt,) = encode_prompt(["is it a wug?"], with_image, tokenizer, chat, 16, [4]).branches
+    tokenizer, chat, spec = lvlm.tokenizer, lvlm.chat, lvlm.image_spec
+    layouts = [spec.layout(50, 40)] * with_image
+    (option,) = encode_options("is it a wug?", ["yes"], layouts, tokenizer, chat, spec)
+    (prompt,) = encode_prompt(["is it a wug?"], layouts, tokenizer, chat, spec, [4]).branches
     value = "<image>\nis it a wug?" if with_image else "is it a wug?"
     row = {"id": "r", "conversations": [{"from": "human", "value": value}, {"from": "gpt", "value": "yes"}]}
     if with_image:
         row["image"] = "a.png"
-    sample = encode_row(row, tokenizer, chat, 16, 400)
+    sample = encode_row(row, tokenizer, chat, spec, 400)
     shown = sample.token_ids.tolist()
     assert shown[-1 - len(option) - len(prompt) : -1] == prompt + option
 
@@ -117,7 +118,8 @@ def test_the_plain_chat_weighs_what_follows_the_picture(fakes, picture, tmp_path
     answerer = ModelAnswerer(lvlm, "model")
     group = ImageQuestions(picture, (Question("ignored", 4, ("a bird", "")),))
     ((reply,),) = answerer.answer([group])
-    ids = encode_options("ignored", ["a bird"], True, lvlm.tokenizer, "plain")
-    expected = log_p(lvlm, answerer._prompt(group), 0, pixels_of(answerer, picture), ids[0])
+    layouts = answerer._layouts(picture)
+    ids = encode_options("ignored", ["a bird"], layouts, lvlm.tokenizer, "plain", lvlm.image_spec)
+    expected = log_p(lvlm, answerer._prompt(group, layouts), 0, pixels_of(answerer, picture), ids[0])
     assert reply.options[0] == (pytest.approx(expected, abs=1e-4), len(ids[0]))
     assert reply.options[1] == (0.0, 0)
