@@ -46,7 +46,7 @@ class MicroBatches(Dataset):
     maker: SampleMaker
     spec: ImageSpec
     quarantine: Quarantine
-    pack_tokens: int
+    pack_tokens: int | None
     weighting: str = "token"
     features: FeatureCache | None = None
 

@@ -17,8 +17,13 @@ WEIGHTINGS: dict[str, Callable[[int], float]] = {
 }
 
 
-def first_fit(lengths: Sequence[int], room: int) -> list[list[int]]:
-    """Indices of what goes into each row, longest first into the first row with room (a longer one alone)."""
+def first_fit(lengths: Sequence[int], room: int | None) -> list[list[int]]:
+    """Indices of what goes into each row, longest first into the first row with room (a longer one alone).
+
+    Without `room` all go into one row, in order.
+    """
+    if room is None:
+        return [list(range(len(lengths)))] if lengths else []
     rows: list[list[int]] = []
     left: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
@@ -34,14 +39,14 @@ def first_fit(lengths: Sequence[int], room: int) -> list[list[int]]:
 
 def pack(
     samples: Sequence[Sample],
-    pack_tokens: int,
+    pack_tokens: int | None,
     weighting: str = "token",
     *,
     pixels_NCHW: Tensor | None = None,
     features_NPF: Tensor | None = None,
     data_sets: Sequence[str] | None = None,
 ) -> Batch:
-    """A batch of all samples, in rows of at most `pack_tokens` (a longer sample has a row of its own).
+    """A batch of all samples, in one row, or in rows of at most `pack_tokens` (a longer sample has a row of its own).
 
     Images (for each as many rows of pixels as its layout says) are given in the order of `samples` and come back in the
     order of their tokens. `weighting`: what a label

@@ -15,6 +15,7 @@ from fgtrain.images import ImageSpec
 
 from .families import PARTS, Family, find_parts, submodule
 from .generation import Generator, Options, mask_dtype
+from .packed_attention import attention_arguments, use_packed_attention
 
 LOGITS_AT_ONCE = 1 << 26  # of one chunk of supervised positions: 256 MiB in fp32
 Answers = list[list[tuple[list[int], bool]]]
@@ -39,6 +40,7 @@ class LVLM(nn.Module):
         self.max_tokens = max_tokens
         self.parts: dict[str, nn.Module] = find_parts(hf, family)
         self.learning: set[str] = set()  # parts that learn; set by set_trainable
+        use_packed_attention(self.decoder)
         self.requires_grad_(False)
         self.eval()
 
@@ -142,9 +144,12 @@ class LVLM(nn.Module):
 
     def hidden_BTD(self, embeds_BTD: Tensor, batch: Batch) -> Tensor:
         """The decoder's last hidden states, each token seeing its own sample's prefix and its own branch only."""
-        mask_B1TT = additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, mask_dtype(embeds_BTD))
+        attention = attention_arguments(self.decoder, batch)
+        if attention is None:
+            dense_B1TT = additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, mask_dtype(embeds_BTD))
+            attention = {"attention_mask": dense_B1TT}
         output = self.decoder(
-            inputs_embeds=embeds_BTD, attention_mask=mask_B1TT, position_ids=batch.position_ids_BT, use_cache=False
+            inputs_embeds=embeds_BTD, position_ids=batch.position_ids_BT, use_cache=False, **attention
         )
         return output.last_hidden_state
 

@@ -43,9 +43,9 @@ def _model(recipe: Recipe) -> Found:
         text = f"is {model.max_tokens}, which leaves no room for text beside {tokens} image tokens{tiles}"
         sizes: list[Key] = [("model", key) for key in ("max_tokens", "image_tokens", "max_tiles")]
         yield Problem(("model", "max_tokens"), text), sizes
-    if recipe.devices.pack_tokens < model.max_tokens:
+    if recipe.devices.pack_tokens is not None and recipe.devices.pack_tokens < model.max_tokens:
         text = f"is {recipe.devices.pack_tokens}, but a sample may have {model.max_tokens} (model.max_tokens). "
-        text += f"Write {model.max_tokens} or more"
+        text += f"Write {model.max_tokens} or more, or leave it out"
         yield Problem(("devices", "pack_tokens"), text), [("devices", "pack_tokens"), ("model", "max_tokens")]
 
 

@@ -138,7 +138,9 @@ class Devices(Section):
     ] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     per_device_batch_size: Positive = 8  # samples per device and micro-batch
-    pack_tokens: Positive = 2048  # length of a packed row
+    # Most tokens in a row; null = a micro-batch is one row without padding. For language models that run no packed
+    # attention: their mask grows with the square of the row.
+    pack_tokens: Positive | None = None
     workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
     bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run
 

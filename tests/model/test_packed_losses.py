@@ -10,6 +10,7 @@ from fgtrain.batch import Batch
 from fgtrain.data.packing import pack
 from fgtrain.data.sample import Sample
 from fgtrain.model import LVLM, set_trainable
+from fgtrain.model.packed_attention import PACKED
 from fgtrain.recipe.schema import TrainPart
 
 ALL_PARTS = {part: TrainPart(lr=1.0) for part in ("vision_encoder", "projector", "language_model")}
@@ -50,7 +51,7 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         assert off <= 1e-5 * scale, f"{name} is off by {off} at a scale of {scale}"
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", [PACKED, "sdpa", "eager"])
 def test_packing_changes_neither_losses_nor_gradients(lvlm: LVLM, attention: str):
     lvlm.hf.set_attn_implementation(attention)
     set_trainable(lvlm, ALL_PARTS)

@@ -65,7 +65,7 @@ def recipe_values(folder: Path, name: str = "tiny", **changes: object) -> dict:
                 "checkpoint_every_steps": 2,
             },
         },
-        "devices": {"per_device_batch_size": 8, "pack_tokens": 384, "accelerator": "cpu"},
+        "devices": {"per_device_batch_size": 8, "accelerator": "cpu"},
         "evaluation": {"tasks": ["fgbmk", "drawn_count"]},
         **changes,
     }
