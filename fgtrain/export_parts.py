@@ -12,6 +12,7 @@ import torch
 from data_builders.files import read_json, sha256_file, write_json
 from fgtrain.errors import UserError, run_command
 from fgtrain.model import load_checkpoint
+from fgtrain.model.native import language_model_of
 from fgtrain.plan import read_plan
 
 
@@ -24,9 +25,9 @@ def export_parts(run: Path, out: Path) -> dict:
         raise UserError(f"{run}: stage {last.name} has no checkpoint yet; run the recipe to its end first")
     lvlm = load_checkpoint(checkpoint)
     vision, language = out / "vision_encoder", out / "language_model"
-    lvlm.hf.vision_encoder.to(torch.float16).save_pretrained(vision)
+    lvlm.parts["vision_encoder"].to(torch.float16).save_pretrained(vision)
     write_json(vision / "preprocessor_config.json", read_json(checkpoint / "preprocessor_config.json"))
-    lvlm.hf.language_model.to(torch.float16).save_pretrained(language)
+    language_model_of(lvlm.hf).to(torch.float16).save_pretrained(language)
     lvlm.tokenizer.save_pretrained(language)
     made_by = {
         "recipe": plan.name,

@@ -9,15 +9,18 @@ from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
 from data_builders.chance import address_hash
 from data_builders.files import read_json
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 from fgtrain.recipe.schema import Model
 
 from .checkpoint import NOTES
 from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of, released_images
 from .lvlm import LVLM
-from .projector import draw_projector
+from .native import assemble_native, native_config, native_images, native_type
+from .projector import SHUFFLE, draw_projector, projector_kind
 from .sources import Source, image_spec
-from .vision import encoder_arguments, pooled_side, vision_shape
+from .vision import encoder_arguments, pooled_side, shuffled_side, vision_shape
+from .vocabulary import add_image_tokens, grow_vocabulary, rows_needed
 
 
 def build_model(model: Model, *, network: bool, seed: int) -> LVLM:
@@ -52,11 +55,11 @@ def composed(model: Model, network: bool, seed: int) -> LVLM:
             )
     eyes = Source("model.vision_encoder", model.vision_encoder, network)
     voice = Source("model.language_model", model.language_model, network)
-    config = composed_config(model, eyes.config(), voice.config())
+    config, native = composition(model, eyes.config(), voice.config())
     tokenizer = voice.tokenizer()
     check_language_model(config.text_config, tokenizer, model, voice)
     fresh_eyes = "vision_encoder" in model.from_scratch
-    spec = image_spec(eyes, model.image_size, config.image_tokens, fresh_eyes)
+    spec: ImageSpec = image_spec(eyes, model.image_size, config.image_tokens, fresh_eyes)
     extra = encoder_arguments(config.vision_config)
     if fresh_eyes:
         encoder = drawn(AutoModel, config.vision_config, seed, "vision_encoder", **extra)
@@ -66,29 +69,48 @@ def composed(model: Model, network: bool, seed: int) -> LVLM:
         language_model = drawn(AutoModelForCausalLM, config.text_config, seed, "language_model")
     else:
         language_model = voice.load(AutoModelForCausalLM, config.text_config)
-    hf = assemble(config, encoder, language_model)
-    draw_projector(hf.projector, seed)
-    return LVLM(hf, FAMILIES[config.model_type], tokenizer, spec, model.chat, model.max_tokens)
+    if native is None:
+        hf = assemble(config, encoder, language_model)
+    else:
+        add_image_tokens(tokenizer, native)
+        grow_vocabulary(language_model, rows_needed(tokenizer))
+        config.text_config = language_model.config
+        hf = assemble_native(native_config(native, config, tokenizer), encoder, language_model)
+        spec = native_images(native, spec, model.max_tiles)
+    family = FAMILIES[hf.config.model_type]
+    lvlm = LVLM(hf, family, tokenizer, spec, model.chat, model.max_tokens)
+    draw_projector(lvlm.parts["projector"], seed)
+    return lvlm
 
 
-def composed_config(model: Model, vision: PreTrainedConfig, text: PreTrainedConfig) -> ComposedConfig:
-    """How the parts fit together: found without weights."""
+def composition(model: Model, vision: PreTrainedConfig, text: PreTrainedConfig) -> tuple[ComposedConfig, str | None]:
+    """How the parts fit together, and the model_type of transformers' class for them: found without weights."""
     vision, text = vision_config(vision), text_config(text)
     place = f"model.vision_encoder {model.vision_encoder}"
     shape = vision_shape(vision, model.image_size, model.vision_layer, place)
-    side = pooled_side(shape, model.image_tokens, place)
-    return ComposedConfig(
+    shuffle = projector_kind(model.projector).shuffle
+    pooled = None if shuffle else pooled_side(shape, model.image_tokens, place)
+    side = shuffled_side(shape, model.image_tokens, place) if shuffle else pooled or shape.side
+    config = ComposedConfig(
         vision_config=vision,
         text_config=text,
         projector=model.projector,
         projector_width=model.projector_width,
         vision_layer=model.vision_layer,
-        feature_size=shape.features,
+        vision_shuffle=shuffle,
+        feature_size=shape.features * SHUFFLE**2 if shuffle else shape.features,
         leading_tokens=shape.leading,
-        pooled_side=side,
+        pooled_side=pooled,
         image_size=model.image_size,
-        image_tokens=(side or shape.side) ** 2,
+        image_tokens=side**2,
     )
+    native = native_type(config, shape)
+    if model.max_tiles > 1 and native != "internvl":
+        raise UserError(
+            f"model.max_tiles is {model.max_tiles}, but only InternVL's architecture cuts images: an InternViT at its "
+            f"own image_size, projector: pixel_shuffle_mlp2x_gelu, no projector_width. Write those, or max_tiles: 1"
+        )
+    return config, native
 
 
 def check_language_model(text: PreTrainedConfig, tokenizer: Any, model: Model, source: Source) -> None:

@@ -21,7 +21,7 @@ from .trainable import adapters
 
 NOTES = "fgtrain.json"  # what transformers has no place for
 DECIDED_BY = {  # beginnings of the config's keys that decide what a part's weights compute
-    "vision_encoder": ("model_type", "vision_", "pooled", "leading", "image_"),
+    "vision_encoder": ("model_type", "vision_", "pooled", "leading", "image_size", "image_tokens", "downsample"),
     "projector": ("projector",),
     "language_model": ("text_config",),
 }

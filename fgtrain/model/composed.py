@@ -19,7 +19,7 @@ from transformers import (
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from . import small_conv  # noqa: F401 - registers the small encoder, which a composed config may name
-from .projector import build_projector
+from .projector import build_projector, pixel_shuffle
 from .vision import encoder_arguments, hidden_state, image_tokens
 
 
@@ -34,11 +34,12 @@ class ComposedConfig(PreTrainedConfig):
     projector: str = "mlp2x_gelu"
     projector_width: int | None = None  # None = the language model's hidden size
     vision_layer: int = -1
-    feature_size: int = 0  # F of the vision encoder at that layer
+    vision_shuffle: bool = False  # 2 x 2 positions of the grid become one image token
+    feature_size: int = 0  # F that the projector reads
     leading_tokens: int = 0  # class and register tokens, left out
     pooled_side: int | None = None  # None = no pooling
     image_size: int = 224
-    image_tokens: int = 0  # per image, after pooling
+    image_tokens: int = 0  # per image, after pooling or shuffle
 
     def __post_init__(self, **kwargs: Any) -> None:
         for key in self.sub_configs:
@@ -81,9 +82,10 @@ class ComposedLVLM(PreTrainedModel):
         return self.language_model.get_decoder()
 
     def encode_images(self, pixels_NCHW: Tensor) -> Tensor:
-        """[N, P, F]: the encoder's chosen layer, class and register tokens left out, pooled."""
+        """[N, P, F]: the encoder's chosen layer, class and register tokens left out, pooled or shuffled."""
         state = hidden_state(self.vision_encoder, pixels_NCHW, self.config.vision_layer)
-        return image_tokens(state, self.config.leading_tokens, self.config.pooled_side)
+        tokens_NPF = image_tokens(state, self.config.leading_tokens, self.config.pooled_side)
+        return pixel_shuffle(tokens_NPF) if self.config.vision_shuffle else tokens_NPF
 
     def forward(
         self,

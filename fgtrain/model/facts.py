@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from data_builders.files import sha256_file
@@ -13,11 +13,13 @@ from fgtrain.errors import UserError
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe.schema import Model
 
-from .build import composed_config, text_config, vision_config
-from .composed import ComposedLVLM
-from .families import PARTS, family_of, find_parts, released_images
+from .build import composition, text_config, vision_config
+from .composed import ComposedConfig, ComposedLVLM
+from .families import FAMILIES, PARTS, family_of, find_parts, released_images
+from .native import native_config, native_model
 from .sources import Source
 from .vision import encoder_arguments
+from .vocabulary import add_image_tokens, rows_needed
 
 
 def model_facts(model: Model, *, network: bool) -> ModelFacts:
@@ -64,10 +66,13 @@ def _composed(model: Model, network: bool) -> ModelFacts:
         if text is not None:
             parameters["language_model"] = _count(AutoModelForCausalLM, text_config(text))
         if vision is not None and text is not None:
-            config = composed_config(model, vision, text)
+            config, native = composition(model, vision, text)
             tokens = config.image_tokens
             with torch.device("meta"):
-                parameters["projector"] = _number(ComposedLVLM(config).projector)
+                whole = ComposedLVLM(config) if native is None else _native(native, config, model, network)
+                whole.tie_weights()
+            parts = find_parts(whole, FAMILIES[whole.config.model_type])
+            parameters = {part: _number(module) for part, module in parts.items()}
     except UserError:
         raise
     except Exception as error:  # a plan goes on without what a model's code refuses to tell
@@ -75,6 +80,18 @@ def _composed(model: Model, network: bool) -> ModelFacts:
     chosen = {"vision_encoder": model.vision_encoder, "language_model": model.language_model}
     hashes = {part: _weights_hash(value, part in model.from_scratch) for part, value in chosen.items()}
     return _facts(parameters, tokens, hashes, notes)
+
+
+def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> PreTrainedModel:
+    """The native model without weights, its embedding as large as the image tokens make it."""
+    try:
+        tokenizer = Source("model.language_model", model.language_model, network).tokenizer()
+    except UserError:  # a plan goes on without; building will not
+        tokenizer = None
+    if tokenizer is not None:
+        add_image_tokens(tokenizer, kind)
+        config.text_config.vocab_size = max(config.text_config.vocab_size, rows_needed(tokenizer))
+    return native_model(native_config(kind, config, tokenizer))
 
 
 def _released(model: Model, network: bool) -> ModelFacts:

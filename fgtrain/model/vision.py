@@ -15,6 +15,8 @@ from transformers import MODEL_MAPPING, AutoModel, PreTrainedConfig
 
 from fgtrain.errors import UserError
 
+from .projector import SHUFFLE
+
 MOST_LEADING_TOKENS = 16  # class and register tokens that an encoder may put before its patches
 
 
@@ -25,6 +27,7 @@ class VisionShape:
     side: int  # its grid is side x side
     features: int  # F
     leading: int  # tokens before the patches (class, registers), to be left out
+    is_map: bool = False  # a convolutional map [N, F, h, w], not tokens
 
 
 def encoder_arguments(config: PreTrainedConfig) -> dict[str, Any]:
@@ -80,7 +83,7 @@ def vision_shape(config: PreTrainedConfig, image_size: int, layer: int, place: s
         _, features, height, width = state.shape
         if height != width:
             raise UserError(f"{place} gives a map of {height} x {width} positions; only square maps are known")
-        return VisionShape(height, features, 0)
+        return VisionShape(height, features, 0, is_map=True)
     _, tokens, features = state.shape
     leading = _leading_tokens(config, image_size, tokens)
     side = round((tokens - leading) ** 0.5)
@@ -90,6 +93,12 @@ def vision_shape(config: PreTrainedConfig, image_size: int, layer: int, place: s
             f"{tokens - leading}, not a square ({side} x {side} = {side**2})"
         )
     return VisionShape(side, features, leading)
+
+
+def patch_pixels(config: PreTrainedConfig, image_size: int, shape: VisionShape) -> int:
+    """Pixels on a side of what one position of the encoder's grid covers."""
+    own = getattr(config, "patch_size", None)
+    return own if isinstance(own, int) and image_size // own == shape.side else image_size // shape.side
 
 
 def _leading_tokens(config: PreTrainedConfig, image_size: int, tokens: int) -> int:
@@ -115,5 +124,21 @@ def pooled_side(shape: VisionShape, chosen: int | None, place: str) -> int | Non
         raise UserError(
             f"model.image_tokens is {chosen}, but {place} gives {shape.side} x {shape.side} = {shape.side**2}. "
             f"Write a square up to that, or null"
+        )
+    return side
+
+
+def shuffled_side(shape: VisionShape, chosen: int | None, place: str) -> int:
+    """Side of the grid behind a pixel shuffle. UserError for a grid that it cannot halve, or other `chosen` tokens."""
+    if shape.side % SHUFFLE:
+        raise UserError(
+            f"model.projector shuffles {SHUFFLE} x {SHUFFLE} positions into one, but {place} gives {shape.side} x "
+            f"{shape.side}. Write another image_size, or projector: mlp2x_gelu"
+        )
+    side = shape.side // SHUFFLE
+    if chosen not in (None, side**2):
+        raise UserError(
+            f"model.image_tokens is {chosen}, but a pixel shuffle makes {side} x {side} = {side**2} of what {place} "
+            f"gives. Write image_tokens: null"
         )
     return side

@@ -14,7 +14,7 @@ from fgtrain.recipe import Recipe
 from .schema import DataFacts, ModelFacts
 
 # Raise when the training code changes results for the same recipe, so that older checkpoints are not taken for newer.
-VERSION = 1
+VERSION = 2
 NOT_IN_STAGE = {"enabled", "checkpoint_every_steps"}
 MODEL_PARTS = ("checkpoint", "vision_encoder", "language_model")
 

@@ -16,6 +16,7 @@ from fgtrain.errors import UserError
 PARTS = ("vision_encoder", "projector", "language_model")
 PLACEHOLDERS = ("data_root", "built_root")
 START = "start"  # in evaluation.at: before any training
+PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
 
 Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
@@ -57,7 +58,9 @@ class Model(Section):
 
     checkpoint: str | None = None
     vision_encoder: str | None = None  # hub id or folder
-    projector: Annotated[str, Field(pattern=r"^(norm_)?(linear|mlp[1-9]\d*x_gelu)$")] | None = None
+    projector: (
+        Annotated[str, Field(pattern=r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$")] | None
+    ) = None
     projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
     language_model: str | None = None  # hub id or folder
     from_scratch: tuple[Part, ...] = ()  # parts whose folder holds a config only; their weights are drawn

@@ -122,7 +122,8 @@ def _sentence(key: Key, error: dict) -> Problem:
     if kind == "string_pattern_mismatch":
         if context.get("pattern") == NAME_PATTERN:
             return Problem(key, f"is called {value!r}. Names hold letters, digits, - and _ only (no dots or slashes)")
-        text = "Known are: linear, mlp<N>x_gelu (for example mlp2x_gelu), each also with norm_ in front"
+        text = "Known are: linear, mlp<N>x_gelu (for example mlp2x_gelu), each also with norm_ in front, and "
+        text += "pixel_shuffle_mlp<N>x_gelu"
         return Problem(key, f"is {_shown(value)}. {text}")
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         word = {"gt": "larger than", "ge": "at least", "lt": "smaller than", "le": "at most"}

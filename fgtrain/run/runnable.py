@@ -14,10 +14,11 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
             f"devices.strategy is {recipe.devices.strategy!r}, which cannot be run yet. "
             f"Write one of: {', '.join(STRATEGIES)}"
         )
-    if recipe.model.max_tiles > 1 and recipe.model.checkpoint is None:
+    model = recipe.model
+    if model.max_tiles > 1 and model.checkpoint is None and model.projector != "pixel_shuffle_mlp2x_gelu":
         problems.append(
-            f"model.max_tiles is {recipe.model.max_tiles}, but a composed model takes its pictures whole. Write "
-            f"max_tiles: 1"
+            f"model.max_tiles is {model.max_tiles}, but only InternVL's architecture cuts images. Write max_tiles: 1, "
+            f"or projector: pixel_shuffle_mlp2x_gelu behind an InternViT"
         )
     specs = all_specs()
     unknown = [task for task in recipe.evaluation.tasks if not any(could_select(task, s) for s in specs.values())]

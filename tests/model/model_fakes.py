@@ -24,12 +24,13 @@ VOCABULARY = 80
 IMAGE_SIZE, IMAGE_TOKENS = 32, 16
 
 
-def letter_tokenizer() -> PreTrainedTokenizerFast:
-    """One token a letter."""
-    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS])}
+def letter_tokenizer(image: bool = True) -> PreTrainedTokenizerFast:
+    """One token a letter; without `image`, none for a picture."""
+    special = SPECIAL if image else [token for token in SPECIAL if token != "<image>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *LETTERS])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    tokenizer.add_special_tokens(SPECIAL)
+    tokenizer.add_special_tokens(special)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<unk>"
     )
@@ -83,7 +84,7 @@ def model_values(vision: Path, language: Path, **changes: object) -> Model:
     """The recipe's section `model`."""
     values = {
         "vision_encoder": str(vision),
-        "projector": "mlp2x_gelu",
+        "projector": "mlp3x_gelu",  # a depth that no class of transformers has: a ComposedLVLM
         "language_model": str(language),
         "image_size": IMAGE_SIZE,
         "max_tokens": 128,
