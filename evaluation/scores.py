@@ -91,7 +91,10 @@ def add_checkpoint(
     model_hash: str,
     scores: dict[str, TaskScore],
 ) -> None:
-    """Write one checkpoint's scores into <run_folder>/scores.json; one of the same name is replaced in its place."""
+    """Write one checkpoint's scores into <run_folder>/scores.json; one of the same name is replaced.
+
+    Checkpoints stand in the order of training, in whatever order they are entered.
+    """
     path = Path(run_folder) / "scores.json"
     known = read_scores(path) if path.exists() else {"run": Path(run_folder).resolve().name, "checkpoints": []}
     entry = {
@@ -107,4 +110,5 @@ def add_checkpoint(
         known["checkpoints"][names.index(checkpoint_name)] = entry
     else:
         known["checkpoints"].append(entry)
+        known["checkpoints"].sort(key=lambda checkpoint: checkpoint["samples_seen"])
     write_json(path, known)

@@ -1,7 +1,9 @@
-"""python -m fgtrain RECIPE [RECIPE ...] [key=value ...] [--plan]
+"""python -m fgtrain RECIPE [RECIPE ...] [key=value ...] [--plan] [--submit]
 
 Trains and evaluates what a recipe says, or (--plan) prints every number of it and stops. Several recipes are done one
 after the other, share their equal stages, and are compared in one report; with --plan, two are set side by side.
+
+One part of a run at a time, as the jobs of a cluster do it: --prepare, --only STAGE, --evaluate CHECKPOINT, --report.
 """
 
 import argparse
@@ -11,14 +13,25 @@ from pathlib import Path
 
 from fgtrain.errors import UserError, run_command
 from fgtrain.recipe import Recipe, find_recipe, load_recipe
+from fgtrain.recipe.problems import instead
+
+STOPPED = 130  # exit status of a run that was asked to stop; its state is saved
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="python -m fgtrain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m fgtrain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     top.add_argument("words", nargs="+", metavar="RECIPE | key=value", help="recipe files, then changes to all of them")
     top.add_argument("--plan", action="store_true", help="print the plan and stop; needs neither weights nor GPU")
+    part = top.add_mutually_exclusive_group()
+    part.add_argument("--prepare", action="store_true", help="build the data and check it, train nothing")
+    part.add_argument("--only", metavar="STAGE", help="train this stage from the one before it, and ask nothing")
+    part.add_argument("--evaluate", metavar="CHECKPOINT", help="ask this checkpoint (start, or a stage), train nothing")
+    part.add_argument("--report", action="store_true", help="write the report of what is done and asked")
     return top
 
 
@@ -41,18 +54,10 @@ def load_recipes(words: list[str]) -> list[Recipe]:
 
 
 def plans(recipes: list[Recipe]) -> None:
-    from fgtrain.model import model_facts
-    from fgtrain.plan import compare_plans, data_facts, make_plan, print_comparison, print_plan
-    from fgtrain.recipe import Model
+    from fgtrain.plan import compare_plans, print_comparison, print_plan
+    from fgtrain.run import planned
 
-    def facts_of(recipe: Recipe):
-        try:
-            model: Model = recipe.model_with_paths()
-        except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell
-            model = recipe.model
-        return model_facts(model, network=recipe.network)
-
-    made = [make_plan(recipe, data_facts(recipe), facts_of(recipe)) for recipe in recipes]
+    made = [planned(recipe) for recipe in recipes]
     if len(recipes) != 2:
         for plan in made:
             print_plan(plan)
@@ -60,12 +65,30 @@ def plans(recipes: list[Recipe]) -> None:
         print_comparison(compare_plans(recipes[0], made[0], recipes[1], made[1]))
 
 
-def train(recipes: list[Recipe]) -> None:
-    from evaluation.report import write_report
-    from fgtrain.run import run_recipe
-    from fgtrain.training.trainer import rank
+def carry_out(recipes: list[Recipe], arguments: argparse.Namespace) -> None:
+    """The whole of every recipe, or the part of it that the options name."""
+    from fgtrain import run
 
-    reports = [run_recipe(recipe) for recipe in recipes]
+    if arguments.prepare:
+        for recipe in recipes:
+            run.prepare(recipe)
+    elif arguments.only is not None:
+        for recipe in recipes:
+            run.train_stage(recipe, arguments.only)
+    elif arguments.evaluate is not None:
+        for recipe in recipes:
+            run.evaluate_checkpoint(recipe, arguments.evaluate)
+    elif arguments.report:
+        tell_reports(recipes, [run.report(recipe) for recipe in recipes])
+    else:
+        tell_reports(recipes, [run.run_recipe(recipe) for recipe in recipes])
+
+
+def tell_reports(recipes: list[Recipe], reports: list[Path | None]) -> None:
+    """Print where the reports lie; those of several recipes are put side by side as well."""
+    from evaluation.report import write_report
+    from fgtrain.training.ranks import rank
+
     if rank() != 0:
         return
     for report in reports:
@@ -77,24 +100,37 @@ def train(recipes: list[Recipe]) -> None:
         print(f"side by side: {together}")
 
 
+def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> None:
+    """Carry out; when a signal asks to stop, say so and exit with status 130."""
+    from fgtrain.training.ranks import rank
+    from fgtrain.training.stopping import Stopped, stoppable, tell_script
+    from fgtrain.training.trainer import StageInterruptedError
+
+    try:
+        with stoppable():
+            carry_out(recipes, arguments)
+    except (StageInterruptedError, Stopped) as stop:
+        if rank() != 0:
+            sys.exit(0)  # the first process speaks for all; srun would end it when another one fails before it
+        said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"
+        tell_script(said)
+        print(f"{said}; the same command goes on from there", file=sys.stderr)
+        sys.exit(STOPPED)
+
+
 def main(words: list[str]) -> None:
-    arguments, unknown = parser().parse_known_args(words)
+    options = parser()
+    arguments, unknown = options.parse_known_args(words)
     if unknown:
-        raise UserError(f"unknown option {unknown[0]}; there is --plan, and key=value changes the recipe")
+        known = [option for action in options._actions for option in action.option_strings if option.startswith("--")]
+        raise UserError(f"unknown option {unknown[0]}. {instead(unknown[0], known)} And key=value changes the recipe")
     recipes = load_recipes(arguments.words)
     if not any(recipe.network for recipe in recipes):
         # Read when the libraries are imported, so before that. Their bars would only tell of local files.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     if arguments.plan:
         return plans(recipes)
-    from fgtrain.training.trainer import StageInterruptedError, rank
-
-    try:
-        train(recipes)
-    except StageInterruptedError as stopped:
-        if rank() == 0:
-            print(f"{stopped}; the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+    run_until_stopped(recipes, arguments)
 
 
 if __name__ == "__main__":

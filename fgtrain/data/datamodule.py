@@ -22,6 +22,7 @@ from .mixture import StageOrder, stage_order
 from .quarantine import Quarantine
 from .rows import Rows
 from .views import View
+from .workers import outlive_stop_signals
 
 
 class MicroBatchLoader(DataLoader):
@@ -32,7 +33,13 @@ class MicroBatchLoader(DataLoader):
     """
 
     def __init__(self, batches: MicroBatches, start: int, workers: int) -> None:
-        super().__init__(batches, sampler=range(start, len(batches)), batch_size=None, num_workers=workers)
+        super().__init__(
+            batches,
+            sampler=range(start, len(batches)),
+            batch_size=None,
+            num_workers=workers,
+            worker_init_fn=outlive_stop_signals,
+        )
 
     def __len__(self) -> int:
         return len(self.dataset)

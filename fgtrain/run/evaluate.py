@@ -1,11 +1,12 @@
 """Asks a checkpoint all questions, or a fixed subset, and keeps the answers where all runs find them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from evaluation.engine import evaluate
+from evaluation.engine import Share, evaluate
 from evaluation.scores import add_checkpoint
 from evaluation.task import Task, load_tasks
 from fgtrain.data import FeatureCache, ImageRef
@@ -15,13 +16,15 @@ from fgtrain.recipe import START, Recipe
 from fgtrain.training.answerer import ModelAnswerer
 
 from .figures import eval_rows, offsets
-from .folder import link
+from .folder import link, locked
 
 
 def device_of(recipe: Recipe) -> torch.device:
-    """Where the model is asked: a GPU where there is one and the recipe does not forbid it."""
-    gpu = recipe.devices.accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if gpu else "cpu")
+    """Where the model is asked: a GPU (of several processes on a node each its own), unless the recipe forbids it."""
+    if recipe.devices.accelerator == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
+    return torch.device("cuda", local % torch.cuda.device_count())
 
 
 class Evaluator:
@@ -37,31 +40,39 @@ class Evaluator:
             images = {item.image_path for task in self.tasks for item in task.items if item.image_path is not None}
             features.ensure(map(ImageRef, sorted(images)), "evaluation: image features")
 
-    def full(self, lvlm: LVLM, checkpoint: str, store: Path) -> None:
+    def full(self, lvlm: LVLM, checkpoint: str, store: Path, share: Share = Share()) -> None:
         """Ask everything of the model after stage `checkpoint` (or at the start) and enter it in scores.json.
 
-        `store`: the folder of the stage that made it, shared by all runs with the same fingerprint.
+        `store`: the folder of the stage that made it, shared by all runs with the same fingerprint. `share`: this
+        process's part of the questions; the first one enters the scores.
         """
         if not self.tasks or checkpoint not in self.recipe.evaluation.at:
             return
-        link(self.recipe.run_folder / "answers" / checkpoint, store / "answers")
+        if share.first:
+            link(self.recipe.run_folder / "answers" / checkpoint, store / "answers")
         lvlm.to(device_of(self.recipe)).eval()
         answerer = self._answerer(lvlm, checkpoint)
-        print(f"evaluation: {checkpoint}", flush=True)
-        scores = evaluate(answerer, self.tasks, store / "answers", None, self.recipe.evaluation.batch_size)
+        if share.first:
+            print(f"evaluation: {checkpoint}", flush=True)
+        batch_size = self.recipe.evaluation.batch_size
+        scores = evaluate(answerer, self.tasks, store / "answers", None, batch_size, share=share)
+        if not share.first:
+            return
         samples, step = 0, 0
         if checkpoint != START:
             stage = self.plan.stage(checkpoint)
             samples, step = offsets(self.plan)[checkpoint] + (stage.samples or 0), stage.steps or 0
-        add_checkpoint(
-            self.recipe.run_folder,
-            checkpoint,
-            stage=None if checkpoint == START else checkpoint,
-            samples_seen=samples,
-            step=step,
-            model_hash=answerer.model_hash,
-            scores=scores,
-        )
+        waiting = "scores.json: another checkpoint of this run is being entered; waiting"
+        with locked(self.recipe.run_folder / ".parts" / "scores.lock", waiting):
+            add_checkpoint(
+                self.recipe.run_folder,
+                checkpoint,
+                stage=None if checkpoint == START else checkpoint,
+                samples_seen=samples,
+                step=step,
+                model_hash=answerer.model_hash,
+                scores=scores,
+            )
 
     def subset(self, lvlm: LVLM, stage: str, fingerprint: str, store: Path) -> Callable[[int], list[dict]]:
         """A function that asks the fixed subset at a step of `stage` and returns rows for metrics.jsonl."""

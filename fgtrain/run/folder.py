@@ -9,7 +9,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,18 @@ RESOLVED = "recipe.resolved.yaml"
 
 
 @contextmanager
-def locked(path: Path, waiting: str | None, busy: str = "") -> Iterator[None]:
+def locked(path: Path, waiting: str | None, busy: str = "", *, shared: bool = False) -> Iterator[None]:
     """Hold the lock file at `path`; it is free again when the process ends, however it ends.
 
     `waiting`: what to print once while another process holds it; None = UserError with `busy` instead of waiting.
+    `shared`: beside others who hold it as shared.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
         told = False
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if waiting is None:
@@ -48,16 +49,29 @@ def locked(path: Path, waiting: str | None, busy: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def claimed(recipe: Recipe) -> Iterator[Path]:
-    """The run's folder, held by this process alone. UserError when it belongs to another recipe or is in use."""
+def claimed(recipe: Recipe, part: str | None = None) -> Iterator[Path]:
+    """The run's folder, held by this process alone; with a `part` of the run, beside processes at other parts.
+
+    UserError when it belongs to another recipe or is in use.
+    """
     folder = recipe.run_folder
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose another name (name=...) or runs_root")
-    with locked(folder / ".lock", None, f"{folder} is in use by another process; wait for it or choose name=..."):
-        refuse_foreign(recipe, folder)
-        with atomic_write(folder / RESOLVED) as file:
-            file.write(dump_resolved(recipe))
-        yield folder
+    busy = f"{folder} is in use by another process; wait for it or choose name=..."
+    with locked(folder / ".lock", None, busy, shared=part is not None):
+        busy = f"another process is at the same part of {folder} ({part}); wait for it"
+        with locked(folder / ".parts" / f"{part}.lock", None, busy) if part is not None else nullcontext():
+            refuse_foreign(recipe, folder)
+            # Parts run with devices of their own; the run as a whole is what it was claimed as.
+            if part is None or not (folder / RESOLVED).exists():
+                with atomic_write(folder / RESOLVED) as file:
+                    file.write(dump_resolved(recipe))
+            yield folder
+
+
+def stage_done(recipe: Recipe, fingerprint: str) -> bool:
+    """Does the store hold the checkpoint of the stage with this fingerprint?"""
+    return (recipe.stage_store(fingerprint) / "checkpoint" / "config.json").exists()
 
 
 def refuse_foreign(recipe: Recipe, folder: Path) -> None:

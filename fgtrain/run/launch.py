@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from data_builders.files import atomic_write
-from fgtrain.training.trainer import rank
+from fgtrain.training.ranks import rank
 
 
 def launch_id() -> str:
@@ -28,8 +28,9 @@ class Word:
     Files and not collectives: at the start there is no process group yet, and rank 0 may take hours to build data.
     """
 
-    def __init__(self, run_folder: Path) -> None:
-        self.folder, self.id = run_folder / ".told", launch_id()
+    def __init__(self, run_folder: Path, part: str = "") -> None:
+        """`part`: of the run, where several starts are at work in one folder."""
+        self.folder, self.id = run_folder / ".told" / part, launch_id()
         self.first = rank() == 0
 
     def tell(self, what: str, value: str = "yes") -> None:

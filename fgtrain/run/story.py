@@ -26,11 +26,12 @@ from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.recipe import START, Recipe, Stage
 from fgtrain.training.heads import train_heads
 from fgtrain.training.resume import ResumePoint
+from fgtrain.training.stopping import stop_if_asked
 from fgtrain.training.trainer import StageJob, run_stage
 
 from . import figures, tracking
 from .evaluate import Evaluator
-from .folder import claimed, link, locked
+from .folder import claimed, link, locked, stage_done
 from .launch import Word
 from .prepare import build_data, build_texts
 from .runnable import refuse_what_cannot_run
@@ -47,29 +48,40 @@ def run_recipe(recipe: Recipe) -> Path | None:
     refuse_what_cannot_run(recipe)
     word = Word(recipe.run_folder)
     with claimed(recipe) if word.first else nullcontext():
-        if word.first:
-            build_data(recipe)
-        else:
-            word.hear("prepared")
-        lvlm = build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
-        if word.first:
-            build_texts(recipe, lvlm)
-        data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
-        plan = final_plan(recipe, data)
+        lvlm, data, plan = begin(recipe, word)
         evaluator, wandb_run = None, None
         if word.first:
-            write_plan(plan, recipe.run_folder / "plan.json")
-            print_plan(plan)
             evaluator = Evaluator(recipe, plan, evaluation_features(recipe, lvlm))
             wandb_run = tracking.start(recipe, plan, recipe.run_folder)
             word.tell("prepared")
             evaluator.full(lvlm, START, start_store(recipe))
         for stage in plan.stages:
             lvlm = do_stage(recipe, stage, lvlm, data[stage.name], word, evaluator, wandb_run)
+            stop_if_asked()
             if evaluator is not None:
                 evaluator.full(lvlm, stage.name, recipe.stage_store(stage.fingerprint))
                 figures.assemble(recipe.run_folder, plan)
         return finish(recipe, plan, wandb_run) if word.first else None
+
+
+def begin(recipe: Recipe, word: Word) -> tuple[LVLM, dict[str, StageData], Plan]:
+    """Data built or found, the model that the first stage starts from, each stage's data, the final plan (printed).
+
+    Processes that are not the first wait until it tells them "prepared", which is left to the caller.
+    """
+    if word.first:
+        build_data(recipe)
+    else:
+        word.hear("prepared")
+    lvlm = build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+    if word.first:
+        build_texts(recipe, lvlm)
+    data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
+    plan = final_plan(recipe, data)
+    if word.first:
+        write_plan(plan, recipe.run_folder / "plan.json")
+        print_plan(plan)
+    return lvlm, data, plan
 
 
 def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
@@ -147,7 +159,7 @@ def do_stage(
     waiting = f"stage {stage.name}: another run is at the same stage; waiting for it"
     with locked(store / ".lock", waiting) if word.first else nullcontext():
         if word.first:
-            done = (store / "checkpoint" / "config.json").exists()
+            done = stage_done(recipe, stage.fingerprint)
             word.tell(f"stage-{stage.name}", "done" if done else "open")
         else:
             done = word.hear(f"stage-{stage.name}") == "done"

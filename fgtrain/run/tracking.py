@@ -7,6 +7,7 @@ from typing import Any
 from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe, as_values
 from fgtrain.training.metrics_log import log_to_wandb
+from fgtrain.training.stopping import children_undisturbed
 
 
 def start(recipe: Recipe, plan: Plan, folder: Path) -> Any | None:
@@ -22,14 +23,15 @@ def start(recipe: Recipe, plan: Plan, folder: Path) -> Any | None:
     online = recipe.network and bool(os.environ.get("WANDB_API_KEY")) and os.environ.get("WANDB_MODE") != "offline"
     if recipe.network and not online:
         print("W&B: no WANDB_API_KEY in the environment; figures are kept offline")
-    run = wandb.init(
-        project=recipe.wandb.project,
-        name=recipe.name,
-        dir=str(folder),
-        mode="online" if online else "offline",
-        config={"recipe": as_values(recipe), "plan": plan.model_dump(mode="json")},
-        settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
-    )
+    with children_undisturbed():
+        run = wandb.init(
+            project=recipe.wandb.project,
+            name=recipe.name,
+            dir=str(folder),
+            mode="online" if online else "offline",
+            config={"recipe": as_values(recipe), "plan": plan.model_dump(mode="json")},
+            settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
+        )
     for stage in plan.stages:
         axis = f"train/{stage.name}/step"
         run.define_metric(axis, hidden=True)

@@ -1,7 +1,6 @@
 """The figures of a stage, one row an optimizer step: metrics.jsonl and W&B."""
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from data_builders.files import atomic_write
 
 from .module import StageModule, optimizer_step_ended
+from .ranks import rank
 
 
 class MetricsLog(Callback):
@@ -56,7 +56,7 @@ class MetricsLog(Callback):
         self.write(row)
 
     def write(self, row: dict) -> None:
-        if int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) != 0:
+        if rank() != 0:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from .module import StageModule, optimizer_step_ended
+from .stopping import STOP_SIGNALS, asked_late
 
 
 class ResumePoint(Callback):
@@ -21,7 +22,7 @@ class ResumePoint(Callback):
 
     def __init__(self, folder: Path, every_steps: int, steps: int) -> None:
         self.folder, self.every_steps, self.steps = folder, every_steps, steps
-        self.asked_to_stop = False
+        self.asked_by: str | None = None  # the signal
         self.stopped = False
         self._handlers: dict[int, Any] = {}
 
@@ -33,11 +34,13 @@ class ResumePoint(Callback):
 
     def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
         def ask(number: int, frame: Any) -> None:
-            if self.asked_to_stop and number == signal.SIGINT:
+            if self.asked_by and number == signal.SIGINT:
                 raise KeyboardInterrupt
-            self.asked_to_stop = True
+            self.asked_by = self.asked_by or signal.Signals(number).name
 
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        if trainer.global_step and trainer.is_global_zero:
+            print(f"going on from step {trainer.global_step} of {self.steps}, saved in {self.folder}", flush=True)
+        for number in (signal.SIGINT, *STOP_SIGNALS):
             self._handlers[number] = signal.signal(number, ask)
 
     def _restore_handlers(self) -> None:
@@ -48,7 +51,7 @@ class ResumePoint(Callback):
     def on_train_batch_end(self, trainer: Trainer, module: StageModule, outputs: Any, batch: Any, index: int) -> None:
         if not optimizer_step_ended(trainer, index):
             return
-        stop = self.asked_to_stop
+        stop = self.asked_by is not None
         if trainer.world_size > 1:  # a signal may reach one rank only; all must stop at the same step
             flag = torch.tensor(int(stop), device=module.device)
             torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
@@ -58,6 +61,7 @@ class ResumePoint(Callback):
             self.save(trainer)
         if stop and step < self.steps:
             self.stopped = True
+            self.asked_by = self.asked_by or "a signal to another process"
             trainer.should_stop = True
 
     def save(self, trainer: Trainer) -> None:
@@ -78,6 +82,8 @@ class ResumePoint(Callback):
 
     def on_train_end(self, trainer: Trainer, module: StageModule) -> None:
         self._restore_handlers()
+        if self.asked_by and not self.stopped:
+            asked_late(self.asked_by)
 
     def on_exception(self, trainer: Trainer, module: StageModule, exception: BaseException) -> None:
         self._restore_handlers()

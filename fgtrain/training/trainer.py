@@ -1,7 +1,6 @@
 """Runs one stage with Lightning: from a model and a data module to a model that has learnt."""
 
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from fgtrain.errors import UserError
 
 from .metrics_log import MetricsLog
 from .module import StageModule
+from .ranks import cluster_environments
 from .resume import ResumePoint
 from .stage_progress import StageProgress
 from .subset import SubsetEvaluation
@@ -30,6 +30,7 @@ QUIET = (
     ".*Checkpoint directory.*",
     ".*`isinstance.treespec.*",
     ".*module.s. in eval mode.*",
+    ".*`srun` command is available.*",
 )
 
 
@@ -50,11 +51,6 @@ class StageJob:
     wandb_run: Any | None = None
     subset_every_steps: int | None = None
     ask_subset: Callable[[int], list[dict]] | None = None  # rank 0 only
-
-
-def rank() -> int:
-    """This process's rank, also before a process group exists."""
-    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", os.environ.get("LOCAL_RANK", "0"))))
 
 
 def build_strategy(name: str, devices: int) -> Any:
@@ -84,6 +80,7 @@ def build_trainer(job: StageJob, callbacks: list) -> Trainer:
         gradient_clip_val=stage.clip_norm,
         gradient_clip_algorithm="norm",
         callbacks=callbacks,
+        plugins=cluster_environments(),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -116,7 +113,10 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
         trainer = build_trainer(job, callbacks)
         trainer.fit(module, datamodule=datamodule, ckpt_path=ResumePoint.latest(resume.folder), weights_only=True)
     if resume.stopped:
-        raise StageInterruptedError(f"stage {job.name} stopped at step {trainer.global_step} of {job.steps}")
+        where = f"step {trainer.global_step} of {job.steps}"
+        raise StageInterruptedError(
+            f"stage {job.name} stopped by {resume.asked_by} at {where}, saved in {resume.folder}"
+        )
     if trainer.global_step != job.steps:
         raise RuntimeError(f"stage {job.name} ended at step {trainer.global_step}, planned were {job.steps}")
     if trainer.world_size > 1:

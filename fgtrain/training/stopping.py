@@ -1,0 +1,72 @@
+"""Being asked to stop: SIGTERM (preemption, scancel), SIGUSR1 (near a job's time limit), Ctrl-C.
+
+While a stage trains, `ResumePoint` takes these signals and stops at the end of the step. At any other time they end
+what is under way; every file is whole or absent, so the next start goes on from there.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Stopped(KeyboardInterrupt):
+    """Asked to stop by the signal that its text names. Not an Exception, so that nothing on the way catches it."""
+
+
+_asked: list[str] = []  # signals that came so late in a stage that it ended first
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """A signal that asks to stop ends the block by `Stopped`, also where something on the way exits otherwise."""
+    by: list[str] = []
+
+    def stop(number: int, frame: Any) -> None:
+        by.append(signal.Signals(number).name)
+        raise Stopped(by[0])
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    _asked.clear()
+    try:
+        yield
+    except SystemExit:  # Lightning makes one of an interruption while it starts
+        if not by:
+            raise
+        raise Stopped(by[0]) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def asked_late(name: str) -> None:
+    """Note a signal that a stage took in its last step, for `stop_if_asked`."""
+    _asked.append(name)
+
+
+def stop_if_asked() -> None:
+    """Raise Stopped if a signal came in the last step of a stage that is saved by now."""
+    if _asked:
+        raise Stopped(_asked[0])
+
+
+@contextmanager
+def children_undisturbed() -> Iterator[None]:
+    """Processes that are started inside never see these signals: Slurm sends them to all processes of a job."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def tell_script(message: str) -> None:
+    """Tell the job script that started this process (slurm/launch.sh) that all is saved and the job may go on later."""
+    if path := os.environ.get("FGTRAIN_STOPPED"):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(message + "\n")
+            file.flush()
+            os.fsync(file.fileno())
