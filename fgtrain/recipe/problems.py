@@ -51,14 +51,14 @@ def instead(value: object, allowed: Iterable[str]) -> str:
     return f"Known are: {', '.join(words)}." if words else "There are none."
 
 
-def raise_problems(recipe: str, problems: list[Problem]) -> None:
-    """Raise one UserError that lists all problems; return if there are none."""
+def raise_problems(file: str, problems: list[Problem], what: str = "recipe") -> None:
+    """Raise one UserError that lists all problems; return if there are none. `what`: the kind of file it is."""
     if not problems:
         return
     unique = list(dict.fromkeys(problems))
     files = list(dict.fromkeys(problem.place.file for problem in unique if problem.place))
     unique.sort(key=lambda p: (files.index(p.place.file), p.place.line) if p.place else (-1, 0))
     if len(unique) == 1:
-        raise UserError(f"recipe {recipe}: {unique[0]}")
+        raise UserError(f"{what} {file}: {unique[0]}")
     lines = "".join(f"\n  - {problem}" for problem in unique)
-    raise UserError(f"recipe {recipe} has {len(unique)} mistakes:{lines}")
+    raise UserError(f"{what} {file} has {len(unique)} mistakes:{lines}")

@@ -48,7 +48,7 @@ def validate(values: dict) -> tuple[Recipe | None, list[Problem]]:
             break
         except ValidationError as failure:
             errors = failure.errors(include_url=False)
-            problems += _described(errors, remaining)
+            problems += described(errors, Recipe)
             for error in errors:
                 key = _written_key(error["loc"])
                 damaged.add(key)
@@ -91,13 +91,13 @@ def _has(container: Any, part: str | int) -> bool:
     return isinstance(container, list) and isinstance(part, int) and part < len(container)
 
 
-def _described(errors: list[dict], values: dict) -> list[Problem]:
+def described(errors: list[dict], schema: type[BaseModel]) -> list[Problem]:
     """Each pydantic error as a sentence. A missing key that a misspelt neighbour explains is not told twice."""
     problems, explained = [], set()
     for error in errors:
         if error["type"] == "extra_forbidden":
             key = _written_key(error["loc"])
-            allowed = _allowed_keys(key[:-1])
+            allowed = _allowed_keys(key[:-1], schema)
             problems.append(Problem(key, f"is no key here. {instead(key[-1], allowed)}"))
             if word := nearest(key[-1], allowed):
                 explained.add((*key[:-1], word))
@@ -165,9 +165,9 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _allowed_keys(key: Key) -> list[str]:
-    """The keys that the section at `key` has."""
-    here: Any = Recipe
+def _allowed_keys(key: Key, schema: type[BaseModel]) -> list[str]:
+    """The keys that the section at `key` of the schema has."""
+    here: Any = schema
     for part in key:
         here = _inner_type(here, part)
         if here is None:
