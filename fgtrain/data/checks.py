@@ -18,11 +18,11 @@ from fgtrain.errors import UserError
 from .maker import SampleMaker
 from .quarantine import Quarantine
 
-VERSION = 1  # raised whenever the same row would be encoded otherwise
+VERSION = 2  # raised whenever the same row would be encoded otherwise
 
 
 def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
-    """Tokens of each row, int32 [rows]; 0 for a row that went to quarantine.
+    """Tokens of each row, and how many of them are image tokens: int32 [rows, 2]; 0 for a row that went to quarantine.
 
     What was found is kept in `cache` for the same rows, tokenizer and settings, unless rows are bad: they may be mended
     before the next start. UserError when there are more bad rows than the quarantine's quota.
@@ -30,10 +30,10 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
     path = cache / "lengths" / f"{_identity(data_set, maker)}.npy"
     rows = maker.rows[data_set]
     if path.is_file():
-        lengths = np.load(path, allow_pickle=False)
-        if len(lengths) == len(rows):
-            return lengths
-    lengths = np.zeros(len(rows), np.int32)
+        loads = np.load(path, allow_pickle=False)
+        if loads.shape == (len(rows), 2):
+            return loads
+    loads = np.zeros((len(rows), 2), np.int32)
     there: set[Path] = set()
     with progress(f"checking {data_set}", "rows", len(rows)) as advance:
         for index in range(len(rows)):
@@ -43,14 +43,14 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
                     if not os.path.isfile(file):
                         raise UserError(f"no image {file}")
                     there.add(file)
-                lengths[index] = len(sample)
+                loads[index] = len(sample), sample.is_image.sum()
             except UserError as error:
                 quarantine.add(data_set, maker.row_id(data_set, index), str(error))
             advance(1)
-    if lengths.all():
+    if loads[:, 0].all():
         with atomic_write(path, "wb") as file:
-            np.save(file, lengths)
-    return lengths
+            np.save(file, loads)
+    return loads
 
 
 def tokenizer_identity(tokenizer: Any) -> str:

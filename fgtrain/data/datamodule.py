@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -88,7 +89,6 @@ class StageData(LightningDataModule):
         self.features, self.cache = features, cache
         self.quarantine = Quarantine(quarantine, devices.bad_rows)
         self.steps_done = 0
-        self._lengths: dict[str, Any] = {}
 
     @cached_property
     def rows(self) -> dict[str, Rows]:
@@ -120,16 +120,27 @@ class StageData(LightningDataModule):
             augment_views=self.stage.augment_views,
         )
 
+    @cached_property
+    def row_loads(self) -> dict[str, np.ndarray]:
+        """Data set -> [rows, (tokens, image tokens)]. Checks every row on the first call."""
+        return {name: check_rows(name, self.maker, self.cache, self.quarantine) for name in self.stage.mix}
+
+    @cached_property
+    def loads_SL(self) -> np.ndarray:
+        """[samples of the stage in order, (tokens, image tokens)]. A mosaic's are those of its first arrangement."""
+        order, loads_SL = self.order, np.zeros((len(self.order), 2), np.int32)
+        for which, name in enumerate(order.names):
+            mine_S = order.data_set_S == which
+            loads_SL[mine_S] = self.row_loads[name][order.row_S[mine_S]]
+        return loads_SL
+
     def tokens_per_pass(self) -> dict[str, int]:
-        """Tokens of one whole pass over each data set, image tokens included. Checks every row on the first call."""
-        for name in self.stage.mix:
-            if name not in self._lengths:
-                self._lengths[name] = check_rows(name, self.maker, self.cache, self.quarantine)
-        return {name: int(lengths.sum(dtype="int64")) for name, lengths in self._lengths.items()}
+        """Tokens of one whole pass over each data set, image tokens included."""
+        return {name: int(loads[:, 0].sum(dtype="int64")) for name, loads in self.row_loads.items()}
 
     def prepare(self) -> None:
         """Check every row and, with a feature cache, encode every view that the stage will see. For one process."""
-        self.tokens_per_pass()
+        self.row_loads  # noqa: B018 - checks every row
         if self.features is None:
             return
         if self.stage.augment != "none" and self.stage.augment_views is None:
@@ -155,6 +166,7 @@ class StageData(LightningDataModule):
             )
         return MicroBatches(
             order=self.order,
+            loads_SL=self.loads_SL,
             share=Share(size, size // per_turn, rank, world_size),
             maker=self.maker,
             spec=self.image_spec,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
@@ -11,6 +12,7 @@ from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of
 
+from .dealing import Dealt, deal
 from .features import FeatureCache
 from .image import render
 from .maker import SampleMaker
@@ -23,18 +25,18 @@ from .views import Contents, View
 
 @dataclass(frozen=True)
 class Share:
-    """Which of a step's samples a micro-batch holds: every n-th, so that a last, partial step is shared evenly."""
+    """This device's part of every step: `accumulation` micro-batches, one after another, beside the other devices'."""
 
     global_batch_size: int
     accumulation: int  # micro-batches a device makes per step
     rank: int = 0
     world_size: int = 1
 
-    def places(self, number: int, samples: int) -> range:
-        """Places in the stage's order of micro-batch `number`; may be empty in the last step."""
+    def step(self, number: int, samples: int) -> tuple[range, int]:
+        """(places in the stage's order of the step's samples, turn) of micro-batch `number`."""
         step, turn = divmod(number, self.accumulation)
-        start, end = step * self.global_batch_size, min((step + 1) * self.global_batch_size, samples)
-        return range(start + turn * self.world_size + self.rank, end, self.accumulation * self.world_size)
+        start = step * self.global_batch_size
+        return range(start, min(start + self.global_batch_size, samples)), turn
 
 
 @dataclass
@@ -42,6 +44,7 @@ class MicroBatches(Dataset):
     """Micro-batch number -> Batch. As many as all steps of the stage take on this device."""
 
     order: StageOrder
+    loads_SL: np.ndarray  # int32 [samples of the order, (tokens, image tokens)]: a step is dealt by them
     share: Share
     maker: SampleMaker
     spec: ImageSpec
@@ -52,6 +55,7 @@ class MicroBatches(Dataset):
 
     def __post_init__(self) -> None:
         self.contents = self.features.contents if self.features else Contents()
+        self._dealt: tuple[int, Dealt] = (-1, [])  # (first place, its step's dealing)
 
     def __len__(self) -> int:
         return steps_of(len(self.order), self.share.global_batch_size) * self.share.accumulation
@@ -68,8 +72,16 @@ class MicroBatches(Dataset):
                 raise
             return error
 
+    def places(self, number: int) -> list[int]:
+        """Places in the stage's order of micro-batch `number`; may be none in the last step."""
+        step, turn = self.share.step(number, len(self.order))
+        if self._dealt[0] != step.start:
+            loads_SL = self.loads_SL[step.start : step.stop]
+            self._dealt = step.start, deal(loads_SL, self.share.accumulation, self.share.world_size)
+        return [step.start + int(place) for place in self._dealt[1][turn][self.share.rank]]
+
     def batch(self, number: int) -> Batch:
-        taken = [self.order[place] for place in self.share.places(number, len(self.order))]
+        taken = [self.order[place] for place in self.places(number)]
         made = [(which, sample) for which in taken if (sample := self._sample(which)) is not None]
         images = self._images(made)
         if images is None:  # one of them cannot be read: find out which
