@@ -84,7 +84,7 @@ class LVLM(nn.Module):
         """embeds_NPD: image tokens as the language model reads them."""
         if self.family.feature_size is None:
             return features_NPF
-        return self.parts["projector"](features_NPF)
+        return submodule(self.hf, self.family.parts["projector"][0])(features_NPF)
 
     def image_tokens(self, features_NPF: Tensor, shapes_IK: Tensor | None = None) -> Tensor:
         """The image tokens of all pictures [tokens, D], in the order in which they are read."""

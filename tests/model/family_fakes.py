@@ -1,0 +1,226 @@
+"""A tiny checkpoint of every released family, rows about pictures, and the same rows as transformers reads them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from model_fakes import LETTERS, VOCABULARY, clip_config, drawn_module, llama_config
+from PIL import Image
+from tokenizers import Regex, Tokenizer, pre_tokenizers
+from tokenizers.models import WordLevel
+from torch import Tensor
+from transformers import (
+    InternVLConfig,
+    InternVLForConditionalGeneration,
+    InternVLVisionConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    PreTrainedTokenizerFast,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    SiglipVisionConfig,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from data_builders.files import write_json
+from fgtrain.data import encode_row
+from fgtrain.data.image import render
+from fgtrain.data.sample import Sample
+from fgtrain.model import LVLM, build_model
+from fgtrain.recipe.schema import Model
+
+WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", *WRAPPERS]
+FAMILIES = ("llava", "llava_onevision", "internvl", "qwen2_5_vl")
+MEAN_STD = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
+LONGEST = 1024  # tokens
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """One token a letter."""
+    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS])}
+    backend = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    backend.add_special_tokens(SPECIAL)
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", eos_token="</s>", pad_token="<unk>")
+    made.add_special_tokens({"additional_special_tokens": SPECIAL[3:]})
+    return made
+
+
+def token(name: str) -> int:
+    return SPECIAL.index(name)
+
+
+@dataclass(frozen=True)
+class Fake:
+    """`image`: the token that stands for a picture's; `processor`: transformers' own; `settings`: its file."""
+
+    make: Callable[[], Any]
+    image: str
+    processor: type
+    settings: dict[str, Any]
+
+
+def _text() -> Any:
+    return llama_config(max_position_embeddings=LONGEST)
+
+
+def _llava() -> Any:
+    config = LlavaConfig(
+        vision_config=clip_config(), text_config=_text(), image_token_index=token("<image>"), vision_feature_layer=-2
+    )
+    return drawn_module(LlavaForConditionalGeneration, config)
+
+
+def _onevision() -> Any:
+    sizes = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlavaOnevisionConfig(
+        vision_config=SiglipVisionConfig(**sizes, image_size=32, patch_size=8, vision_use_head=False),
+        text_config=_text(),
+        image_token_index=token("<image>"),
+        video_token_index=token("<unk>"),
+        image_grid_pinpoints=RESOLUTIONS,
+        vision_aspect_ratio="anyres_max_2",
+    )
+    return drawn_module(LlavaOnevisionForConditionalGeneration, config)
+
+
+def _internvl() -> Any:
+    sizes = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision = InternVLVisionConfig(**sizes, image_size=32, patch_size=8, initializer_range=0.1)
+    config = InternVLConfig(
+        vision_config=vision, text_config=_text(), image_token_id=token("<IMG_CONTEXT>"), image_seq_length=4
+    )
+    return drawn_module(InternVLForConditionalGeneration, config)
+
+
+def _qwen() -> Any:
+    sizes = {"hidden_size": 32, "intermediate_size": 48}
+    vision = {"depth": 2, "num_heads": 2, "patch_size": 4, "window_size": 16, "out_hidden_size": 32}
+    text = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": VOCABULARY}
+    text |= {"max_position_embeddings": LONGEST, "initializer_range": 0.15, "bos_token_id": None, "eos_token_id": 2}
+    text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1]}}
+    config = Qwen2_5_VLConfig(
+        vision_config={**sizes, **vision, "fullatt_block_indexes": [1], "initializer_range": 0.1},
+        text_config={**sizes, **text},
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<unk>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+    )
+    return drawn_module(Qwen2_5_VLForConditionalGeneration, config)
+
+
+RESOLUTIONS = [[high, wide] for high in (32, 64, 96) for wide in (32, 64, 96)]
+SQUARE = {"resample": 3, **MEAN_STD, "size": {"height": 32, "width": 32}}
+FAKES = {
+    "llava": Fake(_llava, "<image>", CLIPImageProcessorPil, {**SQUARE, "do_center_crop": False}),
+    "llava_onevision": Fake(
+        _onevision, "<image>", LlavaOnevisionImageProcessorPil, {**SQUARE, "image_grid_pinpoints": RESOLUTIONS}
+    ),
+    "internvl": Fake(
+        _internvl,
+        "<IMG_CONTEXT>",
+        GotOcr2ImageProcessorPil,
+        {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4},
+    ),
+    "qwen2_5_vl": Fake(
+        _qwen,
+        "<|image_pad|>",
+        Qwen2VLImageProcessorPil,
+        {"resample": 3, **MEAN_STD, "min_pixels": 256, "max_pixels": 2048, "patch_size": 4, "merge_size": 2},
+    ),
+}
+
+
+def write_family(kind: str, folder: Path) -> Path:
+    fake = FAKES[kind]
+    fake.make().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    write_json(folder / "preprocessor_config.json", fake.settings)
+    return folder
+
+
+def built(folder: Path, **changes: Any) -> LVLM:
+    return build_model(Model(checkpoint=str(folder), max_tokens=LONGEST, **changes), network=False, seed=5)
+
+
+# ---- rows
+
+
+def write_pictures(folder: Path) -> Path:
+    for name, size in (("wide", (70, 30)), ("high", (24, 90)), ("even", (32, 32)), ("large", (130, 100))):
+        values = np.random.default_rng(size).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+        Image.fromarray(values).save(folder / f"{name}.png")
+    return folder
+
+
+def _row(name: str, images: list[str], *talk: str, independent: bool = False) -> dict:
+    lead = "<image>\n" * len(images)
+    turns = [{"from": "gpt" if i % 2 else "human", "value": text if i else lead + text} for i, text in enumerate(talk)]
+    row = {"id": name, "conversations": turns, **({"image": [f"{i}.png" for i in images]} if images else {})}
+    return row | ({"turns": "independent"} if independent else {})
+
+
+ROWS = [
+    _row("three questions", ["wide"], "what is it?", "a gull", "how many?", "2", "sea?", "no", independent=True),
+    _row("text", [], "how many?", "three of 4"),
+    _row("two pictures", ["even", "high"], "which?", "the first", "and then?", "the other", independent=True),
+    _row("a dialogue", ["large"], "what?", "a bird", "where?", "at sea"),
+]
+
+
+def samples_of(lvlm: LVLM, folder: Path, rows: list[dict] = ROWS) -> list[Sample]:
+    return [
+        encode_row(row, lvlm.tokenizer, lvlm.chat, lvlm.image_spec, LONGEST, image_root=folder, name=row["id"])
+        for row in rows
+    ]
+
+
+def one_by_one(lvlm: LVLM, folder: Path) -> list[Sample]:
+    """Each independent question as a row of its own."""
+    rows = []
+    for row in ROWS:
+        turns = row["conversations"]
+        if row.get("turns") != "independent":
+            rows.append(row)
+            continue
+        for place in range(0, len(turns), 2):
+            asked, answer = turns[place : place + 2]
+            lead = "" if place == 0 else "<image>\n" * len(row["image"])
+            pair = [{**asked, "value": lead + asked["value"]}, answer]
+            rows.append({"id": row["id"], "image": row["image"], "conversations": pair})
+    return samples_of(lvlm, folder, rows)
+
+
+def pixels_of(lvlm: LVLM, samples: list[Sample]) -> Tensor | None:
+    rows = [render(ref, lvlm.image_spec, alone=len(s.images) == 1) for s in samples for ref in s.images]
+    return torch.from_numpy(np.concatenate(rows)) if rows else None
+
+
+# ---- as transformers reads them
+
+
+def native_inputs(kind: str, lvlm: LVLM, sample: Sample, branch: int) -> dict[str, Tensor]:
+    """What transformers' own forward takes for one branch of a sample."""
+    fake = FAKES[kind]
+    mine = np.isin(sample.branch_ids, [0, branch])
+    ids = torch.tensor(np.where(sample.is_image, token(fake.image), sample.token_ids)[mine])[None].long()
+    inputs: dict[str, Tensor] = {"input_ids": ids}
+    if not sample.images:
+        return inputs
+    pictures = [Image.open(ref.path).convert("RGB") for ref in sample.images]
+    many = [pictures] if kind == "llava_onevision" and len(pictures) > 1 else pictures
+    made = fake.processor(**lvlm.image_spec.settings())(images=many, return_tensors="pt")
+    made.pop("num_patches", None)
+    if kind == "qwen2_5_vl":
+        inputs["mm_token_type_ids"] = (ids == token(fake.image)).int()
+    return inputs | dict(made)
