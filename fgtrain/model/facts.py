@@ -1,6 +1,7 @@
 """What can be known of a model without loading it: parameters on the meta device, weights by their files' hashes."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,27 +11,32 @@ from transformers.utils import logging as transformers_logging
 
 from data_builders.files import sha256_file
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec, Square
 from fgtrain.plan.schema import ModelFacts
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.schema import Model, Stage
 
 from .build import composition, text_config, vision_config
 from .composed import ComposedConfig, ComposedLVLM
-from .families import FAMILIES, PARTS, family_of, find_parts, released_images
+from .families import FAMILIES, PARTS, family_of, released_images
+from .lvlm import LVLM
 from .native import native_config, native_model
 from .sources import Source
+from .trainable import choose, choose_in
 from .vision import encoder_arguments
 from .vocabulary import add_image_tokens, rows_needed
 
 
-def model_facts(model: Model, *, network: bool) -> ModelFacts:
-    """Parameters of each part, image tokens per image, hashes of local weights. What is unknown is None, with a note.
+def model_facts(model: Model, *, network: bool, stages: Mapping[str, Stage] | None = None) -> ModelFacts:
+    """Parameters of each part, image tokens per image, hashes of local weights, and what learns in each of `stages`.
+    What is unknown is None, with a note.
 
-    Never fails because something is not on this machine.
+    Never fails because something is not on this machine. UserError when a stage narrows a part to nothing.
     """
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
+    make = _released if model.checkpoint is not None else _composed
     try:
-        return _released(model, network) if model.checkpoint is not None else _composed(model, network)
+        return make(model, network, stages or {})
     finally:
         transformers_logging.set_verbosity(level)
 
@@ -53,33 +59,35 @@ def _config(place: str, value: str | None, network: bool, notes: list[str]) -> P
     return None
 
 
-def _composed(model: Model, network: bool) -> ModelFacts:
+def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
     parameters: dict[str, int | None] = dict.fromkeys(PARTS)
     vision = _config("model.vision_encoder", model.vision_encoder, network, notes)
     text = _config("model.language_model", model.language_model, network, notes)
-    tokens = model.image_tokens
+    tokens, learning = model.image_tokens, {}
     try:
-        if vision is not None:
-            own = vision_config(vision)
-            parameters["vision_encoder"] = _count(AutoModel, own, **encoder_arguments(own))
-        if text is not None:
-            parameters["language_model"] = _count(AutoModelForCausalLM, text_config(text))
         if vision is not None and text is not None:
             config, native = composition(model, vision, text)
             tokens = config.image_tokens
             with torch.device("meta"):
                 whole = ComposedLVLM(config) if native is None else _native(native, config, model, network)
                 whole.tie_weights()
-            parts = find_parts(whole, FAMILIES[whole.config.model_type])
-            parameters = {part: _number(module) for part, module in parts.items()}
+            spec = Square(size=config.image_size, tokens=tokens, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic")
+            parameters, learning = _counts(whole, spec, stages)
+        elif vision is not None:
+            own = vision_config(vision)
+            parameters["vision_encoder"] = _number(_on_meta(AutoModel, own, **encoder_arguments(own)))
+        elif text is not None:
+            voice = _on_meta(AutoModelForCausalLM, text_config(text))
+            parameters["language_model"] = _number(voice)
+            learning = {name: _learning_alone(voice, name, stage) for name, stage in stages.items()}
     except UserError:
         raise
     except Exception as error:  # a plan goes on without what a model's code refuses to tell
         notes.append(f"model: parts cannot be built without weights ({error}); parameters unknown")
     chosen = {"vision_encoder": model.vision_encoder, "language_model": model.language_model}
     hashes = {part: _weights_hash(value, part in model.from_scratch) for part, value in chosen.items()}
-    return _facts(parameters, tokens, hashes, notes)
+    return _facts(parameters, learning, tokens, hashes, notes)
 
 
 def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> PreTrainedModel:
@@ -94,39 +102,70 @@ def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> P
     return native_model(native_config(kind, config, tokenizer))
 
 
-def _released(model: Model, network: bool) -> ModelFacts:
+def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
     parameters: dict[str, int | None] = dict.fromkeys(PARTS)
-    tokens = model.image_tokens
+    tokens, learning = model.image_tokens, {}
     config = _config("model.checkpoint", model.checkpoint, network, notes)
     if config is not None:
-        family = family_of(config)
+        family, spec = family_of(config), None
         with torch.device("meta"):
             whole = family.model_class(config)
             whole.tie_weights()
-        parameters = {part: _number(module) for part, module in find_parts(whole, family).items()}
         source = Source("model.checkpoint", model.checkpoint, network)
         if source.preprocessor() is not None:
-            tokens = getattr(released_images(source, config, model), "tokens", None)
+            spec = released_images(source, config, model)
+            tokens = getattr(spec, "tokens", None)
+        parameters, learning = _counts(whole, spec, stages)
     whole_hash = _weights_hash(model.checkpoint, False)
-    return _facts(parameters, tokens, dict.fromkeys(PARTS, whole_hash), notes)
+    return _facts(parameters, learning, tokens, dict.fromkeys(PARTS, whole_hash), notes)
+
+
+def _counts(
+    whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str, Stage]
+) -> tuple[dict[str, int | None], dict[str, dict[str, int]]]:
+    """(part -> parameters, stage -> part -> parameters that learn) of a model on the meta device."""
+    lvlm = LVLM(whole, FAMILIES[whole.config.model_type], None, spec, "qa", 0)
+    learning = {
+        name: {part: choice.count for part, choice in choose(lvlm, stage.train, f"stages.{name}.train").items()}
+        for name, stage in stages.items()
+        if spec is not None or "vision_encoder" not in stage.train  # its used layers are found by running it
+    }
+    return {part: _number(module) for part, module in lvlm.parts.items()}, learning
+
+
+def _learning_alone(voice: PreTrainedModel, name: str, stage: Stage) -> dict[str, int]:
+    """What learns of the language model, while the other parts are not here."""
+    how = stage.train.get("language_model")
+    if how is None:
+        return {}
+    names = [name for name, _ in voice.named_parameters()]
+    place = f"stages.{name}.train.language_model"
+    return {
+        "language_model": choose_in("language_model", voice, how, names, voice.get_output_embeddings(), place).count
+    }
 
 
 def _facts(
-    parameters: dict[str, int | None], tokens: int | None, hashes: dict[str, str | None], notes: list[str]
+    parameters: dict[str, int | None],
+    learning: dict[str, dict[str, int]],
+    tokens: int | None,
+    hashes: dict[str, str | None],
+    notes: list[str],
 ) -> ModelFacts:
     known = {part: value for part, value in hashes.items() if value is not None}
     return ModelFacts(
         parameters=parameters,
+        learning=learning,
         image_tokens=tokens,
         weights_sha=known if len(known) == len(hashes) else None,
         notes=tuple(notes),
     )
 
 
-def _count(auto_class: type, config: PreTrainedConfig, **arguments: object) -> int:
+def _on_meta(auto_class: type, config: PreTrainedConfig, **arguments: object) -> PreTrainedModel:
     with torch.device("meta"):
-        return _number(auto_class.from_config(config, **arguments))
+        return auto_class.from_config(config, **arguments)
 
 
 def _number(module: torch.nn.Module) -> int:

@@ -62,6 +62,8 @@ def _stage_rows(name: str, a: StagePlan | None, b: StagePlan | None):
         yield Consequence(name, what, getattr(a, what), getattr(b, what))
     for what in ("global_batch_size", "accumulation"):
         yield Consequence(name, what, getattr(a.batch, what), getattr(b.batch, what))
+    for part_a, part_b in zip(a.parts, b.parts, strict=True):
+        yield Consequence(name, f"{part_a.part}: parameters that learn", part_a.trainable, part_b.trainable)
 
 
 def _pairs(what: str, a: dict[str, int | None], b: dict[str, int | None]) -> tuple[Consequence, ...]:

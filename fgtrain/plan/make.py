@@ -78,7 +78,7 @@ def _stage(
     if samples == 0:
         raise UserError(f"stages.{name}.mix gives no sample to learn from: {_mix_text(data)}. Raise the passes")
     steps = None if samples is None else steps_of(samples, stage.global_batch_size)
-    parts = tuple(_part(part, stage, model_facts, steps) for part in PARTS)
+    parts = tuple(_part(part, name, stage, model_facts, steps) for part in PARTS)
     return StagePlan(
         name=name,
         objective=stage.objective,
@@ -134,17 +134,24 @@ def _batch(recipe: Recipe, stage: Stage, samples: int | None) -> BatchPlan:
     )
 
 
-def _part(part: str, stage: Stage, facts: ModelFacts, steps: int | None) -> PartPlan:
+def _part(part: str, name: str, stage: Stage, facts: ModelFacts, steps: int | None) -> PartPlan:
     parameters = facts.parameters.get(part)
     how = stage.train.get(part)
+    if how is None:
+        return PartPlan(
+            part=part, parameters=parameters, learns=False, learning_rate=None, lora_rank=None, trainable=0, updates=0
+        )
+    narrowed = how.lora is not None or how.only is not None or how.layers is not None
     return PartPlan(
         part=part,
         parameters=parameters,
-        learns=how is not None,
-        learning_rate=None if how is None else how.lr,
-        lora_rank=how.lora.rank if how is not None and how.lora is not None else None,
-        trainable=0 if how is None else None if how.lora is not None else parameters,
-        updates=0 if how is None else steps,
+        learns=True,
+        learning_rate=how.lr,
+        only=how.only,
+        layers=how.layers,
+        lora_rank=how.lora.rank if how.lora is not None else None,
+        trainable=facts.learning.get(name, {}).get(part, None if narrowed else parameters),
+        updates=steps,
     )
 
 

@@ -29,6 +29,7 @@ class ModelFacts:
     """What is known of a model without loading weights: parameters and weight hash of each part."""
 
     parameters: dict[str, int | None] = field(default_factory=dict)
+    learning: dict[str, dict[str, int]] = field(default_factory=dict)  # stage -> part -> parameters that learn
     image_tokens: int | None = None  # per image (or tile)
     weights_sha: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
@@ -68,8 +69,10 @@ class PartPlan(Numbers):
     parameters: int | None
     learns: bool
     learning_rate: float | None  # peak; None = frozen
+    only: str | None = None  # the projections that learn; None = all
+    layers: str | None = None  # the layers that learn; None = all
     lora_rank: int | None
-    trainable: int | None  # parameters that learn; with LoRA unknown until the model is built
+    trainable: int | None  # parameters that learn, those of LoRA's adapters included
     updates: int | None  # optimizer steps that move it
 
 

@@ -161,7 +161,16 @@ def _parts(plan: Plan) -> Table:
 def _learning(part: PartPlan) -> str:
     if not part.learns:
         return "frozen"
-    return f"{part.learning_rate:g}" + (f", LoRA rank {part.lora_rank}" if part.lora_rank else "")
+    words = [f"{part.learning_rate:g}"]
+    if part.only is not None:
+        words.append(f"{part.only} only")
+    if part.layers is not None:
+        words.append(f"layer{'s' * (not part.layers.isdigit())} {part.layers}")
+    if part.lora_rank is not None:
+        words.append(f"LoRA rank {part.lora_rank}")
+    if part.trainable != part.parameters:
+        words.append(f"{number(part.trainable)} learn")
+    return ", ".join(words)
 
 
 def _trainable(stage: StagePlan) -> int | None:
@@ -171,8 +180,9 @@ def _trainable(stage: StagePlan) -> int | None:
 
 def _frozen(stage: StagePlan) -> int | None:
     """Parameters that stay as they are; those under LoRA adapters do too."""
-    counts = [0 if part.learns and not part.lora_rank else part.parameters for part in stage.parts]
-    return None if None in counts else sum(counts)
+    counts = [part.trainable if part.learns and not part.lora_rank else 0 for part in stage.parts]
+    all_of_them = [part.parameters for part in stage.parts]
+    return None if None in [*counts, *all_of_them] else sum(all_of_them) - sum(counts)
 
 
 def _exposures(plan: Plan) -> Table:

@@ -22,6 +22,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and part
 Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Part = Literal["vision_encoder", "projector", "language_model"]
+LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
 # YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
 Positive = Annotated[int, Field(gt=0)]
@@ -46,7 +47,18 @@ class TrainPart(Section):
     """How a part learns. In a recipe a bare number is its learning rate."""
 
     lr: Annotated[float, Field(gt=0)]  # peak
+    only: Literal["attention", "gate_up"] | None = None  # these projections; null = all of the part
+    layers: str | None = None  # "last 4", "first 2", "20-23" (from 0, both included); null = all
     lora: Lora | None = None
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _a_range_of_layers(cls, value: Any) -> Any:
+        text = str(value) if type(value) is int else value
+        match = re.fullmatch(LAYERS_PATTERN, text) if isinstance(text, str) else None
+        if value is not None and (match is None or (match[2] and int(match[1]) > int(match[2]))):
+            raise ValueError("which layers is not clear. Write last 4, first 2, 20-23 (from 0, both included) or 7")
+        return text
 
 
 def _part_from_number(value: Any) -> Any:

@@ -140,7 +140,8 @@ def final_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
     for stage in data.values():
         for name, tokens in stage.tokens_per_pass().items():
             facts[name] = replace(facts[name], tokens_per_pass=tokens)
-    return make_plan(recipe, facts, model_facts(recipe.model_with_paths(), network=recipe.network), versions())
+    of_model = model_facts(recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages)
+    return make_plan(recipe, facts, of_model, versions())
 
 
 def do_stage(
@@ -192,7 +193,8 @@ def train(
     wandb_run: Any | None,
     store: Path,
 ) -> None:
-    groups = set_trainable(lvlm, recipe.stages[stage.name].train)
+    chosen = recipe.stages[stage.name].train
+    groups = set_trainable(lvlm, chosen, seed=recipe.seed, place=f"stages.{stage.name}.train")
     ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, store) if evaluator is not None else None
     job = StageJob(
         name=stage.name,

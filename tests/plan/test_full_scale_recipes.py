@@ -11,6 +11,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
 EXPECTED = {"general", "align_fg1", "align_fg5", "align_fg10", "align_fg20", "sft_fg10", "sft_then_fg", "fg_only"}
 EXPECTED |= {"align_fg10_mosaic", "align_fg10_open_world", "llava15_general", "llava15_align_fg10"}
+EXPECTED |= {"align_fg10_attention", "align_fg10_gate_up"}
 FG = 6_667 + 5_994 + 75_750 + 12_000 + 2_040 + 43_800  # training images of the six sources
 
 
@@ -68,6 +69,8 @@ def test_the_other_arms_move_only_what_they_name():
     assert changed("general", "fg_only") == {"stages.sft.mix.llava_665k", "stages.sft.mix.fg_short_answer"}
     assert changed("align_fg10", "align_fg10_mosaic") == {"stages.align.mix.fg_mosaic"}
     assert changed("align_fg10", "align_fg10_open_world") == {"stages.align.mix.fg_open_world"}
+    for role in ("attention", "gate_up"):
+        assert changed("align_fg10", f"align_fg10_{role}") == {"stages.sft.train.language_model.only"}
     assert changed("llava15_general", "llava15_align_fg10") == {"stages.align.mix.fg_short_answer"}
     assert {key.split(".")[0] for key in changed("general", "llava15_general")} == {"model"}
 

@@ -45,6 +45,17 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
     ("{projector: 1.0e-3}", "{projector: .inf}", ["must be a finite number"]),
     ("{projector: 1.0e-3}", "{projector: {lora: {rank: 4}}}", ["train.projector.lr is missing"]),
     ("{projector: 1.0e-3}", "{projector: {lr: 1.0e-3, lora: {rnak: 4}}}", ["lora.rnak is no key here", "rank?"]),
+    (
+        "{projector: 1.0e-3}",
+        "{vision_encoder: {lr: 1.0e-3, layers: [20, 24]}}",
+        ["stages.align.train.vision_encoder.layers is [20, 24]", "Write last 4, first 2, 20-23"],
+    ),
+    ("{projector: 1.0e-3}", "{vision_encoder: {lr: 1.0e-3, layers: 4-2}}", ["layers is 4-2", "last 4"]),
+    (
+        "{projector: 1.0e-3}",
+        "{projector: {lr: 1.0e-3, only: atention}}",
+        ["only is atention. Did you mean attention?"],
+    ),
     ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
     ("mix: {general: 1}", "mix: {genral: 1}", ["stages.align.mix.genral", "does not declare. Did you mean general?"]),
     ("mix: {general: 1}", "mix: {zzz: 1}", ["Known are: general, fine."]),
