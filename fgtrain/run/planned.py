@@ -12,4 +12,5 @@ def planned(recipe: Recipe) -> Plan:
         model = recipe.model_with_paths()
     except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell
         model = recipe.model
-    return make_plan(recipe, data_facts(recipe), model_facts(model, network=recipe.network))
+    facts = model_facts(model, network=recipe.network, stages=recipe.enabled_stages)
+    return make_plan(recipe, data_facts(recipe), facts)
