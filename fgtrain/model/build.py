@@ -44,10 +44,6 @@ def text_config(config: PreTrainedConfig) -> PreTrainedConfig:
 
 
 def composed(model: Model, network: bool, seed: int) -> LVLM:
-    if model.max_tiles > 1:
-        raise UserError(
-            f"model.max_tiles is {model.max_tiles}, but a composed model takes its pictures whole. Write max_tiles: 1"
-        )
     for part in ("vision_encoder", "projector", "language_model"):
         if getattr(model, part) is None:
             raise UserError(

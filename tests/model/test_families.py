@@ -20,11 +20,14 @@ from model_fakes import gradients
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
+from evaluation.protocols import ImageQuestions, Question
 from fgtrain.batch import IGNORE_INDEX
 from fgtrain.data.packing import pack
 from fgtrain.data.sample import Sample
 from fgtrain.model import LVLM, load_checkpoint, save_checkpoint, set_trainable
+from fgtrain.model.generation import Generator
 from fgtrain.recipe.schema import TrainPart
+from fgtrain.training.answerer import ModelAnswerer
 
 PARTS = {part: TrainPart(lr=1.0) for part in ("vision_encoder", "projector", "language_model")}
 
@@ -135,3 +138,35 @@ def test_a_saved_checkpoint_is_the_model_for_transformers_alone(
     theirs_TV = native(**native_inputs(kind, lvlm, sample, 1)).logits[0]
     torch.testing.assert_close(theirs_TV, expected_TV, rtol=1e-5, atol=1e-5)
     assert (sample.targets != IGNORE_INDEX).any()
+
+
+@torch.no_grad()
+def test_answers_are_those_of_transformers(kind: str, lvlm: LVLM, folders: dict[str, Path]):
+    """Asked as evaluation asks: several questions about each picture at once, and about none."""
+    native = AutoModelForImageTextToText.from_pretrained(folders[kind], dtype=torch.float32).eval()
+    answerer = ModelAnswerer(lvlm, "model")
+    images = [folders["pictures"] / f"{name}.png" for name in ("wide", "high", "large")]
+    questions = tuple(Question(text, 12) for text in ("what is it?", "a gull or a tern, and which of the two?"))
+    groups = [ImageQuestions(image, questions) for image in (*images, None)]
+    found = answerer.answer(groups)
+    native.generation_config.eos_token_id = Generator(lvlm).end.tolist()
+    answers = []
+    for group, replies in zip(groups, found, strict=True):
+        for question, reply in zip(group.questions, replies, strict=True):
+            turns = [{"from": "human", "value": question.prompt}, {"from": "gpt", "value": "yes"}]
+            row = {"id": "asked", "conversations": turns}
+            if group.image is not None:
+                turns[0]["value"] = f"<image>\n{question.prompt}"
+                row["image"] = group.image.name
+            [sample] = samples_of(lvlm, folders["pictures"], [row])
+            inputs = native_inputs(kind, lvlm, sample, 1)
+            asked = int((sample.targets != IGNORE_INDEX).argmax()) + 1
+            for name in ("input_ids", "mm_token_type_ids"):
+                if name in inputs:
+                    inputs[name] = inputs[name][:, :asked]
+            made = native.generate(**inputs, max_new_tokens=12, do_sample=False)[0, asked:].tolist()
+            ended = made[-1] in native.generation_config.eos_token_id
+            text = lvlm.tokenizer.decode(made[:-1] if ended else made, skip_special_tokens=True).strip()
+            assert (reply.text, reply.finished) == (text, ended)
+            answers.append(text)
+    assert len(set(answers)) > 4, "answers that hang on the picture and on the question"
