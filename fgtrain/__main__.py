@@ -27,12 +27,28 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("words", nargs="+", metavar="RECIPE | key=value", help="recipe files, then changes to all of them")
     top.add_argument("--plan", action="store_true", help="print the plan and stop; needs neither weights nor GPU")
+    top.add_argument(
+        "--submit", action="store_true", help="write Slurm scripts and submit them; with --plan, show them"
+    )
+    top.add_argument(
+        "--cluster", metavar="FILE", help="the cluster's profile (default: $FGTRAIN_CLUSTER, then slurm/cluster.yaml)"
+    )
     part = top.add_mutually_exclusive_group()
     part.add_argument("--prepare", action="store_true", help="build the data and check it, train nothing")
     part.add_argument("--only", metavar="STAGE", help="train this stage from the one before it, and ask nothing")
     part.add_argument("--evaluate", metavar="CHECKPOINT", help="ask this checkpoint (start, or a stage), train nothing")
     part.add_argument("--report", action="store_true", help="write the report of what is done and asked")
     return top
+
+
+def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
+    """UserError when an option would silently be without effect."""
+    part = next((name for name in ("prepare", "only", "evaluate", "report") if getattr(arguments, name)), None)
+    if part is not None and (arguments.plan or arguments.submit):
+        other = "--submit" if arguments.submit else "--plan"
+        raise UserError(f"--{part} and {other} do not go together: {other} is about the whole recipe. Leave one out")
+    if arguments.cluster is not None and not arguments.submit:
+        raise UserError("--cluster names a profile for --submit. Add --submit, or leave it out")
 
 
 def load_recipes(words: list[str]) -> list[Recipe]:
@@ -128,6 +144,11 @@ def main(words: list[str]) -> None:
     if not any(recipe.network for recipe in recipes):
         # Read when the libraries are imported, so before that. Their bars would only tell of local files.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    refuse_what_does_not_go_together(arguments)
+    if arguments.submit:
+        from fgtrain.submit import show, submit
+
+        return (show if arguments.plan else submit)(recipes, arguments.cluster)
     if arguments.plan:
         return plans(recipes)
     run_until_stopped(recipes, arguments)

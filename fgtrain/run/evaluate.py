@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from data_builders.files import read_json, write_json
 from evaluation.engine import Share, evaluate
 from evaluation.scores import add_checkpoint
 from evaluation.task import Task, load_tasks
@@ -25,6 +26,23 @@ def device_of(recipe: Recipe) -> torch.device:
         return torch.device("cpu")
     local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
     return torch.device("cuda", local % torch.cuda.device_count())
+
+
+def marker(recipe: Recipe, checkpoint: str) -> Path:
+    """The file that says what the scores of this checkpoint are of."""
+    return recipe.run_folder / ".parts" / f"evaluated-{checkpoint}.json"
+
+
+def identity(recipe: Recipe, stored: str) -> dict:
+    """What decides the scores of the checkpoint in the store's folder `stored`, as far as the recipe says it."""
+    return {"checkpoint": stored, "tasks": list(recipe.evaluation.tasks), "data": list(recipe.evaluation.data)}
+
+
+def evaluated(recipe: Recipe, checkpoint: str, stored: str) -> bool:
+    """Were just these tasks asked of the checkpoint in the store's folder `stored`?"""
+    path = marker(recipe, checkpoint)
+    scored = (recipe.run_folder / "scores.json").exists()
+    return scored and path.exists() and read_json(path) == identity(recipe, stored)
 
 
 class Evaluator:
@@ -73,6 +91,7 @@ class Evaluator:
                 model_hash=answerer.model_hash,
                 scores=scores,
             )
+            write_json(marker(self.recipe, checkpoint), identity(self.recipe, store.name))
 
     def subset(self, lvlm: LVLM, stage: str, fingerprint: str, store: Path) -> Callable[[int], list[dict]]:
         """A function that asks the fixed subset at a step of `stage` and returns rows for metrics.jsonl."""

@@ -1,0 +1,41 @@
+"""Does what a recipe asks for exist on this cluster? Said before anything is queued."""
+
+from collections.abc import Iterator, Sequence
+
+from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe
+
+from .profile import Cluster
+
+
+def refuse_misfits(recipes: Sequence[Recipe], cluster: Cluster, profile: str) -> None:
+    """UserError that names every recipe's devices which the profile's nodes do not have, with the arithmetic."""
+    problems = [problem for recipe in recipes for problem in _misfits(recipe, cluster, profile)]
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    if problems:
+        raise UserError("these recipes do not fit the cluster:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def _misfits(recipe: Recipe, cluster: Cluster, profile: str) -> Iterator[str]:
+    devices, there = recipe.devices, cluster.gpus_per_node
+    if devices.accelerator == "gpu" and not there:
+        yield (
+            f"{recipe.name}: devices.accelerator is gpu, but {profile} says gpus_per_node: 0. "
+            f"Correct the profile, or write devices.accelerator=cpu"
+        )
+    if devices.accelerator != "cpu" and there and devices.count > there:
+        total = devices.world_size
+        nodes = -(-total // there)
+        yield (
+            f"{recipe.name}: devices.count is {devices.count} per node, but a node has {there} GPUs "
+            f"(gpus_per_node in {profile}). {total} devices ({devices.count} x {devices.nodes} "
+            f"node{'s' * (devices.nodes > 1)}) are {_spread(total, there, nodes)}"
+        )
+
+
+def _spread(total: int, there: int, nodes: int) -> str:
+    while total % nodes:
+        nodes += 1
+    written = f"devices.count={total // nodes} devices.nodes={nodes}"
+    return f"{nodes} nodes of {total // nodes}: write {written}"
