@@ -1,0 +1,140 @@
+"""What a job's script does with the processes it starts, with a stand-in for Slurm around it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+SLURM = Path(__file__).resolve().parents[2] / "slurm"
+# On a signal it does as the first process of a run does: the state is saved, a note is left, the status is 130.
+SRUN = """#!/usr/bin/env bash
+echo "srun $*" >> "$LOG"
+if [[ ${SAVES:-} ]]; then
+    trap 'echo saved >> "$LOG"; echo "$SAVES" > "$FGTRAIN_STOPPED"; exit "${STATUS:-130}"' USR1
+fi
+echo started >> "$LOG"
+for _ in $(seq "${WAITS:-0}"); do sleep 0.05; done
+exit "${STATUS:-0}"
+"""
+SCONTROL = """#!/usr/bin/env bash
+case "$1 $2" in
+    "show hostnames") echo node1; echo node2 ;;
+    "show job") echo "JobId=42 JobState=${STATE:-RUNNING} Restarts=0" ;;
+    *) echo "scontrol $*" >> "$LOG" ;;
+esac
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Starts train.sbatch with fake srun and scontrol; `log()` is what they were told."""
+    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "slurm").mkdir()
+    shutil.copy(SLURM / "launch.sh", tmp_path / "slurm")
+    log = tmp_path / "log"
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "LOG": str(log),
+        "PYTHON": "python",
+        "SLURM_JOB_NODELIST": "node[1-2]",
+        "SLURM_JOB_ID": "42",
+        "SLURM_NNODES": "2",
+        "SLURM_NTASKS_PER_NODE": "8",
+        "SLURM_CPUS_PER_TASK": "12",
+    }
+
+    def start(*arguments: str, **more: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            ["bash", str(SLURM / "train.sbatch"), *arguments],
+            env={**environment, **more},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    start.log = lambda: log.read_text() if log.exists() else ""
+    return start
+
+
+def stopped_by(cluster, number: signal.Signals, **more: str) -> tuple[int, str]:
+    """Exit status and output of a job that gets the signal while its processes work."""
+    before = cluster.log().count("started")
+    job = cluster("recipes/general.yaml", WAITS="200", **more)
+    deadline = time.monotonic() + 20
+    while cluster.log().count("started") == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    job.send_signal(number)
+    output, _ = job.communicate(timeout=20)
+    return job.returncode, output
+
+
+def test_it_starts_one_process_per_gpu_with_the_recipe_and_the_machine(cluster):
+    assert cluster("recipes/align_fg10.yaml", "data_root=/d", "seed=3").wait(20) == 0
+    line = cluster.log().split("\n")[0]
+    assert line.endswith(
+        "--cpus-per-task=12 python -m fgtrain recipes/align_fg10.yaml data_root=/d seed=3 "
+        "devices.nodes=2 devices.count=8"
+    )
+    assert "requeue" not in cluster.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.parametrize("status", ["130", "137"])  # the first process's, or that of those whom srun ended after it
+def test_a_job_whose_state_is_saved_queues_again(cluster, number, status):
+    got, output = stopped_by(cluster, number, SAVES="stage sft stopped by SIGUSR1 at step 7 of 9", STATUS=status)
+    assert got == 0
+    assert cluster.log().split("\n")[-3:] == ["saved", "scontrol requeue 42", ""]
+    assert "at step 7 of 9" in output
+    assert "queues again" in output
+
+
+@pytest.mark.parametrize("more", [{"STATUS": "1"}, {"STATUS": "2"}])
+def test_a_failed_run_is_not_queued_again(cluster, more):
+    job = cluster("recipes/general.yaml", **more)
+    output, _ = job.communicate(timeout=20)
+    assert job.returncode == int(more["STATUS"])
+    assert f"failed with status {more['STATUS']} and is not queued again" in output
+    assert "requeue" not in cluster.log()
+
+
+def test_a_run_that_ends_before_its_state_is_saved_is_not_queued_again(cluster):
+    status, output = stopped_by(cluster, signal.SIGUSR1)  # a srun that dies of the signal
+    assert status != 0
+    assert "before its state was saved" in output
+    assert "requeue" not in cluster.log()
+
+
+def test_a_cancelled_job_is_not_queued_again(cluster):
+    status, output = stopped_by(cluster, signal.SIGTERM, SAVES="stage sft stopped", STATE="CANCELLED")
+    assert status == 130
+    assert "CANCELLED" in output
+    assert "requeue" not in cluster.log()
+
+
+def test_a_job_that_does_not_get_on_is_not_queued_for_ever(cluster):
+    for step, requeues in ((7, 1), (8, 2), (8, 2)):
+        status, output = stopped_by(cluster, signal.SIGUSR1, SAVES=f"stage sft stopped by SIGUSR1 at step {step} of 9")
+        assert cluster.log().count("scontrol requeue") == requeues
+    assert status == 1
+    assert "raise the time limit" in output
+
+
+def test_without_a_recipe_it_says_how_to_call_it(cluster):
+    assert cluster().wait(20) == 2
+    assert cluster("data_root=/d").wait(20) == 2
+    assert cluster.log() == ""
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_the_scripts_are_sound():
+    scripts = [SLURM / name for name in ("launch.sh", "local_cluster.sh", "train.sbatch")]
+    done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
