@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from PIL import Image, ImageFile
 
 from .errors import UserError
@@ -153,10 +154,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 def open_image(path: Path) -> Image.Image:
     """The picture as RGB, whole and upright as stored (no EXIF rotation, as the published protocols read it).
 
-    Raises UserError naming the file when it is missing, empty, truncated, not an image, or too large.
+    Of an animation the first frame. Raises UserError naming the file when it is missing, empty, truncated, not an
+    image, or too large.
     """
     with _opened(path) as image:
-        return image.convert("RGB")
+        return as_rgb(image)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """The picture as RGB, one of 16 bits a pixel scaled to 8. ValueError when its pixels have no known white."""
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion makes all that is brighter than 255 of 65,535 white.
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of 32 bits ({image.mode}) have no known white; save it with 8 or 16")
+    return image.convert("RGB")
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -175,4 +187,4 @@ def open_reduced(path: Path, shortest: int) -> Image.Image:
         # Four-colour JPEGs stay as they are: their conversion is no average of pixels.
         if image.format == "JPEG" and image.mode in ("RGB", "L"):
             image.draft(None, (shortest, shortest))
-        return image.convert("RGB")
+        return as_rgb(image)

@@ -1,5 +1,7 @@
 """Equal files, and what is remembered about them."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -129,13 +131,22 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
     monkeypatch.setattr(workers, "FEW", 1)
     monkeypatch.setattr(workers, "PROCESSES", 2)
     monkeypatch.setattr(workers, "AT_ONCE", 4)
-    started, looks, start, sent, ask = [], facts.looks, workers.start_worker, [], workers.ask
-    monkeypatch.setattr(workers, "ask", lambda worker, some: sent.append(some) or ask(worker, some))
+    started, looks, start, sent, ask, end = [], facts.looks, workers.start_worker, [], workers.ask, threading.Event()
+
+    def ask_slowly(worker, some):
+        sent.append(some)
+        if len(sent) > 6:  # the interruption comes in the middle, however busy the machine is
+            end.wait(20)
+            time.sleep(0.2)
+        return ask(worker, some)
+
+    monkeypatch.setattr(workers, "ask", ask_slowly)
     monkeypatch.setattr(workers, "start_worker", lambda: started.append(start()) or started[-1])
 
     def interrupted(some):
         for number, found in enumerate(looks(some)):
             if number == 2:
+                end.set()
                 raise KeyboardInterrupt
             yield found
 

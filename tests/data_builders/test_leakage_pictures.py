@@ -8,6 +8,7 @@ from leakage_fakes import photo
 from PIL import Image, ImageEnhance
 
 from data_builders.errors import UserError
+from data_builders.files import open_image
 from data_builders.leakage.near import QUERIES, near
 from data_builders.leakage.pictures import NEAR_BITS, looks_of, reduced
 from data_builders.leakage.workers import look_at
@@ -161,10 +162,15 @@ def test_odd_but_whole_files_are_read(tmp_path):
     image = photo(5)
     image.save(tmp_path / "png.jpg", format="PNG")
     image.convert("CMYK").save(tmp_path / "cmyk.jpg")
-    Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257).save(tmp_path / "16 bit.png")
+    grey = image.convert("L")
+    Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(tmp_path / "16 bit.png")
     image.save(tmp_path / "moving ü,.gif", save_all=True, append_images=[photo(6)])
     names = ["png.jpg", "cmyk.jpg", "16 bit.png", "moving ü,.gif"]
     found, faults = look_at([str(tmp_path / name) for name in names])
     assert not faults
     whole = looks(tmp_path, [image])
     assert pairs(whole, found[:1]) == [(0, 0)]
+    assert (np.asarray(open_image(tmp_path / "16 bit.png")) == np.asarray(grey)[..., None]).all()
+    Image.fromarray(np.asarray(grey).astype(np.float32)).save(tmp_path / "float.tiff")
+    with pytest.raises(UserError, match=r"float\.tiff cannot be read \(pixels of 32 bits"):
+        open_image(tmp_path / "float.tiff")
