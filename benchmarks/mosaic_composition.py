@@ -1,4 +1,4 @@
-"""Images per second while mosaics are composed, beside the straightforward way with PIL, in one run.
+"""Images per second of a core while mosaics are composed, beside the straightforward way with PIL, in one run.
 
     python benchmarks/mosaic_composition.py [--images DIR]
 
@@ -70,14 +70,17 @@ def psnr(one: Image.Image, other: Image.Image) -> list[float]:
 
 
 def seconds(ways: dict[str, Callable], mosaics: list[list[Path]], rounds: int) -> dict[str, list[float]]:
-    """Each way's time for all mosaics, round by round, taken in turn so that the machine's moods hit all alike."""
+    """Each way's time for all mosaics, round by round, taken in turn so that the machine's moods hit all alike.
+
+    Processor time: all ways have one thread, and what else runs on the machine is not theirs.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             for paths in mosaics:
                 way(paths)
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     return times
 
 

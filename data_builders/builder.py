@@ -52,7 +52,7 @@ def write_source_rows(
 
 def end_check(
     options: Options, name: str, image_root: Path, sources: tuple[Source, ...] = ()
-) -> Callable[[Path], dict] | None:
+) -> Callable[[Path, set[str]], dict] | None:
     """What `write_training_set` looks for before it writes the manifest; None where the options ask for nothing.
 
     `sources`: the labelled data sets that the rows come from, whose test images must not be among them.

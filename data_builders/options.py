@@ -53,7 +53,7 @@ class CheckOptions(Options):
 
     check: Literal["full", "bytes", "none"] = Field(
         "bytes",
-        description="bytes: images of equal content, found by their files' size, then by digests; full: nearly equal "
+        description="bytes: broken files and images of equal content, found by a few bytes of each; full: nearly equal "
         "ones too (every image is decoded, about 1 ms each, the first time); none",
     )
 

@@ -102,11 +102,12 @@ def write_training_set(
     sources: list[str],
     splits: list[str],
     options: dict | None = None,
-    check: Callable[[Path], dict] | None = None,
+    check: Callable[[Path, set[str]], dict] | None = None,
 ) -> Manifest:
     """Write rows.jsonl, then the manifest that vouches for it (so a folder with a manifest is whole).
 
-    `check` is given the folder in between; it may stop the build, or leave rows out and say so (`left_out`).
+    `check` is given the folder and the rows' images in between; it may stop the build, or leave rows out and say so
+    (`left_out`).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +126,7 @@ def write_training_set(
             count += 1
         if not count:
             raise UserError(f"{name}: the builder {builder} found no rows to write")
-    sha256, told = digest.hexdigest(), check(folder) if check else {}
+    sha256, told = digest.hexdigest(), check(folder, images) if check else {}
     if told.get("left_out"):
         count, images = 0, set()
         for row in read_rows(folder):

@@ -6,7 +6,7 @@ benchmarks of `--against`. Of a benchmark: byte-identical images with different 
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..errors import UserError
@@ -14,7 +14,7 @@ from ..files import atomic_write, read_jsonl, write_json, write_jsonl
 from ..options import LeakOptions
 from ..sources import Source
 from .benchmarks import QuestionFile, digest, find_question_files
-from .comparing import Outcome, Settings, compare
+from .comparing import Outcome, Settings, compare, look_at_images
 from .findings import Finding, leaks, lines, write_findings
 from .training import TrainingSet, read_set, test_images
 
@@ -24,22 +24,25 @@ LEVELS = ("none", "bytes", "full")
 
 def training_check(
     options: LeakOptions, name: str, image_root: Path, sources: tuple[Source, ...] = (), missing_allowed: bool = False
-) -> Callable[[Path], dict]:
-    """What `write_training_set` calls with the folder between rows and manifest.
+) -> Callable[[Path, Collection[str]], dict]:
+    """What `write_training_set` calls with the folder and its rows' images between rows and manifest.
 
     It returns what the manifest says about the check. UserError when something leaks, or an image is broken.
     """
     if options.check == "none":
         if options.against:
             raise UserError("--check none with --against: nothing would be compared; write bytes or full")
-        return lambda folder: {"level": "none"}
+        return lambda folder, images: {"level": "none"}
 
-    def check(folder: Path) -> dict:
+    def check(folder: Path, images: Collection[str]) -> dict:
         files, own = question_files(options), test_images(sources)
-        if not files and not sources:
-            return {"level": options.check, "against": {}}  # nothing to compare with, and nobody's labels
         which = TrainingSet(folder, name, Path(image_root).resolve(), bool(sources), own)
-        outcome = compared(which, files, options, missing_allowed)
+        settings = Settings(looks=options.check == "full", missing_allowed=missing_allowed)
+        if files or sources:
+            outcome = compare([which], files, settings)
+        else:  # nothing to compare with, and nobody's labels
+            outcome = look_at_images([which.path(image) for image in sorted(images)], settings)
+        refuse_faults(outcome)
         left_out = 0
         found = leaks(outcome.findings)
         if found and options.on_leak == "drop":
@@ -55,11 +58,9 @@ def training_check(
     return check
 
 
-def compared(which: TrainingSet, files: list[QuestionFile], options: LeakOptions, missing_allowed: bool) -> Outcome:
-    outcome = compare([which], files, Settings(looks=options.check == "full", missing_allowed=missing_allowed))
+def refuse_faults(outcome: Outcome) -> None:
     if outcome.faults:
         raise UserError(faults_message(outcome.faults))
-    return outcome
 
 
 def question_files(options: LeakOptions) -> list[QuestionFile]:
@@ -68,7 +69,8 @@ def question_files(options: LeakOptions) -> list[QuestionFile]:
 
 def faults_message(faults: list[str]) -> str:
     more = f"\n  ... and {len(faults) - 20:,} more" if len(faults) > 20 else ""
-    return f"{len(faults):,} images cannot be used:\n  " + "\n  ".join(faults[:20]) + more
+    images = "an image" if len(faults) == 1 else f"{len(faults):,} images"
+    return f"{images} cannot be used:\n  " + "\n  ".join(faults[:20]) + more
 
 
 def message(folder: Path, findings: list[Finding]) -> str:
@@ -170,7 +172,9 @@ def check_again(folder: Path, manifest: dict, options: LeakOptions) -> dict:
         return manifest
     which = read_set(folder, folder, own_test=True)
     missing_allowed = not getattr(options, "check_images", True)
-    outcome = compared(which, question_files(options), options, missing_allowed)
+    settings = Settings(looks=options.check == "full", missing_allowed=missing_allowed)
+    outcome = compare([which], question_files(options), settings)
+    refuse_faults(outcome)
     if leaks(outcome.findings):
         raise UserError(
             message(folder, outcome.findings) + " (into another --out; this one was built without that comparison)"

@@ -64,13 +64,11 @@ def compare(sets: list[TrainingSet], files: list[QuestionFile], settings: Settin
     own = {path for one in sets for path in one.test_images}
     outcome.images = len({path for one in scanned for path in one.labels})
     outcome.test_images = len({*tested, *own})
-    with Files(dict.fromkeys([*(path for one in scanned for path in one.labels), *tested, *own])) as known:
-        # A missing image of the source's own test split is the source reader's to report.
-        lost = [known.paths[index] for index in known.missing]
-        if settings.missing_allowed:
-            outcome.not_there = len(lost)
-        else:
-            outcome.faults += [f"no image {path}" for path in lost]
+    asked = dict.fromkeys([*(path for one in scanned for path in one.labels), *tested])
+    with Files(dict.fromkeys([*asked, *own])) as known:
+        note_missing(known, settings, outcome)
+        if not settings.looks:  # for which all are decoded
+            known.look_for_broken(np.flatnonzero(known.sizes[: len(asked)] > 0))
         compare_images(scanned, tested, known, settings, outcome)
         outcome.faults += list(known.faults.values())
     for one in scanned:
@@ -82,6 +80,27 @@ def compare(sets: list[TrainingSet], files: list[QuestionFile], settings: Settin
         name_rows(one)
         outcome.findings += {id(finding): finding for group in one.found.values() for finding in group}.values()
     return outcome
+
+
+def look_at_images(paths: list[str], settings: Settings) -> Outcome:
+    """With nothing to compare them with: are the images there and whole?"""
+    outcome = Outcome(images=len(paths))
+    with Files(paths) as known:
+        note_missing(known, settings, outcome)
+        there = np.flatnonzero(known.sizes > 0)
+        if settings.looks:
+            known.looks(there)
+        else:
+            known.look_for_broken(there)
+        outcome.faults += list(known.faults.values())
+    return outcome
+
+
+def note_missing(known: Files, settings: Settings, outcome: Outcome) -> None:
+    if settings.missing_allowed:
+        outcome.not_there = len(known.missing)
+    else:
+        outcome.faults += [f"no image {known.paths[index]}" for index in known.missing]
 
 
 def read_benchmarks(files: list[QuestionFile], outcome: Outcome) -> tuple[Tested, OpenQuestions]:

@@ -1,6 +1,7 @@
 """Image files and what is found out about them when it is asked for: size, digests, what they look like."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ from ..files import sha256_file
 from ..progress import progress
 from .cache import Facts, short_digest
 from .pictures import LOOK
+from .whole import fault_of
 from .workers import looks
 
 TAIL = 4096  # bytes
@@ -67,6 +69,19 @@ class Files:
                     advance(len(found))
         return facts.values[indices]
 
+    def look_for_broken(self, indices: np.ndarray) -> None:
+        """Fill `faults` with those of the files that are not whole."""
+        facts = self._kind("whole", "u1")
+        unknown = indices[~facts.known[indices]]
+        if not len(unknown):
+            return
+        with progress("looking for broken images", "images", len(unknown)) as advance:
+            for chunk, found in in_threads(lambda chunk: [fault_of(self.paths[index]) for index in chunk], unknown):
+                good = [fault is None for fault in found]
+                facts.put(chunk[good], np.ones(sum(good), np.uint8))
+                self.faults |= {int(index): fault for index, fault in zip(chunk, found, strict=True) if fault}
+                advance(len(chunk))
+
     def _digests(self, kind: str, value: str, digest: Callable[[str], bytes], indices: np.ndarray) -> np.ndarray:
         facts = self._kind(kind, value)
         unknown = indices[~facts.known[indices]]
@@ -90,8 +105,8 @@ class Files:
         found = []
         for index in chunk:
             try:
-                stat = os.stat(self.paths[index])
-                found.append((stat.st_size, stat.st_mtime_ns) if os.path.isfile(self.paths[index]) else (-1, -1))
+                there = os.stat(self.paths[index])
+                found.append((there.st_size, there.st_mtime_ns) if stat.S_ISREG(there.st_mode) else (-1, -1))
             except (OSError, ValueError):
                 found.append((-1, -1))
         return found

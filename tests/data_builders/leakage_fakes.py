@@ -1,6 +1,7 @@
 """Small data sets and benchmarks in which something leaks."""
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,25 @@ def photo(number: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
         coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
         whole += (np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), float) - 128) * weight / 60
     return Image.fromarray(np.clip(whole + 128, 0, 255).astype(np.uint8))
+
+
+def faulty(folder: Path) -> dict[str, tuple[Path, str]]:
+    """What is wrong -> a file that has it, and what is said of it."""
+    photo(1).save(folder / "whole.jpg")
+    data = (folder / "whole.jpg").read_bytes()
+    (folder / "truncated.jpg").write_bytes(data[: len(data) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("no picture")
+    header = bytearray(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0")
+    header += zlib.crc32(header[12:]).to_bytes(4, "big")
+    (folder / "bomb.png").write_bytes(bytes(header) + b"\0\0\0\0IEND\xaeB\x60\x82")
+    return {
+        "truncated": (folder / "truncated.jpg", "cannot be read"),
+        "empty": (folder / "empty.jpg", "cannot be read"),
+        "text": (folder / "text.jpg", "cannot be read"),
+        "bomb": (folder / "bomb.png", "more than 144,000,000 pixels"),
+        "missing": (folder / "missing.jpg", "no image"),
+    }
 
 
 def make_photographed_cub(root: Path) -> Path:

@@ -3,12 +3,14 @@
 import json
 
 import pytest
-from leakage_fakes import BLUE, RED, copy, found, general, make_photographed_cub, photo
+from leakage_fakes import BLUE, RED, copy, faulty, found, general, make_photographed_cub, photo
 from PIL import Image
 from small_sources import picture
 
 from data_builders.build import build, same_build
 from data_builders.errors import UserError
+from data_builders.files import open_image
+from data_builders.leakage.whole import fault_of
 from data_builders.records import Manifest, conversation, read_rows
 
 
@@ -186,3 +188,37 @@ def test_one_real_photograph_is_in_both_splits_of_the_birds(shared, tmp_path):
     root = shared / "data/GroceryStoreDataset"
     options = {"source": "grocery", "check": "full", "against": str(shared / "data")}
     build("short_answer", root=root, out=tmp_path / "grocery", options=options)
+
+
+def test_a_broken_training_image_stops_the_build(cub, tmp_path, tmp_path_factory):
+    image = cub / "images" / f"{RED}0000.jpg"
+    whole, out = image.read_bytes(), tmp_path_factory.mktemp("out")
+    rows = [{"id": "a", "image": f"images/{RED}0000.jpg", "conversations": conversation("What is it?", "a jay")}]
+    (cub / "rows.json").write_text(json.dumps(rows))
+    for name, (broken, says) in faulty(tmp_path).items():
+        if name == "missing":
+            continue
+        image.write_bytes(broken.read_bytes())
+        for what, options in (("short_answer", {"source": "cub"}), ("llava", {"file": "rows.json"})):
+            says = "is empty" if name == "empty" else says
+            with pytest.raises(UserError, match=rf"an image cannot be used:\n  image .*Red_Jay_0000\.jpg.*{says}"):
+                build(what, root=cub, out=out / f"{what} {name}", options=options)
+            assert not (out / f"{what} {name}/manifest.json").exists()
+    image.write_bytes(whole + b"\0\0")  # as some cameras write them
+    build("short_answer", root=cub, out=out / "whole", options={"source": "cub"})
+
+
+def test_the_ends_of_a_file_say_what_decoding_it_says(tmp_path):
+    for number, (suffix, more) in enumerate((("jpg", {}), ("png", {}), ("gif", {}), ("webp", {}), ("bmp", {}))):
+        path = tmp_path / f"whole.{suffix}"
+        photo(number).save(path, **more)
+        data = path.read_bytes()
+        assert fault_of(str(path)) is None
+        for length in (1, 40, len(data) // 2, len(data) - 1):
+            path.write_bytes(data[:length])
+            try:
+                open_image(path)
+                decoded = None
+            except UserError as error:
+                decoded = str(error)
+            assert fault_of(str(path)) == decoded, (suffix, length)

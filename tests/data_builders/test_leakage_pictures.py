@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from leakage_fakes import photo
+from leakage_fakes import faulty, photo
 from PIL import Image, ImageEnhance
 
 from data_builders.errors import UserError
@@ -123,26 +123,6 @@ def test_a_crowded_band_is_compared_in_parts(monkeypatch):
     left["hash"][:, :16] = 7  # one bucket in every band
     found = list(near(left, flipped_bits(left, [200]), NEAR_BITS))
     assert [(i, j, bits) for i, j, bits, _, _ in found] == [(i, i, 1) for i in range(60)]
-
-
-def faulty(folder: Path) -> dict[str, tuple[Path, str]]:
-    photo(1).save(folder / "whole.jpg")
-    data = (folder / "whole.jpg").read_bytes()
-    (folder / "truncated.jpg").write_bytes(data[: len(data) // 2])
-    (folder / "empty.jpg").write_bytes(b"")
-    (folder / "text.jpg").write_text("no picture")
-    header = bytearray(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0")
-    import zlib
-
-    header += zlib.crc32(header[12:]).to_bytes(4, "big")
-    (folder / "bomb.png").write_bytes(bytes(header) + b"\0\0\0\0IEND\xaeB\x60\x82")
-    return {
-        "truncated": (folder / "truncated.jpg", "cannot be read"),
-        "empty": (folder / "empty.jpg", "cannot be read"),
-        "text": (folder / "text.jpg", "cannot be read"),
-        "bomb": (folder / "bomb.png", "more than 144,000,000 pixels"),
-        "missing": (folder / "missing.jpg", "no image"),
-    }
 
 
 def test_a_broken_file_is_named_and_the_others_are_looked_at(tmp_path):
