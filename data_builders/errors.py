@@ -1,7 +1,16 @@
 """The one exception that means: the user's input is at fault."""
 
+import errno
 import sys
 from collections.abc import Callable
+
+# What a file system refuses is the user's to mend; any other error of the system is a defect or nobody's.
+REFUSALS = frozenset(
+    [
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+        *(errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.ESTALE, errno.EIO),
+    ]
+)
 
 
 class UserError(Exception):
@@ -18,6 +27,12 @@ def run_command(main: Callable[[], None]) -> int:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        where = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
+        print(f"error: {error.strerror}{f': {where}' if where else ''}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)

@@ -53,8 +53,8 @@ class CheckOptions(Options):
 
     check: Literal["full", "bytes", "none"] = Field(
         "bytes",
-        description="bytes: broken files and images of equal content, found by a few bytes of each; full: nearly equal "
-        "ones too (every image is decoded, about 1 ms each, the first time); none",
+        description="bytes: broken images, and equal images with different answers, found by a few bytes of each; "
+        "full: every image is decoded; none",
     )
 
 
@@ -64,6 +64,11 @@ class LeakOptions(CheckOptions):
     # What was left out is in the manifest, and a build that would leave out something else is another build.
     not_identity = frozenset({"against", "on_leak"})
 
+    check: Literal["full", "bytes", "none"] = Field(
+        "bytes",
+        description="bytes: broken images and images of equal content, found by a few bytes of each; full: nearly "
+        "equal ones too (every image is decoded, about 1 ms each, the first time); none",
+    )
     against: Words = Field(
         (), description="folders with benchmarks that nothing may leak from, separated by commas; see check --help"
     )
@@ -88,7 +93,7 @@ class SourceOptions(CheckOptions):
         return load_sources(self.source, root, look_for_images=self.check_images)
 
 
-class TrainingOptions(SourceOptions, LeakOptions):
+class TrainingOptions(LeakOptions, SourceOptions):
     """Options of every training set made of labelled images. There is no way to train on test images."""
 
     split: Literal["trainval", "train", "val"] = Field(

@@ -44,4 +44,9 @@ BUILDER = Builder(
     build,
     needs_root=False,
     example="--source cars",
+    description=(
+        f"--source world, or one of: {', '.join((*SOURCE_NAMES, *BENCHMARKS))}.\n\n"
+        "Everything is there that the download has: pictures, lists, official splits, taxonomy, attributes where the "
+        "data set has them, and texts/ with an encyclopedia text per category."
+    ),
 )

@@ -22,9 +22,10 @@ from ..asking import Asker
 from ..builder import Builder
 from ..errors import UserError
 from ..files import read_json, safe_join, sha256_file, write_json, write_jsonl
+from ..leakage.at_the_end import refuse_broken
 from ..progress import progress
-from ..short_answer import kept_images
-from ..sources import Source, load_source
+from ..short_answer import at_most, kept_images
+from ..sources import LabelledImage, Source, load_source
 from . import attributes, hierarchy, knowledge_bias
 from .labels import read_labels
 from .published import dataset_of
@@ -90,6 +91,8 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
     for name in sources:
         of_source = [part for part in missing if part.source == name]
         source = load_source(name, of_source[0].root, look_for_images=options.check_images)
+        if options.check_images:
+            refuse_broken((source.root / row.image for row in asked_about(source, options)), options)
         for part in of_source:
             write_part(part, source, out)
     if manifest_folder(out, options) == found[0].folder(out):
@@ -130,6 +133,10 @@ def is_built(part: Part, out: Path) -> bool:
             f"{' and '.join(['the folder', *beside])}."
         )
     return True
+
+
+def asked_about(source: Source, options: FgbmkOptions) -> list[LabelledImage]:
+    return at_most(source.split("test"), options.max_images_per_class, options.seed)
 
 
 def write_part(part: Part, source: Source, out: Path) -> None:
@@ -203,8 +210,8 @@ BUILDER = Builder(
     build,
     folder=manifest_folder,
     description=(
-        "Hierarchy: every level, true/false, choice and short answer. Knowledge bias: a yes and a no question per "
-        "image. Attributes: where the data set has them.\n\n"
+        "--tracks: hierarchy asks at every level of names, true/false, choice and short answer; knowledge_bias asks a "
+        "yes and a no question about each image; attributes asks about those that the data set has.\n\n"
         "Several data sets at once: --root DIR --source cub=CUB_200_2011,cars=stanford_cars"
     ),
 )

@@ -146,14 +146,11 @@ def claim_folder(folder: Path, asked: dict) -> None:
 
 
 def description() -> str:
-    lines = ["At --root, one of:"]
+    lines = ["--benchmark, and what must lie at --root, one of:"]
     for name in BENCHMARK_NAMES:
         benchmark = find_benchmark(name)
-        official = benchmark.splits[next(iter(benchmark.splits))]
-        lines += [
-            f"  {name}: {benchmark.about.layout}",
-            f"    {official.questions:,} questions ({next(iter(benchmark.splits))}); from {benchmark.about.where}",
-        ]
+        split, official = next(iter(benchmark.splits.items()))
+        lines.append(benchmark.about.entry(name, f"{official.questions:,} questions ({split}) "))
     return "\n".join(lines)
 
 

@@ -6,12 +6,12 @@ benchmarks of `--against`. Of a benchmark: byte-identical images with different 
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from ..errors import UserError
 from ..files import atomic_write, read_jsonl, write_json, write_jsonl
-from ..options import LeakOptions
+from ..options import CheckOptions, LeakOptions
 from ..sources import Source
 from .benchmarks import QuestionFile, digest, find_question_files
 from .comparing import Outcome, Settings, compare, look_at_images
@@ -56,6 +56,12 @@ def training_check(
         return told(folder, options, outcome, left_out)
 
     return check
+
+
+def refuse_broken(images: Iterable[Path], options: CheckOptions) -> None:
+    """UserError when images that a benchmark asks about are missing or broken, unless the options look for nothing."""
+    if options.check != "none":
+        refuse_faults(look_at_images([str(path) for path in images], Settings(looks=options.check == "full")))
 
 
 def refuse_faults(outcome: Outcome) -> None:

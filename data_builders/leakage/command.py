@@ -60,12 +60,18 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         NAME,
         help=SUMMARY,
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  python -m data_builders check --root data --against data --out leakage",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=32, width=116),
+        usage="python -m data_builders check --root DIR [--against DIR,...] [--out DIR] [options]",
         allow_abbrev=False,
     )
-    command.add_argument("--root", type=Path, required=True, help="a training set, or a folder of training sets")
+    command.add_argument(
+        "--root", metavar="DIR", type=Path, required=True, help="a training set, or a folder of training sets"
+    )
     command.add_argument("--against", metavar="DIR,...", default="", help="benchmarks; default only the own test split")
-    command.add_argument("--out", type=Path, default=Path("leakage"), help="folder of findings.jsonl (default leakage)")
+    command.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("leakage"), help="folder of findings.jsonl (default leakage)"
+    )
     command.add_argument(
         "--check", choices=("full", "bytes"), default="full", help="bytes: no image is decoded (default full)"
     )

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from ..errors import UserError
 from ..files import safe_join
-from .base import SPLITS, About, LabelledImage, Level, Source
+from .base import HELP_WIDTH, SPLITS, About, LabelledImage, Level, Source
 from .reading import annotations_only
 
 SourceName = Literal[
@@ -59,6 +59,7 @@ def load_sources(which: str | dict[str, str], root: Path, *, look_for_images: bo
 
 
 __all__ = [
+    "HELP_WIDTH",
     "SOURCE_NAMES",
     "SPLITS",
     "About",

@@ -3,8 +3,12 @@
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from textwrap import fill
 
 from ..errors import UserError
+
+HELP_WIDTH = 116  # columns
+INDENT = " " * 17
 
 # Official validation images are no test images: training sets take train and val together unless told otherwise.
 SPLITS = {"trainval": ("train", "val"), "train": ("train",), "val": ("val",), "test": ("test",)}
@@ -51,6 +55,14 @@ class About:
     title: str
     where: str  # to get it
     layout: str  # what must lie at --root
+
+    def entry(self, name: str, lead: str = "") -> str:
+        """The lines of a help text: name, title and layout; under them where to get it, after `lead`."""
+        told = {f"  {name:15}": f"{self.title}: {self.layout}", INDENT: f"{lead}from {self.where}"}
+        return "\n".join(
+            fill(text, HELP_WIDTH, initial_indent=head, subsequent_indent=INDENT, break_on_hyphens=False)
+            for head, text in told.items()
+        )
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def source_of(name="made", labels=(), levels=(), meta="object", **more):
 
 def read_from(monkeypatch, source):
     monkeypatch.setattr(command, "load_source", lambda *given, **options: source)
+    monkeypatch.setattr(command, "refuse_broken", lambda images, options: None)  # it has no files
 
 
 def files_below(folder):

@@ -10,6 +10,7 @@ from data_builders.build import build, same_build
 from data_builders.errors import UserError
 from data_builders.fgbmk import command
 from data_builders.files import read_json, read_jsonl
+from data_builders.sources import load_source
 
 HUMAN = Path("FG-BMK/human-oriented")
 TRACK = HUMAN / "hierarchical_granularity_recognition"
@@ -111,3 +112,12 @@ def test_published_question_files_are_not_overwritten(drawn, tmp_path, name, tra
     with pytest.raises(UserError, match="did not write"):
         build("fgbmk", root=drawn, out=tmp_path, options={"source": "cub", "tracks": tracks})
     assert (tmp_path / name).read_text() == "{}\n"
+
+
+def test_a_broken_test_image_stops_the_build_before_anything_is_written(cub, tmp_path):
+    images = [row.image for row in load_source("cub", cub).split("test")]
+    (cub / images[3]).write_bytes(b"<html>404</html>")
+    with pytest.raises(UserError, match=f"an image cannot be used:\n  image {cub / images[3]} cannot be read"):
+        build("fgbmk", root=cub, out=tmp_path / "out", options={"source": "cub"})
+    assert not (tmp_path / "out").exists()
+    assert build("fgbmk", root=cub, out=tmp_path / "out", options={"source": "cub", "check": "none"})["rows"] == 9 * 14

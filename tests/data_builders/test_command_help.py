@@ -1,0 +1,58 @@
+"""What the command line says to a newcomer: help, misspelt options, a file system that refuses."""
+
+import errno
+import os
+
+import pytest
+
+from data_builders.__main__ import main
+from data_builders.build import BUILDERS, find_builder
+from data_builders.errors import UserError, run_command
+from data_builders.sources import SOURCE_NAMES, about
+
+READ_SOURCES = ("short_answer", "questions", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world", "fgbmk")
+
+
+def help_of(capsys, *words: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_names_every_builder_and_its_own_help_every_option(capsys):
+    top = help_of(capsys)
+    for name in (*BUILDERS, "check"):
+        assert f"\n  {name} " in top
+        own = help_of(capsys, name)
+        assert max(map(len, own.splitlines())) < 140
+        for option in find_builder(name).options.model_fields if name != "check" else ():
+            assert f"  --{option.replace('_', '-')} " in own, (name, option)
+        assert f"example:\n  python -m data_builders {name} " in own
+
+
+def test_help_says_of_every_source_what_must_lie_there_and_where_to_get_it(capsys):
+    for what in (*READ_SOURCES, "frow"):
+        text = " ".join(help_of(capsys, what).split())
+        for name in SOURCE_NAMES:
+            known = about(name)
+            assert f" {name} {known.title}: {known.layout} from {known.where}" in text, (what, name)
+    assert all(f" {name}, " in help_of(capsys, "drawn") for name in ("cub", "food101", "ai2d"))
+
+
+def test_a_misspelt_option_is_told_what_it_may_have_meant():
+    with pytest.raises(UserError, match=r"short_answer has no --levle\. Did you mean --level\? All its options: "):
+        main(["short_answer", "--source", "cub", "--root", "a", "--out", "b", "--levle=genus"])
+    with pytest.raises(UserError, match=r"check has no extra\. All its options: python -m data_builders check --help"):
+        main(["check", "--root", "a", "extra"])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS, errno.ENOTDIR])
+def test_what_the_file_system_refuses_is_one_message(number, capsys):
+    def refused() -> None:
+        raise OSError(number, os.strerror(number), "/some/place")
+
+    assert run_command(refused) == 2
+    assert capsys.readouterr().err == f"error: {os.strerror(number)}: /some/place\n"
+    with pytest.raises(ConnectionResetError):
+        run_command(lambda: (_ for _ in ()).throw(ConnectionResetError(errno.ECONNRESET, "reset")))
