@@ -1,13 +1,14 @@
 """Reading and writing files so that nothing is half-written, nothing leaves its root, and no image is a bomb."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,24 +46,43 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, temporary = open_temporary(path)
     try:
         with os.fdopen(handle, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": "\n"})) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes files that only their owner may read
-        os.replace(temporary, path)
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)  # while it is locked: later it may be another writer's
+                raise
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"no space left while writing {path}; what was there before is unchanged") from error
         raise
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+
+def open_temporary(path: Path) -> tuple[int, Path]:
+    """An empty file beside `path` that nobody else writes, open and locked.
+
+    Its name is the same each time, so that the next writer takes over what a killed one left; only while somebody
+    writes it, or where files cannot be locked, it is another.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    handle = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever had the lock before may have renamed the file meanwhile.
+        if os.path.samestat(os.fstat(handle), os.stat(temporary)):
+            os.ftruncate(handle, 0)
+            return handle, temporary
+    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.fchmod(handle, 0o666 & ~umask)  # mkstemp makes files that only their owner may read
+    return handle, Path(name)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

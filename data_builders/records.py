@@ -25,6 +25,7 @@ from .errors import UserError
 from .files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
 
 IMAGE_PLACEHOLDER = "<image>"
+HERE = Path()
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def check_row(row: dict, place: str) -> None:
         if not isinstance(image, str):
             raise UserError(f"{name}: an image must be a path, not {image!r}")
         try:
-            check_inside(image, Path("."))
+            check_inside(image, HERE)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
 

@@ -18,8 +18,9 @@ from PIL import Image
 from pydantic import Field
 
 from .builder import Builder
+from .claim import claim_folder, release_folder
 from .errors import UserError
-from .files import read_json, safe_join, write_bytes, write_json
+from .files import safe_join, write_bytes, write_json
 from .options import Options
 from .progress import progress
 from .sources.reading import numbered_lines
@@ -28,7 +29,6 @@ VERSION = 1
 SIDE = 32  # pixels
 RECORD = 2 + 3 * SIDE * SIDE  # bytes: coarse label, fine label, then the red, green and blue plane
 SPLITS = ("train", "test")
-MARKER = ".building"
 
 
 class UnpackOptions(Options):
@@ -49,10 +49,7 @@ class Packed:
 
 def build(root: Path, out: Path, options: UnpackOptions) -> None:
     names, pictures = open_cifar(root)
-    marker = out / MARKER
-    if out.is_dir() and any(out.iterdir()) and not (marker.exists() and read_json(marker) == options.identity()):
-        raise UserError(f"{out} is not empty and holds no unfinished `unpack`; choose another --out")
-    write_json(marker, options.identity())
+    claim_folder(out, {"version": VERSION, "root": str(root.resolve()), **options.identity()})
     counts, parent = dict.fromkeys(SPLITS, 0), {}
     with progress("unpacking", "pictures") as advance:
         for one in pictures:
@@ -78,7 +75,7 @@ def build(root: Path, out: Path, options: UnpackOptions) -> None:
             "options": options.identity(),
         },
     )
-    marker.unlink()
+    release_folder(out)
 
 
 def name_of(names: dict[str, list[str]], kind: str, number: int, one: Packed) -> str:

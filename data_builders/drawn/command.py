@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..builder import Builder
+from ..claim import claim_folder, release_folder
 from ..errors import UserError
 from ..files import write_json
 from ..progress import progress
@@ -21,7 +22,7 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
     if options.source not in (*SOURCE_NAMES, *BENCHMARKS):
         known = ", ".join(("world", *SOURCE_NAMES, *BENCHMARKS))
         raise UserError(f"source is {options.source!r}; drawn has {known}")
-    world.claim_folder(out, {"version": world.VERSION, **options.identity()})
+    claim_folder(out, {"version": world.VERSION, **options.identity()})
     test = options.test_images_per_species
     counts = {"train": options.train_images_per_species, "val": test, "test": test}
     with progress(f"drawing {options.source}", "pictures") as advance:
@@ -33,7 +34,7 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
         out / "manifest.json",
         {"name": out.name, "builder": "drawn", "version": world.VERSION, "options": options.identity()},
     )
-    (out / world.MARKER).unlink()
+    release_folder(out)
 
 
 BUILDER = Builder(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..errors import UserError
-from ..files import read_json, sha256_file, write_bytes, write_json, write_jsonl
+from ..claim import claim_folder, release_folder
+from ..files import sha256_file, write_bytes, write_json, write_jsonl
 from ..options import Options
 from ..progress import progress
 from ..questions import independent_turns
@@ -28,7 +28,6 @@ from .taxonomy import all_species
 from .work import World, draw_all, general_image
 
 VERSION = 2
-MARKER = ".building.json"
 
 
 class DrawnOptions(Options):
@@ -76,18 +75,7 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
     write_bytes(out / "contact_sheet.png", contact_sheet(everyone, world))
     whole = {"name": out.name, "builder": "drawn", "version": VERSION, "images": world.images}
     write_json(out / "manifest.json", {**whole, "options": options.identity(), "parts": parts})
-    (out / MARKER).unlink()
-
-
-def claim_folder(out: Path, asked: dict) -> None:
-    """Mark `out` as being filled with `asked`. UserError when it holds anything but an unfinished build of the same."""
-    marker = out / MARKER
-    if marker.exists():
-        if read_json(marker) != asked:
-            raise UserError(f"{out} holds an unfinished build with other options; delete it, or choose another --out")
-    elif out.is_dir() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty and holds no unfinished build; choose another --out")
-    write_json(marker, asked)
+    release_folder(out)
 
 
 def write_kind(folder: Path, kind: str, world: World) -> dict:

@@ -149,7 +149,7 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     for reason in left_out:
         print(f"{part.dataset}: left out: {reason}", file=sys.stderr)
     marker = folder / ".building"
-    there = [path for path in (*folder.glob("*"), *(top / name for name in files)) if path.exists()]
+    there = [path for path in (*folder.glob("[!.]*"), *(top / name for name in files)) if path.exists()]
     if there and not marker.exists():
         raise UserError(
             f"{there[0]} is there, and this command did not write it; delete it, or choose another --dataset or --out"
@@ -157,8 +157,6 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     write_json(marker, options.identity())
     written, images = {}, asker.rows if kept is None else kept
     for name, rows in files.items():
-        for half_written in (top / name).parent.glob(f".{Path(name).name}.*"):  # by a process that was killed
-            half_written.unlink()
         with progress(f"{part.dataset} {name.rsplit('/', 1)[-1]}", "questions") as advance:
             count = write_jsonl(top / name, counted(rows, advance))
         if not count:

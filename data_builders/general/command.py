@@ -15,15 +15,15 @@ from typing import ClassVar, Literal, get_args
 from pydantic import Field
 
 from ..builder import Builder
+from ..claim import claim_folder, release_folder
 from ..errors import UserError
-from ..files import read_json, sha256_file, write_json, write_jsonl
+from ..files import sha256_file, write_json, write_jsonl
 from ..options import CheckOptions
 from ..progress import progress
 from .benchmark import Asked, Benchmark, Official, Reading, Request
 from .images import ImageStore
 
 VERSION = 1
-MARKER = ".building.json"
 BenchmarkName = Literal["ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope"]
 BENCHMARK_NAMES: tuple[str, ...] = get_args(BenchmarkName)
 
@@ -89,7 +89,7 @@ def build(root: Path, out: Path, options: GeneralOptions) -> None:
             "options": options.identity(),
         },
     )
-    (folder / MARKER).unlink()
+    release_folder(folder)
 
 
 def collect(benchmark: Benchmark, reading: Reading, store: ImageStore) -> list[dict]:
@@ -129,20 +129,6 @@ def check_counts(benchmark: Benchmark, split: str, found: Official, official: Of
             f"{benchmark.about.title} {split} has {'; '.join(faults)}. A score over them could not be compared with "
             "published ones; complete the download, or write --allow-partial"
         )
-
-
-def claim_folder(folder: Path, asked: dict) -> None:
-    """Mark `folder` as being filled. UserError when it holds anything but an unfinished build of the same."""
-    marker = folder / MARKER
-    if marker.exists():
-        if read_json(marker) != asked:
-            raise UserError(
-                f"{folder} holds an unfinished build from another root or with other options; delete it, or choose "
-                "another --out"
-            )
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty and holds no unfinished build; choose another --out")
-    write_json(marker, asked)
 
 
 def description() -> str:

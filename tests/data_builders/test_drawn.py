@@ -63,7 +63,8 @@ def test_the_world_is_the_same_whoever_draws_it_and_after_an_interruption(world,
     # As an interruption leaves it: the marker, some pictures, no manifest.
     options = Manifest.load(alone / "facts").options
     (alone / "manifest.json").unlink()
-    from data_builders.drawn.world import MARKER, VERSION
+    from data_builders.claim import MARKER
+    from data_builders.drawn.world import VERSION
     from data_builders.files import write_json
 
     write_json(alone / MARKER, {"version": VERSION, **options})

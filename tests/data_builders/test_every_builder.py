@@ -1,14 +1,15 @@
 """Every builder on every source's drawn miniature: what it takes it builds whole, what it cannot it refuses."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from data_builders.build import BUILDERS, build
+from data_builders.__main__ import main
+from data_builders.build import build
 from data_builders.errors import UserError
 from data_builders.files import open_image
-from data_builders.general.command import BENCHMARK_NAMES
 from data_builders.records import Manifest, images_of, read_rows
 from data_builders.sources import SOURCE_NAMES, load_source
 
@@ -17,6 +18,7 @@ BENCHMARKS = ("fgbmk", "frow")
 # Pictures with several labels have no single name to balance, to write about, or to list among a mosaic's tiles.
 SEVERAL_LABELS = {"tf_balanced", "open_world", "frow", "mosaic"}
 NO_TEST_IMAGES = {"imagenet_1each"}
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=SOURCE_NAMES)
@@ -71,11 +73,20 @@ def test_benchmarks(drawn, tmp_path):
                 assert {row["image"] for row in rows} <= test
 
 
-def test_the_readme_says_where_every_data_set_comes_from_and_what_reads_it():
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    for name in SOURCE_NAMES:
-        assert f"--source {name} --root " in readme
-    for name in BUILDERS:
-        assert f"`{name}" in readme or f"data_builders {name} " in readme, name
-    for name in BENCHMARK_NAMES:
-        assert f"`general --benchmark {name} " in readme
+def test_the_readmes_command_reads_it(drawn, tmp_path, monkeypatch):
+    """In a folder where it lies under the name that the README gives."""
+    name, root = drawn
+    (line,) = [line for line in README.splitlines() if f"--source {name} --root " in line and line.startswith("| ")]
+    assert re.match(r"\| \[.+\]\(https?://\S+\) \| `|\| your own: ", line)
+    words = re.search(rf"`(--source {name} --root (\S+))`", line)
+    folder = tmp_path / words[2]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    if unpacked := re.search(r"`unpack (.*)`,", line):
+        packed = re.search(r"--root (\S+)", unpacked[1])[1]
+        (tmp_path / packed).symlink_to(root / packed)
+        main(["unpack", *unpacked[1].split()])
+    else:
+        folder.symlink_to(root)
+    main(["short_answer", *words[1].split(), "--out", "out"])
+    assert Manifest.load(tmp_path / "out").rows == len(load_source(name, folder).split("trainval"))

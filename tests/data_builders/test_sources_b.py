@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 from small_sources import make_cub, picture
 
+from data_builders import unpack
 from data_builders.build import build
+from data_builders.claim import MARKER
 from data_builders.drawn.taxonomy import all_species
 from data_builders.errors import UserError
+from data_builders.files import write_json
 from data_builders.sources import cub_attributes, inat2021, json_arrays, load_source
 
 SOURCES = ("cub", "deepfashion", "skincon", "products10k", "inat2021", "wine", "fgbmk_lists", "folder", "cifar100")
@@ -552,8 +555,8 @@ def test_unpacking_goes_on_after_an_interruption_and_spares_other_folders(miniat
     shutil.rmtree(out)
     build("unpack", root=root, out=out, options={"source": "cifar100"})
     whole = sorted(path for path in out.rglob("*.png"))
-    (out / "manifest.json").rename(out / ".building")
-    (out / ".building").write_text('{"source": "cifar100"}')
+    (out / "manifest.json").unlink()
+    write_json(out / MARKER, {"version": unpack.VERSION, "root": str(root.resolve()), "source": "cifar100"})
     whole[0].unlink()
     build("unpack", root=root, out=out, options={"source": "cifar100"})
     assert sorted(path for path in out.rglob("*.png")) == whole
