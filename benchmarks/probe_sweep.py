@@ -31,9 +31,10 @@ from data_builders.sources import load_source
 from evaluation.features.backbone import backbone_of, tensor_hash
 from evaluation.features.cache import FeatureCache
 from evaluation.features.labelled import labelled
-from evaluation.features.loading import EncoderFeaturizer, quiet
+from evaluation.features.loading import EncoderFeaturizer
 from evaluation.features.probe import PROTOCOLS, batches, head_input, train_heads
 from evaluation.features.transform import dinov2_transform
+from evaluation.pretrained import quiet
 
 SIZE = 224
 

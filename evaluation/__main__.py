@@ -6,7 +6,8 @@ import sys
 from data_builders.errors import run_command
 
 from .compare.command import add_compare
-from .features.command import add_features, add_friedman
+from .features.command import add_features
+from .features.friedman_command import add_friedman
 from .judging.command import add_judge
 from .run_command import add_run
 from .score_command import add_score

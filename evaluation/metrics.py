@@ -61,12 +61,6 @@ POPE_RATIOS = {
 }
 
 
-def pope_counts(labels: Sequence[str | None], golds: Sequence[str]) -> np.ndarray:
-    """One row a question with a 1 in its column."""
-    said = np.asarray([{"yes": 1, "no": 0}.get(label, -1) for label in labels])
-    return yes_no_counts(said, np.asarray([one == "yes" for one in golds], bool))
-
-
 def yes_no_counts(said: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """`said`: 1 yes, 0 no, -1 neither; `gold`: is it yes."""
     yes, no, neither = said == 1, said == 0, said == -1
@@ -97,11 +91,6 @@ def f1_of(recall_below: Sequence[int]) -> Statistic:
             return np.where(p + r == 0, 0.0, 2 * p * r / (p + r))
 
     return statistic
-
-
-def pope_measures(labels: Sequence[str | None], golds: Sequence[str], rule: str = "pope") -> list[Measure]:
-    """POPE's five numbers from texts; see `yes_no_measures`."""
-    return yes_no_measures(pope_counts(labels, golds), rule)
 
 
 def yes_no_measures(counts_N6: np.ndarray, rule: str) -> list[Measure]:

@@ -11,9 +11,10 @@ from data_builders.files import write_json
 
 from .compare import print_scores
 from .compare.tables import shown, wide_console
+from .forms import export_fgbmk
 from .judging.files import read_judged
 from .matching import MATHVISTA_RULES
-from .predictions import check_judged, export_fgbmk, is_judged, load_questions, raw_rows, read_predictions
+from .predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
 from .scores import TaskScore
 from .scoring import score_answers, score_judged
 from .task import Task, task_without_items
@@ -82,7 +83,7 @@ def printable(name: str) -> str:
 def is_a_judges_file(task: Task, path: Path) -> bool:
     """Only open tasks have such files, and theirs are short; of another file one row is enough for the message."""
     rows = raw_rows(path)
-    return is_judged(rows if task.kind == "open" else [next(rows)])
+    return carries_scores(rows if task.kind == "open" else [next(rows)])
 
 
 def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskScore:

@@ -8,9 +8,11 @@ import numpy as np
 
 from data_builders.errors import UserError
 
-from . import judge, metrics
+from . import metrics
 from .groups import group_scores, ranked_scores
 from .intervals import score_of
+from .judging.deterministic import IDENTITY, JUDGE, judge
+from .judging.verdict import FACT_MOST, ITEM_MOST, Judgement, filed_scores, judged_by, on_the_scale
 from .matching import RULES, YES_NO_RULES
 from .metrics import Measure
 from .scores import Score, TaskScore
@@ -44,7 +46,7 @@ def grade(task: Task, rule: str, sheet: Sheet) -> Graded:
             [row["log_likelihood"] for row in sheet.rows], [row["tokens"] for row in sheet.rows]
         )
         return Graded(rule, np.full(len(sheet.rows), np.nan), [measure])
-    if rule == judge.JUDGE:
+    if rule == JUDGE:
         judged = judgements(task, sheet.rows)
         measures = metrics.frow_measures([one.item for one in judged], [one.fact for one in judged])
         return Graded(rule, np.asarray([(one.item + one.fact) / 5 for one in judged]), measures)
@@ -76,7 +78,7 @@ def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
             "ref_answer": row["gold"],
             "answer": row["answer"],
             **judgement.fields(),
-            **judge.IDENTITY.fields(),
+            **IDENTITY.fields(),
         }
         for row, judgement in zip(rows, judgements(task, rows), strict=True)
     ]
@@ -90,21 +92,19 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
     valid, faults, outside = [], [], 0
     for number, row in enumerate(rows, 1):
         try:
-            item, fact = judge.filed_scores(row)
+            item, fact = filed_scores(row)
         except UserError as error:
             faults.append(f"row {number}: {error}")
             continue
-        outside += not judge.on_the_scale(item, fact)
+        outside += not on_the_scale(item, fact)
         valid.append((row, item, fact))
     if not valid:
         raise UserError(f"{path}: no row is judged ({'; '.join(faults[:3])})")
-    notes = [*notes, *judge.judged_by(row for row, _, _ in valid)]
+    notes = [*notes, *judged_by(row for row, _, _ in valid)]
     if faults:
         notes.append(f"{len(faults)} of {len(rows)} rows unjudged and left out ({'; '.join(faults[:3])})")
     if outside:
-        notes.append(
-            f"{outside} rows hold scores outside 0-{judge.ITEM_MOST} and 0-{judge.FACT_MOST}; taken as they are"
-        )
+        notes.append(f"{outside} rows hold scores outside 0-{ITEM_MOST} and 0-{FACT_MOST}; taken as they are")
     judges = {str(row.get("judge", "judge_file")) for row, _, _ in valid}
     rule = judges.pop() if len(judges) == 1 else "judge_file"
     measures = metrics.frow_measures([item for _, item, _ in valid], [fact for _, _, fact in valid])
@@ -124,18 +124,16 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
     )
 
 
-def judgements(task: Task, rows: list[dict]) -> list[judge.Judgement]:
+def judgements(task: Task, rows: list[dict]) -> list[Judgement]:
     """The deterministic judge on every row. It knows all categories of the file, or those of the rows without one."""
     categories = sorted({item.category for item in task.items} or {row["category"] for row in rows})
-    return [judge.judge(row["category"], row["question"], str(row["gold"]), row["answer"], categories) for row in rows]
+    return [judge(row["category"], row["question"], str(row["gold"]), row["answer"], categories) for row in rows]
 
 
 def check_rules(task: Task) -> None:
     for rule in task.rules:
-        if rule not in RULES and rule not in (judge.JUDGE, "perplexity"):
-            raise UserError(
-                f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(RULES)}, {judge.JUDGE}, perplexity"
-            )
+        if rule not in RULES and rule not in (JUDGE, "perplexity"):
+            raise UserError(f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(RULES)}, {JUDGE}, perplexity")
 
 
 def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()) -> TaskScore:
@@ -186,8 +184,8 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
 def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[str]:
     """What must be said beside the numbers."""
     notes, count = [], len(sheet.ids)
-    if judge.JUDGE in task.rules:
-        notes += judge.judged_by([judge.IDENTITY.fields()])
+    if JUDGE in task.rules:
+        notes += judged_by([IDENTITY.fields()])
     if sheet.unfinished:
         notes.append(f"{sheet.unfinished} of {count} answers were cut off at {task.max_new_tokens} tokens")
     for rule, unparsed in sheet.unparsed.items():

@@ -44,9 +44,9 @@ class Sheet:
         return {value: np.asarray(found[value]) for value in sorted(found)}
 
 
-def cluster_of(row: dict) -> str:
-    """What is resampled together: the image; a question without one stands for itself."""
-    return row["image"] if row.get("image") else f"question {row['question_id']}"
+def cluster_of(row: dict, key: str = "image") -> str:
+    """What is resampled together: answers with the same `key` (Task.cluster); one without it stands for itself."""
+    return str(row[key]) if row.get(key) and key != "question_id" else f"question {row['question_id']}"
 
 
 def id_order(question_id: int | str) -> tuple[bool, int | str]:
@@ -86,7 +86,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
     names: dict[object, object] = {}  # equal names and values are one object in memory
     for row in rows:
         ids.append(row["question_id"])
-        cluster, category = cluster_of(row), row["category"]
+        cluster, category = cluster_of(row, task.cluster), row["category"]
         clusters.append(names.setdefault(cluster, cluster))
         categories.append(names.setdefault(category, category))
         unfinished += not row.get("finished", True)

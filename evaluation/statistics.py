@@ -100,13 +100,6 @@ def clustered_mean(values: Sequence[float], clusters: Sequence[Hashable], addres
     return {"mean": mean, "low": float(low), "high": float(high), "se": float(np.std(resampled, ddof=1))}
 
 
-def paired_difference(
-    a: Sequence[float], b: Sequence[float], clusters: Sequence[Hashable], address: tuple = ()
-) -> dict[str, float]:
-    """a - b on the same questions: mean, low, high, se; the questions of an image are resampled together."""
-    return clustered_mean(np.asarray(a, float) - np.asarray(b, float), clusters, address)
-
-
 def mcnemar_exact(a_right: Sequence[bool], b_right: Sequence[bool]) -> float:
     """Two-sided exact p that a and b are right equally often; 1 when they never differ."""
     a, b = np.asarray(a_right, bool), np.asarray(b_right, bool)

@@ -20,6 +20,7 @@ FGBMK_KINDS = ("choice", "true_false", "short_answer")
 KINDS = {"frow": "open", "text": "text"}
 ATTRIBUTE_FILE = "_attribute_questions"
 Group = Literal["fine_grained", "general"]
+Cluster = Literal["image", "category", "question_id"]
 
 
 class TaskSpec(BaseModel):
@@ -49,6 +50,7 @@ class TaskSpec(BaseModel):
     ranked: str = ""  # one of `groups`: its worst, best and spread are scores of their own
     details: tuple[str, ...] = ()  # that the rules need
     headline: str = ""  # the metric that stands for the task; default the first of the primary rule
+    cluster: Cluster = "image"  # answers with the same value are resampled together for every interval
     build: str  # the command that makes the missing files
 
     def takes(self, dataset: str) -> bool:
@@ -93,6 +95,7 @@ class Task:
     mean_of: str = ""
     ranked: str = ""
     headline: str = ""
+    cluster: Cluster = "image"
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -155,6 +158,7 @@ def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
         mean_of=last_part(spec.mean_of),
         ranked=last_part(spec.ranked),
         headline=spec.headline,
+        cluster=spec.cluster,
         **more,
     )
 

@@ -5,13 +5,12 @@ Special tokens written in a question stay text; only the template's own count.
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from data_builders.errors import UserError
 from data_builders.files import read_json
 
-from ..features.loading import first_line, offline
+from ..pretrained import find_file, first_line
 from .pictures import Picture
 
 # What a model without a chat template was trained on: (before the question, behind it); {image} is its picture.
@@ -131,23 +130,18 @@ class Chat:
 
 def read_template(source: str, tokenizer: Any) -> str | None:
     """The chat template, of the tokenizer or beside it."""
-    from transformers.utils import cached_file
-
     template = getattr(tokenizer, "chat_template", None)
     if isinstance(template, dict):
         template = template.get("default")
     if template:
         return template
     for name in ("chat_template.jinja", "chat_template.json", "processor_config.json"):
-        found = cached_file(
-            source, name, local_files_only=offline(source), _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False, _raise_exceptions_for_gated_repo=False,
-        )  # fmt: skip
+        found = find_file(source, name)
         if found is None:
             continue
         if name.endswith(".jinja"):
-            return Path(found).read_text(encoding="utf-8")
-        values = read_json(Path(found))
+            return found.read_text(encoding="utf-8")
+        values = read_json(found)
         if isinstance(values, dict) and isinstance(values.get("chat_template"), str):
             return values["chat_template"]
     return None

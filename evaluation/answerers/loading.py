@@ -11,7 +11,7 @@ from data_builders.errors import UserError
 from data_builders.files import sha256_file
 
 from ..engine.asked import text_hash
-from ..features.loading import check_source, first_line, load_config, offline, quiet
+from ..pretrained import check_source, first_line, load_config, load_weights, offline, quiet
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 HASHED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json")
@@ -22,7 +22,6 @@ def load_lvlm(source: str, dtype: str, device: str | None) -> tuple[nn.Module, A
 
     UserError when it cannot be loaded so, or its weights are not all there.
     """
-    from safetensors import SafetensorError
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModelForImageTextToText
 
     source = check_source(source)
@@ -32,27 +31,8 @@ def load_lvlm(source: str, dtype: str, device: str | None) -> tuple[nn.Module, A
             f"--model {source}: {config.model_type!r} is not a model that transformers asks about pictures. Serve it "
             "(vLLM, transformers serve) and give --model endpoint:NAME"
         )
-    try:
-        with quiet():
-            model, report = AutoModelForImageTextToText.from_pretrained(
-                source,
-                dtype=DTYPES[dtype],
-                device_map=device_map(device),
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=offline(source),
-                ignore_mismatched_sizes=True,  # they are refused below, by name
-                output_loading_info=True,
-            )
-    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise UserError(f"--model {source}: weights cannot be read ({first_line(error)})") from None
-    wrong = sorted(report["missing_keys"]) + sorted(str(one[0]) for one in report["mismatched_keys"])
-    if wrong:
-        raise UserError(
-            f"--model {source}: {len(wrong)} tensors are missing or of another shape than its config says, first "
-            f"{wrong[0]}"
-        )
-    return model.requires_grad_(False).eval(), config
+    model = load_weights(AutoModelForImageTextToText, source, dtype=DTYPES[dtype], device_map=device_map(device))
+    return model.requires_grad_(False), config
 
 
 def device_map(device: str | None) -> Any:

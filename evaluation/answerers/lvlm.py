@@ -13,10 +13,11 @@ from PIL import Image
 
 from data_builders.errors import UserError
 
-from ..features.loading import first_line
+from ..pretrained import first_line
 from ..protocols import Answer, ImageQuestions
-from .branches import Branch, Reply, answer_branches, in_groups
+from .branches import answer_branches, in_groups
 from .chat import Chat
+from .language import Branch, Reply
 from .loading import default_dtype, files_hash, load_lvlm, load_tokenizer, weights_hash
 from .one_by_one import OneByOne
 from .pictures import Picture, PictureReader

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig
 
-from .branches import Option, Reply
+from .language import Option, Reply
 from .pictures import Picture, together
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from data_builders.errors import UserError
 from data_builders.files import open_image
 
-from ..features.loading import first_line, offline, quiet
+from ..pretrained import first_line, offline, quiet
 
 # Vision towers whose first output is a class token, which LLaVA counts as one of its image tokens.
 WITH_CLASS_TOKEN = ("clip_vision_model",)

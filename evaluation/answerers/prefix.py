@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from .branches import Language, Prefixes
+from .language import Language, Prefixes
 from .one_by_one import takes, text_inputs
 from .pictures import Picture, together
 

@@ -41,7 +41,7 @@ def print_scores(scores: Sequence[TaskScore]) -> None:
     console = wide_console()
     console.print(score_table(scores))
     for score in scores:
-        differing = [f"the rules differ on {score.disagreements} of {score.n} questions"] if score.disagreements else []
+        differing = [f"the rules differ on {score.disagreements} of {score.n} questions"] if score.differences else []
         for note in [*differing, *score.notes]:
             console.print(f"{score.task}: {note}", markup=False)
 
@@ -128,6 +128,7 @@ def print_comparison(found: Comparison) -> None:
         if result.gain and result.gain[-1]:
             console.print(f"{name}: gain {estimate_text(result.gain[-1])} (fine-grained tasks)", markup=False)
         if result.missing:
-            console.print(f"{name}: no answers that give the score, so no paired test: {', '.join(result.missing)}")
+            missing = ", ".join(result.missing)
+            console.print(f"{name}: no answers that give the score, so no paired test: {missing}", markup=False)
     for one in found.between:
         console.print(between_table(found.runs[one.first].run, found.runs[one.other].run, one.changes))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from data_builders.errors import UserError
 
-from ..judge import JUDGE
 from ..judging.beside import with_judges_beside
+from ..judging.deterministic import JUDGE
 from ..progress import progress
 from ..protocols import Answerer, Unanswered
 from ..scores import TaskScore

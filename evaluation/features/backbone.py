@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from data_builders.errors import UserError
 
+from ..pretrained import first_line
+
 BLOCKS = 4  # the last blocks whose class tokens are kept: DINOv2's probe reads up to four
 NORM_NAMES = ("post_layernorm", "layernorm", "layer_norm", "ln_post", "norm")
 MOST_LEADING_TOKENS = 16  # class and register tokens that an encoder may put before its patches
@@ -96,7 +98,7 @@ def backbone_of(
         try:
             output = run(empty)
         except (ValueError, RuntimeError) as error:
-            raise UserError(f"the encoder cannot take pictures of {image_size} px ({_first_line(error)})") from None
+            raise UserError(f"the encoder cannot take pictures of {image_size} px ({first_line(error)})") from None
     last = getattr(output, "last_hidden_state", output)
     if not isinstance(last, Tensor):
         raise UserError("the encoder gives no last hidden state, so its features cannot be read")
@@ -157,7 +159,3 @@ def _pooled(output: object) -> Tensor:
         return output
     pooled = getattr(output, "pooler_output", None)
     return pooled.flatten(1) if isinstance(pooled, Tensor) else output.last_hidden_state
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -2,8 +2,8 @@
 
 from html import escape
 
-from ..report_figures import ticks
-from ..report_text import visible
+from ..report.figures import ticks
+from ..report.text import visible
 from .friedman import Comparison
 
 WIDTH, SIDE, ROW, LETTERS = 760, 220, 20, 30  # pixels; LETTERS of a name that fit beside the axis

@@ -126,13 +126,13 @@ def load_preset(
         )
     if part != "encoder":
         raise UserError(f"--part {part}: {preset.title}'s projector is not read here; its encoder is")
-    from . import own_layouts
+    from . import extras, internvit, qwen_vl
 
     readers = {
-        "internvit": own_layouts.load_internvit,
-        "qwen_vl": own_layouts.load_qwen_vl,
-        "timm": own_layouts.load_timm,
-        "open_clip": own_layouts.load_open_clip,
+        "internvit": internvit.load_internvit,
+        "qwen_vl": qwen_vl.load_qwen_vl,
+        "timm": extras.load_timm,
+        "open_clip": extras.load_open_clip,
     }
     tower, sizes, transform = readers[preset.loader](source)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

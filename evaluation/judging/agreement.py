@@ -9,9 +9,10 @@ from rich.table import Table
 
 from data_builders.errors import UserError
 
+from ..forms import shortened
 from ..statistics import cluster_sums, interval, ratio
 from .files import by_question, has_absolute_images, read_judged
-from .verdict import FACT_MOST, ITEM_MOST, filed_scores, on_the_scale, shortened
+from .verdict import FACT_MOST, ITEM_MOST, filed_scores, on_the_scale
 
 SCALES = {"item": ITEM_MOST, "fact": FACT_MOST}
 SHOWN = 3

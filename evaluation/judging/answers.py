@@ -6,11 +6,10 @@ from pathlib import Path
 
 from data_builders.errors import UserError
 
-from ..predictions import OURS
+from ..forms import OURS, shortened
 from ..readers import utf8_rows
 from ..task import Item, Task, load_tasks, task_without_items
 from .candidate import Candidate
-from .verdict import shortened
 
 PATTERN = "frow__*.jsonl"
 

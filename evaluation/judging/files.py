@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from data_builders.errors import UserError
 
+from ..forms import shortened
 from ..readers import utf8_rows
 from .candidate import Candidate
-from .verdict import Identity, Judgement, filed_scores, shortened
+from .verdict import Identity, Judgement, filed_scores
 
 UNJUDGED = ".unjudged.jsonl"
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from data_builders.errors import UserError
 
+from ..forms import shortened
+
 ITEM_MOST, FACT_MOST = 2, 3
 ITEM, FACT = "Item_accuracy_score", "Fact_accuracy_score"
 
@@ -69,9 +71,3 @@ def filed_scores(row: dict) -> tuple[float, float]:
 
 def on_the_scale(item: float, fact: float) -> bool:
     return 0 <= item <= ITEM_MOST and 0 <= fact <= FACT_MOST
-
-
-def shortened(value: object) -> str:
-    """A value for a message: short, and without signs that a terminal obeys."""
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

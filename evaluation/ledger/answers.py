@@ -12,7 +12,7 @@ import numpy as np
 
 from data_builders.errors import UserError
 
-from ..judge import filed_scores
+from ..judging.verdict import filed_scores
 from ..metrics import Measure
 from ..scoring import RIGHT, grade
 from ..sheet import cluster_of, fill, id_order
@@ -87,12 +87,14 @@ class Columns:
         self.gold_yes: list[int] = []
 
     def watched(self) -> Iterator[dict]:
-        open_answer = self.task.kind == "open"
+        open_answer, key = self.task.kind == "open", self.task.cluster
         for offset, row in rows_with_offsets(self.path):
             yield row
             self.ids.append(row["question_id"])
-            image = f"{self.root}\x1f{cluster_of(row) if row.get('image') else (self.task.name, row['question_id'])}"
-            self.clusters.append(self.numbers.setdefault(image, len(self.numbers)))
+            # One image has one number in all tasks; equal question ids of two tasks mean nothing.
+            alone = key == "question_id" or not row.get(key)
+            cluster = f"{self.root}\x1f{(self.task.name, row['question_id']) if alone else cluster_of(row, key)}"
+            self.clusters.append(self.numbers.setdefault(cluster, len(self.numbers)))
             self.offsets.append(offset)
             form, said, wanted = form_of(row, open_answer=open_answer)
             self.form.append(form)

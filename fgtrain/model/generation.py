@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from evaluation.answerers.branches import Branch, Language, Prefixes, Reply, answer_branches, in_groups
+from evaluation.answerers.branches import answer_branches, in_groups
+from evaluation.answerers.language import Branch, Language, Prefixes, Reply
 from fgtrain.batch import Prompt
 
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one forward pass over prefixes

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from evaluation.answerers.branches import Reply
+from evaluation.answerers.language import Reply
 from fgtrain.batch import IGNORE_INDEX, Batch, Prompt, additive_mask_B1TT
 from fgtrain.images import ImageSpec
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluation.answerers.branches import Reply
+from evaluation.answerers.language import Reply
 from evaluation.answerers.loading import device_map
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.batch import Prompt

@@ -7,7 +7,8 @@ import torch
 from data_builders.errors import UserError
 from data_builders.files import read_json
 from evaluation.features.backbone import PooledBackbone, backbone_of, tensor_hash
-from evaluation.features.loading import EncoderFeaturizer, tower_run
+from evaluation.features.loading import EncoderFeaturizer
+from evaluation.features.towers import tower_run
 from evaluation.features.transform import ImageTransform
 from evaluation.protocols import Featurizer
 from fgtrain.model import load_checkpoint

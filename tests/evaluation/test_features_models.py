@@ -11,10 +11,13 @@ import transformers as hf
 from PIL import Image
 
 from data_builders.errors import UserError
-from evaluation.features import own_layouts
-from evaluation.features.loading import load_featurizer, quiet, qwen_patches
+from evaluation.features.internvit import INTERNVIT_NAMES
+from evaluation.features.loading import load_featurizer
 from evaluation.features.presets import PRESETS, describe_presets, load_preset
+from evaluation.features.qwen_vl import QwenVLTower
+from evaluation.features.towers import qwen_patches
 from evaluation.features.transform import dinov2_transform, transform_of
+from evaluation.pretrained import quiet
 from evaluation.protocols import Featurizer
 
 
@@ -219,7 +222,7 @@ def test_internvit_under_its_first_names_gives_transformers_own_features(tmp_pat
     fakes.save(model, tmp_path / "native")
     tensors: dict[str, torch.Tensor] = {}
     for name, value in model.state_dict().items():
-        for old, new in reversed(own_layouts.INTERNVIT_NAMES):
+        for old, new in reversed(INTERNVIT_NAMES):
             name = name.replace(new, old)
         tensors["vision_model." + name] = value
     for layer in range(3):
@@ -242,7 +245,7 @@ def test_internvit_under_its_first_names_gives_transformers_own_features(tmp_pat
 
 def test_qwen_vls_first_tower_interleaves_query_key_and_value_by_head(tmp_path):
     torch.manual_seed(0)
-    tower = own_layouts.QwenVLTower(width=32, layers=2, heads=4, hidden=48, patch=14, positions=16)
+    tower = QwenVLTower(width=32, layers=2, heads=4, hidden=48, patch=14, positions=16)
     torch.nn.init.normal_(tower.positional_embedding)
     tensors = {"transformer.visual." + name: value for name, value in tower.state_dict().items()}
     assert "transformer.visual.transformer.resblocks.1.mlp.c_proj.weight" in tensors
