@@ -25,6 +25,7 @@ def add_run(commands) -> None:
     run.add_argument("--data", type=Path, nargs="+", required=True, help="folders that hold FG-BMK/, FROW/, general/")
     run.add_argument("--out", type=Path, required=True, help="folder for answers/ and scores.json")
     run.add_argument("--checkpoint", default="start", help="the name of this model in --out (default: start)")
+    run.add_argument("--samples-seen", type=int, default=0, help="that it was trained on, for the report's curves")
     run.add_argument("--subset", type=positive, help="ask a fixed part of this many questions a task")
     run.add_argument("--batch-size", type=positive, default=64, help="questions asked at once (default: 64)")
     run.add_argument("--no-options", action="store_true", help="do not weigh the options of closed questions")
@@ -74,7 +75,7 @@ def command_run(arguments: argparse.Namespace) -> None:
             arguments.out,
             arguments.checkpoint,
             stage=None,
-            samples_seen=0,
+            samples_seen=arguments.samples_seen,
             step=0,
             model_hash=answerer.model_hash,
             scores=scores,

@@ -15,9 +15,11 @@ MAX_LOSS_POINTS = 240
 def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
     """Panel name (fine_grained, general, loss) -> {"wide": Figure, "narrow": Figure}; without data: absent."""
     runs = [one.run for one in found.runs]
-    end = max([1, *(c.samples_seen for r in runs for c in r.checkpoints)])
+    end = max([1, *(x for r in runs for x in places(r))])
     end = max([end, *(row["samples_seen"] for r in runs for row in (*r.train, *r.evals) if row.get("samples_seen"))])
     spans = [span for index, run in enumerate(runs) for span in stage_spans(index, run)]
+    trained = any(c.samples_seen for run in runs for c in run.checkpoints) or any(run.train for run in runs)
+    x_label = "samples seen" if trained else "checkpoints, in the order in which they were asked"
     panels = {}
     for group, title in GROUPS.items():
         lines, points = _score_marks(found, group)
@@ -25,7 +27,7 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
             panels[group] = _sizes(
                 {"wide": (600, 340), "narrow": (364, 280)},
                 f"{title} tasks, % right",
-                x_range=(0, end), y_range=(0, 100), lines=lines, points=points, spans=spans, x_label="samples seen",
+                x_range=(0, end), y_range=(0, 100), lines=lines, points=points, spans=spans, x_label=x_label,
             )  # fmt: skip
     lines = [Line(i, xy, "loss", f"{r.name}: training loss") for i, r in enumerate(runs) if (xy := loss_line(r))]
     if lines:
@@ -127,6 +129,13 @@ def _passes_of(run: Run) -> dict[tuple[str, str], float]:
     return found
 
 
+def places(run: Run) -> list[int]:
+    """Where each checkpoint stands on the axis: the samples it has seen. Checkpoints of which nobody said that (models
+    that were only asked) stand one beside the other."""
+    seen = [checkpoint.samples_seen for checkpoint in run.checkpoints]
+    return seen if any(seen) else list(range(len(seen)))
+
+
 def stage_spans(index: int, run: Run) -> list[Span]:
     """The run's stages on the axis of samples seen: from metrics.jsonl, else from its checkpoints."""
     end = max([c.samples_seen for c in run.checkpoints] + [row.get("samples_seen") or 0 for row in run.train])
@@ -137,6 +146,8 @@ def stage_spans(index: int, run: Run) -> list[Span]:
             if checkpoint.stage:
                 starts.append((checkpoint.stage, before))
             before = checkpoint.samples_seen
+    if not starts:  # a model that was only asked
+        return []
     ends = [start for _, start in starts[1:]] + [end]
     return [Span(index, name, start, stop) for (name, start), stop in zip(starts, ends, strict=True) if stop > start]
 
@@ -163,7 +174,7 @@ def _score_marks(found: Comparison, group: str) -> tuple[list[Line], list[Point]
         mean = {}
         for x in sorted(set.intersection(*(set(curve) for curve in by_task.values()))):
             mean[x] = sum(curve[x] for curve in by_task.values()) / len(tasks)
-        full = {c.samples_seen: (c, e) for c, e in zip(run.checkpoints, result.means[group], strict=True)}
+        full = dict(zip(places(run), zip(run.checkpoints, result.means[group], strict=True), strict=True))
         for x, value in mean.items():
             if x not in full:
                 half, n = _subset_spread(run, tasks, x)
@@ -206,7 +217,7 @@ def _task_curve(run: Run, task: str) -> dict[int, float]:
     for row in run.evals:
         if row.get("task") == task and _is_primary(run, row) and known(row.get("value")):
             curve[row.get("samples_seen") or 0] = row["value"]
-    return curve | {c.samples_seen: primary(c.tasks[task])["value"] for c in run.checkpoints}
+    return curve | {x: primary(c.tasks[task])["value"] for x, c in zip(places(run), run.checkpoints, strict=True)}
 
 
 def _sizes(sizes: dict[str, tuple[int, int]], title: str, **content) -> dict[str, Figure]:

@@ -60,3 +60,12 @@ def drawn(folder: Path, classes: int = 3, train: int = 5, test: int = 3, side: i
                 pixels = np.clip(base + generator.normal(0, 25, base.shape), 0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(place / f"{number}.png")
     return folder
+
+
+def pixels(n: int = 2, side: int = SIDE) -> torch.Tensor:
+    return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(2))
+
+
+def normalised(featurizer, batch: torch.Tensor) -> torch.Tensor:
+    mean, std = (torch.tensor(value).view(1, 3, 1, 1) for value in (featurizer.mean, featurizer.std))
+    return (batch - mean) / std

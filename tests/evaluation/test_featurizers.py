@@ -296,14 +296,3 @@ def test_pixels_of_the_real_weights_are_their_image_processors(shared):
     expected = processor(images=open_image(picture), return_tensors="pt")["pixel_values"][0]
     assert ((featurizer.pixels(picture) - 0.5) / 0.5 - expected).abs().max() < 1e-5
     assert featurizer.vectors == ("pooled",)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("weights", "reference"), [("inat_bird", 84.7), ("imagenet", 71.7)])
-def test_nearest_centroids_of_the_real_birds_are_the_reference(shared, tmp_path, weights, reference):
-    folder = shared / "data" / "weights" / f"mobilenet_v2_{weights}"
-    where = ["--source", "cub", "--root", str(shared / "data" / "CUB_200_2011"), "--out", str(tmp_path)]
-    assert main(["features", "--model", str(folder), *where, "--measure", "knn"]) == 0
-    scores = json.loads((tmp_path / "features.json").read_text())["tasks"]["features/cub/knn"]["scores"]
-    found = next(score for score in scores if score["rule"] == "centroid")
-    assert (round(found["value"], 1), found["n"]) == (reference, 300)

@@ -43,6 +43,16 @@ def test_every_reference_row_agrees(row):
     json.loads(json.dumps(found.to_json(), allow_nan=False))
 
 
+def test_as_many_rows_are_significant_as_in_the_reference():
+    total = json.loads((GOLDEN / "friedman_nemenyi.dev.total.json").read_text())
+    p_values = [compare_models(row["matrix"]).p_value for row in ROWS]
+    assert len(p_values) == total["rows"]
+    assert sum(p is not None and p < 0.05 for p in p_values) == total["significant_at_0_05"]
+    for models, quantile in total["q_0_05_by_k"].items():
+        k = int(models)
+        assert critical_distance(k, 12) == pytest.approx(quantile * (k * (k + 1) / 72) ** 0.5, abs=1e-9)
+
+
 def test_critical_distances_of_twelve_data_sets_are_demsars():
     distances = [critical_distance(k, 12) for k in (6, 7, 8, 9, 10)]
     assert distances == pytest.approx([2.1765, 2.6002, 3.0309, 3.4678, 3.9104], abs=1e-4)

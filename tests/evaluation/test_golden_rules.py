@@ -1,5 +1,7 @@
 """Every rule gives every row what the reference code gives it, and every total comes out."""
 
+from dataclasses import replace
+
 import pytest
 from golden_rows import beside, kept, totals
 
@@ -7,7 +9,7 @@ from evaluation.matching import RULES
 from evaluation.rules.letters import lettered, lmms_eval_reply, vlmevalkit_letter
 from evaluation.rules.mathvista import direct, normalised, quick
 from evaluation.scoring import score_answers
-from evaluation.task import task_without_items
+from evaluation.task import Item, task_without_items
 
 KEPT = {
     "anls.jsonl": ("anls", "anls_lmms_eval"),
@@ -30,12 +32,12 @@ def test_the_suites_do_not_agree_on_them(file):
     assert any(len({row[rule] for rule in KEPT[file]}) > 1 for row in kept(file))
 
 
-def scored(task: str, rows: list[dict]):
+def scored(task: str, rows: list[dict], items: tuple[Item, ...] = ()):
     answers = [
         {"question_id": number, "category": "generic", "question": "?", "image": f"{number}.png", **row}
         for number, row in enumerate(rows)
     ]
-    return score_answers(task_without_items(task), answers)
+    return score_answers(replace(task_without_items(task), items=items), answers)
 
 
 def numbers(score, rule: str) -> dict[str, float]:
@@ -109,6 +111,9 @@ def test_pope_totals_by_split_pooled_and_averaged(shared):
         for group in score.groups:
             if group.metric == metric:
                 assert group.value == pytest.approx(100 * parts[group.name][metric], abs=1e-9)
+                alone = [answer for answer in answers if answer["category"] == group.name]
+                suite = numbers(scored("pope", alone), "pope_lmms_eval")[metric]
+                assert suite == pytest.approx(100 * parts[group.name]["lmms_eval"][metric], abs=1e-9)
     assert {(group.name, group.metric) for group in score.groups} == {
         (split, metric) for split in ("random", "popular", "adversarial") for metric in parts["mean_of_splits"]
     }
@@ -140,19 +145,23 @@ def test_mathvista_extracts_without_a_model_what_the_script_does(shared):
 def test_mathvista_totals_and_groups(shared):
     rows, systems = beside(shared, "mathvista.dev.jsonl"), totals(shared, "mathvista.dev.total.json")["systems"]
     for name, total in systems.items():
+        own = [row for row in rows if row["system"] == name]
         answers = [
-            {
-                "question_id": row["pid"],
-                "answer": "",
-                "gold": row["gold"],
-                "extraction": row["extraction"],
-                "details": types(row),
-                "options": row["choices"] or [],
-            }
-            for row in rows
-            if row["system"] == name
+            {"question_id": row["pid"], "answer": "", "gold": row["gold"], "extraction": row["extraction"]}
+            for row in own
         ]
-        score = scored("mathvista", answers)
-        assert numbers(score, "mathvista")["accuracy"] == pytest.approx(100 * total["average"]["accuracy"], abs=1e-9)
+        items = tuple(
+            Item(row["pid"], None, None, "?", "?", row["gold"], "", tuple(row["choices"] or ()), types(row))
+            for row in own
+        )
+        score = scored("mathvista", answers, items)
+        for rule in ("mathvista", "mathvista_quick", "mathvista_plain"):  # what is extracted is not read again
+            assert numbers(score, rule)["accuracy"] == pytest.approx(100 * total["average"]["accuracy"], abs=1e-9)
+        for key in ("question_type", "answer_type"):
+            found = {group.name: (group.value, group.n) for group in score.groups if group.by == key}
+            assert found == {
+                value: (pytest.approx(100 * one["accuracy"], abs=1e-9), one["total"])
+                for value, one in total[key].items()
+            }
         official = [row for row in answers if row["extraction"] not in (None, "")]
         assert score.unparsed.get("mathvista", 0) >= len(answers) - len(official)

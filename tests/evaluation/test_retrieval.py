@@ -133,11 +133,15 @@ def test_the_released_class_ranking_agrees_where_it_does_not_break_ties_at_rando
     assert blocked.ap == pytest.approx(found.ap)
 
 
-def test_weighted_neighbours_agree_with_the_reference_rows(rows):
-    query, _, gallery, answers = of(rows)
+def test_weighted_neighbours_agree_with_the_reference_rows(rows, total):
+    query, labels, gallery, answers = of(rows)
     found = nearest_neighbours(query, gallery, answers, classes=int(rows["num_classes"]), ks=(10, 20))
     for k in (10, 20):
         assert (found[k] == rows[f"expected_knn{k}_pred"]).all()
+        assert (found[k] == labels).mean() == pytest.approx(total["knn_T0_07"][str(k)]["top1"], abs=1e-6)
+    (_, scores), *rest = similarity_blocks(query, gallery)
+    assert not rest
+    assert (scores.argmax(1) == rows["expected_top1_index"]).all()
 
 
 def test_more_neighbours_than_pictures_means_all_of_them():
