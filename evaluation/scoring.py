@@ -9,6 +9,7 @@ import numpy as np
 from data_builders.errors import UserError
 
 from . import metrics
+from .grouping import FROM_WORDING
 from .groups import group_scores, ranked_scores
 from .intervals import score_of
 from .judging.deterministic import IDENTITY, JUDGE, judge
@@ -200,7 +201,7 @@ def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[s
             if faults := metrics.without_denominator(counts[places], task.primary):
                 notes.append(f"{name}: nothing to divide by for {' and '.join(faults)}; taken as 0")
     for key, values in sheet.groups.items():
-        if not task.items and not any(values):
+        if key not in FROM_WORDING and not task.items and not any(values):
             notes.append(f"no answer row tells its {key}; give the question file (--questions) to score by it")
     return notes
 

@@ -24,7 +24,7 @@ from evaluation.ledger import (
 from evaluation.report.curves import loss_line, stage_spans
 from evaluation.report.figures import short, ticks
 from evaluation.report.text import num, signed, visible
-from evaluation.statistics import paired_difference
+from evaluation.statistics import clustered_mean
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def items(run, checkpoint, task):
 def test_a_change_has_the_interval_of_the_paired_clustered_bootstrap(run):
     task = "drawn/count"
     before, after = items(run, 2, task), items(run, 3, task)
-    drawn = paired_difference(after.scores, before.scores, before.clusters)
+    drawn = clustered_mean(after.scores - before.scores, before.clusters)
     found = mean_change(ItemStore(), run, run.checkpoints[2], run.checkpoints[3], [task])
     assert found.paired
     assert found.value == pytest.approx(100 * drawn["mean"])
