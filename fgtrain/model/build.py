@@ -158,7 +158,7 @@ def released(model: Model, network: bool) -> LVLM:
 
 def released_chat(model: Model, source: Source, default: str) -> str:
     """The turn template: as the recipe says, else as the checkpoint was trained here, else its family's."""
-    if "chat" in model.model_fields_set:
+    if model.chat is not None:
         return model.chat
     notes = source.file(NOTES)
     return default if notes is None else read_json(notes)["chat"]

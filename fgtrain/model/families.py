@@ -130,8 +130,7 @@ def released_images(source: Source, config: PreTrainedConfig, model: Model | Non
     place = f"{source.place} {source.value}: preprocessor_config.json"
     if settings is None:
         raise UserError(f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model")
-    chosen = model.model_fields_set if model is not None else set()
-    keys = {key: getattr(model, key) for key in ("image_size", "max_tiles", "max_pixels") if key in chosen}
+    keys = {key: getattr(model, key, None) for key in ("image_size", "max_tiles", "max_pixels")}
     return family.image_spec(config, settings, Wanted(**keys, place=place))
 
 

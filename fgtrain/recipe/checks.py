@@ -36,10 +36,14 @@ def _model(recipe: Recipe) -> Found:
         for part in PARTS:
             if part not in given:
                 yield Problem(("model", part), "is missing. A composed model has " + ", ".join(PARTS)), keys
-    tiles_with_thumbnail = model.max_tiles + (model.max_tiles > 1)
+    if model.checkpoint is None and model.max_pixels is not None:
+        text = f"is {model.max_pixels}, but a composed model resizes pictures to image_size. Write max_pixels: null"
+        yield Problem(("model", "max_pixels"), text), [("model", "max_pixels"), ("model", "checkpoint")]
+    most = model.max_tiles or 1
+    tiles_with_thumbnail = most + (most > 1)
     tokens = (model.image_tokens or 0) * tiles_with_thumbnail
     if tokens and model.max_tokens <= tokens:
-        tiles = f" ({model.image_tokens} x {tiles_with_thumbnail} tiles)" if model.max_tiles > 1 else ""
+        tiles = f" ({model.image_tokens} x {tiles_with_thumbnail} tiles)" if most > 1 else ""
         text = f"is {model.max_tokens}, which leaves no room for text beside {tokens} image tokens{tiles}"
         sizes: list[Key] = [("model", key) for key in ("max_tokens", "image_tokens", "max_tiles")]
         yield Problem(("model", "max_tokens"), text), sizes

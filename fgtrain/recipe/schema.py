@@ -20,6 +20,7 @@ PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
 
 Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
+COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa"}
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Part = Literal["vision_encoder", "projector", "language_model"]
 LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
@@ -66,7 +67,10 @@ def _part_from_number(value: Any) -> Any:
 
 
 class Model(Section):
-    """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector."""
+    """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector.
+
+    image_size, max_tiles and chat: null = as the checkpoint has them; a composed model has defaults of its own.
+    """
 
     checkpoint: str | None = None
     vision_encoder: str | None = None  # hub id or folder
@@ -77,14 +81,20 @@ class Model(Section):
     language_model: str | None = None  # hub id or folder
     from_scratch: tuple[Part, ...] = ()  # parts whose folder holds a config only; their weights are drawn
     vision_layer: int = -1  # hidden state taken from the encoder (LLaVA-1.5: -2)
-    image_size: Positive = 224  # pixels, square (of a tile)
+    image_size: Positive | None = None  # pixels, square (of a tile); composed: 224
     image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
-    max_tiles: Positive = 1  # per image, thumbnail not counted; left out = as a checkpoint that cuts images has it
-    max_pixels: Positive | None = (
-        None  # of an image, for checkpoints that take it in its own size; null = as they have it
-    )
+    max_tiles: Positive | None = None  # per image, thumbnail not counted; composed: 1
+    max_pixels: Positive | None = None  # of an image, for checkpoints that take it in its own size; null = as they say
     max_tokens: Positive = 512  # per sample, image tokens included
-    chat: Chat = "qa"  # left out = a checkpoint's own, where its family has one
+    chat: Chat | None = None  # composed: qa
+
+    @model_validator(mode="before")
+    @classmethod
+    def _composed_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("checkpoint") is not None:
+            return values
+        given = {key: value for key, value in values.items() if value is not None or key not in COMPOSED_DEFAULTS}
+        return COMPOSED_DEFAULTS | given
 
     @field_validator("from_scratch", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
             f"Write one of: {', '.join(STRATEGIES)}"
         )
     model = recipe.model
-    if model.max_tiles > 1 and model.checkpoint is None and model.projector != "pixel_shuffle_mlp2x_gelu":
+    if model.checkpoint is None and model.max_tiles > 1 and model.projector != "pixel_shuffle_mlp2x_gelu":
         problems.append(
             f"model.max_tiles is {model.max_tiles}, but only InternVL's architecture cuts images. Write max_tiles: 1, "
             f"or projector: pixel_shuffle_mlp2x_gelu behind an InternViT"

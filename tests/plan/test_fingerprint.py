@@ -78,6 +78,13 @@ def test_what_decides_the_result_changes_every_later_fingerprint(tmp_path, overr
     assert before[1] != after[1], "what a stage starts from decides its result"
 
 
+@pytest.mark.parametrize("choice", ["max_tiles=1", "max_pixels=1000000", "image_size=224", "chat=qa"])
+def test_what_is_left_to_a_checkpoint_is_another_choice_than_a_default_written_out(tmp_path, choice):
+    parts = ["vision_encoder", "projector", "language_model", "image_tokens"]
+    released = ["model.checkpoint=llava", *(f"model.{part}=null" for part in parts)]
+    assert prints(plan_of(tmp_path, *released))[0] != prints(plan_of(tmp_path, *released, f"model.{choice}"))[0]
+
+
 def test_a_later_stage_does_not_reach_back(tmp_path):
     before, after = prints(plan_of(tmp_path)), prints(plan_of(tmp_path, "stages.sft.weight_decay=0.1"))
     assert before[0] == after[0]
