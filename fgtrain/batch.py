@@ -39,10 +39,16 @@ class Batch:
     samples: list[str] = field(default_factory=list)  # "data_set/pass/row id" of each sample, for messages
     data_sets: list[str] = field(default_factory=list)  # data set of each sample, in order of (row, sample_id)
     num_samples: int = 0  # counted questions are branches; this counts mixture samples
+    step_weight: float | None = None  # sum of weights over all of this device's micro-batches of the step
 
     def to(self, device: torch.device | str) -> "Batch":
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
         return Batch(**{k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in moved.items()})
+
+    def clone(self) -> "Batch":
+        """The same in memory of its own."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{k: v.clone() if isinstance(v, Tensor) else v for k, v in values.items()})
 
     @property
     def label_tokens(self) -> int:

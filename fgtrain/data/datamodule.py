@@ -18,6 +18,7 @@ from fgtrain.recipe.schema import Devices, Stage
 from .checks import check_rows
 from .dataset import MicroBatches, Share, stage_views
 from .features import FeatureCache
+from .lookahead import with_step_weight
 from .maker import SampleMaker
 from .mixture import StageOrder, stage_order
 from .quarantine import Quarantine
@@ -46,10 +47,14 @@ class MicroBatchLoader(DataLoader):
         return len(self.dataset)
 
     def __iter__(self) -> Iterator[Batch]:
+        yield from with_step_weight(self._batches(), self.dataset.share.accumulation)
+
+    def _batches(self) -> Iterator[Batch]:
         for batch in super().__iter__():
             if isinstance(batch, UserError):  # from a loader process
                 raise batch
-            yield batch
+            # What loader processes send keeps a file open each, and a whole step of them is held.
+            yield batch if self.num_workers == 0 else batch.clone()
 
     def state_dict(self) -> dict[str, Any]:
         return {}

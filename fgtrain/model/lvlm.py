@@ -1,6 +1,6 @@
 """An LVLM as training and evaluation see it: images to features, batches to losses, prompts to answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -41,6 +41,10 @@ class LVLM(nn.Module):
         self.parts: dict[str, nn.Module] = find_parts(hf, family)
         self.learning: set[str] = set()  # parts that learn; set by set_trainable
         use_packed_attention(self.decoder)
+        # Vision parts that a batch without images runs as well, though frozen: with weights in shards, ranks gather
+        # them together, so none may leave one out. Set by training.
+        self.always_run: frozenset[str] = frozenset()
+        self.most_of_ranks: Callable[[int], int] = lambda own: own  # the largest such number on any rank
         self.requires_grad_(False)
         self.eval()
 
@@ -103,18 +107,23 @@ class LVLM(nn.Module):
             return self.image_tokens(self.encode_images(batch.pixels_NCHW, batch.shapes_IK), batch.shapes_IK)
         return None
 
-    def blank(self) -> tuple[Tensor, Tensor]:
-        """(pixels_NCHW, shapes_IK) of the smallest picture, black, on the model's device."""
+    def blank(self, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+        """(pixels_NCHW, shapes_IK) of the smallest picture, black, on the model's device or another."""
         pixels, shape = self.image_spec.blank()
-        return torch.from_numpy(pixels).to(self.device), torch.tensor([shape], device=self.device)
+        device = device or self.device
+        return torch.from_numpy(pixels).to(device), torch.tensor([shape], device=device)
 
-    def _dummy(self) -> Tensor | None:
-        """0 x what the learning vision parts make of a black image, so that every rank runs the same modules."""
-        if not {"vision_encoder", "projector"} & self.learning:
+    def _dummy(self, device: torch.device) -> Tensor | None:
+        """0 x what the vision parts make of a black image, so that every rank runs the same modules.
+
+        The device is given: only its own module may touch a weight that lies in shards.
+        """
+        needed = self.learning | self.always_run
+        if not {"vision_encoder", "projector"} & needed:
             return None
-        pixels_NCHW, shapes_IK = self.blank()
+        pixels_NCHW, shapes_IK = self.blank(device)
         size = self.family.feature_size
-        if "vision_encoder" in self.learning or size is None:
+        if "vision_encoder" in needed or size is None:
             encoder = self.parts["vision_encoder"]
             was_training = encoder.training
             encoder.eval()  # a black image must not enter BatchNorm's statistics
@@ -123,7 +132,7 @@ class LVLM(nn.Module):
             if was_training:
                 self.train()
         else:
-            features_NPF = torch.zeros(1, self.image_spec.tokens, size(self.hf.config), device=self.device)
+            features_NPF = torch.zeros(1, self.image_spec.tokens, size(self.hf.config), device=device)
         return 0.0 * self.image_tokens(features_NPF, shapes_IK).float().sum()
 
     def embed(self, batch: Batch) -> Tensor:
@@ -137,7 +146,7 @@ class LVLM(nn.Module):
             return embeds_BTD.masked_scatter(batch.is_image_BT[..., None], images_D.to(embeds_BTD.dtype))
         if batch.is_image_BT.any():
             raise ValueError(f"{int(batch.is_image_BT.sum())} image positions, but no image")
-        dummy = self._dummy() if self.training else None
+        dummy = self._dummy(embeds_BTD.device) if self.training else None
         return embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)
 
     # ---- text
@@ -158,11 +167,12 @@ class LVLM(nn.Module):
         supervised_BT = batch.targets_BT != IGNORE_INDEX
         hidden_SD = self.hidden_BTD(self.embed(batch), batch)[supervised_BT]
         targets_S = batch.targets_BT[supervised_BT]
-        chunk = max(1, LOGITS_AT_ONCE // self.lm_head.weight.shape[0])
-        if len(targets_S) <= chunk:
+        chunk = max(1, LOGITS_AT_ONCE // self.lm_head.out_features)
+        count = self.most_of_ranks(max(1, -(-len(targets_S) // chunk)))
+        if count == 1:
             return self._losses(hidden_SD, targets_S)
         # A vocabulary of 100,000 times thousands of positions would not fit: logits are made anew in the backward pass.
-        pieces = zip(hidden_SD.split(chunk), targets_S.split(chunk), strict=True)
+        pieces = zip(hidden_SD.tensor_split(count), targets_S.tensor_split(count), strict=True)
         return torch.cat([checkpoint(self._losses, h, t, use_reentrant=False) for h, t in pieces])
 
     def _losses(self, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:

@@ -161,6 +161,7 @@ class Devices(Section):
     strategy: Literal[
         "auto", "single", "ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp"
     ] = "auto"
+    offload: Literal["optimizer", "parameters"] | None = None  # to host memory: optimizer states; weights as well
     precision: Literal["fp32", "bf16"] = "fp32"
     per_device_batch_size: Positive = 8  # samples per device and micro-batch
     # Most tokens in a row; null = a micro-batch is one row without padding. For language models that run no packed

@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from data_builders.files import atomic_write
@@ -46,3 +47,11 @@ class Word:
                 if told_by == self.id:
                     return value
             time.sleep(0.2)
+
+    def share(self, what: str, find: Callable[[], str]) -> str:
+        """What rank 0 finds, for all: it alone looks."""
+        if not self.first:
+            return self.hear(what)
+        found = find()
+        self.tell(what, found)
+        return found

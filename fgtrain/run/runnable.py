@@ -3,17 +3,13 @@
 from evaluation.task import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
-from fgtrain.training.trainer import STRATEGIES
+from fgtrain.training.strategy import refuse_missing_deepspeed
 
 
 def refuse_what_cannot_run(recipe: Recipe) -> None:
     """UserError naming every such key at once."""
+    refuse_missing_deepspeed(recipe.devices)
     problems = []
-    if recipe.devices.strategy not in STRATEGIES:
-        problems.append(
-            f"devices.strategy is {recipe.devices.strategy!r}, which cannot be run yet. "
-            f"Write one of: {', '.join(STRATEGIES)}"
-        )
     model = recipe.model
     if model.checkpoint is None and model.max_tiles > 1 and model.projector != "pixel_shuffle_mlp2x_gelu":
         problems.append(

@@ -176,7 +176,7 @@ def do_stage(
             data.features = stage_features(recipe, chosen, lvlm)
             if word.first:
                 data.prepare()
-            train(recipe, stage, lvlm, data, evaluator, wandb_run, store)
+            train(recipe, stage, lvlm, data, word, evaluator, wandb_run, store)
         if word.first:
             made = {"stage": stage.name, "fingerprint": stage.fingerprint, "steps": stage.steps}
             save_checkpoint(lvlm, store / "checkpoint", made)
@@ -189,6 +189,7 @@ def train(
     stage: StagePlan,
     lvlm: LVLM,
     data: StageData,
+    word: Word,
     evaluator: Evaluator | None,
     wandb_run: Any | None,
     store: Path,
@@ -206,6 +207,8 @@ def train(
         wandb_run=wandb_run,
         subset_every_steps=recipe.evaluation.every_steps if recipe.evaluation.tasks else None,
         ask_subset=ask,
+        seed=recipe.seed,
+        agree=word.share,
     )
     run_stage(job, lvlm, groups, data)
     merge_adapters(lvlm)

@@ -1,60 +1,95 @@
 """One stage as a LightningModule: the loss is a sum, divided once by what the whole step holds."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.optim import Optimizer
 
+from data_builders.chance import address_hash
 from fgtrain.batch import IGNORE_INDEX, Batch
 
+from .gradient_watch import GradientWatch
 from .schedule import learning_rate_factor
+from .sharded import Sharded
 
 
 class StageModule(LightningModule):
     """Trains an LVLM's unfrozen parts on packed batches.
 
     The gradient of a step is that of `sum(weight * cross entropy) / sum(weight)` over all supervised tokens of the
-    step, on all ranks and in all accumulated micro-batches. Lightning would average the micro-batches' means instead,
-    which favours micro-batches with few answer tokens; so `training_step` returns the sum with Lightning's own division
-    undone, and the one division happens in `on_before_optimizer_step`, before clipping.
+    step, on all ranks and in all accumulated micro-batches. Lightning and the strategies average instead, over
+    micro-batches and over ranks, which favours those with few answer tokens. So each micro-batch's loss is its sum,
+    times what those averages divide by, over the label weight of the whole step. That weight is known before the first
+    backward pass (`Batch.step_weight`, added up over the ranks), so gradients are right as soon as they exist, wherever
+    a strategy keeps them, and clipping sees the true norm.
     """
 
     strict_loading = False  # checkpoints hold only what learns; the frozen rest is in the stage's starting point
 
-    def __init__(self, lvlm: Any, parameter_groups: list[dict], steps: int, stage: Any) -> None:
+    def __init__(self, lvlm: Any, parameter_groups: list[dict], steps: int, stage: Any, name: str, seed: int) -> None:
         """`parameter_groups`: `[{params, lr, part}]` from set_trainable; `stage`: the recipe's stage section."""
         super().__init__()
         self.lvlm = lvlm
-        self.parameter_groups = parameter_groups
-        self.steps = steps
-        self.stage = stage
-        self.learns = [p for group in parameter_groups for p in group["params"]]
-        self.register_buffer("step_weight", torch.zeros((), dtype=torch.float64), persistent=False)
-        self.register_buffer("step_loss", torch.zeros((), dtype=torch.float64), persistent=False)
+        self.learn(parameter_groups)
+        self.steps, self.stage, self.name, self.seed = steps, stage, name, seed
+        self.step_weight = 0.0  # label weight of the step under way, all ranks
+        self.step_loss: Tensor | None = None  # weighted loss of the step so far, this rank
+        self.step_is_whole = False  # is the micro-batch under way the last of its step?
+        self.grad_norm = float("nan")
         self.data_set_loss: dict[str, list[float]] = {}  # name -> [weighted loss, weight] since it was last read
         self.last: dict[str, float] = {}  # figures of the latest optimizer step
         self.tokens_seen = 0
+        self.touched = GradientWatch(self)
+
+    def learn(self, parameter_groups: list[dict]) -> None:
+        self.parameter_groups = parameter_groups
+        self.learns = [p for group in parameter_groups for p in group["params"]]
+
+    def configure_model(self) -> None:
+        """A strategy that shards the model does it here."""
+        if isinstance(self.trainer.strategy, Sharded):
+            self.trainer.strategy.shard(self)
+
+    def on_train_start(self) -> None:
+        self.train()  # Lightning leaves modes as they are, and evaluation has left the model in eval mode
+        self.touched.start()
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        trainer = self.trainer
+        if index % trainer.accumulate_grad_batches == 0:
+            self._begin_step(batch)
+        self.step_is_whole = optimizer_step_ended(trainer, index)
+        # Dropout and its kind: the same at every start, whatever was drawn before.
+        torch.manual_seed(address_hash(self.seed, self.name, "training", index, trainer.global_rank) % 2**63)
         losses_S = self.lvlm.token_losses_S(batch)
         supervised_BT = batch.targets_BT != IGNORE_INDEX
         weights_S = batch.weights_BT[supervised_BT].to(losses_S.dtype)
         weighted_S = losses_S * weights_S
         loss = weighted_S.sum()
-        if not losses_S.numel():  # an empty micro-batch still touches every learning parameter, as its peers do
-            loss = loss + 0.0 * sum(p.sum() for p in self.learns)
         if not torch.isfinite(loss.detach()):
             raise FloatingPointError(
-                f"loss is {loss.item()} at step {self.trainer.global_step}; rows of this micro-batch: "
+                f"loss is {loss.item()} at step {trainer.global_step}; rows of this micro-batch: "
                 f"{', '.join(batch.samples[:16])}"
             )
-        self.step_weight += weights_S.detach().sum().double()
         self.step_loss += loss.detach().double()
         self.tokens_seen += int((batch.sample_id_BT != 0).sum())
         self._note_data_sets(batch, supervised_BT, weighted_S.detach(), weights_S)
-        return loss * self.trainer.accumulate_grad_batches
+        return loss * (trainer.accumulate_grad_batches * trainer.world_size / self.step_weight)
+
+    def _begin_step(self, batch: Batch) -> None:
+        """Learn the label weight of the whole step, on all ranks."""
+        weight = torch.tensor(batch.step_weight, dtype=torch.float64, device=self.device)
+        if self.trainer.world_size > 1:
+            dist.all_reduce(weight)
+        self.step_weight = weight.item()
+        if self.step_weight == 0:
+            raise RuntimeError(f"step {self.trainer.global_step} holds no supervised token")
+        self.step_loss = torch.zeros((), dtype=torch.float64, device=self.device)
 
     def _note_data_sets(self, batch: Batch, supervised_BT: Tensor, weighted_S: Tensor, weights_S: Tensor) -> None:
         """Add each data set's weighted loss and weight, for the per-data-set curves."""
@@ -72,29 +107,40 @@ class StageModule(LightningModule):
             entry[0] += loss
             entry[1] += weight
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        world = self.trainer.world_size
-        totals = torch.stack([self.step_weight, self.step_loss])
-        if world > 1:
-            dist.all_reduce(totals)
-        weight, loss = totals.tolist()
-        if weight == 0:
-            raise RuntimeError(f"step {self.trainer.global_step} holds no supervised token")
-        # DDP has averaged the ranks' gradients; the sum is what the one division needs.
-        gradients = [p.grad for p in self.learns if p.grad is not None]
-        torch._foreach_mul_(gradients, world / weight)
-        if self.trainer.global_step == 0:
-            self._refuse_missing_gradients()
-        norm = torch.nn.utils.get_total_norm(gradients).item()
-        rates = {group["part"]: group["lr"] for group in optimizer.param_groups}
-        self.last = {"loss": loss / weight, "grad_norm": norm, "label_weight": weight, "lr": rates}
-        self.step_weight.zero_()
-        self.step_loss.zero_()
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip the whole gradient by its norm, and keep the norm. DeepSpeed does both itself, in its step."""
+        strategy, clip = self.trainer.strategy, gradient_clip_val
+        if isinstance(strategy, Sharded) and strategy.clips:
+            return
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.learns if p.grad is not None])
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        if clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(self.learns, clip, norm)
+        self.grad_norm = norm.item()
 
-    def _refuse_missing_gradients(self) -> None:
-        missing = [n for n, p in self.lvlm.named_parameters() if p.requires_grad and p.grad is None]
-        if missing:
-            raise RuntimeError(f"these parameters are to learn but got no gradient: {', '.join(missing[:8])}")
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Optimizer, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
+        """As in Lightning, and afterwards `last` holds the step's figures."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        if not optimizer_step_ended(self.trainer, batch_idx):  # DeepSpeed counts micro-batches itself
+            return
+        strategy, loss = self.trainer.strategy, self.step_loss
+        if isinstance(strategy, Sharded) and strategy.clips:
+            self.grad_norm = strategy.gradient_norm()
+        if self.trainer.world_size > 1:
+            dist.all_reduce(loss)
+        self.last = {
+            "loss": loss.item() / self.step_weight,
+            "grad_norm": self.grad_norm,
+            "label_weight": self.step_weight,
+            "lr": {group["part"]: group["lr"] for group in optimizer.param_groups},
+        }
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        self.touched.check()
 
     def configure_optimizers(self) -> dict:
         groups = [

@@ -1,6 +1,5 @@
 """Where a stage that was stopped goes on."""
 
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -9,7 +8,10 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from fgtrain.errors import UserError
+
 from .module import StageModule, optimizer_step_ended
+from .resume_files import PointFiles, points, publish
 from .stopping import STOP_SIGNALS, asked_late
 
 
@@ -20,17 +22,13 @@ class ResumePoint(Callback):
     the end of the step under way, and the stage stops there. A second Ctrl-C stops at once.
     """
 
-    def __init__(self, folder: Path, every_steps: int, steps: int) -> None:
+    def __init__(self, folder: Path, every_steps: int, steps: int, files: PointFiles, strategy: str) -> None:
+        """`strategy`: what the manifest calls it (see resume_files)."""
         self.folder, self.every_steps, self.steps = folder, every_steps, steps
+        self.files, self.strategy = files, strategy
         self.asked_by: str | None = None  # the signal
         self.stopped = False
         self._handlers: dict[int, Any] = {}
-
-    @staticmethod
-    def latest(folder: Path) -> Path | None:
-        """The newest whole resume point in `folder`, or None."""
-        found = sorted(folder.glob("step*.ckpt"))
-        return found[-1] if found else None
 
     def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
         def ask(number: int, frame: Any) -> None:
@@ -65,20 +63,47 @@ class ResumePoint(Callback):
             trainer.should_stop = True
 
     def save(self, trainer: Trainer) -> None:
-        """Write step<N>.ckpt: temporary file, fsync, rename; then remove the older ones."""
-        final = self.folder / f"step{trainer.global_step:08d}.ckpt"
-        temporary = self.folder / f".{final.name}.tmp"
+        """Write step<N>/ under another name, every rank its files; rank 0 publishes it whole and drops the oldest.
+
+        UserError on every rank, with the older points untouched, when one of them could not write.
+        """
+        step = trainer.global_step
+        final = self.folder / f"step{step:08d}"
+        temporary = self.folder / f".{final.name}.writing"
+        self.files.begin()
         if trainer.is_global_zero:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._prepare(temporary)
+        trainer.strategy.barrier("resume point prepared")
         trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, final)
-            for older in self.folder.glob("step*.ckpt"):
-                if older != final:
-                    older.unlink()
-        trainer.strategy.barrier("resume point")
+        written, faults = self._gather(trainer)
+        if trainer.is_global_zero and not faults:
+            manifest = {"step": step, "strategy": self.strategy, "ranks": trainer.world_size, "files": written}
+            try:
+                publish(temporary, final, manifest)
+            except OSError as error:
+                faults.append(str(error))
+        faults = trainer.strategy.broadcast(faults)
+        if faults:
+            if trainer.is_global_zero:
+                shutil.rmtree(temporary, ignore_errors=True)
+            last = next((f"{point} is the last good one" for point in points(self.folder)), "there is none before it")
+            raise UserError(f"resume point of step {step} could not be written ({faults[0]}); {last}. Make room there")
+
+    def _prepare(self, temporary: Path) -> None:
+        try:
+            for left in self.folder.glob(".step*.writing"):
+                shutil.rmtree(left)
+            temporary.mkdir(parents=True)
+        except OSError as error:
+            self.files.error = error
+
+    def _gather(self, trainer: Trainer) -> tuple[dict[str, Any], list[str]]:
+        """(facts of every file, faults) of all ranks."""
+        own = (self.files.written, str(self.files.error) if self.files.error is not None else None)
+        found = [own] * trainer.world_size
+        if trainer.world_size > 1:
+            torch.distributed.all_gather_object(found, own)
+        return {k: v for files, _ in found for k, v in files.items()}, [fault for _, fault in found if fault]
 
     def on_train_end(self, trainer: Trainer, module: StageModule) -> None:
         self._restore_handlers()

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, Trainer
 
 from .metrics_log import MetricsLog
 from .module import StageModule, optimizer_step_ended
+from .sharded import whole_model
 from .stage_progress import StageProgress
 
 
@@ -31,11 +32,9 @@ class SubsetEvaluation(Callback):
         step = trainer.global_step
         if not optimizer_step_ended(trainer, index) or step % self.every_steps or step == self.steps:
             return
-        with self.progress.paused():
+        with self.progress.paused(), whole_model(trainer, module):
             if trainer.is_global_zero:
-                module.eval()
                 for row in self.ask(step):
                     self.metrics.write(row)
-                module.train()
             trainer.strategy.barrier("subset evaluation")
         self.metrics.clock = time.perf_counter()

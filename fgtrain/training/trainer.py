@@ -3,26 +3,23 @@
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.strategies import DDPStrategy
-
-from fgtrain.errors import UserError
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 
 from .metrics_log import MetricsLog
 from .module import StageModule
 from .ranks import cluster_environments
 from .resume import ResumePoint
+from .resume_files import PointFiles, newest_whole, refuse_other_shards
+from .sharded import Sharded
 from .stage_progress import StageProgress
+from .strategy import build_strategy, kind
 from .subset import SubsetEvaluation
-
-STRATEGIES = ("auto", "single", "ddp")
-PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+from .working_copy import working_copy
 
 # What Lightning advises that is meant here: frozen parts are in eval mode, micro-batches are made in this process.
 QUIET = (
@@ -31,6 +28,7 @@ QUIET = (
     ".*`isinstance.treespec.*",
     ".*module.s. in eval mode.*",
     ".*`srun` command is available.*",
+    ".*DeepSpeed handles gradient clipping internally.*",
 )
 
 
@@ -49,38 +47,28 @@ class StageJob:
     samples: int
     folder: Path
     wandb_run: Any | None = None
+    seed: int = 0
     subset_every_steps: int | None = None
     ask_subset: Callable[[int], list[dict]] | None = None  # rank 0 only
+    # Rank 0 finds something out, the others hear it; (what, how to find it) -> what was found.
+    agree: Callable[[str, Callable[[], str]], str] = field(default=lambda what, find: find())
 
 
-def build_strategy(name: str, devices: int) -> Any:
-    if name == "auto":
-        name = "ddp" if devices > 1 else "single"
-    if name == "single":
-        return "auto"
-    if name == "ddp":
-        # Rank 0 evaluates while the others wait, so the wait may be long.
-        return DDPStrategy(find_unused_parameters=False, timeout=timedelta(hours=12))
-    raise UserError(f"devices.strategy is {name!r}, which cannot be run yet. Write one of: {', '.join(STRATEGIES)}")
-
-
-def build_trainer(job: StageJob, callbacks: list) -> Trainer:
+def build_trainer(job: StageJob, strategy: Any, plugins: list, callbacks: list) -> Trainer:
     devices, stage = job.devices, job.stage
-    world = devices.world_size
-    accumulate = stage.global_batch_size // (devices.per_device_batch_size * world)
+    accumulate = stage.global_batch_size // (devices.per_device_batch_size * devices.world_size)
     return Trainer(
         accelerator=devices.accelerator,
         devices=devices.count,
         num_nodes=devices.nodes,
-        strategy=build_strategy(devices.strategy, world),
-        precision=PRECISIONS[devices.precision],
+        strategy=strategy,
+        plugins=[*plugins, *cluster_environments()],
         max_steps=job.steps,
         max_epochs=-1,
         accumulate_grad_batches=accumulate,
         gradient_clip_val=stage.clip_norm,
         gradient_clip_algorithm="norm",
         callbacks=callbacks,
-        plugins=cluster_environments(),
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -92,26 +80,53 @@ def build_trainer(job: StageJob, callbacks: list) -> Trainer:
     )
 
 
+def resume_from(job: StageJob, folder: Path) -> Path | None:
+    """The newest whole resume point, the same on every rank. UserError where this start cannot go on from it."""
+    found = job.agree(f"resume-{job.name}", lambda: point.name if (point := newest_whole(folder)) else "")
+    if not found:
+        return None
+    refuse_other_shards(folder / found, kind(job.devices), job.devices.world_size)
+    return folder / found
+
+
+class HandBack(Callback):
+    """What a sharding strategy has learnt goes into the whole model when the stage is done, on every rank."""
+
+    def on_train_end(self, trainer: Trainer, module: StageModule) -> None:
+        if isinstance(trainer.strategy, Sharded) and trainer.global_step == trainer.max_steps:
+            trainer.strategy.hand_back()
+
+
 def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule: LightningDataModule) -> None:
     """Train `lvlm` in place to the end of the stage, going on from a resume point if there is one.
 
     Raises StageInterruptedError when a signal stopped it (state saved).
     """
-    module = StageModule(lvlm, parameter_groups, job.steps, job.stage)
+    files = PointFiles()
+    strategy, plugins = build_strategy(job.devices, files, lvlm)
+    trained, groups = lvlm, parameter_groups
+    if isinstance(strategy, Sharded):
+        lvlm.cpu()  # evaluation may have left it on the GPU, which the working copy needs
+        trained, groups = working_copy(lvlm, parameter_groups)
+        if strategy.shards_weights:
+            cached = getattr(datamodule, "features", None) is not None
+            trained.always_run = frozenset({"projector"} if cached else {"vision_encoder", "projector"})
+            trained.most_of_ranks = strategy.most_of_ranks
+    module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed)
     log = MetricsLog(job.folder / "metrics.jsonl", job.name, job.stage.global_batch_size, job.samples, job.wandb_run)
-    resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps)
+    resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
     progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
     callbacks = [log, progress]
     if job.subset_every_steps:  # on every rank: those that do not ask wait
         callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log, progress))
-    callbacks.append(resume)
+    callbacks += [resume, HandBack()]
     with warnings.catch_warnings():
         for message in QUIET:
             warnings.filterwarnings("ignore", message=message)
         for library in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(library).setLevel(logging.WARNING)
-        trainer = build_trainer(job, callbacks)
-        trainer.fit(module, datamodule=datamodule, ckpt_path=ResumePoint.latest(resume.folder), weights_only=True)
+        trainer = build_trainer(job, strategy, plugins, callbacks)
+        trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from(job, resume.folder), weights_only=True)
     if resume.stopped:
         where = f"step {trainer.global_step} of {job.steps}"
         raise StageInterruptedError(

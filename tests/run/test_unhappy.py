@@ -30,10 +30,17 @@ def test_a_mistake_ends_with_status_2_and_no_traceback(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_run_is_said_at_once_before_anything_is_built(tmp_path: Path) -> None:
-    text = message(tmp_path, "devices.strategy=deepspeed_stage_2", "model.max_tiles=6", "evaluation.tasks=[chartqb]")
-    assert "devices.strategy" in text
+    text = message(tmp_path, "model.max_tiles=6", "evaluation.tasks=[chartqb]")
     assert "model.max_tiles" in text
     assert "chartqb" in text
+    assert not (tmp_path / "world").exists()
+
+
+def test_missing_deepspeed_names_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    text = message(tmp_path, "devices.strategy=deepspeed_stage_2")
+    assert "devices.strategy is deepspeed_stage_2" in text
+    assert "pip install 'deepspeed" in text
     assert not (tmp_path / "world").exists()
 
 

@@ -1,0 +1,160 @@
+"""DeepSpeed's ZeRO as a strategy whose step is the same as everybody else's."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import deepspeed
+import torch
+from deepspeed.utils import safe_get_full_fp32_param
+from lightning.fabric.utilities.seed import reset_seed
+from lightning.pytorch.accelerators import CPUAccelerator
+from lightning.pytorch.plugins.precision import DeepSpeedPrecision
+from lightning.pytorch.strategies import DeepSpeedStrategy
+from torch import Tensor
+
+from .resume_files import PointFiles
+from .sharded import Sharded
+
+BUCKET = 200_000_000  # elements that are reduced or gathered at once
+PERSISTENT = 100_000  # ZeRO-3 leaves parameters of fewer elements whole: gathering them costs more than they do
+
+
+class ZeroPrecision(DeepSpeedPrecision):
+    """Batches stay as they are (label weights are no activations); in bf16 the forward pass runs under autocast.
+
+    The copy's weights are bf16 then, and what the model does in fp32 (losses, features) goes on to be fp32.
+    """
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+    @contextmanager
+    def forward_context(self) -> Iterator[None]:
+        device = deepspeed.get_accelerator().device_name()
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._desired_dtype == torch.bfloat16):
+            yield
+
+
+class ZeroStrategy(Sharded, DeepSpeedStrategy):
+    """ZeRO stage 1, 2 or 3, with optimizer states and, in stage 3, weights kept in host memory where asked for."""
+
+    clips = True
+
+    def __init__(
+        self, stage: int, offload: str | None, files: PointFiles, whole_model: Any, timeout: timedelta
+    ) -> None:
+        super().__init__(
+            stage=stage,
+            offload_optimizer=offload is not None,
+            offload_parameters=offload == "parameters",
+            pin_memory=torch.cuda.is_available(),
+            timeout=timeout,
+        )
+        self.shards_weights = stage == 3
+        self.kind, self.files, self.whole_model = f"deepspeed_stage_{stage}", files, whole_model
+        self.config["train_micro_batch_size_per_gpu"] = 1  # only for its own throughput log; else it asks the loader
+        # With states in host memory torch's own fused AdamW steps there: no extension to be compiled.
+        self.config["zero_force_ds_cpu_optimizer"] = False
+
+    # ---- the step
+
+    def backward(self, closure_loss: Tensor, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        """Lightning has divided the loss by the accumulation count already; DeepSpeed must not do it again."""
+        super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
+
+    def gradient_norm(self) -> float:
+        return float(self.deepspeed_engine.get_global_grad_norm())
+
+    # ---- starting, also on CPUs
+
+    def setup_environment(self) -> None:
+        if isinstance(self.accelerator, CPUAccelerator):
+            os.environ["LOCAL_SIZE"] = str(self.num_processes)  # else DeepSpeed asks numactl
+            # Its reduction through shared memory would be compiled at the first start; gloo needs no compiler.
+            deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+            return super(DeepSpeedStrategy, self).setup_environment()
+        super().setup_environment()
+
+    def setup_distributed(self) -> None:
+        if not isinstance(self.accelerator, CPUAccelerator):
+            return super().setup_distributed()
+        reset_seed()
+        self.set_world_ranks()
+        self._init_deepspeed_distributed()
+
+    @property
+    def root_device(self) -> torch.device:
+        device = super().root_device
+        return torch.device("cpu", 0) if device.type == "cpu" else device  # DeepSpeed wants an index
+
+    def setup(self, trainer: Any) -> None:
+        zero = self.config["zero_optimization"]
+        learns = sum(p.numel() for p in self.copied_model.parameters() if p.requires_grad)
+        for bucket in ("reduce_bucket_size", "allgather_bucket_size"):
+            zero[bucket] = max(1, min(BUCKET, learns))
+        # On CPUs run small models, in tests: shard them all the same.
+        zero["stage3_param_persistence_threshold"] = 0 if self.root_device.type == "cpu" else PERSISTENT
+        originals = {name: b for name, b in self.copied_model.named_buffers() if b.is_floating_point()}
+        super().setup(trainer)
+        # DeepSpeed casts tables (rotary frequencies) and statistics to bf16 with the weights. Positions need fp32.
+        for name, original in originals.items():
+            owner, _, key = name.rpartition(".")
+            self.copied_model.get_submodule(owner)._buffers[key] = original.to(self.root_device)
+
+    def teardown(self) -> None:
+        """Free the engine's memory; what it held has been handed back or saved."""
+        if isinstance(self.model, deepspeed.DeepSpeedEngine):
+            self.model.destroy()
+            self.model = None
+        self.optimizers = []
+        self.precision_plugin.teardown()
+        self.accelerator.teardown()
+
+    def shard(self, module: Any) -> None:
+        """DeepSpeed shards in its own setup."""
+
+    # ---- whole values
+
+    def learnt(self) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in self.copied_model.named_parameters():
+            if parameter.requires_grad:
+                yield name, safe_get_full_fp32_param(parameter)
+
+    @contextmanager
+    def whole_values(self) -> Iterator[dict[str, Tensor]]:
+        parameters = dict(self.copied_model.named_parameters())
+        with deepspeed.zero.GatheredParameters(list(parameters.values()), enabled=self.zero_stage_3):
+            yield {name: parameter.data for name, parameter in parameters.items()}
+
+    # ---- shards: fp32 weights in flat pieces, and the optimizer's states of the same pieces
+
+    @property
+    def _flat(self) -> list[Tensor]:
+        zero = self.deepspeed_engine.optimizer
+        return zero.fp32_partitioned_groups_flat if self.zero_stage_3 else zero.single_partition_of_fp32_groups
+
+    def shards(self) -> dict[str, Any]:
+        zero = self.deepspeed_engine.optimizer
+        if self.zero_stage_3:
+            state = zero.state_dict()["optimizer_state_dict"]
+        else:
+            state = zero.optimizer.state_dict()
+        return {"weights": [flat.detach() for flat in self._flat], "optimizer": state}
+
+    def load_shards(self, shards: dict[str, Any]) -> None:
+        zero = self.deepspeed_engine.optimizer
+        if self.zero_stage_3:
+            blank = zero.state_dict()  # what only DeepSpeed knows stays as it is now
+            saved = {"optimizer_state_dict": shards["optimizer"], "fp32_flat_groups": shards["weights"]}
+            states: list[Any] = [None] * self.world_size
+            states[self.global_rank] = {**blank, **saved}
+            zero.load_state_dict(states)
+            zero.checkpoint_event_epilogue()
+            return
+        for flat, saved in zip(self._flat, shards["weights"], strict=True):
+            flat.data.copy_(saved)
+        zero.optimizer.load_state_dict(shards["optimizer"])
+        zero.update_lp_params()

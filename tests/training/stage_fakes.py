@@ -1,0 +1,167 @@
+"""A tiny model, drawn samples, and stages over them under any strategy."""
+
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "model"))
+
+from model_fakes import drawn_sample, model_values, packed, pixels, write_language_model, write_vision_encoder
+
+from fgtrain.batch import Batch
+from fgtrain.data.datamodule import MicroBatchLoader
+from fgtrain.data.dataset import Share
+from fgtrain.model import LVLM, build_model, set_trainable
+from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.training.trainer import StageJob, run_stage
+
+PACK = 96
+BASE = {"projector": 1.0e-2, "language_model": 1.0e-2}
+
+
+@dataclass
+class Case:
+    """One stage: `folder` holds the parts of the model and, under `name`, what comes out."""
+
+    folder: str
+    name: str = "stage"
+    strategy: str = "auto"
+    devices: int = 1
+    per_device: int = 4
+    global_batch: int = 8
+    steps: int = 3
+    train: dict[str, Any] = field(default_factory=lambda: dict(BASE))
+    clip: float | None = 0.5
+    precision: str = "fp32"
+    offload: str | None = None
+    weighting: str = "token"
+    images: str = "even"  # which samples of a step have one: even, all, none
+    every: int = 100  # steps between resume points
+    signal_at: int | None = None  # rank 0 signals itself at the end of this step
+    signal: int = 15
+    save: str | None = None  # where the learnt model's tensors go
+
+    @property
+    def out(self) -> Path:
+        return Path(self.folder) / self.name
+
+    def stage(self) -> Stage:
+        return Stage(
+            train=self.train,
+            mix={"drawn": 1},
+            global_batch_size=self.global_batch,
+            warmup_fraction=0.4,
+            weight_decay=0.1,
+            clip_norm=self.clip,
+            loss_weighting=self.weighting,
+            checkpoint_every_steps=self.every,
+        )
+
+    def devices_section(self) -> Devices:
+        return Devices(
+            count=self.devices,
+            accelerator="cpu",
+            strategy=self.strategy,
+            precision=self.precision,
+            offload=self.offload,
+            per_device_batch_size=self.per_device,
+        )
+
+
+def write_parts(folder: Path) -> None:
+    write_vision_encoder(folder / "vision")
+    write_language_model(folder / "language")
+
+
+def tiny_lvlm(folder: Path) -> LVLM:
+    return build_model(model_values(folder / "vision", folder / "language"), network=False, seed=5)
+
+
+def batch_of(case: Case, step: int, places: range) -> Batch:
+    """Samples of a step by their places, packed; each sample, and its picture, depends on its place alone."""
+    samples, images = [], []
+    for place in places:
+        rng = np.random.default_rng((step, place))
+        has = {"even": place % 2 == 0, "all": True, "none": False}[case.images]
+        asked = [(3, int(n)) for n in rng.integers(1, 9, size=1 + place % 2)]
+        samples.append(drawn_sample(rng, asked, int(has), f"{step}/{place}").sample())
+        if has:
+            images.append(pixels(1, seed=1000 * step + place))
+    from fgtrain.data.packing import pack
+
+    drawn = torch.cat(images) if images else None
+    return pack(samples, PACK, case.weighting, pixels_NCHW=drawn, data_sets=["drawn"] * len(samples))
+
+
+@dataclass
+class DrawnBatches:
+    case: Case
+    share: Share
+
+    def __len__(self) -> int:
+        return self.case.steps * self.share.accumulation
+
+    def __getitem__(self, number: int) -> Batch:
+        step, turn = divmod(number, self.share.accumulation)
+        world = self.share.world_size
+        places = range(turn * world + self.share.rank, self.case.global_batch, self.share.accumulation * world)
+        return batch_of(self.case, step, places)
+
+
+class DrawnData(LightningDataModule):
+    features = None
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.case, self.steps_done = case, 0
+
+    def train_dataloader(self) -> MicroBatchLoader:
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        accumulation = self.case.global_batch // (self.case.per_device * world)
+        share = Share(self.case.global_batch, accumulation, rank, world)
+        return MicroBatchLoader(DrawnBatches(self.case, share), self.steps_done * accumulation, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps_done": self.trainer.global_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.steps_done = state_dict["steps_done"]
+
+
+class Signals:
+    """In the place of a W&B run: signals this process when a step's figures come."""
+
+    def __init__(self, at: int, number: int) -> None:
+        self.at, self.number, self.seen = at, number, 0
+
+    def log(self, figures: dict[str, Any]) -> None:
+        import os
+
+        if next(iter(figures.values())) == self.at:
+            os.kill(os.getpid(), self.number)
+
+
+def run_case(case: Case, lvlm: LVLM | None = None) -> LVLM:
+    """The model after the stage. StageInterruptedError where the case says so."""
+    lvlm = tiny_lvlm(Path(case.folder)) if lvlm is None else lvlm
+    stage = case.stage()
+    job = StageJob(
+        name=case.name,
+        stage=stage,
+        devices=case.devices_section(),
+        steps=case.steps,
+        samples=case.steps * case.global_batch,
+        folder=case.out,
+        wandb_run=Signals(case.signal_at, case.signal) if case.signal_at else None,
+        seed=1,
+    )
+    run_stage(job, lvlm, set_trainable(lvlm, stage.train), DrawnData(case))
+    return lvlm
+
+
+__all__ = ["Case", "asdict", "batch_of", "packed", "run_case", "tiny_lvlm", "write_parts"]

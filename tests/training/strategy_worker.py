@@ -1,0 +1,42 @@
+"""Runs stages under several strategies, one after the other, in each process of a launch.
+
+    RANK=0 WORLD_SIZE=2 ... python strategy_worker.py CASES.json
+
+The cases are a list; `save` of a case names the safetensors file that rank 0 writes of the model after it.
+"""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from stage_fakes import Case, run_case
+
+from fgtrain.errors import UserError
+from fgtrain.training.trainer import StageInterruptedError
+
+
+def main(path: str) -> None:
+    torch.set_num_threads(1)
+    for values in json.loads(Path(path).read_text()):
+        case = Case(**values)
+        end = "done"
+        try:
+            lvlm = run_case(case)
+            if case.save and os.environ["RANK"] == "0":
+                save_file({k: v.contiguous().clone() for k, v in lvlm.state_dict().items()}, case.save)
+        except StageInterruptedError as stopped:
+            end = f"stopped: {stopped}"
+        except UserError as error:
+            end = f"refused: {error}"
+        except Exception:
+            traceback.print_exc()
+            raise
+        print(f"CASE {case.name} rank {os.environ['RANK']}: {end}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
