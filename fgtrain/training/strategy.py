@@ -41,6 +41,8 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
     """(strategy, plugins) for Lightning's Trainer. `lvlm`: the model, whose working copy a sharding one trains."""
     name, bf16 = chosen(devices), devices.precision == "bf16"
     gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
+    if not gpu:  # read once, when deepspeed is imported, which transformers does wherever it is installed
+        os.environ["DS_ACCELERATOR"] = "cpu"
     mixed = MixedPrecision("bf16-mixed", "cuda" if gpu else "cpu") if bf16 else Precision()
     if name == "single":
         return "auto", [mixed, files]
@@ -51,8 +53,6 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
 
         return Fsdp2Strategy(devices.world_size, devices.offload, bf16, files, lvlm, PATIENCE), [mixed]
     refuse_missing_deepspeed(devices)
-    if not gpu:
-        os.environ["DS_ACCELERATOR"] = "cpu"  # read once, when deepspeed is imported
     from .strategy_zero import ZeroPrecision, ZeroStrategy
 
     strategy = ZeroStrategy(int(name[-1]), devices.offload, files, lvlm, PATIENCE)
