@@ -11,6 +11,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
 EXPECTED = {"general", "align_fg1", "align_fg5", "align_fg10", "align_fg20", "sft_fg10", "sft_then_fg", "fg_only"}
 EXPECTED |= {"align_fg10_mosaic", "align_fg10_open_world", "llava15_general", "llava15_align_fg10"}
+EXPECTED |= {"internvl25_general", "internvl25_align_fg10", "qwen25vl_general", "qwen25vl_align_fg10"}
 EXPECTED |= {"align_fg10_attention", "align_fg10_gate_up"}
 FG = 6_667 + 5_994 + 75_750 + 12_000 + 2_040 + 43_800  # training images of the six sources
 
@@ -73,6 +74,10 @@ def test_the_other_arms_move_only_what_they_name():
         assert changed("align_fg10", f"align_fg10_{role}") == {"stages.sft.train.language_model.only"}
     assert changed("llava15_general", "llava15_align_fg10") == {"stages.align.mix.fg_short_answer"}
     assert {key.split(".")[0] for key in changed("general", "llava15_general")} == {"model"}
+    for family in ("internvl25", "qwen25vl"):
+        assert changed(f"{family}_general", f"{family}_align_fg10") == {"stages.align.mix.fg_short_answer"}
+        whole = changed("general", f"{family}_general")
+        assert {".".join(key.split(".")[:3:2]) for key in whole if not key.startswith("model.")} == {"stages.train"}
 
 
 def test_moving_fg10_from_alignment_to_sft_changes_the_steps():
@@ -94,3 +99,10 @@ def test_llava15_is_as_published():
     assert (model.vision_layer, model.image_size, model.max_tokens, model.chat) == (-2, 336, 2048, "vicuna_v1")
     assert model.image_tokens is None, "all 576 patches"
     assert model.max_tiles == 1
+
+
+def test_released_families_keep_what_they_were_made_with():
+    for name, tiles, pixels in (("internvl25_general", 6, None), ("qwen25vl_general", None, 1280 * 28 * 28)):
+        model = load(name).model
+        assert (model.max_tiles, model.max_pixels) == (tiles, pixels)
+        assert (model.image_size, model.image_tokens, model.chat) == (None, None, None)
