@@ -92,7 +92,7 @@ def test_an_interrupted_build_goes_on(cub, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             build("fgbmk", root=cub, out=tmp_path / "out", options=options)
     assert not same_build(tmp_path / "out", "fgbmk", options)
-    (tmp_path / "out" / TRACK / "cub/class/.class_question_choice.jsonl.k2b4").write_text("{")  # as a killed one leaves
+    (tmp_path / "out" / TRACK / "cub/class/.class_question_choice.jsonl.part").write_text("{")  # as a killed one leaves
     build("fgbmk", root=cub, out=tmp_path / "out", options=options)
     assert files_below(tmp_path / "out") == files_below(tmp_path / "whole")
     assert not list((tmp_path / "out").rglob(".*"))
