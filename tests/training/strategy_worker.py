@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from stage_fakes import Case, run_case
 
 from fgtrain.errors import UserError
+from fgtrain.model import merge_adapters
 from fgtrain.training.trainer import StageInterruptedError
 
 
@@ -26,6 +27,7 @@ def main(path: str) -> None:
         end = "done"
         try:
             lvlm = run_case(case)
+            merge_adapters(lvlm)
             if case.save and os.environ["RANK"] == "0":
                 save_file({k: v.contiguous().clone() for k, v in lvlm.state_dict().items()}, case.save)
         except StageInterruptedError as stopped:
