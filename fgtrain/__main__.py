@@ -14,6 +14,7 @@ from pathlib import Path
 from fgtrain.errors import UserError, run_command
 from fgtrain.recipe import Recipe, find_recipe, load_recipe
 from fgtrain.recipe.problems import instead
+from fgtrain.training.stopping import StageInterruptedError, Stopped, stoppable, tell_script
 
 STOPPED = 130  # exit status of a run that was asked to stop; its state is saved
 
@@ -118,14 +119,12 @@ def tell_reports(recipes: list[Recipe], reports: list[Path | None]) -> None:
 
 def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> None:
     """Carry out; when a signal asks to stop, say so and exit with status 130."""
-    from fgtrain.training.ranks import rank
-    from fgtrain.training.stopping import Stopped, stoppable, tell_script
-    from fgtrain.training.trainer import StageInterruptedError
-
     try:
-        with stoppable():
+        with stoppable():  # before the large libraries are imported, which takes its time
             carry_out(recipes, arguments)
-    except (StageInterruptedError, Stopped) as stop:
+    except Stopped as stop:
+        from fgtrain.training.ranks import rank
+
         if rank() != 0:
             sys.exit(0)  # the first process speaks for all; srun would end it when another one fails before it
         said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"

@@ -34,6 +34,10 @@ fgtrain_job() {
         status=$?
     done
 
+    # 138 and 143: the signal came so early that it ended a process which did not listen yet.
+    if [[ ! -s $stopped && ($status -eq 138 || $status -eq 143) ]]; then
+        echo "stopped before it had begun" >"$stopped"
+    fi
     if [[ -s $stopped ]]; then
         said=$(<"$stopped")
         go_on_later "$what" "$said" "$stopped"
@@ -62,8 +66,8 @@ go_on_later() {
         say "Slurm has ended the job (${state#*=}); if it was preempted, Slurm queues it again by itself"
         return 130
     fi
-    if [[ $2 == *" at step "* && -s $3.before && $(<"$3.before") == "$2" ]]; then
-        say "the last start ended at the same step: one start does not get through a step. Not queued again: raise the time limit"
+    if [[ $2 == *" at step "* || $2 == *"had begun" ]] && [[ -s $3.before && $(<"$3.before") == "$2" ]]; then
+        say "the last start ended at the same place, so the next one would too. Not queued again: raise the time limit"
         rm -f "$3" "$3.before"
         return 1
     fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real Slurm on one Debian host: controller, several node daemons and munge, without systemd, cgroups or a database.
 # For tests, and for trying a profile out. Needs root. Everything lies in one state folder; other Slurms are left alone.
+# Jobs in the partition "urgent" preempt those in "main", which is the default and gives them 30 seconds.
 #
 #   slurm/local_cluster.sh up        install what is missing (apt-get), start, wait until all nodes are idle
 #   slurm/local_cluster.sh status    nodes, jobs, daemons
@@ -84,6 +85,8 @@ DefMemPerCPU=100
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=5,bf_interval=5,sched_min_interval=0
 JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 KillWait=10
 InactiveLimit=0
 MinJobAge=3600
@@ -95,7 +98,8 @@ CONF
             echo "NodeName=$name$number NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + number)) CPUs=$cpus" \
                 "RealMemory=$memory State=UNKNOWN"
         done
-        echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60 State=UP"
+        echo "PartitionName=main Nodes=ALL Default=YES DefaultTime=60 PriorityTier=1 GraceTime=30"
+        echo "PartitionName=urgent Nodes=ALL DefaultTime=60 PriorityTier=2 PreemptMode=OFF"
     } >"$conf"
 }
 

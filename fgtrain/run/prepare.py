@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from data_builders.build import BUILDERS, build, command_line
+from data_builders.build import BUILDERS, build, command_line, same_build
 from data_builders.errors import UserError
 from data_builders.files import read_json
 from fgtrain.model import LVLM, part_hash
@@ -43,6 +43,29 @@ def build_data(recipe: Recipe) -> None:
         elif data_set.what != SAMPLE_TEXT:
             root = recipe.path(data_set.root, f"{place}.root") if data_set.root is not None else None
             _build(place, data_set.what, root, folder, recipe.filled(data_set.options, f"{place}.options"))
+
+
+def data_ready(recipe: Recipe) -> bool:
+    """Would `build_data` find everything there already? UserError when a set that nobody builds is missing."""
+    for index, item in enumerate(recipe.prepare):
+        place = f"prepare.{index}"
+        root = recipe.path(item.root, f"{place}.root") if item.root is not None else None
+        options = recipe.filled(item.options, f"{place}.options")
+        if item.what not in BUILDERS or not same_build(recipe.path(item.out), item.what, options, root):
+            return False
+    for name in recipe.mixed_data:
+        data_set = recipe.data[name]
+        place, folder = f"data.{name}", recipe.data_folder(name)
+        there = (folder / "manifest.json").is_file()
+        if not there and data_set.what is None and not recipe.prepare:
+            raise UserError(f"{place}: no manifest at {folder}. {_hint(recipe, folder)}")
+        if not there:
+            return False
+        if data_set.what in BUILDERS:
+            root = recipe.path(data_set.root, f"{place}.root") if data_set.root is not None else None
+            if not same_build(folder, data_set.what, recipe.filled(data_set.options, f"{place}.options"), root):
+                return False
+    return True
 
 
 def _build(place: str, what: str, root: Path | None, out: Path, options: dict[str, Any]) -> None:

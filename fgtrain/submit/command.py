@@ -16,6 +16,7 @@ from fgtrain.recipe.load import shown
 from fgtrain.run import planned
 from fgtrain.run.evaluate import evaluated
 from fgtrain.run.folder import claimed, stage_done
+from fgtrain.run.prepare import data_ready
 from fgtrain.run.runnable import refuse_what_cannot_run
 from fgtrain.run.story import start_store
 
@@ -85,6 +86,7 @@ def _known(recipes: Sequence[Recipe], queued: dict[str, int]) -> Known:
     return Known(
         stage_done=stage_done,
         evaluated=asked,
+        data_ready=data_ready,
         start_id=lambda recipe: starts[recipe.name],
         reported=lambda recipe: (recipe.run_folder / "report.html").exists() or not recipe.evaluation.tasks,
         queued=queued,

@@ -41,6 +41,7 @@ class Known:
     stage_done: Callable[[Recipe, str], bool]  # (recipe, fingerprint)
     evaluated: Callable[[Recipe, Plan, str], bool]  # (recipe, plan, checkpoint)
     start_id: Callable[[Recipe], str]  # equal for recipes whose untrained models are equal
+    data_ready: Callable[[Recipe], bool]
     reported: Callable[[Recipe], bool]
     queued: dict[str, int]  # fingerprint -> job that trains this stage already
 
@@ -50,7 +51,7 @@ def chain(recipes: Sequence[Recipe], plans: Sequence[Plan], cluster: Cluster, kn
 
     A stage that several recipes share is trained once, and its checkpoint asked once, for all of them.
     """
-    made = _Chain(cluster, recipes)
+    made = _Chain(cluster, recipes, known)
     for recipe, plan in zip(recipes, plans, strict=True):
         before: str | int | None = None  # what the next stage waits for
         ends: list[str | int] = []
@@ -77,8 +78,8 @@ def _asks(recipe: Recipe, checkpoint: str) -> bool:
 
 
 class _Chain:
-    def __init__(self, cluster: Cluster, recipes: Sequence[Recipe]) -> None:
-        self.cluster, self.recipes = cluster, recipes
+    def __init__(self, cluster: Cluster, recipes: Sequence[Recipe], known: Known) -> None:
+        self.cluster, self.recipes, self.known = cluster, recipes, known
         self.jobs: dict[str, Job] = {}  # by key
         self.shared: dict[tuple[str, str], str] = {}  # (kind, fingerprint) -> key
 
@@ -111,7 +112,7 @@ class _Chain:
         """The key of the job that does this work, made or made to serve this recipe too."""
         if (key := self.shared.get((kind, fingerprint))) is not None:
             if kind == EVALUATE:
-                self.jobs[key] = _with_recipe(self.jobs[key], recipe)
+                self.jobs[key] = replace(self.jobs[key], recipes=(*self.jobs[key].recipes, recipe))
             return key
         key = f"{recipe.name}/{name}"
         self.shared[kind, fingerprint] = key
@@ -122,23 +123,30 @@ class _Chain:
         self._add(f"{recipe.name}/report", "report", REPORT, (recipe,), ("--report",), ends, **self._small(REPORT))
 
     def all(self) -> list[Job]:
-        """With the preparation before and, for several recipes, their comparison after."""
+        """With the preparation before, where there is something to build, and the comparison of several recipes after.
+
+        The data is built by a job of its own: a login node is not the place for it, and the nodes with GPUs would wait.
+        """
         if not self.jobs:
             return []
-        several = [job for job in self.jobs.values() if job.kind == REPORT]
-        if len(self.recipes) > 1:
-            ends = [job.key for job in several]
-            key = f"{self.recipes[0].name}/compare"
-            self._add(key, "compare", REPORT, tuple(self.recipes), ("--report",), ends, **self._small(REPORT))
-        jobs = list(self.jobs.values())
-        if all(job.kind == REPORT for job in jobs):
+        asking = tuple(recipe for recipe in self.recipes if recipe.evaluation.tasks)
+        if len(asking) > 1:
+            ends = [job.key for job in self.jobs.values() if job.kind == REPORT]
+            key = f"{asking[0].name}/compare"
+            self._add(key, "compare", REPORT, asking, ("--report",), ends, **self._small(REPORT))
+        # Slurm starts first what was submitted first: where GPUs are few, stages go before questions.
+        jobs = sorted(self.jobs.values(), key=lambda job: (TRAIN, EVALUATE, REPORT).index(job.kind))
+        needing = tuple(
+            recipe
+            for recipe in self.recipes
+            if any(recipe in job.recipes for job in jobs if job.kind != REPORT) and not self.known.data_ready(recipe)
+        )
+        if not needing:
             return jobs
-        needing = tuple(recipe for recipe in self.recipes if any(recipe in job.recipes for job in jobs))
-        first = f"{needing[0].name}/{PREPARE}"
-        self._add(first, PREPARE, PREPARE, needing, ("--prepare",), [], **self._small(PREPARE))
-        prepare = self.jobs.pop(first)
-        jobs = [_after(job, prepare.key) if not job.after and job.kind != REPORT else job for job in jobs]
-        return [prepare, *jobs]
+        key = f"{needing[0].name}/{PREPARE}"
+        self._add(key, PREPARE, PREPARE, needing, ("--prepare",), [], **self._small(PREPARE))
+        waiting = [replace(job, after=(key,)) if not job.after and job.kind != REPORT else job for job in jobs]
+        return [self.jobs[key], *waiting]
 
     def _small(self, kind: str) -> dict[str, int]:
         """One process. It takes GPUs only where the profile's own section says so: some partitions insist on one."""
@@ -163,11 +171,3 @@ class _Chain:
         self.jobs[key] = Job(
             key, name, kind, recipes, option, keys, machine=machine, after_ids=ids, fingerprint=fingerprint, **how
         )
-
-
-def _with_recipe(job: Job, recipe: Recipe) -> Job:
-    return replace(job, recipes=(*job.recipes, recipe))
-
-
-def _after(job: Job, key: str) -> Job:
-    return replace(job, after=(key, *job.after))

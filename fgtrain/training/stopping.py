@@ -17,6 +17,10 @@ class Stopped(KeyboardInterrupt):
     """Asked to stop by the signal that its text names. Not an Exception, so that nothing on the way catches it."""
 
 
+class StageInterruptedError(Stopped):
+    """A stage was asked to stop; its state is saved and the next start goes on from there. The text says where."""
+
+
 _asked: list[str] = []  # signals that came so late in a stage that it ended first
 
 

@@ -17,6 +17,7 @@ from .resume import ResumePoint
 from .resume_files import PointFiles, newest_whole, refuse_other_shards
 from .sharded import Sharded
 from .stage_progress import StageProgress
+from .stopping import StageInterruptedError
 from .strategy import build_strategy, kind
 from .subset import SubsetEvaluation
 from .working_copy import working_copy
@@ -30,10 +31,6 @@ QUIET = (
     ".*`srun` command is available.*",
     ".*DeepSpeed handles gradient clipping internally.*",
 )
-
-
-class StageInterruptedError(Exception):
-    """The stage was asked to stop; its state is saved and the next start goes on from there."""
 
 
 @dataclass

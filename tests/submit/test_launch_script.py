@@ -15,6 +15,8 @@ SRUN = """#!/usr/bin/env bash
 echo "srun $*" >> "$LOG"
 if [[ ${SAVES:-} ]]; then
     trap 'echo saved >> "$LOG"; echo "$SAVES" > "$FGTRAIN_STOPPED"; exit "${STATUS:-130}"' USR1
+elif [[ ${FAILS:-} ]]; then
+    trap 'exit 1' USR1
 fi
 echo started >> "$LOG"
 for _ in $(seq "${WAITS:-0}"); do sleep 0.05; done
@@ -105,11 +107,20 @@ def test_a_failed_run_is_not_queued_again(cluster, more):
     assert "requeue" not in cluster.log()
 
 
-def test_a_run_that_ends_before_its_state_is_saved_is_not_queued_again(cluster):
-    status, output = stopped_by(cluster, signal.SIGUSR1)  # a srun that dies of the signal
-    assert status != 0
-    assert "before its state was saved" in output
+def test_a_run_that_fails_while_it_is_asked_to_save_is_not_queued_again(cluster):
+    status, output = stopped_by(cluster, signal.SIGUSR1, FAILS="1")
+    assert status == 1
+    assert "ended before its state was saved" in output
     assert "requeue" not in cluster.log()
+
+
+def test_a_job_that_is_stopped_before_it_has_begun_queues_again_once(cluster):
+    assert stopped_by(cluster, signal.SIGUSR1)[0] == 0  # a process that does not listen yet dies of the signal
+    assert cluster.log().count("scontrol requeue") == 1
+    status, output = stopped_by(cluster, signal.SIGUSR1)
+    assert status == 1
+    assert cluster.log().count("scontrol requeue") == 1
+    assert "raise the time limit" in output
 
 
 def test_a_cancelled_job_is_not_queued_again(cluster):
