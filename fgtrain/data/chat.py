@@ -14,11 +14,11 @@ from data_builders.records import IMAGE_PLACEHOLDER, images_of
 from fgtrain.batch import Prompt
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Layout
+from fgtrain.templates import TEMPLATES, Template
 
 from .image import ImageRef
 from .prefix import encode_prefix
 from .sample import Branch, Sample, assemble
-from .templates import TEMPLATES, Template
 from .tokens import Encoder, encoder_of
 
 Pair = tuple[str | None, str]  # question (None: the answer stands alone), answer

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgtrain.images import ImageSpec, Layout
+from fgtrain.templates import Special, Template
 
 from .sample import IMAGE_ID
-from .templates import Special, Template
 from .tokens import Encoder
 
 
@@ -28,12 +28,13 @@ def encode_prefix(
     """The prefix of a sample with these images. `plain`: text without a question follows."""
     head = template.plain_head if plain else template.head_image if images else template.head_text
     ids, anchor = encoder.pieces(head)
+    anchor = "" if plain else anchor  # plain text is cut as it is when it stands alone
     is_image = [False] * len(ids)
     grids: list[tuple[int, tuple[int, int]]] = []  # where each image's tokens begin, and its grid
     before, after = (tuple(map(Special, tokens)) for tokens in (spec.before, spec.after))
     for place, layout in enumerate(images):
         opening, _ = encoder.pieces((*(template.between_images if place else ()), *before), anchor)
-        closing, anchor = encoder.pieces(after)
+        closing, anchor = encoder.pieces(after, spec.token)
         if layout.grid is not None:
             grids.append((len(ids) + len(opening), layout.grid))
         ids += opening + [IMAGE_ID] * layout.tokens + closing

@@ -5,8 +5,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fgtrain.errors import UserError
-
-from .templates import BOS, EOS, Pieces, Special
+from fgtrain.templates import BOS, EOS, Pieces, Special
 
 
 class Encoder:
@@ -40,8 +39,10 @@ class Encoder:
         return [found]
 
     def anchor(self, token: Special) -> str:
-        """What a piece behind the token is tokenised behind. The begin of text is no context."""
-        return "" if token == BOS else self.tokenizer.eos_token if token == EOS else str(token)
+        """What a piece behind the token is tokenised behind."""
+        if token == BOS:
+            return self.tokenizer.bos_token or ""
+        return self.tokenizer.eos_token if token == EOS else str(token)
 
     def text(self, text: str, anchor: str = "") -> list[int]:
         """Ids of `text` as it stands behind `anchor` (which is not part of the result)."""

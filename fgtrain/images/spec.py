@@ -33,6 +33,7 @@ class ImageSpec(ABC):
     resample: str  # "bilinear" | "bicubic"
     before: tuple[str, ...] = ()  # special tokens around the image tokens of each picture
     after: tuple[str, ...] = ()
+    token: str = ""  # what stands for one image token in a text, a special token; "" = the tokenizer has none
 
     @property
     @abstractmethod

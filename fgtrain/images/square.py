@@ -40,4 +40,4 @@ class Square(ImageSpec):
         """As checkpoints and feature caches have always had it."""
         values = {"size": self.size, "mean": self.mean, "std": self.std}
         values |= {"resample": self.resample, "tokens": self.tokens}
-        return values | ({"before": self.before, "after": self.after} if self.before or self.after else {})
+        return values | {key: getattr(self, key) for key in ("before", "after", "token") if getattr(self, key)}

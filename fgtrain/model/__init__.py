@@ -1,8 +1,9 @@
 """Models: composed of parts or released, what learns in them, how they answer, and how they are kept."""
 
 from .build import build_model
-from .checkpoint import load_checkpoint, part_hash, save_checkpoint, weights_hash
+from .checkpoint import load_checkpoint, save_checkpoint
 from .facts import model_facts
+from .hashes import part_hash, weights_hash
 from .lvlm import LVLM
 from .trainable import merge_adapters, set_trainable
 

@@ -1,5 +1,6 @@
 """From the recipe's model section to a model: a released LVLM as it is, or three parts put together."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.recipe.schema import Model
 
-from .checkpoint import NOTES
+from .checksums import NOTES, is_checkpoint, verify_checksums
 from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of, released_images
 from .lvlm import LVLM
@@ -20,7 +21,7 @@ from .native import assemble_native, native_config, native_images, native_type
 from .projector import SHUFFLE, draw_projector, projector_kind
 from .sources import Source, image_spec
 from .vision import encoder_arguments, pooled_side, shuffled_side, vision_shape
-from .vocabulary import add_image_tokens, grow_vocabulary, rows_needed
+from .vocabulary import add_image_tokens, grow_vocabulary, rows_needed, with_image_token
 
 
 def build_model(model: Model, *, network: bool, seed: int) -> LVLM:
@@ -72,7 +73,7 @@ def composed(model: Model, network: bool, seed: int) -> LVLM:
         grow_vocabulary(language_model, rows_needed(tokenizer))
         config.text_config = language_model.config
         hf = assemble_native(native_config(native, config, tokenizer), encoder, language_model)
-        spec = native_images(native, spec, model.max_tiles)
+        spec = with_image_token(native_images(native, spec, model.max_tiles), tokenizer, hf.config)
     family = FAMILIES[hf.config.model_type]
     lvlm = LVLM(hf, family, tokenizer, spec, model.chat, model.max_tokens)
     draw_projector(lvlm.parts["projector"], seed)
@@ -82,6 +83,7 @@ def composed(model: Model, network: bool, seed: int) -> LVLM:
 def composition(model: Model, vision: PreTrainedConfig, text: PreTrainedConfig) -> tuple[ComposedConfig, str | None]:
     """How the parts fit together, and the model_type of transformers' class for them: found without weights."""
     vision, text = vision_config(vision), text_config(text)
+    vision.dtype = text.dtype = torch.float32  # as the parts are held and saved, whatever their files hold
     place = f"model.vision_encoder {model.vision_encoder}"
     shape = vision_shape(vision, model.image_size, model.vision_layer, place)
     shuffle = projector_kind(model.projector).shuffle
@@ -139,6 +141,8 @@ def drawn(auto_class: Any, config: PreTrainedConfig, seed: int, part: str, **arg
 
 def released(model: Model, network: bool) -> LVLM:
     """A released LVLM, or a checkpoint that training here has saved."""
+    if is_checkpoint(folder := Path(model.checkpoint).expanduser()):
+        verify_checksums(folder)
     source = Source("model.checkpoint", model.checkpoint, network)
     config = source.config()
     family = family_of(config)
@@ -153,7 +157,7 @@ def released(model: Model, network: bool) -> LVLM:
     check_language_model(text_config(config), tokenizer, model, source)
     hf = source.load(family.model_class, config)
     chat = released_chat(model, source, family.chat(tokenizer))
-    return LVLM(hf, family, tokenizer, spec, chat, model.max_tokens)
+    return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, model.max_tokens)
 
 
 def released_chat(model: Model, source: Source, default: str) -> str:

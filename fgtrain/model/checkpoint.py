@@ -1,38 +1,35 @@
 """Checkpoints in Hugging Face format: whole or not at all, read back before they count, identified by their weights."""
 
 import errno
-import hashlib
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from torch import Tensor
+from safetensors import SafetensorError, safe_open
+from transformers.core_model_loading import revert_weight_conversion
 
 from data_builders.files import read_json, write_json
 from fgtrain.errors import UserError
 from fgtrain.images import spec_from_dict
 
+from .checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
+from .export import write_processor
 from .families import family_of, released_images
 from .lvlm import LVLM
 from .sources import Source
 from .trainable import adapters
+from .vocabulary import with_image_token
 
-NOTES = "fgtrain.json"  # what transformers has no place for
-DECIDED_BY = {  # beginnings of the config's keys that decide what a part's weights compute
-    "vision_encoder": ("model_type", "vision_", "pooled", "leading", "image_size", "image_tokens", "downsample"),
-    "projector": ("projector",),
-    "language_model": ("text_config",),
-}
+SHARD = "5GB"  # largest weights file; while one is written it is held in memory a second time
 
 
 def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
-    """Write config, safetensors, tokenizer, preprocessor_config.json and fgtrain.json (`extra` under that key).
+    """Write config, safetensors, all that processes text and pictures (see `write_processor`), fgtrain.json (`extra`
+    under that key) and, over all of it, SHA256SUMS.
 
-    Everything goes to a temporary sibling, is loaded again and compared tensor by tensor, then takes the place of
-    `folder`. Raises UserError when the disk is full; RuntimeError while LoRA adapters are not merged, or when what was
-    read back differs.
+    Everything goes to a temporary sibling, is read back and compared tensor by tensor, then takes the place of
+    `folder`. Memory beside the model's own: one weights file. Raises UserError when the disk is full; RuntimeError
+    while LoRA adapters are not merged, or when what was read back differs.
     """
     if adapters(lvlm.hf):
         raise RuntimeError("merge_adapters before saving: other programs read plain weights")
@@ -42,7 +39,8 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         _write(lvlm, temporary, extra)
-        _compare(lvlm, load_checkpoint(temporary))
+        _compare(lvlm, temporary)
+        write_checksums(temporary)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
@@ -66,28 +64,44 @@ def _put_back(old: Path, folder: Path) -> None:
 
 def _write(lvlm: LVLM, folder: Path, extra: dict) -> None:
     folder.mkdir()
-    lvlm.hf.save_pretrained(folder)
-    lvlm.tokenizer.save_pretrained(folder)
-    write_json(folder / "preprocessor_config.json", lvlm.image_spec.settings())
+    lvlm.hf.save_pretrained(folder, max_shard_size=SHARD)
+    write_processor(lvlm, folder)
     spec = lvlm.image_spec.to_dict()
     notes = {"chat": lvlm.chat, "max_tokens": lvlm.max_tokens, "image_spec": spec, "extra": extra}
     write_json(folder / NOTES, notes)
 
 
-def _compare(lvlm: LVLM, again: LVLM) -> None:
-    ours, theirs = lvlm.state_dict(), again.state_dict()
-    if ours.keys() != theirs.keys():
-        raise RuntimeError(f"read back with other tensors: {sorted(ours.keys() ^ theirs.keys())[:4]}")
-    for name, tensor in ours.items():
-        if not torch.equal(tensor.detach().cpu(), theirs[name]):
-            raise RuntimeError(f"read back with another {name}")
+def _compare(lvlm: LVLM, folder: Path) -> None:
+    """RuntimeError unless the files hold the model: its architecture, its vocabulary, every tensor bit by bit."""
+    source = Source("checkpoint", str(folder), network=False)
+    with torch.device("meta"):
+        again = lvlm.family.model_class(source.config())
+    shapes = {name: tensor.shape for name, tensor in lvlm.hf.state_dict().items()}
+    if {name: tensor.shape for name, tensor in again.state_dict().items()} != shapes:
+        raise RuntimeError("read back as another architecture")
+    if source.tokenizer().get_vocab() != lvlm.tokenizer.get_vocab():
+        raise RuntimeError("read back with another vocabulary")
+    # The names in the files, which differ from those in the model.
+    expected = revert_weight_conversion(lvlm.hf, lvlm.hf.state_dict())
+    found = set()
+    for path in source.weights():
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - no mapping
+                if name not in expected or not torch.equal(file.get_tensor(name), expected[name].detach().cpu()):
+                    raise RuntimeError(f"read back with another {name}")
+                found.add(expected[name].data_ptr())
+    if missing := [name for name, tensor in expected.items() if tensor.data_ptr() not in found and tensor.numel()]:
+        raise RuntimeError(f"read back without {', '.join(missing[:4])}")
 
 
-def load_checkpoint(folder: Path, *, chat: str = "vicuna_v1", max_tokens: int = 2048) -> LVLM:
+def load_checkpoint(folder: Path, *, chat: str = "vicuna_v1", max_tokens: int = 2048, verify: bool = True) -> LVLM:
     """The model in a folder that `save_checkpoint` wrote, in fp32 on the CPU.
 
-    Also a plain released LVLM's folder; `chat` and `max_tokens` stand in for what it does not say.
+    Also a plain released LVLM's folder; `chat` and `max_tokens` stand in for what it does not say. UserError when the
+    folder is not what was saved there; without `verify`, a caller who knows it is.
     """
+    if verify and is_checkpoint(Path(folder)):
+        verify_checksums(Path(folder))
     source = Source("checkpoint", str(folder), network=False)
     config = source.config()
     family = family_of(config, str(folder))
@@ -98,32 +112,5 @@ def load_checkpoint(folder: Path, *, chat: str = "vicuna_v1", max_tokens: int = 
         spec = spec_from_dict(notes["image_spec"])
     else:
         spec = released_images(source, config)
-    hf = source.load(family.model_class, config)
-    return LVLM(hf, family, source.tokenizer(), spec, chat, max_tokens)
-
-
-def weights_hash(lvlm: LVLM) -> str:
-    """16 hex digits over every tensor's name, type and bytes. Equal weights have equal hashes on every machine."""
-    return _hash(lvlm.hf.state_dict().items())
-
-
-def part_hash(lvlm: LVLM, part: str) -> str:
-    """The same over one part, plus what decides its output beside weights (an encoder's layer choice and pooling)."""
-    kept = {k: v for k, v in lvlm.hf.config.to_dict().items() if k.startswith(DECIDED_BY[part])}
-    return _hash(lvlm.parts[part].state_dict().items(), repr(sorted(_plain(kept).items())))
-
-
-def _plain(value: object) -> object:
-    """A config as plain values, without what says only where or by which version it was made."""
-    if isinstance(value, dict):
-        dropped = {"_name_or_path", "transformers_version", "dtype", "architectures"}
-        return {k: _plain(v) for k, v in sorted(value.items()) if k not in dropped}
-    return value
-
-
-def _hash(tensors: Iterable[tuple[str, Tensor]], salt: str = "") -> str:
-    digest = hashlib.blake2b(salt.encode(), digest_size=8)
-    for name, tensor in sorted(tensors):
-        digest.update(f"\x1f{name}\x1f{tensor.dtype}\x1f{tuple(tensor.shape)}\x1f".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+    hf, tokenizer = source.load(family.model_class, config), source.tokenizer()
+    return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, max_tokens)

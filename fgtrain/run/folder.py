@@ -17,6 +17,7 @@ import yaml
 
 from data_builders.files import atomic_write
 from fgtrain.errors import UserError
+from fgtrain.model.checksums import verify_checksums
 from fgtrain.recipe import Recipe, as_values, dump_resolved
 
 # What may change between two starts of one run without making it another run.
@@ -70,8 +71,12 @@ def claimed(recipe: Recipe, part: str | None = None) -> Iterator[Path]:
 
 
 def stage_done(recipe: Recipe, fingerprint: str) -> bool:
-    """Does the store hold the checkpoint of the stage with this fingerprint?"""
-    return (recipe.stage_store(fingerprint) / "checkpoint" / "config.json").exists()
+    """Does the store hold the checkpoint of the stage with this fingerprint? UserError where it was altered since."""
+    checkpoint = recipe.stage_store(fingerprint) / "checkpoint"
+    if not checkpoint.exists():
+        return False
+    verify_checksums(checkpoint)
+    return True
 
 
 def refuse_foreign(recipe: Recipe, folder: Path) -> None:

@@ -14,8 +14,8 @@ from transformers import PreTrainedTokenizerFast
 from fgtrain.batch import IGNORE_INDEX
 from fgtrain.data import encode_prompt, encode_row, show_mask
 from fgtrain.data.sample import Sample
-from fgtrain.data.templates import TEMPLATES
 from fgtrain.errors import UserError
+from fgtrain.templates import TEMPLATES
 
 KINDS, CHATS = ("bytes", "blanks"), tuple(TEMPLATES)
 SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>")

@@ -39,6 +39,7 @@ from fgtrain.recipe.schema import Model
 
 WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", *WRAPPERS]
+FOR_VIDEOS = ["<video>", "<|video_pad|>"]  # transformers' processors want them to be there
 FAMILIES = ("llava", "llava_onevision", "internvl", "qwen2_5_vl")
 MEAN_STD = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
 LONGEST = 1024  # tokens
@@ -46,12 +47,12 @@ LONGEST = 1024  # tokens
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """One token a letter."""
-    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS])}
+    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS, *FOR_VIDEOS])}
     backend = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    backend.add_special_tokens(SPECIAL)
+    backend.add_special_tokens([*SPECIAL, *FOR_VIDEOS])
     made = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", eos_token="</s>", pad_token="<unk>")
-    made.add_special_tokens({"additional_special_tokens": SPECIAL[3:]})
+    made.add_special_tokens({"additional_special_tokens": [*SPECIAL[3:], *FOR_VIDEOS]})
     return made
 
 

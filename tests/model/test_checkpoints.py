@@ -124,8 +124,8 @@ def test_what_a_killed_write_left_does_not_stay(lvlm: LVLM, tmp_path: Path, monk
 def test_weights_that_read_back_otherwise_are_not_kept(lvlm: LVLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     save = lvlm.hf.save_pretrained
 
-    def save_another(folder: Path) -> None:
-        save(folder)
+    def save_another(folder: Path, **arguments: object) -> None:
+        save(folder, **arguments)
         path = folder / "model.safetensors"
         content = bytearray(path.read_bytes())
         content[-1] ^= 1  # one bit on its way to the disk

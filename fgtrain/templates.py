@@ -36,6 +36,7 @@ class Template:
     asks: bool = True  # False: questions are dropped
     plain_head: Pieces = (BOS,)  # before plain text
     between_images: Pieces = ()
+    system: str | None = None  # the part of the heads that a conversation's own system message takes the place of
 
 
 _SYSTEM = (
@@ -62,6 +63,7 @@ def _chatml(system: str | None, image_break: str = "\n", between_images: Pieces 
         end=IM_END,
         tail=("\n",),
         between_images=between_images,
+        system=system,
     )
 
 
@@ -94,6 +96,7 @@ TEMPLATES: dict[str, Template] = {
         later=("USER: {question} ASSISTANT:",),
         answer=" {answer}",
         end=EOS,
+        system=_SYSTEM.strip(),
     ),
     "chatml": _chatml(_HELPFUL),
     "qwen2_5_vl": _chatml(_HELPFUL, image_break=""),

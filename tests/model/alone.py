@@ -1,0 +1,49 @@
+"""A checkpoint folder opened by transformers alone, as a program that has never heard of this project does it.
+
+python alone.py REQUEST ANSWER: REQUEST (JSON) lists {folder, pictures, messages}; ANSWER gets ids and logits of each.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+from PIL import Image
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+
+
+def processor_of(folder):
+    """The class's own processor from the folder's files; its part for videos needs torchvision and is left out."""
+    settings = json.loads((folder / "processor_config.json").read_text())
+    make = getattr(transformers, settings.pop("processor_class"))
+    images = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    if make is transformers.LlavaProcessor:
+        return AutoProcessor.from_pretrained(folder)
+    without = type(make.__name__, (make,), {"check_argument_for_proper_class": lambda self, name, value: type(value)})
+    return without(images, AutoTokenizer.from_pretrained(folder), None, **settings)
+
+
+def logits(request):
+    folder = Path(request["folder"])
+    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    text = tokenizer.apply_chat_template(request["messages"], tokenize=False, add_generation_prompt=True)
+    pictures = [Image.open(path).convert("RGB") for path in request["pictures"]]
+    processor = processor_of(folder)
+    made = processor(images=[pictures], text=[text], add_special_tokens=False, return_tensors="pt")
+    ids = made.pop("input_ids")
+    made.pop("attention_mask", None)
+    made.pop("num_patches", None)
+    if "image_grid_thw" in made:
+        made["mm_token_type_ids"] = (ids == model.config.image_token_id).int()
+    with torch.no_grad():
+        found = model(input_ids=ids, **made).logits[0]
+    return {"ids": ids[0], "logits": found.float(), "dtype": str(found.dtype), "class": type(model).__name__}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    answers = [logits(request) for request in json.loads(Path(sys.argv[1]).read_text())]
+    assert not any(name.split(".")[0] == "fgtrain" for name in sys.modules)
+    torch.save(answers, sys.argv[2])
