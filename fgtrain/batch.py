@@ -10,12 +10,25 @@ image.
 A token attends causally to its own sample's prefix and its own branch. Position ids restart at the branch point.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields
 
 import torch
 from torch import Tensor
 
 IGNORE_INDEX = -100
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much there is in a sample, a batch or a stage: what work and memory follow from."""
+
+    tokens: int = 0  # image tokens included, padding not
+    image_tokens: int = 0
+    labels: int = 0  # supervised positions
+    pairs: int = 0  # a token and one that it sees, itself included
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass
@@ -40,6 +53,7 @@ class Batch:
     data_sets: list[str] = field(default_factory=list)  # data set of each sample, in order of (row, sample_id)
     num_samples: int = 0  # counted questions are branches; this counts mixture samples
     step_weight: float | None = None  # sum of weights over all of this device's micro-batches of the step
+    counts: Counts = Counts()  # known where the batch is made, so that a GPU need not be asked
 
     def to(self, device: torch.device | str) -> "Batch":
         moved = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -49,6 +63,11 @@ class Batch:
         """The same in memory of its own."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return Batch(**{k: v.clone() if isinstance(v, Tensor) else v for k, v in values.items()})
+
+    def pin_memory(self) -> "Batch":
+        """In page-locked memory, from where a copy to a GPU does not hold up the program (DataLoader's pin_memory)."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Batch(**{k: v.pin_memory() if isinstance(v, Tensor) else v for k, v in moved.items()})
 
     @property
     def label_tokens(self) -> int:

@@ -6,6 +6,7 @@ loaded. Where a picture's size decides its tokens, its header is read.
 
 import hashlib
 import os
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,17 @@ import numpy as np
 
 from data_builders.files import atomic_write
 from data_builders.progress import progress
+from fgtrain.batch import Counts
 from fgtrain.errors import UserError
 
 from .maker import SampleMaker
 from .quarantine import Quarantine
 
-VERSION = 2  # raised whenever the same row would be encoded otherwise
+VERSION = 3  # raised whenever the same row would be encoded otherwise
 
 
 def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
-    """Tokens of each row, and how many of them are image tokens: int32 [rows, 2]; 0 for a row that went to quarantine.
+    """Each row's `Counts`, as int64 [rows, 4] in their order; 0 for a row that went to quarantine.
 
     What was found is kept in `cache` for the same rows, tokenizer and settings, unless rows are bad: they may be mended
     before the next start. UserError when there are more bad rows than the quarantine's quota.
@@ -30,10 +32,10 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
     path = cache / "lengths" / f"{_identity(data_set, maker)}.npy"
     rows = maker.rows[data_set]
     if path.is_file():
-        loads = np.load(path, allow_pickle=False)
-        if loads.shape == (len(rows), 2):
-            return loads
-    loads = np.zeros((len(rows), 2), np.int32)
+        counts = np.load(path, allow_pickle=False)
+        if counts.shape == (len(rows), len(fields(Counts))):
+            return counts
+    counts = np.zeros((len(rows), len(fields(Counts))), np.int64)
     there: set[Path] = set()
     with progress(f"checking {data_set}", "rows", len(rows)) as advance:
         for index in range(len(rows)):
@@ -43,14 +45,14 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
                     if not os.path.isfile(file):
                         raise UserError(f"no image {file}")
                     there.add(file)
-                loads[index] = len(sample), sample.is_image.sum()
+                counts[index] = astuple(sample.counts)
             except UserError as error:
                 quarantine.add(data_set, maker.row_id(data_set, index), str(error))
             advance(1)
-    if loads[:, 0].all():
+    if counts[:, 0].all():
         with atomic_write(path, "wb") as file:
-            np.save(file, loads)
-    return loads
+            np.save(file, counts)
+    return counts
 
 
 def tokenizer_identity(tokenizer: Any) -> str:

@@ -1,15 +1,13 @@
 """The data of one stage as Lightning takes it."""
 
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
 
-from fgtrain.batch import Batch
+from fgtrain.batch import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of
@@ -18,49 +16,12 @@ from fgtrain.recipe.schema import Devices, Stage
 from .checks import check_rows
 from .dataset import MicroBatches, Share, stage_views
 from .features import FeatureCache
-from .lookahead import with_step_weight
+from .loader import MicroBatchLoader
 from .maker import SampleMaker
 from .mixture import StageOrder, stage_order
 from .quarantine import Quarantine
 from .rows import Rows
 from .views import View
-from .workers import outlive_stop_signals
-
-
-class MicroBatchLoader(DataLoader):
-    """Micro-batches from `start` to the end of the stage. Its length is that of the whole stage.
-
-    Lightning counts batches from the stage's beginning and asks the loader to go on where it stopped; the state methods
-    tell it that this one does. They hold nothing, because the position follows from the optimizer steps done.
-    """
-
-    def __init__(self, batches: MicroBatches, start: int, workers: int) -> None:
-        super().__init__(
-            batches,
-            sampler=range(start, len(batches)),
-            batch_size=None,
-            num_workers=workers,
-            worker_init_fn=outlive_stop_signals,
-        )
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __iter__(self) -> Iterator[Batch]:
-        yield from with_step_weight(self._batches(), self.dataset.share.accumulation)
-
-    def _batches(self) -> Iterator[Batch]:
-        for batch in super().__iter__():
-            if isinstance(batch, UserError):  # from a loader process
-                raise batch
-            # What loader processes send keeps a file open each, and a whole step of them is held.
-            yield batch if self.num_workers == 0 else batch.clone()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
 
 
 class StageData(LightningDataModule):
@@ -94,6 +55,7 @@ class StageData(LightningDataModule):
         self.features, self.cache = features, cache
         self.quarantine = Quarantine(quarantine, devices.bad_rows)
         self.steps_done = 0
+        self.loader: MicroBatchLoader | None = None
 
     @cached_property
     def rows(self) -> dict[str, Rows]:
@@ -126,8 +88,8 @@ class StageData(LightningDataModule):
         )
 
     @cached_property
-    def row_loads(self) -> dict[str, np.ndarray]:
-        """Data set -> [rows, (tokens, image tokens)]. Checks every row on the first call."""
+    def row_counts(self) -> dict[str, np.ndarray]:
+        """Data set -> [rows, fields of `Counts`]. Checks every row on the first call."""
         return {name: check_rows(name, self.maker, self.cache, self.quarantine) for name in self.stage.mix}
 
     @cached_property
@@ -136,16 +98,20 @@ class StageData(LightningDataModule):
         order, loads_SL = self.order, np.zeros((len(self.order), 2), np.int32)
         for which, name in enumerate(order.names):
             mine_S = order.data_set_S == which
-            loads_SL[mine_S] = self.row_loads[name][order.row_S[mine_S]]
+            loads_SL[mine_S] = self.row_counts[name][order.row_S[mine_S], :2]
         return loads_SL
 
     def tokens_per_pass(self) -> dict[str, int]:
         """Tokens of one whole pass over each data set, image tokens included."""
-        return {name: int(loads[:, 0].sum(dtype="int64")) for name, loads in self.row_loads.items()}
+        return {name: counts.tokens for name, counts in self.counts_per_pass().items()}
+
+    def counts_per_pass(self) -> dict[str, Counts]:
+        """What one whole pass over each data set holds."""
+        return {name: Counts(*counts.sum(axis=0).tolist()) for name, counts in self.row_counts.items()}
 
     def prepare(self) -> None:
         """Check every row and, with a feature cache, encode every view that the stage will see. For one process."""
-        self.row_loads  # noqa: B018 - checks every row
+        self.row_counts  # noqa: B018 - checks every row
         if self.features is None:
             return
         if self.stage.augment != "none" and self.stage.augment_views is None:
@@ -185,7 +151,14 @@ class StageData(LightningDataModule):
         """The micro-batches of this device that are not done yet."""
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         batches = self.micro_batches(rank, world)
-        return MicroBatchLoader(batches, self.steps_done * batches.share.accumulation, self.devices.workers)
+        start = self.steps_done * batches.share.accumulation
+        self.loader = MicroBatchLoader(batches, start, self.devices.workers)
+        return self.loader
+
+    @property
+    def waited(self) -> float:
+        """Seconds that training has waited for batches so far."""
+        return self.loader.waited if self.loader is not None else 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """The same on every device: steps done, whatever number of devices did them."""

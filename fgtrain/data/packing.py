@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from fgtrain.batch import IGNORE_INDEX, Batch
+from fgtrain.batch import IGNORE_INDEX, Batch, Counts
 
 from .sample import Sample
 
@@ -96,6 +96,7 @@ def pack(
         samples=[samples[i].name for i in order],
         data_sets=[data_sets[i] for i in order] if data_sets is not None else [],
         num_samples=len(samples),
+        counts=sum((sample.counts for sample in samples), Counts()),
     )
 
 

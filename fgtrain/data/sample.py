@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fgtrain.batch import IGNORE_INDEX
+from fgtrain.batch import IGNORE_INDEX, Counts
 from fgtrain.errors import UserError
 from fgtrain.images import Layout
 
@@ -54,6 +54,12 @@ class Sample:
     def labels(self) -> int:
         """Learnt tokens, of all branches."""
         return int((self.targets != IGNORE_INDEX).sum())
+
+    @property
+    def counts(self) -> Counts:
+        prefix, *branches = np.bincount(self.branch_ids).tolist()
+        pairs = prefix * (prefix + 1) // 2 + sum(own * prefix + own * (own + 1) // 2 for own in branches)
+        return Counts(len(self), int(self.is_image.sum()), self.labels, pairs)
 
 
 def assemble(

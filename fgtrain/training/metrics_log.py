@@ -1,16 +1,19 @@
 """The figures of a stage, one row an optimizer step: metrics.jsonl and W&B."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
 from data_builders.files import atomic_write
+from fgtrain.plan.cost import Work
 
 from .module import StageModule, optimizer_step_ended
 from .ranks import rank
+from .throughput import Throughput
+
+SPEED = ("samples_per_s", "tokens_per_s", "padding", "data_wait", "mfu", "memory_gib")
 
 
 class MetricsLog(Callback):
@@ -20,28 +23,40 @@ class MetricsLog(Callback):
     stopped.
     """
 
-    def __init__(self, path: Path, stage: str, global_batch_size: int, samples: int, wandb_run: Any | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stage: str,
+        global_batch_size: int,
+        samples: int,
+        wandb_run: Any | None,
+        work: Work | None = None,
+        precision: str = "fp32",
+    ) -> None:
+        """`work`: what the stage's model does per token, for the utilisation of the device."""
         self.path, self.stage, self.wandb_run = path, stage, wandb_run
         self.global_batch_size, self.samples = global_batch_size, samples
-        self.clock = 0.0
-        self.tokens = 0
+        self.work, self.precision = work, precision
 
     def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
-        self.clock, self.tokens = time.perf_counter(), module.tokens_seen
+        self.throughput = Throughput(self.work, module.device, self.precision)
         if trainer.is_global_zero and self.path.exists():
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is torn
             kept = [line for line in lines if json.loads(line)["step"] <= trainer.global_step]
             with atomic_write(self.path) as file:
                 file.writelines(line + "\n" for line in kept)
 
+    def on_train_batch_start(self, trainer: Trainer, module: StageModule, batch: Any, index: int) -> None:
+        self.throughput.begins()
+
     def on_train_batch_end(self, trainer: Trainer, module: StageModule, outputs: Any, batch: Any, index: int) -> None:
+        self.throughput.ends(batch)
         if not optimizer_step_ended(trainer, index):
             return
-        now = time.perf_counter()
-        seconds, self.clock = now - self.clock, now
-        tokens, self.tokens = module.tokens_seen - self.tokens, module.tokens_seen
         step = trainer.global_step
         seen = min(step * self.global_batch_size, self.samples)
+        samples = seen - min((step - 1) * self.global_batch_size, self.samples)
+        waited = getattr(trainer.datamodule, "waited", 0.0)
         row = {
             "kind": "train",
             "stage": self.stage,
@@ -49,8 +64,7 @@ class MetricsLog(Callback):
             "samples_seen": seen,
             **module.last,
             "loss_by_data_set": {k: v[0] / v[1] for k, v in module.data_set_loss.items() if v[1]},
-            "samples_per_s": (seen - min((step - 1) * self.global_batch_size, self.samples)) / seconds,
-            "tokens_per_s": tokens * trainer.world_size / seconds,
+            **self.throughput.figures(samples, trainer.world_size, waited),
         }
         module.data_set_loss.clear()
         self.write(row)
@@ -70,7 +84,7 @@ def log_to_wandb(run: Any, row: dict) -> None:
     stage = row["stage"]
     if row["kind"] == "train":
         axis = f"train/{stage}/step"
-        figures = {f"train/{stage}/{k}": row[k] for k in ("loss", "grad_norm", "samples_per_s", "tokens_per_s")}
+        figures = {f"train/{stage}/{k}": row[k] for k in ("loss", "grad_norm", *SPEED) if k in row}
         figures |= {f"train/{stage}/lr/{part}": rate for part, rate in row["lr"].items()}
         figures |= {f"train/{stage}/loss/{name}": loss for name, loss in row["loss_by_data_set"].items()}
         run.log({axis: row["step"], **figures})

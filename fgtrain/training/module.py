@@ -77,7 +77,7 @@ class StageModule(LightningModule):
                 f"{', '.join(batch.samples[:16])}"
             )
         self.step_loss += loss.detach().double()
-        self.tokens_seen += int((batch.sample_id_BT != 0).sum())
+        self.tokens_seen += batch.counts.tokens
         self._note_data_sets(batch, supervised_BT, weighted_S.detach(), weights_S)
         return loss * (trainer.accumulate_grad_batches * trainer.world_size / self.step_weight)
 

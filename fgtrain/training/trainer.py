@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 
+from fgtrain.plan.cost import Work
+
 from .metrics_log import MetricsLog
 from .module import StageModule
 from .ranks import cluster_environments
@@ -45,6 +47,7 @@ class StageJob:
     folder: Path
     wandb_run: Any | None = None
     seed: int = 0
+    work: Work | None = None  # of the stage's model, for the utilisation of the device
     subset_every_steps: int | None = None
     ask_subset: Callable[[int], list[dict]] | None = None  # rank 0 only
     # Rank 0 finds something out, the others hear it; (what, how to find it) -> what was found.
@@ -110,7 +113,8 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
             trained.always_run = frozenset({"projector"} if cached else {"vision_encoder", "projector"})
             trained.most_of_ranks = strategy.most_of_ranks
     module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed)
-    log = MetricsLog(job.folder / "metrics.jsonl", job.name, job.stage.global_batch_size, job.samples, job.wandb_run)
+    path, size = job.folder / "metrics.jsonl", job.stage.global_batch_size
+    log = MetricsLog(path, job.name, size, job.samples, job.wandb_run, job.work, job.devices.precision)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
     progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
     callbacks = [log, progress]

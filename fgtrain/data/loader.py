@@ -1,0 +1,61 @@
+"""Brings a device's micro-batches to training, and knows how long training has waited for them."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from fgtrain.batch import Batch
+from fgtrain.errors import UserError
+
+from .dataset import MicroBatches
+from .lookahead import with_step_weight
+from .workers import outlive_stop_signals
+
+
+class MicroBatchLoader(DataLoader):
+    """Micro-batches from `start` to the end of the stage. Its length is that of the whole stage.
+
+    Lightning counts batches from the stage's beginning and asks the loader to go on where it stopped; the state methods
+    tell it that this one does. They hold nothing, because the position follows from the optimizer steps done.
+    """
+
+    def __init__(self, batches: MicroBatches, start: int, workers: int) -> None:
+        super().__init__(
+            batches,
+            sampler=range(start, len(batches)),
+            batch_size=None,
+            num_workers=workers,
+            worker_init_fn=outlive_stop_signals,
+            pin_memory=torch.cuda.is_available(),
+        )
+        self.waited = 0.0  # seconds that training has waited for batches
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __iter__(self) -> Iterator[Batch]:
+        yield from with_step_weight(self._batches(), self.dataset.share.accumulation)
+
+    def _batches(self) -> Iterator[Batch]:
+        batches = super().__iter__()
+        while True:
+            begin = time.perf_counter()
+            batch = next(batches, None)
+            if self.num_workers and isinstance(batch, Batch):
+                # What loader processes send keeps a file open each, and a whole step of them is held.
+                batch = batch.clone()
+            self.waited += time.perf_counter() - begin
+            if batch is None:
+                return
+            if isinstance(batch, UserError):  # from a loader process
+                raise batch
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
