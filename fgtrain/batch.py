@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 IGNORE_INDEX = -100
+LOGITS_AT_ONCE = 1 << 26  # values of one chunk of supervised positions: 256 MiB in fp32
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from evaluation.answerers.language import Reply
-from fgtrain.batch import IGNORE_INDEX, Batch, Prompt, additive_mask_B1TT
+from fgtrain.batch import IGNORE_INDEX, LOGITS_AT_ONCE, Batch, Prompt, additive_mask_B1TT
 from fgtrain.images import ImageSpec
 
+from .checkpointing import checkpoint_layers, layers_of
 from .families import PARTS, Family, find_parts, submodule
 from .generation import Generator, Options, mask_dtype
 from .packed_attention import attention_arguments, use_packed_attention
 
-LOGITS_AT_ONCE = 1 << 26  # of one chunk of supervised positions: 256 MiB in fp32
 Answers = list[list[tuple[list[int], bool]]]
 
 
@@ -40,6 +40,7 @@ class LVLM(nn.Module):
         self.max_tokens = max_tokens
         self.parts: dict[str, nn.Module] = find_parts(hf, family)
         self.learning: set[str] = set()  # parts that learn; set by set_trainable
+        self.checkpoints = False  # see checkpoint_activations
         use_packed_attention(self.decoder)
         # Vision parts that a batch without images runs as well, though frozen: with weights in shards, ranks gather
         # them together, so none may leave one out. Set by training.
@@ -76,7 +77,16 @@ class LVLM(nn.Module):
                 parameter.requires_grad for parameter in module.parameters()
             ):
                 module.eval()  # under LoRA its weights are frozen, so its statistics must be too
+        if self.checkpoints:
+            for layer in layers_of(self.decoder):
+                layer.training = mode  # else a frozen one keeps its activations; what is inside stays in eval mode
         return self
+
+    def checkpoint_activations(self, wanted: bool) -> None:
+        """Keep only layers' inputs for the backward pass and compute the rest again. UserError where it cannot be."""
+        checkpoint_layers(self.decoder, self.parts["vision_encoder"], wanted)
+        self.checkpoints = wanted
+        self.train(self.training)
 
     # ---- images
 

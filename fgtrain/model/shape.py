@@ -34,6 +34,7 @@ def model_shape(lvlm: LVLM) -> ModelShape:
         vision_flops=encoding.get_total_flops() // tokens,
         projector_flops=projecting.get_total_flops() // tokens,
         vision_activations=_kept_values(lvlm, encoder) // tokens,
+        pixels=pixels_NCHW.numel() // tokens,
     )
 
 

@@ -29,16 +29,21 @@ def warmup_steps_of(steps: int, fraction: float) -> int:
 
 
 def memory_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> int:
-    """Bytes per device for weights, gradients and AdamW's two states; activations not counted (a rough floor).
+    """Bytes per device for weights, gradients and AdamW's two states; activations not counted (see fgtrain.plan.cost).
 
     Mixed precision keeps fp32 weights. DeepSpeed in bf16 keeps bf16 weights and gradients beside an fp32 master copy.
     ZeRO stage 1 spreads the optimizer's states over the devices, 2 also the gradients, 3 (and FSDP) also the weights.
     """
+    return sum(held_bytes(total, trainable, precision, strategy, devices))
+
+
+def held_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> tuple[int, int, int]:
+    """Bytes per device of (weights, gradients, AdamW's states): see `memory_bytes`."""
     deepspeed = strategy.startswith("deepspeed")
     half = deepspeed and precision == "bf16"
     weights = total * (BYTES_BF16 if half else BYTES_FP32)
     gradients = trainable * (BYTES_BF16 if half else BYTES_FP32)
     states = trainable * BYTES_FP32 * (3 if half else 2)
     stage = 3 if strategy == "fsdp" else int(strategy[-1]) if deepspeed else 0
-    spread_from = ((states, 1), (gradients, 2), (weights, 3))
-    return sum(-(-size // devices) if stage >= first else size for size, first in spread_from)
+    spread_from = ((weights, 3), (gradients, 2), (states, 1))
+    return tuple(-(-size // devices) if stage >= first else size for size, first in spread_from)

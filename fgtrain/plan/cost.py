@@ -25,6 +25,7 @@ class ModelShape:
     vision_flops: int  # forward, of one image token: vision encoder
     projector_flops: int  # forward, of one image token
     vision_activations: int  # values kept for the backward pass, of one image token, where the encoder learns
+    pixels: int  # values of one image token's pixels
 
 
 class Work(BaseModel):

@@ -167,6 +167,7 @@ class Devices(Section):
     # Most tokens in a row; null = a micro-batch is one row without padding. For language models that run no packed
     # attention: their mask grows with the square of the row.
     pack_tokens: Positive | None = None
+    activation_checkpointing: bool = False  # layers are computed again in the backward pass: slower, much less memory
     workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
     bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run
 

@@ -195,6 +195,7 @@ def train(
     store: Path,
 ) -> None:
     chosen = recipe.stages[stage.name].train
+    lvlm.checkpoint_activations(recipe.devices.activation_checkpointing)
     groups = set_trainable(lvlm, chosen, seed=recipe.seed, place=f"stages.{stage.name}.train")
     ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, store) if evaluator is not None else None
     job = StageJob(

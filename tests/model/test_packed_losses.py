@@ -3,7 +3,7 @@
 import pytest
 import torch
 from model_fakes import Drawn, gradients, packed, pixels, some_samples
-from torch import Tensor
+from torch import Tensor, nn
 
 import fgtrain.model.lvlm as lvlm_module
 from fgtrain.batch import Batch
@@ -113,6 +113,35 @@ def test_logits_in_pieces_are_the_same(lvlm: LVLM, monkeypatch: pytest.MonkeyPat
     in_pieces = run(lvlm, groups, 10_000)
     assert_same(in_pieces[0], losses)
     assert_same(in_pieces[1], gradient)
+
+
+@pytest.mark.parametrize("learns", [["projector"], ["vision_encoder", "projector", "language_model"]])
+def test_activation_checkpointing_keeps_less_and_changes_no_gradient(lvlm: LVLM, learns: list[str]):
+    """Also where the language model is frozen, and so in eval mode."""
+    set_trainable(lvlm, {part: TrainPart(lr=1.0) for part in learns})
+    lvlm.train()
+    groups = [([d.sample() for d in some_samples()], torch.cat(images_of(some_samples())))]
+
+    def kept_and_run() -> tuple[int, dict[str, Tensor], dict[str, Tensor]]:
+        kept: list[Tensor] = []
+
+        def keep(tensor: Tensor) -> Tensor:
+            kept.append(tensor)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            found = run(lvlm, groups, 10_000)
+        return sum(tensor.numel() for tensor in kept), *found
+
+    plain = kept_and_run()
+    lvlm.checkpoint_activations(True)
+    assert len(learns) > 1 or not any(m.training for m in lvlm.decoder.modules() if isinstance(m, nn.Linear))
+    again = kept_and_run()
+    assert again[0] < 0.6 * plain[0]
+    assert_same(again[1], plain[1])
+    assert_same(again[2], plain[2])
+    lvlm.checkpoint_activations(False)
+    assert kept_and_run()[0] == plain[0]
 
 
 def test_half_precision_masks_padding_without_overflow(lvlm: LVLM):
