@@ -31,6 +31,9 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
+    def times(self, factor: float) -> "Counts":
+        return Counts(*(round(value * factor) for value in astuple(self)))
+
 
 @dataclass
 class Batch:

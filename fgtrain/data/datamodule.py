@@ -1,5 +1,6 @@
 """The data of one stage as Lightning takes it."""
 
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fgtrain.recipe.schema import Devices, Stage
 
 from .checks import check_rows
 from .dataset import MicroBatches, Share, stage_views
+from .dealing import deal
 from .features import FeatureCache
 from .loader import MicroBatchLoader
 from .maker import SampleMaker
@@ -95,11 +97,28 @@ class StageData(LightningDataModule):
     @cached_property
     def loads_SL(self) -> np.ndarray:
         """[samples of the stage in order, (tokens, image tokens)]. A mosaic's are those of its first arrangement."""
-        order, loads_SL = self.order, np.zeros((len(self.order), 2), np.int32)
+        return self._of_each_sample()[:, :2].astype(np.int32)
+
+    def _of_each_sample(self) -> np.ndarray:
+        """int64 [samples, fields of `Counts`]."""
+        order, counts_S4 = self.order, np.zeros((len(self.order), len(fields(Counts))), np.int64)
         for which, name in enumerate(order.names):
             mine_S = order.data_set_S == which
-            loads_SL[mine_S] = self.row_counts[name][order.row_S[mine_S], :2]
-        return loads_SL
+            counts_S4[mine_S] = self.row_counts[name][order.row_S[mine_S]]
+        return counts_S4
+
+    def heaviest(self, at_most: int = 1000) -> Counts:
+        """Of each kind the most that a micro-batch holds, over all steps (or so many, evenly chosen)."""
+        size, devices = self.stage.global_batch_size, self.devices
+        turns = size // (devices.per_device_batch_size * devices.world_size)
+        counts_S4 = self._of_each_sample()
+        most = np.zeros(counts_S4.shape[1], np.int64)
+        for step in np.unique(np.linspace(0, self.steps - 1, min(self.steps, at_most)).astype(int)):
+            part_S4 = counts_S4[step * size : (step + 1) * size]
+            for turn in deal(part_S4[:, :2], turns, devices.world_size):
+                for places in turn:
+                    most = np.maximum(most, part_S4[places].sum(axis=0))
+        return Counts(*most.tolist())
 
     def tokens_per_pass(self) -> dict[str, int]:
         """Tokens of one whole pass over each data set, image tokens included."""

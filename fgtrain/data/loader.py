@@ -44,8 +44,9 @@ class MicroBatchLoader(DataLoader):
         while True:
             begin = time.perf_counter()
             batch = next(batches, None)
-            if self.num_workers and isinstance(batch, Batch):
-                # What loader processes send keeps a file open each, and a whole step of them is held.
+            if self.num_workers and not self.pin_memory and isinstance(batch, Batch):
+                # What loader processes send keeps a file open each (unless it was copied to pinned memory), and a whole
+                # step of them is held.
                 batch = batch.clone()
             self.waited += time.perf_counter() - begin
             if batch is None:

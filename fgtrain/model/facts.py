@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from data_builders.files import sha256_file
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Square
+from fgtrain.plan.cost import ModelShape
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe.schema import Model, Stage
 
@@ -20,6 +21,7 @@ from .composed import ComposedConfig, ComposedLVLM
 from .families import FAMILIES, PARTS, family_of, released_images
 from .lvlm import LVLM
 from .native import native_config, native_model
+from .shape import model_shape
 from .sources import Source
 from .trainable import choose, choose_in
 from .vision import encoder_arguments
@@ -64,7 +66,7 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
     parameters: dict[str, int | None] = dict.fromkeys(PARTS)
     vision = _config("model.vision_encoder", model.vision_encoder, network, notes)
     text = _config("model.language_model", model.language_model, network, notes)
-    tokens, learning = model.image_tokens, {}
+    tokens, learning, shape = model.image_tokens, {}, None
     try:
         if vision is not None and text is not None:
             config, native = composition(model, vision, text)
@@ -73,7 +75,7 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
                 whole = ComposedLVLM(config) if native is None else _native(native, config, model, network)
                 whole.tie_weights()
             spec = Square(size=config.image_size, tokens=tokens, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic")
-            parameters, learning = _counts(whole, spec, stages)
+            parameters, learning, shape = _counts(whole, spec, stages)
         elif vision is not None:
             own = vision_config(vision)
             parameters["vision_encoder"] = _number(_on_meta(AutoModel, own, **encoder_arguments(own)))
@@ -87,7 +89,7 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
         notes.append(f"model: parts cannot be built without weights ({error}); parameters unknown")
     chosen = {"vision_encoder": model.vision_encoder, "language_model": model.language_model}
     hashes = {part: _weights_hash(value, part in model.from_scratch) for part, value in chosen.items()}
-    return _facts(parameters, learning, tokens, hashes, notes)
+    return _facts(parameters, learning, tokens, shape, hashes, notes)
 
 
 def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> PreTrainedModel:
@@ -105,7 +107,7 @@ def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> P
 def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
     parameters: dict[str, int | None] = dict.fromkeys(PARTS)
-    tokens, learning = model.image_tokens, {}
+    tokens, learning, shape = model.image_tokens, {}, None
     config = _config("model.checkpoint", model.checkpoint, network, notes)
     if config is not None:
         family, spec = family_of(config), None
@@ -116,22 +118,23 @@ def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
         if source.preprocessor() is not None:
             spec = released_images(source, config, model)
             tokens = getattr(spec, "tokens", None)
-        parameters, learning = _counts(whole, spec, stages)
+        parameters, learning, shape = _counts(whole, spec, stages)
     whole_hash = _weights_hash(model.checkpoint, False)
-    return _facts(parameters, learning, tokens, dict.fromkeys(PARTS, whole_hash), notes)
+    return _facts(parameters, learning, tokens, shape, dict.fromkeys(PARTS, whole_hash), notes)
 
 
 def _counts(
     whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str, Stage]
-) -> tuple[dict[str, int | None], dict[str, dict[str, int]]]:
-    """(part -> parameters, stage -> part -> parameters that learn) of a model on the meta device."""
+) -> tuple[dict[str, int | None], dict[str, dict[str, int]], ModelShape | None]:
+    """(part -> parameters, stage -> part -> parameters that learn, sizes) of a model on the meta device."""
     lvlm = LVLM(whole, FAMILIES[whole.config.model_type], None, spec, "qa", 0)
     learning = {
         name: {part: choice.count for part, choice in choose(lvlm, stage.train, f"stages.{name}.train").items()}
         for name, stage in stages.items()
         if spec is not None or "vision_encoder" not in stage.train  # its used layers are found by running it
     }
-    return {part: _number(module) for part, module in lvlm.parts.items()}, learning
+    shape = None if spec is None else model_shape(lvlm)
+    return {part: _number(module) for part, module in lvlm.parts.items()}, learning, shape
 
 
 def _learning_alone(voice: PreTrainedModel, name: str, stage: Stage) -> dict[str, int]:
@@ -150,6 +153,7 @@ def _facts(
     parameters: dict[str, int | None],
     learning: dict[str, dict[str, int]],
     tokens: int | None,
+    shape: ModelShape | None,
     hashes: dict[str, str | None],
     notes: list[str],
 ) -> ModelFacts:
@@ -158,6 +162,7 @@ def _facts(
         parameters=parameters,
         learning=learning,
         image_tokens=tokens,
+        shape=shape,
         weights_sha=known if len(known) == len(hashes) else None,
         notes=tuple(notes),
     )

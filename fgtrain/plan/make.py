@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+from fgtrain.batch import Counts
 from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 
 from .arithmetic import memory_bytes, samples_of, steps_of, warmup_steps_of
+from .costs import with_costs
 from .fingerprint import model_fingerprint, stage_fingerprint
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 
@@ -15,8 +17,12 @@ def make_plan(
     data_facts: dict[str, DataFacts],
     model_facts: ModelFacts,
     versions: dict[str, str] | None = None,
+    heaviest: dict[str, Counts] | None = None,
+    peak_flops: float | None = None,
 ) -> Plan:
     """The plan. What the facts leave open stays None and is told in `notes`. `versions`: libraries, for the record.
+
+    `heaviest`: of each stage the largest number of everything in a micro-batch; `peak_flops`: of one device.
 
     Raises UserError when a stage would have no sample to learn from.
     """
@@ -26,7 +32,8 @@ def make_plan(
     for name, stage in recipe.enabled_stages.items():
         fingerprint = stage_fingerprint(recipe, name, fingerprint, data_facts)
         provisional = provisional or any(_facts(data_facts, data).sha256 is None for data in stage.mix)
-        stages.append(_stage(recipe, name, stage, data_facts, model_facts, fingerprint, provisional))
+        made = _stage(recipe, name, stage, data_facts, model_facts, fingerprint, provisional)
+        stages.append(with_costs(made, recipe, data_facts, model_facts, (heaviest or {}).get(name), peak_flops))
     return Plan(
         name=recipe.name,
         seed=recipe.seed,

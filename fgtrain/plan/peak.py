@@ -24,6 +24,9 @@ GPUS: dict[str, tuple[float, float]] = {
 }
 
 
+ASSUMED_GPU = "A100"  # for times of a recipe that asks for GPUs, planned where there is none
+
+
 def peak_of(name: str, precision: str) -> float | None:
     """FLOP/s of a GPU by its name ("NVIDIA A100-SXM4-80GB"), None for one that is not known here."""
     for part, (bf16, fp32) in GPUS.items():

@@ -9,7 +9,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data_builders.files import read_json, write_json
+from fgtrain.batch import Counts
 from fgtrain.errors import UserError
+
+from .cost import ModelShape, Work
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class DataFacts:
     questions: int | None = None  # answers learnt in one pass; a row may hold several
     images: int | None = None  # distinct images
     tokens_per_pass: int | None = None  # image tokens included
+    counts_per_pass: Counts | None = None
     sha256: str | None = None  # of rows.jsonl; None = not built yet
     declared: bool = False  # rows is the recipe's word, nothing was read
 
@@ -31,6 +35,7 @@ class ModelFacts:
     parameters: dict[str, int | None] = field(default_factory=dict)
     learning: dict[str, dict[str, int]] = field(default_factory=dict)  # stage -> part -> parameters that learn
     image_tokens: int | None = None  # per image (or tile)
+    shape: ModelShape | None = None
     weights_sha: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
 
@@ -87,7 +92,12 @@ class StagePlan(Numbers):
     warmup_steps: int | None
     batch: BatchPlan
     parts: tuple[PartPlan, ...]
-    memory_bytes: int | None  # per device: weights, gradients, AdamW states; activations not counted
+    memory_bytes: int | None  # peak per device: weights, gradients, AdamW states, and activations where they are known
+    activation_bytes: int | None = None  # of the heaviest micro-batch, within memory_bytes; None = not counted there
+    heaviest_tokens: int | None = None  # of a micro-batch
+    work: Work | None = None  # of the model
+    flops: float | None = None  # of the whole stage, on all devices
+    seconds: float | None = None  # an estimate: flops at ASSUMED_MFU of the devices' peak
     checkpoint: str  # Hugging Face folder, as the run shows it
     store: str  # where it really lies, shared by equal fingerprints
     fingerprint: str

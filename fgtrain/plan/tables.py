@@ -11,6 +11,7 @@ from rich.table import Table
 from fgtrain.recipe import DataSet, Stage
 
 from .compare import Comparison
+from .cost import ASSUMED_MFU
 from .schema import PartPlan, Plan, StagePlan
 
 UNKNOWN = "unknown"
@@ -25,6 +26,16 @@ def gib(value: int | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value / 2**30:,.1f} GiB" if value >= 2**30 else f"{value / 2**20:,.1f} MiB"
+
+
+def duration(seconds: float | None) -> str:
+    """Readable at a glance: 40 s, 12 min, 3.5 h, 4.2 d."""
+    if seconds is None:
+        return UNKNOWN
+    for size, unit, limit in ((1, "s", 90), (60, "min", 90 * 60), (3600, "h", 48 * 3600)):
+        if seconds < limit:
+            return f"{seconds / size:.{1 if unit == 'h' else 0}f} {unit}"
+    return f"{seconds / 86400:.1f} d"
 
 
 def print_plan(plan: Plan, console: Console | None = None) -> None:
@@ -103,7 +114,7 @@ def _change(a: int | None, b: int | None, show: Callable[[int | None], str]) -> 
 
 
 def _stages(plan: Plan) -> Table:
-    table = _table("Stages", "stage", "samples", "steps", "warm-up", "batch", "tokens", MEMORY_TITLE)
+    table = _table("Stages", "stage", "samples", "steps", "warm-up", "batch", "tokens", MEMORY_TITLE, "time")
     for stage in plan.stages:
         table.add_row(
             escape(stage.name),
@@ -112,12 +123,18 @@ def _stages(plan: Plan) -> Table:
             number(stage.warmup_steps),
             _batch(stage),
             number(stage.tokens),
-            gib(stage.memory_bytes),
+            gib(stage.memory_bytes) + ("" if stage.activation_bytes is not None or stage.memory_bytes is None else "+"),
+            duration(stage.seconds),
         )
     if len(plan.stages) > 1:
         table.add_section()
-        table.add_row("all", number(plan.samples), number(plan.steps), "", "", number(plan.tokens), "")
-    table.caption = "batch = samples per device x devices x accumulated micro-batches; memory without activations"
+        table.add_row("all", number(plan.samples), number(plan.steps), "", "", number(plan.tokens), "", "")
+    notes = ["batch = samples per device x devices x accumulated micro-batches"]
+    if any(stage.memory_bytes is not None and stage.activation_bytes is None for stage in plan.stages):
+        notes.append("+ and activations")
+    if any(stage.seconds is not None for stage in plan.stages):
+        notes.append(f"time: an estimate, at {ASSUMED_MFU:.0%} of the devices' peak")
+    table.caption = "; ".join(notes)
     table.caption_justify = "left"
     return table
 

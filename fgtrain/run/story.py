@@ -22,11 +22,13 @@ from fgtrain.model import (
     set_trainable,
 )
 from fgtrain.plan import Plan, StagePlan, data_facts, make_plan, print_plan, write_plan
+from fgtrain.plan.costs import encoder_cached
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.recipe import START, Recipe, Stage
 from fgtrain.training.heads import train_heads
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stopping import stop_if_asked
+from fgtrain.training.throughput import device_peak
 from fgtrain.training.trainer import StageJob, run_stage
 
 from . import figures, tracking
@@ -103,9 +105,7 @@ def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
 
 def stage_features(recipe: Recipe, stage: Stage, lvlm: LVLM) -> FeatureCache | None:
     """A frozen encoder whose images have fixed views is replaced by its cached outputs."""
-    frozen = "vision_encoder" not in stage.train
-    fixed = stage.augment == "none" or stage.augment_views is not None
-    return feature_cache(recipe, lvlm) if frozen and fixed else None
+    return feature_cache(recipe, lvlm) if encoder_cached(stage) else None
 
 
 def evaluation_features(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
@@ -138,10 +138,11 @@ def final_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
     """The plan with data and weights at hand: nothing in it is provisional. Counting tokens checks every row."""
     facts = data_facts(recipe)
     for stage in data.values():
-        for name, tokens in stage.tokens_per_pass().items():
-            facts[name] = replace(facts[name], tokens_per_pass=tokens)
+        for name, counts in stage.counts_per_pass().items():
+            facts[name] = replace(facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts)
+    heaviest = {name: stage.heaviest() for name, stage in data.items()}
     of_model = model_facts(recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages)
-    return make_plan(recipe, facts, of_model, versions())
+    return make_plan(recipe, facts, of_model, versions(), heaviest, device_peak(recipe.devices))
 
 
 def do_stage(
@@ -206,6 +207,7 @@ def train(
         samples=stage.samples,
         folder=store,
         wandb_run=wandb_run,
+        work=stage.work,
         subset_every_steps=recipe.evaluation.every_steps if recipe.evaluation.tasks else None,
         ask_subset=ask,
         seed=recipe.seed,

@@ -9,7 +9,8 @@ import torch
 
 from fgtrain.batch import Batch, Counts
 from fgtrain.plan.cost import Work
-from fgtrain.plan.peak import peak_of
+from fgtrain.plan.peak import ASSUMED_GPU, peak_of
+from fgtrain.recipe.schema import Devices
 
 
 class Throughput:
@@ -63,6 +64,15 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return held if sys.platform == "darwin" else held * 1024
+
+
+def device_peak(devices: Devices) -> float | None:
+    """FLOP/s of one of the recipe's devices as far as it can be known here. Without a GPU here: of an A100."""
+    if devices.accelerator == "cpu" or (devices.accelerator == "auto" and not torch.cuda.is_available()):
+        return peak_flops(torch.device("cpu"), devices.precision)
+    if torch.cuda.is_available():
+        return peak_flops(torch.device("cuda"), devices.precision)
+    return peak_of(ASSUMED_GPU, devices.precision)
 
 
 @lru_cache(maxsize=8)

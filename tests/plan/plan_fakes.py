@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from fgtrain.batch import Counts
 from fgtrain.plan import DataFacts, ModelFacts, Plan, make_plan
+from fgtrain.plan.cost import ModelShape
 from fgtrain.recipe import Recipe, load_recipe
 
 BASE = """\
@@ -17,13 +19,22 @@ stages:
   sft: {train: {projector: 2.0e-5, language_model: 2.0e-5}, mix: {general: 1, fine: 2}, global_batch_size: 32}
 evaluation: {tasks: [fgbmk]}
 """
+
+
+def data_of(rows: int, questions: int, images: int, tokens: int, letter: str) -> DataFacts:
+    counts = Counts(tokens, 16 * images, 2 * questions, 20 * tokens)
+    return DataFacts(rows, questions, images, tokens, counts, sha256=letter * 64)
+
+
 FACTS = {
-    "general": DataFacts(rows=1000, questions=3000, images=900, tokens_per_pass=50_000, sha256="a" * 64),
-    "fine": DataFacts(rows=450, questions=450, images=450, tokens_per_pass=9_000, sha256="b" * 64),
-    "extra": DataFacts(rows=10, questions=10, images=10, tokens_per_pass=200, sha256="c" * 64),
+    "general": data_of(1000, 3000, 900, 50_000, "a"),
+    "fine": data_of(450, 450, 450, 9_000, "b"),
+    "extra": data_of(10, 10, 10, 200, "c"),
 }
 PARTS = {"vision_encoder": 400, "projector": 100, "language_model": 600}
-MODEL = ModelFacts(parameters=PARTS, image_tokens=16, weights_sha=dict.fromkeys(PARTS, "d" * 64))
+SHAPE = ModelShape(8, 2, 2, 1, 4, 16, 10, 500, 2000, 300, 40, 48)
+MODEL = ModelFacts(parameters=PARTS, image_tokens=16, shape=SHAPE, weights_sha=dict.fromkeys(PARTS, "d" * 64))
+PEAK_FLOPS = 1e9
 
 
 def recipe_of(folder: Path, *overrides: str, text: str = BASE) -> Recipe:
@@ -33,4 +44,4 @@ def recipe_of(folder: Path, *overrides: str, text: str = BASE) -> Recipe:
 
 
 def plan_of(folder: Path, *overrides: str, facts=FACTS, model: ModelFacts = MODEL, text: str = BASE) -> Plan:
-    return make_plan(recipe_of(folder, *overrides, text=text), facts, model)
+    return make_plan(recipe_of(folder, *overrides, text=text), facts, model, peak_flops=PEAK_FLOPS)
