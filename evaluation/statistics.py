@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
-from scipy import stats
 
 from data_builders.chance import draw
 
@@ -110,6 +109,8 @@ def mcnemar_counts(only_a: int, only_b: int) -> float:
     """The same from the numbers of questions that only one of the two got right."""
     if only_a + only_b == 0:
         return 1.0
+    from scipy import stats  # takes longer to import than most files to score
+
     return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 

@@ -79,7 +79,7 @@ def test_the_same_question_in_two_tasks_is_asked_once(data, tmp_path):
     assert again.asked == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(dies_after=st.integers(0, 45), torn=st.integers(0, 200), batch_size=st.sampled_from([1, 5, 64]))
 def test_resumed_anywhere_gives_the_same_files(tasks, tmp_path_factory, dies_after, torn, batch_size):
     whole, broken = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("broken")
@@ -219,7 +219,7 @@ def test_answers_to_the_subset_serve_the_whole(tasks, tmp_path):
 
 
 @given(st.randoms(use_true_random=False), st.lists(st.text(max_size=12), min_size=8, max_size=8))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scores_do_not_depend_on_the_order_of_rows(tasks, tmp_path_factory, random, texts):
     answers = ask(FakeAnswerer(lambda i, p: texts[int(i.split(".")[0])]), tasks, tmp_path_factory.mktemp("order"))
     for task in tasks:

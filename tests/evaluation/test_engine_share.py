@@ -63,7 +63,7 @@ def together(tasks, out, size, models, **options):
     return faults
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.integers(2, 4),
     again=st.integers(1, 4),

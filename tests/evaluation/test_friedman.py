@@ -67,7 +67,7 @@ def test_models_in_one_group_lie_within_the_distance_and_no_group_holds_another(
             assert not any(set(group) < set(other) for other in found.groups)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_order_of_data_sets_changes_nothing_and_of_models_only_the_order(seed):
     generator = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -38,7 +38,6 @@ def agreement(*paths, out):
 
 
 @given(GRADES)
-@settings(deadline=None)
 def test_kappa_is_quadratically_weighted_as_scikit_learn_has_it(pairs):
     a, b = np.asarray(pairs, float).T
     found = float(kappa(columns(a, b).sum(0)))

@@ -129,6 +129,11 @@ def test_internvit_under_its_first_names_gives_transformers_own_features(tmp_pat
     torch.testing.assert_close(released.features(pixels()), native.features(pixels()))
     with pytest.raises(UserError, match="projector is not read"):
         load_preset(f"internvl-chat-v1.1={folder}", part="projector", device="cpu")
+    lost = tensors.pop("vision_model.encoder.layers.1.norm2.weight")
+    for wrong in ({}, {"vision_model.encoder.layers.1.norm2.weight": lost[:-1]}):
+        fakes.save_layout(folder, tensors | wrong, files)
+        with pytest.raises(UserError, match=r"1 tensors are missing or of another shape, first encoder\.layer\.1"):
+            load_preset(f"internvl-chat-v1.1={folder}", device="cpu")
 
 
 def test_qwen_vls_first_tower_interleaves_query_key_and_value_by_head(tmp_path):

@@ -9,7 +9,7 @@ from lvlm_fakes import llava
 from evaluation.__main__ import main
 from evaluation.features import command
 
-CLASSES, TRAIN, TEST = 5, 4, 2  # of the slice's 30, 15 and 10
+CLASSES, TRAIN, TEST = 5, 3, 2  # of the slice's 30, 15 and 10
 
 
 @pytest.fixture(scope="module")
@@ -67,18 +67,18 @@ def test_a_random_model_is_asked_the_published_questions(shared, tmp_path, capsy
 def test_probe_neighbours_retrieval_and_attack_on_real_weights(shared, birds, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("evaluation.features.probe.FEWEST_STEPS", 40)
     weights = shared / "data" / "weights" / "mobilenet_v2_inat_bird"
-    out = ["--out", str(tmp_path), "--device", "cpu", "--attack-images", "4"]
+    out = ["--out", str(tmp_path), "--device", "cpu", "--attack-images", "2"]
     where = ["--source", "cub", "--root", str(birds)]
     measures = ["--measure", ",".join(command.MEASURES)]
     assert main(["features", "--model", str(weights), *where, *measures, *out]) == 0
     values = printed_values(capsys.readouterr().out)
     assert all(re.fullmatch(r"\d+\.\d\d \[\d+\.\d, \d+\.\d]", value) for value, _ in values), values
-    assert {n for _, n in values} == {str(CLASSES * TEST), "4"}
+    assert {n for _, n in values} == {str(CLASSES * TEST), "2"}
     tasks = json.loads((tmp_path / "features.json").read_text())["tasks"]
     assert set(tasks) == {f"features/cub/{measure}" for measure in command.MEASURES}
     found = {name: {one["metric"]: one["value"] for one in task["scores"]} for name, task in tasks.items()}
-    assert found["features/cub/knn"]["top-1, nearest class centroid"] >= 80
-    assert found["features/cub/retrieval"]["mAP"] > 60
+    assert found["features/cub/knn"]["top-1, nearest class centroid"] >= 60
+    assert found["features/cub/retrieval"]["mAP"] > 50
     attacked = found["features/cub/robustness"]
     assert attacked["top-1 after the attack"] < attacked["top-1 before"]
 

@@ -85,7 +85,7 @@ def test_answers_of_100_kilobytes_are_judged_at_once(text):
         assert time.process_time() - started < 1.0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from((*GENERAL, *FGBMK)), st.lists(ODD, min_size=1, max_size=12), st.randoms())
 def test_the_order_of_the_rows_changes_nothing(name, answers, chance):
     task, rows = task_without_items(name), answer_rows(name, answers)
