@@ -173,11 +173,11 @@ def test_no_check_with_a_benchmark_is_a_contradiction(cub, tmp_path):
 
 
 def test_training_and_test_pictures_of_the_drawn_species_are_different_pictures(tmp_path):
-    world = {"train_images_per_species": 12, "test_images_per_species": 6, "general_train": 1, "general_test": 1}
-    build("drawn", root=None, out=tmp_path / "world", options=world)
+    world = {"source": "cub", "train_images_per_species": 8, "test_images_per_species": 4}
+    build("drawn", root=None, out=tmp_path / "cub", options=world)
     options = {"source": "cub", "check": "full"}
-    manifest = build("short_answer", root=tmp_path / "world/CUB_200_2011", out=tmp_path / "out", options=options)
-    assert (manifest["check"]["images"], manifest["check"]["test_images"]) == (384, 192)
+    manifest = build("short_answer", root=tmp_path / "cub", out=tmp_path / "out", options=options)
+    assert (manifest["check"]["images"], manifest["check"]["test_images"]) == (256, 128)
 
 
 def test_one_real_photograph_is_in_both_splits_of_the_birds(shared, tmp_path):

@@ -47,7 +47,10 @@ def test_the_examples_work_one_after_the_other(here):
     run("frow --source cub --root DIR/CUB_200_2011 --texts DIR/texts --out DIR")
     assert len(COMMANDS) >= 6
     for words in COMMANDS:
-        run(words, *(["--train-images-per-species=1", "--test-images-per-species=1"] if words.startswith("drawn ") else []))
+        run(
+            words,
+            *(["--train-images-per-species=1", "--test-images-per-species=1"] if words.startswith("drawn ") else []),
+        )
     for words in COMMANDS:
         out = here / re.search(r"--out (\S+)", words)[1]
         assert (out / "manifest.json").is_file() or words.startswith("check "), words
