@@ -34,9 +34,9 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
         # A few wild steps must not flatten everything else.
         top = float(np.percentile([y for line in lines for _, y in line.xy], 99)) * 1.08 or 1.0
         lines = [Line(line.run, [(x, min(y, top)) for x, y in line.xy], "loss", line.text) for line in lines]
-        # Several runs: beside the picture of gain against forgetting; one run: as wide as the page.
+        # Beside the picture of gain against forgetting; where there is none, as wide as the page.
         panels["loss"] = _sizes(
-            {"wide": (600, 340) if len(runs) > 1 else (1216, 260), "narrow": (364, 240)},
+            {"wide": (600, 340) if pareto(found) else (1216, 260), "narrow": (364, 240)},
             "Training loss",
             x_range=(0, end), y_range=(0, top), lines=lines, spans=spans, x_label="samples seen",
         )  # fmt: skip
@@ -90,14 +90,15 @@ def pareto(found: Comparison) -> dict[str, Figure]:
 def passes(found: Comparison, most: int = 4) -> list[dict[str, Figure]]:
     """FROW's Figures 8 to 10: how often a data set was seen against what came of it, for each data set whose passes
     differ between the runs; fine-grained means as full marks, general ones as pale ones."""
-    mixes = [_passes_of(one.run) for one in found.runs]
+    trained = [(index, one) for index, one in enumerate(found.runs) if one.run.recipe]  # of others nothing is known
+    mixes = [_passes_of(one.run) for _, one in trained]
     figures = []
     for place in dict.fromkeys(key for mix in mixes for key in mix):
         counts = [mix.get(place, 0.0) for mix in mixes]
         if len(set(counts)) < 2 or len(figures) == most:
             continue
         points = []
-        for i, (one, count) in enumerate(zip(found.runs, counts, strict=True)):
+        for (i, one), count in zip(trained, counts, strict=True):
             for group, kind in (("general", "before"), ("fine_grained", "")):
                 if e := one.means[group][-1]:
                     text = f"{one.run.name}, {count:g} passes: {GROUPS[group].lower()} tasks {num(e.value)} "

@@ -293,6 +293,7 @@ def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
     places = {name: {place for found, place in marks if found == name} for name in ("start", "later")}
     assert all(places.values())
     assert not places["start"] & places["later"]
+    assert "passes against" not in (tmp_path / "r.html").read_text()  # and nobody said on what
     assert run(*arguments, "--checkpoint", "trained", "--samples-seen", "500") == 0
     assert run("compare", tmp_path / "out", "--out", tmp_path / "r.html") == 0
     assert read_json(tmp_path / "out" / "scores.json")["checkpoints"][-1]["samples_seen"] == 500

@@ -61,6 +61,7 @@ def test_a_random_model_is_asked_the_published_questions(shared, tmp_path, capsy
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "FG-BMK cub species choice" in page
     assert "FROW cub" in page
+    assert "· n = 40</p>" in page  # one checkpoint: its mean with n, and nothing to compare it with
     assert page.count("data:image/jpeg;base64,") >= 3
 
 
