@@ -22,11 +22,11 @@ class Moment:
 
 
 def moments(run: Run) -> list[Moment]:
-    """Checkpoints and the steps between them whose answers lie in the stages' folders, in the order of training."""
+    """Checkpoints and the steps between them whose answers lie in <run>/subset/<stage>, in the order of training."""
     found = [Moment(one.name, one.samples_seen, number) for number, one in enumerate(run.checkpoints)]
     seen = {(row.get("stage"), row.get("step")): row.get("samples_seen") for row in run.evals if row.get("subset")}
     for stage in dict.fromkeys(one.stage for one in run.checkpoints if one.stage):
-        for folder in sorted((run.folder / stage / "subset").glob("step*")):
+        for folder in sorted((run.folder / "subset" / stage).glob("step*")):
             number = FOLDER.match(folder.name)
             samples = seen.get((stage, int(number[1]))) if number else None
             if samples is not None:  # steps that this run did not take (a shared stage) are not its own

@@ -1,5 +1,7 @@
 """Asks a checkpoint all questions, or a fixed subset, and keeps the answers where all runs find them."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +9,8 @@ from pathlib import Path
 import torch
 
 from data_builders.files import read_json, write_json
-from evaluation.engine import Share, evaluate
+from evaluation.engine import Share, evaluate, subset_of
+from evaluation.judge import JUDGE
 from evaluation.scores import add_checkpoint
 from evaluation.task import Task, load_tasks
 from fgtrain.data import FeatureCache, ImageRef
@@ -16,7 +19,7 @@ from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
 from fgtrain.training.answerer import ModelAnswerer
 
-from .figures import eval_rows, offsets
+from .figures import SUBSET, SUBSET_ROWS, eval_rows, offsets
 from .folder import link, locked
 
 
@@ -58,14 +61,15 @@ class Evaluator:
             images = {item.image_path for task in self.tasks for item in task.items if item.image_path is not None}
             features.ensure(map(ImageRef, sorted(images)), "evaluation: image features")
 
-    def full(self, lvlm: LVLM, checkpoint: str, store: Path, share: Share = Share()) -> None:
+    def full(self, lvlm: LVLM, checkpoint: str, store: Path, share: Share = Share()) -> list[dict]:
         """Ask everything of the model after stage `checkpoint` (or at the start) and enter it in scores.json.
 
+        Returns the rows of metrics.jsonl that follow, of all questions and of the subset; none where nothing is asked.
         `store`: the folder of the stage that made it, shared by all runs with the same fingerprint. `share`: this
         process's part of the questions; the first one enters the scores.
         """
         if not self.tasks or checkpoint not in self.recipe.evaluation.at:
-            return
+            return []
         if share.first:
             link(self.recipe.run_folder / "answers" / checkpoint, store / "answers")
         lvlm.to(device_of(self.recipe)).eval()
@@ -75,35 +79,68 @@ class Evaluator:
         batch_size = self.recipe.evaluation.batch_size
         scores = evaluate(answerer, self.tasks, store / "answers", None, batch_size, share=share)
         if not share.first:
-            return
+            return []
+        stage = None if checkpoint == START else checkpoint
         samples, step = 0, 0
-        if checkpoint != START:
-            stage = self.plan.stage(checkpoint)
-            samples, step = offsets(self.plan)[checkpoint] + (stage.samples or 0), stage.steps or 0
+        if stage is not None:
+            planned = self.plan.stage(stage)
+            samples, step = offsets(self.plan)[stage] + (planned.samples or 0), planned.steps or 0
         waiting = "scores.json: another checkpoint of this run is being entered; waiting"
         with locked(self.recipe.run_folder / ".parts" / "scores.lock", waiting):
             add_checkpoint(
                 self.recipe.run_folder,
                 checkpoint,
-                stage=None if checkpoint == START else checkpoint,
+                stage=stage,
                 samples_seen=samples,
                 step=step,
                 model_hash=answerer.model_hash,
                 scores=scores,
             )
             write_json(marker(self.recipe, checkpoint), identity(self.recipe, store.name))
+        rows = eval_rows(scores, stage, step, samples, subset=False)
+        if self.recipe.evaluation.every_steps:
+            # The curves in between need both ends. All is answered; judged tasks keep their reasons of the whole.
+            tasks = [task for task in self.tasks if JUDGE not in task.rules]
+            part = evaluate(answerer, tasks, store / "answers", self.recipe.evaluation.subset, batch_size)
+            part_rows = eval_rows(part, stage, step, samples, subset=True)
+            write_json(self.recipe.run_folder / SUBSET / f"{checkpoint}.json", part_rows)
+            rows += part_rows
+        return rows
 
-    def subset(self, lvlm: LVLM, stage: str, fingerprint: str, store: Path) -> Callable[[int], list[dict]]:
-        """A function that asks the fixed subset at a step of `stage` and returns rows for metrics.jsonl."""
+    def subset_folder(self, store: Path) -> Path:
+        """The folder in a stage's store for the subset that this recipe asks. It bears a hash of the questions: recipes
+        that share the stage but ask others do not see each other's."""
+        size = self.recipe.evaluation.subset
+        chosen = {task.name: [item.question_id for item in subset_of(task, size)] for task in self.tasks}
+        key = hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=8).hexdigest()
+        return store / SUBSET / key
 
-        def ask(step: int) -> list[dict]:
+    def link_subset(self, stage: str, store: Path) -> None:
+        """Show that folder as <run>/subset/<stage>; where nothing is asked in between there is none."""
+        place = self.recipe.run_folder / SUBSET / stage
+        if self.tasks and self.recipe.evaluation.every_steps:
+            link(place, self.subset_folder(store))
+        elif place.is_symlink():  # of an earlier start that did ask
+            place.unlink()
+
+    def subset(self, lvlm: LVLM, stage: str, fingerprint: str, folder: Path) -> Callable[[int, int, int], list[dict]]:
+        """A function that asks the fixed subset at a step of `stage` and leaves answers and rows in `folder`.
+
+        It is called as (step, rank, ranks) by every process, which asks its share; the first one returns the rows.
+        """
+
+        def ask(step: int, rank: int, ranks: int) -> list[dict]:
             # The weights of a step follow from the fingerprint, so hashing them again and again is not needed.
             answerer = self._answerer(lvlm, f"{stage} step {step}", f"{fingerprint}/{step}")
-            evaluation = self.recipe.evaluation
-            folder = store / "subset" / f"step{step:08d}"
-            scores = evaluate(answerer, self.tasks, folder, evaluation.subset, evaluation.batch_size)
+            evaluation, out, share = self.recipe.evaluation, folder / f"step{step:08d}", Share(rank, ranks)
+            scores = evaluate(answerer, self.tasks, out, evaluation.subset, evaluation.batch_size, share=share)
+            if not share.first:
+                return []
             size = self.recipe.stages[stage].global_batch_size
-            return eval_rows(scores, stage, step, min(step * size, self.plan.stage(stage).samples or 0))
+            samples = min(step * size, self.plan.stage(stage).samples or 0)
+            rows = eval_rows(scores, stage, step, samples, subset=True)
+            write_json(out / SUBSET_ROWS, rows)
+            return rows
 
         return ask
 

@@ -51,19 +51,19 @@ def train_stage(recipe: Recipe, name: str) -> None:
         lvlm, data, plan = begin(recipe, word)
         stage = plan.stage(name)
         before = plan.stages[: plan.stages.index(stage)]
-        evaluator, wandb_run = None, None
         if word.first:
             require_stages(recipe, plan, [earlier.name for earlier in before])
-            if recipe.evaluation.every_steps:
-                evaluator = Evaluator(recipe, plan, evaluation_features(recipe, lvlm))
-            wandb_run = tracking.start(recipe, plan, recipe.run_folder)
+        evaluator, tracker = None, None
+        if recipe.evaluation.every_steps:
+            evaluator = Evaluator(recipe, plan, evaluation_features(recipe, lvlm))
+        if word.first:
+            tracker = tracking.start(recipe, plan, recipe.run_folder)
             word.tell("prepared")
         for one in (*before[-1:], stage):
-            lvlm = do_stage(recipe, one, lvlm, data[one.name], word, evaluator, wandb_run)
-        if word.first:
+            lvlm = do_stage(recipe, one, lvlm, data[one.name], word, evaluator, tracker)
+        if tracker is not None:
             figures.assemble(recipe.run_folder, plan)
-            if wandb_run is not None:
-                wandb_run.finish()
+            tracker.finish()
 
 
 def evaluate_checkpoint(recipe: Recipe, name: str) -> None:
@@ -105,7 +105,10 @@ def report(recipe: Recipe) -> Path | None:
         require_scores(recipe)
         if not (recipe.run_folder / "plan.json").exists():  # else of a part that has counted the tokens as well
             write_plan(plan, recipe.run_folder / "plan.json")
-        return finish(recipe, plan, tracking.start(recipe, plan, recipe.run_folder))
+        tracker = tracking.start(recipe, plan, recipe.run_folder)
+        for stage in plan.stages:
+            tracker.stage(figures.stage_rows(recipe.run_folder, stage.name))
+        return finish(recipe, plan, tracker)
 
 
 def require_stages(recipe: Recipe, plan: Plan, names: list[str]) -> None:

@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,6 +36,7 @@ from .folder import claimed, link, locked, stage_done
 from .launch import Word
 from .prepare import build_data, build_texts
 from .runnable import refuse_what_cannot_run
+from .tracking import Tracker
 from .versions import versions
 
 
@@ -51,19 +51,19 @@ def run_recipe(recipe: Recipe) -> Path | None:
     word = Word(recipe.run_folder)
     with claimed(recipe) if word.first else nullcontext():
         lvlm, data, plan = begin(recipe, word)
-        evaluator, wandb_run = None, None
+        evaluator = Evaluator(recipe, plan, evaluation_features(recipe, lvlm))
+        tracker = None
         if word.first:
-            evaluator = Evaluator(recipe, plan, evaluation_features(recipe, lvlm))
-            wandb_run = tracking.start(recipe, plan, recipe.run_folder)
+            tracker = tracking.start(recipe, plan, recipe.run_folder)
             word.tell("prepared")
-            evaluator.full(lvlm, START, start_store(recipe))
+            tracker.evaluations(evaluator.full(lvlm, START, start_store(recipe)))
         for stage in plan.stages:
-            lvlm = do_stage(recipe, stage, lvlm, data[stage.name], word, evaluator, wandb_run)
+            lvlm = do_stage(recipe, stage, lvlm, data[stage.name], word, evaluator, tracker)
             stop_if_asked()
-            if evaluator is not None:
-                evaluator.full(lvlm, stage.name, recipe.stage_store(stage.fingerprint))
+            if tracker is not None:
+                tracker.evaluations(evaluator.full(lvlm, stage.name, recipe.stage_store(stage.fingerprint)))
                 figures.assemble(recipe.run_folder, plan)
-        return finish(recipe, plan, wandb_run) if word.first else None
+        return finish(recipe, plan, tracker) if word.first else None
 
 
 def begin(recipe: Recipe, word: Word) -> tuple[LVLM, dict[str, StageData], Plan]:
@@ -152,12 +152,14 @@ def do_stage(
     data: StageData,
     word: Word,
     evaluator: Evaluator | None,
-    wandb_run: Any | None,
+    tracker: Tracker | None,
 ) -> LVLM:
     """Train one stage, or take it from the store if it was done before; returns the model after it."""
     store, chosen = recipe.stage_store(stage.fingerprint), recipe.stages[stage.name]
     if word.first:
         link(recipe.run_folder / stage.name, store)
+        if evaluator is not None:
+            evaluator.link_subset(stage.name, store)
     waiting = f"stage {stage.name}: another run is at the same stage; waiting for it"
     with locked(store / ".lock", waiting) if word.first else nullcontext():
         if word.first:
@@ -165,6 +167,9 @@ def do_stage(
             word.tell(f"stage-{stage.name}", "done" if done else "open")
         else:
             done = word.hear(f"stage-{stage.name}") == "done"
+        if tracker is not None:  # a stage begun before gives its steps when it goes on
+            known = figures.stage_rows(recipe.run_folder, stage.name)
+            tracker.stage([row for row in known if done or row["kind"] == "eval"])
         if done:
             if word.first:
                 print(f"stage {stage.name}: done before, taken from {store}", flush=True)
@@ -177,7 +182,7 @@ def do_stage(
             data.features = stage_features(recipe, chosen, lvlm)
             if word.first:
                 data.prepare()
-            train(recipe, stage, lvlm, data, word, evaluator, wandb_run, store)
+            train(recipe, stage, lvlm, data, word, evaluator, tracker, store)
         if word.first:
             made = {"stage": stage.name, "fingerprint": stage.fingerprint, "steps": stage.steps}
             save_checkpoint(lvlm, store / "checkpoint", made)
@@ -192,13 +197,16 @@ def train(
     data: StageData,
     word: Word,
     evaluator: Evaluator | None,
-    wandb_run: Any | None,
+    tracker: Tracker | None,
     store: Path,
 ) -> None:
     chosen = recipe.stages[stage.name].train
     lvlm.checkpoint_activations(recipe.devices.activation_checkpointing)
     groups = set_trainable(lvlm, chosen, seed=recipe.seed, place=f"stages.{stage.name}.train")
-    ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, store) if evaluator is not None else None
+    ask = None
+    if evaluator is not None and recipe.evaluation.every_steps and recipe.evaluation.tasks:
+        folder = evaluator.subset_folder(store)
+        ask = evaluator.subset(lvlm, stage.name, stage.fingerprint, folder)
     job = StageJob(
         name=stage.name,
         stage=recipe.stages[stage.name],
@@ -206,7 +214,7 @@ def train(
         steps=stage.steps,
         samples=stage.samples,
         folder=store,
-        wandb_run=wandb_run,
+        also_log=tracker.stage if tracker is not None else None,
         work=stage.work,
         subset_every_steps=recipe.evaluation.every_steps if recipe.evaluation.tasks else None,
         ask_subset=ask,
@@ -217,12 +225,12 @@ def train(
     merge_adapters(lvlm)
 
 
-def finish(recipe: Recipe, plan: Plan, wandb_run: Any | None) -> Path | None:
+def finish(recipe: Recipe, plan: Plan, tracker: Tracker | None) -> Path | None:
     """Figures of all stages in one file, W&B closed, the report written."""
     rows = figures.assemble(recipe.run_folder, plan)
-    if wandb_run is not None:
-        tracking.replay(wandb_run, [row for row in rows if row["kind"] == "eval" and not row["subset"]])
-        wandb_run.finish()
+    if tracker is not None:
+        tracker.evaluations([row for row in rows if row["kind"] == "eval"])  # those that another process has asked
+        tracker.finish()
     if not (recipe.run_folder / "scores.json").exists():
         return None
     report = recipe.run_folder / "report.html"

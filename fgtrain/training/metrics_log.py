@@ -1,6 +1,7 @@
-"""The figures of a stage, one row an optimizer step: metrics.jsonl and W&B."""
+"""The figures of a stage, one row an optimizer step: metrics.jsonl, and whoever else wants them."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from .module import StageModule, optimizer_step_ended
 from .ranks import rank
 from .throughput import Throughput
 
-SPEED = ("samples_per_s", "tokens_per_s", "padding", "data_wait", "mfu", "memory_gib")
+Also = Callable[[list[dict]], None]
 
 
 class MetricsLog(Callback):
-    """Appends one row an optimizer step to the stage's metrics.jsonl, and the same figures to W&B.
+    """Appends one row an optimizer step to the stage's metrics.jsonl, and gives it to `also` (W&B).
 
     Rank 0 writes. Resuming drops the rows of steps that will be done again, so the file reads as if the run had never
-    stopped.
+    stopped; those that stay are given to `also` once more.
     """
 
     def __init__(
@@ -29,12 +30,12 @@ class MetricsLog(Callback):
         stage: str,
         global_batch_size: int,
         samples: int,
-        wandb_run: Any | None,
+        also: Also | None = None,
         work: Work | None = None,
         precision: str = "fp32",
     ) -> None:
         """`work`: what the stage's model does per token, for the utilisation of the device."""
-        self.path, self.stage, self.wandb_run = path, stage, wandb_run
+        self.path, self.stage, self.also = path, stage, also
         self.global_batch_size, self.samples = global_batch_size, samples
         self.work, self.precision = work, precision
 
@@ -45,6 +46,7 @@ class MetricsLog(Callback):
             kept = [line for line in lines if json.loads(line)["step"] <= trainer.global_step]
             with atomic_write(self.path) as file:
                 file.writelines(line + "\n" for line in kept)
+            self.tell([json.loads(line) for line in kept])
 
     def on_train_batch_start(self, trainer: Trainer, module: StageModule, batch: Any, index: int) -> None:
         self.throughput.begins()
@@ -75,20 +77,9 @@ class MetricsLog(Callback):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        if self.wandb_run is not None:
-            log_to_wandb(self.wandb_run, row)
+        self.tell([row])
 
-
-def log_to_wandb(run: Any, row: dict) -> None:
-    """One row of metrics.jsonl as W&B curves. Each stage has its own step axis, or points would be dropped."""
-    stage = row["stage"]
-    if row["kind"] == "train":
-        axis = f"train/{stage}/step"
-        figures = {f"train/{stage}/{k}": row[k] for k in ("loss", "grad_norm", *SPEED) if k in row}
-        figures |= {f"train/{stage}/lr/{part}": rate for part, rate in row["lr"].items()}
-        figures |= {f"train/{stage}/loss/{name}": loss for name, loss in row["loss_by_data_set"].items()}
-        run.log({axis: row["step"], **figures})
-    elif row["kind"] == "eval":
-        kind = "subset" if row["subset"] else "full"
-        name = f"eval_{kind}/{row['task']}/{row['rule']}"
-        run.log({f"eval_{kind}/samples_seen": row["samples_seen"], name: row["value"]})
+    def tell(self, rows: list[dict]) -> None:
+        """Give rows to `also`; on rank 0."""
+        if self.also is not None and rows:
+            self.also(rows)

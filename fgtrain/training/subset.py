@@ -1,6 +1,5 @@
 """Questions in the middle of a stage, for the curves."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +18,11 @@ class SubsetEvaluation(Callback):
         self,
         every_steps: int,
         steps: int,
-        ask: Callable[[int], list[dict]] | None,
+        ask: Callable[[int, int, int], list[dict]],
         log: MetricsLog,
         progress: StageProgress,
     ) -> None:
-        """`ask(step)` returns the rows to log; it runs on rank 0 while the others wait (theirs is None)."""
+        """`ask(step, rank, ranks)` asks this process's share of the questions; on rank 0 it returns the rows to log."""
         self.every_steps, self.steps, self.ask = every_steps, steps, ask
         self.metrics = log  # not `log`: Lightning sets that name on a callback
         self.progress = progress
@@ -33,8 +32,7 @@ class SubsetEvaluation(Callback):
         if not optimizer_step_ended(trainer, index) or step % self.every_steps or step == self.steps:
             return
         with self.progress.paused(), whole_model(trainer, module):
+            rows = self.ask(step, trainer.global_rank, trainer.world_size)
             if trainer.is_global_zero:
-                for row in self.ask(step):
-                    self.metrics.write(row)
+                self.metrics.tell(rows)
             trainer.strategy.barrier("subset evaluation")
-        self.metrics.clock = time.perf_counter()

@@ -45,11 +45,11 @@ class StageJob:
     steps: int
     samples: int
     folder: Path
-    wandb_run: Any | None = None
+    also_log: Callable[[list[dict]], None] | None = None  # rows of metrics.jsonl; rank 0 only
     seed: int = 0
     work: Work | None = None  # of the stage's model, for the utilisation of the device
     subset_every_steps: int | None = None
-    ask_subset: Callable[[int], list[dict]] | None = None  # rank 0 only
+    ask_subset: Callable[[int, int, int], list[dict]] | None = None  # (step, rank, ranks) -> rows, on every rank
     # Rank 0 finds something out, the others hear it; (what, how to find it) -> what was found.
     agree: Callable[[str, Callable[[], str]], str] = field(default=lambda what, find: find())
 
@@ -114,11 +114,11 @@ def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule
             trained.most_of_ranks = strategy.most_of_ranks
     module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed)
     path, size = job.folder / "metrics.jsonl", job.stage.global_batch_size
-    log = MetricsLog(path, job.name, size, job.samples, job.wandb_run, job.work, job.devices.precision)
+    log = MetricsLog(path, job.name, size, job.samples, job.also_log, job.work, job.devices.precision)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
     progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
     callbacks = [log, progress]
-    if job.subset_every_steps:  # on every rank: those that do not ask wait
+    if job.subset_every_steps and job.ask_subset is not None:
         callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log, progress))
     callbacks += [resume, HandBack()]
     with warnings.catch_warnings():

@@ -111,26 +111,23 @@ def test_a_folder_in_use_is_refused(place: Path) -> None:
             pass
 
 
-def test_a_subset_is_asked_in_between(place: Path) -> None:
-    folder = run(place, "evaluation.every_steps=3", "evaluation.subset=4")
-    rows = [row for row in metrics(folder, "eval") if row["subset"]]
-    assert {(row["stage"], row["step"]) for row in rows} >= {("align", 3), ("sft", 3)}
-    assert all(row["n"] <= 4 for row in rows)
+def test_recipes_that_share_a_stage_see_only_the_subset_that_they_ask(place: Path) -> None:
+    def subset(folder: Path) -> dict[tuple, int]:
+        """(stage, step) -> questions a task, of what was asked of the subset."""
+        return {(row["stage"], row["step"]): row["n"] for row in metrics(folder, "eval") if row["subset"]}
 
-
-def test_figures_reach_the_offline_wandb_file(place: Path) -> None:
-    folder = run(place)
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
-    file = next((folder / "wandb").glob("offline-run-*/*.wandb"))
-    store, logged = DataStore(), {}
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        for item in record.history.item:
-            key = item.key or "/".join(item.nested_key)
-            logged.setdefault(key, []).append(json.loads(item.value_json))
-    assert logged["train/sft/loss"] == [row["loss"] for row in metrics(folder) if row["stage"] == "sft"]
-    assert len(logged["eval_full/drawn/count/exact"]) == 3
+    every = "evaluation.every_steps=2"
+    steps = {
+        stage: [step for s, step, _ in losses(run(place, every, "evaluation.subset=4")) if s == stage]
+        for stage in ("align", "sft")
+    }
+    between = {(stage, step) for stage, numbers in steps.items() for step in numbers[:-1] if step % 2 == 0}
+    ends = {(None, 0), ("align", steps["align"][-1]), ("sft", steps["sft"][-1])}
+    assert subset(place / "runs" / "tiny") == dict.fromkeys(between | ends, 4)
+    other = run(place, every, "evaluation.subset=3", "name=other")  # all stages are shared: its steps cannot be asked
+    assert subset(other) == dict.fromkeys(ends, 3)
+    assert not list((other / "subset" / "sft").glob("step*"))
+    same = run(place, every, "evaluation.subset=4", "name=same")
+    assert subset(same) == dict.fromkeys(between | ends, 4)
+    none = run(place, "name=none")
+    assert not subset(none)

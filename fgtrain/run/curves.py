@@ -1,0 +1,50 @@
+"""Rows of metrics.jsonl as W&B curves: each concern under a prefix, against a step axis of its own."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fgtrain.plan import Plan
+
+# Names of figures that come by data set or by part.
+NAMES = {"loss_by_data_set": "loss", "grad_norm_by_part": "grad_norm"}
+PLACE = ("kind", "stage", "step", "group", "subset")
+
+
+def axes(plan: Plan) -> dict[str, str]:
+    """Step axis -> the curves drawn against it. Without one of its own a curve would lose points to the others'."""
+    found = {f"train/{stage.name}/step": f"train/{stage.name}/*" for stage in plan.stages}
+    for kind in ("full", "subset"):
+        for what in ("eval", "forgetting"):
+            found[f"{what}_{kind}/samples_seen"] = f"{what}_{kind}/*"
+    return found
+
+
+def curves(rows: Iterable[dict]) -> dict[str, Any]:
+    """The figures of rows of one moment under their curves' names."""
+    found: dict[str, Any] = {}
+    for row in rows:
+        if row["kind"] == "train":
+            found |= _train(row)
+        elif row["kind"] in ("eval", "forgetting"):
+            kind = "subset" if row["subset"] else "full"
+            prefix = f"{row['kind']}_{kind}"
+            found[f"{prefix}/samples_seen"] = row["samples_seen"]
+            if row["kind"] == "forgetting":
+                found |= {f"{prefix}/{name}": row[name] for name in row if name not in (*PLACE, "samples_seen")}
+            elif row["value"] is not None:
+                name = f"{prefix}/{row['task']}/{row['rule']}"
+                found[name if name not in found else f"{name}/{row['metric']}"] = row["value"]
+    return found
+
+
+def _train(row: dict) -> dict[str, Any]:
+    prefix = f"train/{row['stage']}"
+    found = {f"{prefix}/step": row["step"]}
+    for key, value in row.items():
+        if key in PLACE:
+            continue
+        if isinstance(value, dict):
+            found |= {f"{prefix}/{NAMES.get(key, key)}/{name}": figure for name, figure in value.items()}
+        elif isinstance(value, int | float):
+            found[f"{prefix}/{key}"] = value
+    return found

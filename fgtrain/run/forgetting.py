@@ -1,0 +1,60 @@
+"""What was forgotten and what was gained so far, from the evaluation rows of a run."""
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+FINE_GRAINED, GENERAL = "fine_grained", "general"  # a task's group
+
+
+def with_forgetting(rows: Iterable[dict]) -> Iterator[dict]:
+    """The rows of metrics.jsonl, and behind the evaluations of each moment one row of kind "forgetting"."""
+    seen: list[dict] = []
+    for moment, group in groupby(rows, key=_moment):
+        found = list(group)
+        yield from found
+        if moment is not None:
+            seen += found
+            yield from forgetting(seen, found)
+
+
+def forgetting(seen: list[dict], now: list[dict]) -> Iterator[dict]:
+    """At most one row: how the tasks of `now` (one moment) stand to `seen` (that moment and all before, in order).
+
+    `forgetting`: mean over general tasks of the best so far minus now; `fine_grained_gain`: mean over fine-grained
+    tasks of now minus first; `general`, `fine_grained`: the means themselves. Percent points of each task's primary
+    score; perplexities are left out. Full evaluations and subsets are never mixed.
+    """
+    current = {row["task"]: row["value"] for row in now if _counts(row)}
+    if not current:
+        return
+    before: dict[str, list[float]] = {}
+    for row in seen:
+        if _counts(row) and row["subset"] == now[0]["subset"]:
+            before.setdefault(row["task"], []).append(row["value"])
+    groups = {row["task"]: row["group"] for row in now}
+    general = [task for task in current if groups[task] == GENERAL]
+    fine = [task for task in current if groups[task] == FINE_GRAINED]
+    figures = {
+        "forgetting": _mean(max(before[task]) - current[task] for task in general),
+        "fine_grained_gain": _mean(current[task] - before[task][0] for task in fine),
+        "general": _mean(current[task] for task in general),
+        "fine_grained": _mean(current[task] for task in fine),
+    }
+    place = {key: now[0][key] for key in ("stage", "step", "samples_seen", "subset")}
+    yield {"kind": "forgetting", **place, **{k: v for k, v in figures.items() if v is not None}}
+
+
+def _moment(row: dict) -> tuple | None:
+    return (row["subset"], row["samples_seen"]) if row["kind"] == "eval" else None
+
+
+def _counts(row: dict) -> bool:
+    """Is it a task's own number, in percent, and known?"""
+    value = row["value"]
+    return bool(row.get("primary")) and row.get("unit") == "percent" and value is not None and math.isfinite(value)
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return sum(values) / len(values) if values else None
