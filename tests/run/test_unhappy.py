@@ -139,4 +139,4 @@ def test_wandb_without_a_key_stays_offline(place: Path, monkeypatch: pytest.Monk
     run = tracking.start(recipe, empty, place)
     run.finish()
     assert list((place / "wandb").glob("offline-run-*"))
-    assert "no WANDB_API_KEY" in capfd.readouterr().out
+    assert "no WANDB_API_KEY" in capfd.readouterr().err
