@@ -10,7 +10,7 @@ import torch
 
 from data_builders.files import read_json, write_json
 from evaluation.engine import Share, evaluate, subset_of
-from evaluation.judge import JUDGE
+from evaluation.judging.deterministic import JUDGE
 from evaluation.scores import add_checkpoint
 from evaluation.task import Task, load_tasks
 from fgtrain.data import FeatureCache, ImageRef

@@ -90,7 +90,7 @@ def make_steps(folder: Path, scores: dict) -> None:
         name = f"{task.replace('/', '__')}.jsonl"
         if (folder / "answers" / stage / name).exists():
             lines = (folder / "answers" / stage / name).read_text().splitlines(keepends=True)
-            path = folder / stage / "subset" / "step00000010" / name
+            path = folder / "subset" / stage / "step00000010" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(lines[::2]))
             score = last["tasks"][task]["scores"][0]

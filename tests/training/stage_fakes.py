@@ -134,15 +134,15 @@ class DrawnData(LightningDataModule):
 
 
 class Signals:
-    """In the place of a W&B run: signals this process when a step's figures come."""
+    """In the place of W&B: signals this process when a step's figures come."""
 
     def __init__(self, at: int, number: int) -> None:
         self.at, self.number, self.seen = at, number, 0
 
-    def log(self, figures: dict[str, Any]) -> None:
+    def __call__(self, rows: list[dict]) -> None:
         import os
 
-        if next(iter(figures.values())) == self.at:
+        if [row["step"] for row in rows] == [self.at]:
             os.kill(os.getpid(), self.number)
 
 
@@ -157,7 +157,7 @@ def run_case(case: Case, lvlm: LVLM | None = None) -> LVLM:
         steps=case.steps,
         samples=case.steps * case.global_batch,
         folder=case.out,
-        wandb_run=Signals(case.signal_at, case.signal) if case.signal_at else None,
+        also_log=Signals(case.signal_at, case.signal) if case.signal_at else None,
         seed=1,
     )
     run_stage(job, lvlm, set_trainable(lvlm, stage.train), DrawnData(case))
