@@ -66,7 +66,6 @@ def train_family(case: Case, kind: str) -> dict[str, Any]:
         steps=len(STEPS),
         samples=8,
         folder=case.out,
-        wandb_run=None,
         seed=1,
     )
     run_stage(job, lvlm, set_trainable(lvlm, case.stage().train), FamilyData(case, lvlm, folder))
