@@ -16,12 +16,7 @@ def model_shape(lvlm: LVLM) -> ModelShape:
     heads = config.num_attention_heads
     embeddings = {id(p) for m in (lvlm.hf.get_input_embeddings(), lvlm.lm_head) for p in m.parameters()}
     matrices = (p for p in lvlm.decoder.parameters() if p.dim() > 1 and id(p) not in embeddings)
-    pixels_NCHW, shapes_IK = lvlm.blank()
-    encoder = lvlm.parts["vision_encoder"]
-    with torch.no_grad(), FlopCounterMode(display=False) as encoding:
-        features_NPF = lvlm.encode_images(pixels_NCHW, shapes_IK)
-    with torch.no_grad(), FlopCounterMode(display=False) as projecting:
-        tokens = len(lvlm.image_tokens(features_NPF, shapes_IK))
+    looking = _counted(lvlm) if lvlm.family.feature_size is None and lvlm.device.type == "meta" else _run(lvlm)
     return ModelShape(
         hidden=config.hidden_size,
         layers=config.num_hidden_layers,
@@ -31,11 +26,41 @@ def model_shape(lvlm: LVLM) -> ModelShape:
         intermediate=getattr(config, "intermediate_size", None) or 4 * config.hidden_size,
         vocabulary=lvlm.lm_head.weight.shape[0],
         decoder_weights=sum(p.numel() for p in matrices),
-        vision_flops=encoding.get_total_flops() // tokens,
-        projector_flops=projecting.get_total_flops() // tokens,
-        vision_activations=_kept_values(lvlm, encoder) // tokens,
-        pixels=pixels_NCHW.numel() // tokens,
+        **looking,
     )
+
+
+def _run(lvlm: LVLM) -> dict[str, int]:
+    """What one image token costs in encoder and projector: found by running them once on a blank picture."""
+    pixels_NCHW, shapes_IK = lvlm.blank()
+    with torch.no_grad(), FlopCounterMode(display=False) as encoding:
+        features_NPF = lvlm.encode_images(pixels_NCHW, shapes_IK)
+    with torch.no_grad(), FlopCounterMode(display=False) as projecting:
+        tokens = len(lvlm.image_tokens(features_NPF, shapes_IK))
+    return {
+        "vision_flops": encoding.get_total_flops() // tokens,
+        "projector_flops": projecting.get_total_flops() // tokens,
+        "vision_activations": _kept_values(lvlm, lvlm.parts["vision_encoder"]) // tokens,
+        "pixels": pixels_NCHW.numel() // tokens,
+    }
+
+
+def _counted(lvlm: LVLM) -> dict[str, int]:
+    """The same of an encoder for native sizes, which reads a picture's grid and so cannot run on the meta device.
+
+    Two operations a weight and patch, attention within windows left out; a block keeps about ten hidden states and
+    four of its gated MLP's inner ones.
+    """
+    vision = lvlm.hf.config.vision_config
+    patches = vision.spatial_merge_size**2  # of one image token
+    weights = {part: sum(p.numel() for p in lvlm.parts[part].parameters()) for part in ("vision_encoder", "projector")}
+    kept = vision.depth * (10 * vision.hidden_size + 4 * vision.intermediate_size)
+    return {
+        "vision_flops": 2 * weights["vision_encoder"] * patches,
+        "projector_flops": 2 * weights["projector"],
+        "vision_activations": kept * patches,
+        "pixels": lvlm.blank()[0].numel(),  # the smallest picture is one token
+    }
 
 
 def _kept_values(lvlm: LVLM, encoder: nn.Module) -> int:
