@@ -9,7 +9,8 @@ from .schema import PARTS, PLACEHOLDERS, START, Recipe
 
 def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
     """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
-    found = [*_model(recipe), *_data(recipe), *_stages(recipe), *_evaluation(recipe), *_placeholders(recipe)]
+    found = [*_model(recipe), *_data(recipe), *_devices(recipe), *_stages(recipe), *_evaluation(recipe)]
+    found += _placeholders(recipe)
     return [problem for problem, needs in found if not any(_touches(key, damaged) for key in needs)]
 
 
@@ -66,6 +67,20 @@ def _data(recipe: Recipe) -> Found:
         elif data_set.what is None and (data_set.root is not None or data_set.options):
             text = "has a path and a builder's root or options. A set that lies at a path is not built: remove them"
             yield Problem(key, text), needs
+
+
+def _devices(recipe: Recipe) -> Found:
+    devices = recipe.devices
+    if devices.strategy == "single" and devices.world_size > 1:
+        text = f"is single, but there are {devices.count} devices on each of {devices.nodes} nodes. Write ddp, or auto"
+        keys: list[Key] = [("devices", key) for key in ("strategy", "count", "nodes")]
+        yield Problem(("devices", "strategy"), text), keys
+    shards = {"optimizer": ("deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")}
+    shards["parameters"] = ("deepspeed_stage_3", "fsdp")
+    if devices.offload is not None and devices.strategy not in (able := shards[devices.offload]):
+        text = f"is {devices.offload}, but devices.strategy is {devices.strategy}, which does not move them. "
+        text += f"Write devices.strategy: {' or '.join(able)}, or offload: null"
+        yield Problem(("devices", "offload"), text), [("devices", "offload"), ("devices", "strategy")]
 
 
 def _stages(recipe: Recipe) -> Found:

@@ -32,6 +32,7 @@ QUIET = (
     ".*module.s. in eval mode.*",
     ".*`srun` command is available.*",
     ".*DeepSpeed handles gradient clipping internally.*",
+    ".*torch.distributed.* is deprecated. Please use .*",  # said to DeepSpeed
 )
 
 

@@ -44,6 +44,7 @@ class Case:
     every: int = 100  # steps between resume points
     signal_at: int | None = None  # rank 0 signals itself at the end of this step
     signal: int = 15
+    logits_at_once: int | None = None
     save: str | None = None  # where the learnt model's tensors go
 
     @property

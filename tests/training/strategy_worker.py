@@ -16,14 +16,18 @@ from safetensors.torch import save_file
 from stage_fakes import Case, run_case
 
 from fgtrain.errors import UserError
+from fgtrain.model import lvlm as lvlm_file
 from fgtrain.model import merge_adapters
 from fgtrain.training.trainer import StageInterruptedError
+
+LOGITS_AT_ONCE = lvlm_file.LOGITS_AT_ONCE
 
 
 def main(path: str) -> None:
     torch.set_num_threads(1)
     for values in json.loads(Path(path).read_text()):
         case = Case(**values)
+        lvlm_file.LOGITS_AT_ONCE = case.logits_at_once or LOGITS_AT_ONCE
         end = "done"
         try:
             lvlm = run_case(case)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,9 @@ class Launched:
                 self.add(f"{variant}-{strategy}", strategy=strategy, **values)
         for strategy in ("ddp", "deepspeed_stage_2"):
             self.add(f"turns-{strategy}", strategy=strategy, per_device=1)
+        # Ranks with more labels than others: their logits are made in more pieces.
+        self.add("pieces", strategy="deepspeed_stage_3", logits_at_once=80 * 6)
+        self.add("handed-over", strategy="ddp", signal_at=2, save=None)
         self.add("offload-2", strategy="deepspeed_stage_2", offload="optimizer")
         self.add("offload-3", strategy="deepspeed_stage_3", offload="parameters")
         for strategy in ("ddp", *SHARDING):
@@ -171,8 +175,8 @@ def test_adapters_a_learning_encoder_and_text_alone_do_so_too(launched: Launched
     check(launched.cases[f"{variant}-{strategy}"], launched.weights(f"{variant}-{strategy}"))
 
 
-@pytest.mark.parametrize("key", ["turns-ddp", "turns-deepspeed_stage_2", "offload-2", "offload-3"])
-def test_accumulation_and_offload_do_not_change_the_step(launched: Launched, key: str) -> None:
+@pytest.mark.parametrize("key", ["turns-ddp", "turns-deepspeed_stage_2", "pieces", "offload-2", "offload-3"])
+def test_accumulation_pieces_and_offload_do_not_change_the_step(launched: Launched, key: str) -> None:
     check(launched.cases[key], launched.weights(key))
 
 
@@ -186,6 +190,11 @@ def test_stopped_and_started_again_is_as_never_stopped(launched: Launched, strat
         }
     for name, tensor in launched.weights(whole).items():
         assert torch.equal(launched.weights(again)[name], tensor), name
+
+
+def test_without_shards_another_number_of_ranks_goes_on(launched: Launched) -> None:
+    case = replace(launched.cases["handed-over"], devices=1, signal_at=None)
+    check(case, run_case(case).state_dict())
 
 
 @pytest.mark.parametrize("strategy", SHARDING)
