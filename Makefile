@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := recipes/mini/align_fg10.yaml recipes/mini/sft_then_fg.yaml
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install demo test test-slow lint plans base clean
+.PHONY: install demo test test-slow test-slurm lint plans base clean
 
 install: .venv/installed
 
@@ -22,6 +22,12 @@ test: install
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
+
+# On Debian, as root: brings up a Slurm of two nodes on this machine, and takes it down again.
+test-slurm: install
+	slurm/local_cluster.sh up
+	eval "$$(slurm/local_cluster.sh env)" && OMP_NUM_THREADS=1 $(PY) -m pytest -m slurm; \
+	    status=$$?; slurm/local_cluster.sh stop; exit $$status
 
 lint: install
 	$(PY) -m ruff check .
