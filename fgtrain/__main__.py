@@ -131,6 +131,15 @@ def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> N
         tell_script(said)
         print(f"{said}; the same command goes on from there", file=sys.stderr)
         sys.exit(STOPPED)
+    except RuntimeError as failure:
+        from fgtrain.training.divergence import TrainingFailedError
+        from fgtrain.training.ranks import rank
+
+        if not isinstance(failure, TrainingFailedError):
+            raise
+        if rank() == 0:
+            print(failure, file=sys.stderr)
+        sys.exit(1)
 
 
 def main(words: list[str]) -> None:

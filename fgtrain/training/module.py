@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from data_builders.chance import address_hash
 from fgtrain.batch import IGNORE_INDEX, Batch
 
+from .divergence import DivergenceWatch
 from .gradient_watch import GradientWatch
 from .schedule import learning_rate_factor
 from .sharded import Sharded
@@ -45,6 +46,7 @@ class StageModule(LightningModule):
         self.last: dict[str, float] = {}  # figures of the latest optimizer step
         self.tokens_seen = 0
         self.touched = GradientWatch(self)
+        self.finite = DivergenceWatch(name)
 
     def learn(self, parameter_groups: list[dict]) -> None:
         self.parameter_groups = parameter_groups
@@ -71,11 +73,9 @@ class StageModule(LightningModule):
         weights_S = batch.weights_BT[supervised_BT].to(losses_S.dtype)
         weighted_S = losses_S * weights_S
         loss = weighted_S.sum()
-        if not torch.isfinite(loss.detach()):
-            raise FloatingPointError(
-                f"loss is {loss.item()} at step {trainer.global_step}; rows of this micro-batch: "
-                f"{', '.join(batch.samples[:16])}"
-            )
+        self.finite.add(batch.samples, loss)
+        if self.step_is_whole:  # before the backward pass, and long before the step
+            self.finite.check_losses(trainer.global_step, trainer.world_size)
         self.step_loss += loss.detach().double()
         self.tokens_seen += batch.counts.tokens
         self._note_data_sets(batch, supervised_BT, weighted_S.detach(), weights_S)
@@ -90,6 +90,7 @@ class StageModule(LightningModule):
         if self.step_weight == 0:
             raise RuntimeError(f"step {self.trainer.global_step} holds no supervised token")
         self.step_loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.finite.begin_step()
 
     def _note_data_sets(self, batch: Batch, supervised_BT: Tensor, weighted_S: Tensor, weights_S: Tensor) -> None:
         """Add each data set's weighted loss and weight, for the per-data-set curves."""
@@ -116,9 +117,10 @@ class StageModule(LightningModule):
             return
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.learns if p.grad is not None])
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        self.grad_norm = norm.item()
+        self.finite.check_norm(self.grad_norm, self.trainer.global_step)
         if clip is not None:
             torch.nn.utils.clip_grads_with_norm_(self.learns, clip, norm)
-        self.grad_norm = norm.item()
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Optimizer, optimizer_closure: Callable[[], Any] | None = None
@@ -130,6 +132,7 @@ class StageModule(LightningModule):
         strategy, loss = self.trainer.strategy, self.step_loss
         if isinstance(strategy, Sharded) and strategy.clips:
             self.grad_norm = strategy.gradient_norm()
+            self.finite.check_norm(self.grad_norm, self.trainer.global_step - 1)
         if self.trainer.world_size > 1:
             dist.all_reduce(loss)
         self.last = {

@@ -45,6 +45,7 @@ class Case:
     signal_at: int | None = None  # rank 0 signals itself at the end of this step
     signal: int = 15
     logits_at_once: int | None = None
+    poison: list[int] | None = None  # [step, rank] whose pictures are no numbers
     save: str | None = None  # where the learnt model's tensors go
 
     @property
@@ -111,7 +112,10 @@ class DrawnBatches:
         step, turn = divmod(number, self.share.accumulation)
         world = self.share.world_size
         places = range(turn * world + self.share.rank, self.case.global_batch, self.share.accumulation * world)
-        return batch_of(self.case, step, places)
+        batch = batch_of(self.case, step, places)
+        if self.case.poison == [step, self.share.rank] and turn == 0:
+            batch.pixels_NCHW[:] = float("nan")
+        return batch
 
 
 class DrawnData(LightningDataModule):

@@ -18,6 +18,7 @@ from stage_fakes import Case, run_case
 from fgtrain.errors import UserError
 from fgtrain.model import lvlm as lvlm_file
 from fgtrain.model import merge_adapters
+from fgtrain.training.divergence import TrainingFailedError
 from fgtrain.training.trainer import StageInterruptedError
 
 LOGITS_AT_ONCE = lvlm_file.LOGITS_AT_ONCE
@@ -38,6 +39,8 @@ def main(path: str) -> None:
             end = f"stopped: {stopped}"
         except UserError as error:
             end = f"refused: {error}"
+        except TrainingFailedError as failure:
+            end = f"failed: {failure}"
         except Exception:
             traceback.print_exc()
             raise

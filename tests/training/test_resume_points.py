@@ -10,6 +10,7 @@ from stage_fakes import Case, DrawnBatches, run_case, write_parts
 
 from fgtrain.errors import UserError
 from fgtrain.training import resume_files
+from fgtrain.training.divergence import TrainingFailedError
 from fgtrain.training.resume_files import MANIFEST, STATE_FILE, points, refuse_other_shards
 from fgtrain.training.trainer import StageInterruptedError
 
@@ -140,3 +141,13 @@ def test_what_gets_no_gradient_stops_the_first_step(parts: Path, monkeypatch: py
     monkeypatch.setattr(LVLM, "_dummy", lambda self, device: None)
     with pytest.raises(RuntimeError, match=r"got no gradient: hf\.projector"):
         run_case(case_of(parts, "no-gradient", images="none"))
+
+
+def test_a_gradient_without_a_norm_stops_before_the_step(parts: Path) -> None:
+    """Weights that have run away: the loss is a number still, or not any more; nothing of that step is saved."""
+    values = {"steps": STEPS, "every": 1, "clip": None, "train": {"projector": {"lr": 1e30}}}
+    case = Case(str(parts), name="ran-away", **values)
+    with pytest.raises(TrainingFailedError, match=r"stage ran-away, step \d: .*Rows of the micro-batches in question"):
+        run_case(case)
+    steps = [json.loads(line)["step"] for line in (case.out / "metrics.jsonl").read_text().splitlines()]
+    assert points(case.out / "resume")[0].name == f"step{steps[-1]:08d}"

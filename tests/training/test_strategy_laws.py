@@ -5,6 +5,7 @@ All cases with two processes run in one launch of two gloo processes, one after 
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from fgtrain.batch import IGNORE_INDEX
 from fgtrain.model import merge_adapters, set_trainable
+from fgtrain.training.resume_files import points
 from fgtrain.training.schedule import learning_rate_factor
 
 STRATEGIES = ("ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp")
@@ -118,6 +120,9 @@ class Launched:
             stop = {"signal_at": 2, "signal": int(signal.SIGUSR1), "save": None}
             self.add(f"stopped-{strategy}", strategy=strategy, **stop)
             self.add(f"stopped-{strategy}+", name=f"stopped-{strategy}", strategy=strategy)
+        for strategy in ("ddp", "deepspeed_stage_3"):
+            poisoned = {"images": "all", "poison": [1, 1], "every": 1, "save": None}
+            self.add(f"poisoned-{strategy}", strategy=strategy, **poisoned)
         for strategy in SHARDING:
             self.add(f"bf16-{strategy}", strategy=strategy, precision="bf16")
         self.printed = launch(list(self.cases.values()))
@@ -195,6 +200,16 @@ def test_stopped_and_started_again_is_as_never_stopped(launched: Launched, strat
 def test_without_shards_another_number_of_ranks_goes_on(launched: Launched) -> None:
     case = replace(launched.cases["handed-over"], devices=1, signal_at=None)
     check(case, run_case(case).state_dict())
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "deepspeed_stage_3"])
+def test_a_loss_that_is_no_number_on_one_rank_stops_all_before_the_step(launched: Launched, strategy: str) -> None:
+    line = next(line for line in launched.printed.splitlines() if line.startswith(f"CASE poisoned-{strategy} rank 0"))
+    assert "failed: stage poisoned" in line
+    assert re.search(r"step 2: the loss is nan\. Rows of the micro-batches in question: (1/1, 1/5|1/5, 1/1)\. ", line)
+    case = launched.cases[f"poisoned-{strategy}"]
+    assert [row["step"] for row in figures_of(case)] == [1]
+    assert [point.name for point in points(case.out / "resume")] == ["step00000001"]
 
 
 @pytest.mark.parametrize("strategy", SHARDING)
