@@ -137,7 +137,7 @@ def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> N
 
         if not isinstance(failure, TrainingFailedError):
             raise
-        if rank() == 0:
+        if rank() == 0 or not failure.on_all_ranks:
             print(failure, file=sys.stderr)
         sys.exit(1)
 

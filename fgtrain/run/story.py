@@ -34,6 +34,7 @@ from . import figures, tracking
 from .evaluate import Evaluator
 from .folder import claimed, link, locked, stage_done
 from .launch import Word
+from .out_of_memory import explained
 from .prepare import build_data, build_texts
 from .runnable import refuse_what_cannot_run
 from .tracking import Tracker
@@ -221,7 +222,8 @@ def train(
         seed=recipe.seed,
         agree=word.share,
     )
-    run_stage(job, lvlm, groups, data)
+    with explained(recipe, stage.name, data, final_plan):
+        run_stage(job, lvlm, groups, data)
     merge_adapters(lvlm)
 
 

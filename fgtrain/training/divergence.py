@@ -12,6 +12,10 @@ SHOWN = 16  # rows named in a message
 class TrainingFailedError(RuntimeError):
     """Training cannot go on. The text says where and what to try; the program ends with status 1, no traceback."""
 
+    def __init__(self, text: str, *, on_all_ranks: bool = False) -> None:
+        super().__init__(text)
+        self.on_all_ranks = on_all_ranks  # then the first one speaks for all
+
 
 class DivergenceWatch:
     """Keeps the losses of a step's micro-batches until it is known that all are finite."""
@@ -44,13 +48,14 @@ class DivergenceWatch:
             dist.all_gather_object(everywhere, found)
             found = [one for rank in everywhere for one in rank]
         rows = [row for _, rows in found for row in rows]
-        raise TrainingFailedError(self._said(f"the loss is {found[0][0]}", step, rows))
+        raise TrainingFailedError(self._said(f"the loss is {found[0][0]}", step, rows), on_all_ranks=True)
 
     def check_norm(self, norm: float, step: int) -> None:
         """TrainingFailedError unless the gradient's norm, which all ranks share, is finite."""
         if not math.isfinite(norm):
             rows = [row for rows, _ in self._parts for row in rows]
-            raise TrainingFailedError(self._said(f"the loss is finite, but the gradient's norm is {norm}", step, rows))
+            said = self._said(f"the loss is finite, but the gradient's norm is {norm}", step, rows)
+            raise TrainingFailedError(said, on_all_ranks=True)
 
     def _said(self, what: str, step: int, rows: list[str]) -> str:
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""

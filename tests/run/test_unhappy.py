@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from run_fakes import command, recipe_values, write_recipe
 
 from data_builders.errors import UserError
 from fgtrain.__main__ import main
 from fgtrain.recipe import load_recipe
-from fgtrain.run import run_recipe
+from fgtrain.run import out_of_memory, run_recipe, story
 
 
 def message(place: Path, *words: str, **changes: object) -> str:
@@ -140,3 +141,30 @@ def test_wandb_without_a_key_stays_offline(place: Path, monkeypatch: pytest.Monk
     run.finish()
     assert list((place / "wandb").glob("offline-run-*"))
     assert "no WANDB_API_KEY" in capfd.readouterr().err
+
+
+def test_out_of_memory_names_the_micro_batch_that_would_fit(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    path = write_recipe(place, recipe_values(place))
+
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    needs = {8: 30, 4: 20, 2: 9, 1: 5}
+    monkeypatch.setattr(story, "run_stage", full)
+    monkeypatch.setattr(out_of_memory, "device_memory", lambda: 10 << 30)
+    monkeypatch.setattr(out_of_memory, "predicted", lambda r, name, data, n, plan: needs[n] << 30)
+    with pytest.raises(SystemExit) as ended:
+        main([str(path)])
+    assert ended.value.code == 1
+    text = capsys.readouterr().err
+    assert "stage align ran out of memory: the plan predicts 30.0 GiB for devices.per_device_batch_size=8" in text
+    assert "Write devices.per_device_batch_size=2 (9.0 GiB by the plan)" in text
+    monkeypatch.undo()
+    monkeypatch.setattr(story, "run_stage", full)
+    monkeypatch.setattr(out_of_memory, "device_memory", lambda: 1)
+    with pytest.raises(SystemExit):
+        main([str(path)])
+    assert "Even devices.per_device_batch_size=1 needs" in (text := capsys.readouterr().err)
+    assert "activation_checkpointing" in text
