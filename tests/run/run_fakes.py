@@ -81,6 +81,7 @@ def start(recipe: Path, *words: str) -> subprocess.Popen:
     """`python -m fgtrain RECIPE ...` as a process of its own."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1"}
     environment.pop("FGTRAIN_LAUNCH", None)
+    environment.pop("WANDB_SERVICE", None)  # of a run in this process: a run of the same id would be written there
     return subprocess.Popen(
         [sys.executable, "-m", "fgtrain", str(recipe), *words],
         cwd=REPOSITORY,
