@@ -131,7 +131,7 @@ running() { # the ids of this cluster's daemons whose note matches the pattern
     return 0
 }
 
-idle_nodes() { SLURM_CONF=$conf timeout 5 sinfo --noheader --Node --format=%t 2>/dev/null | grep -cx idle || true; }
+idle_nodes() { SLURM_CONF=$conf timeout 5 sinfo --noheader --Node --partition=main --format=%t 2>/dev/null | grep -cx idle || true; }
 
 up() {
     local number began=$SECONDS
