@@ -10,6 +10,7 @@ from data_builders.errors import UserError
 
 from .compare import print_scores
 from .engine import Share, evaluate, read_unanswered
+from .numbers import count, positive, rate, seconds
 from .protocols import Answerer
 from .scores import add_checkpoint
 from .task import load_tasks
@@ -37,11 +38,12 @@ def add_run(commands) -> None:
     far = run.add_argument_group("endpoints", "OpenAI's protocol: GPT-4o, Gemini, vLLM, transformers serve ...")
     far.add_argument("--base-url", help="default $OPENAI_BASE_URL")
     far.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
+    far.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows (default: no bound)")
     far.add_argument("--concurrency", type=positive, default=8, help="requests under way at once (default: 8)")
-    far.add_argument("--timeout", type=float, default=120.0, help="seconds to wait for one reply (default: 120)")
+    far.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for one reply (default: 120)")
     far.add_argument("--temperature", default="0", help='"own": the endpoint\'s default (default: 0)')
     far.add_argument("--max-tokens", type=positive, help="of an answer (default: the task's); more for thinking models")
-    far.add_argument("--budget", type=positive, help="requests that may be sent")
+    far.add_argument("--budget", type=count, help="requests that may be sent")
     far.add_argument("--cache", type=Path, help="folder of replies (default: OUT/replies)")
     run.set_defaults(do=command_run)
 
@@ -100,6 +102,7 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
             arguments.cache or arguments.out / "replies",
             base_url=arguments.base_url,
             key_variable=arguments.key_variable,
+            requests_per_minute=arguments.requests_per_minute,
             concurrency=arguments.concurrency,
             timeout_seconds=arguments.timeout,
             budget=arguments.budget,
@@ -136,10 +139,3 @@ def temperature(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise UserError(f"--temperature {text}: write a number, or own") from None
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value

@@ -14,6 +14,7 @@ from .compare.tables import shown, wide_console
 from .forms import export_fgbmk
 from .judging.files import read_judged
 from .matching import MATHVISTA_RULES
+from .numbers import count, rate
 from .predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
 from .scores import TaskScore
 from .scoring import score_answers, score_judged
@@ -34,7 +35,8 @@ def add_score(commands) -> None:
     extraction.add_argument("--base-url", help="of the endpoint; default $OPENAI_BASE_URL")
     extraction.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
     extraction.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain/extraction")
-    extraction.add_argument("--budget", type=int, help="requests that may be sent")
+    extraction.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows; default no bound")
+    extraction.add_argument("--budget", type=count, help="requests that may be sent")
     score.set_defaults(do=command_score)
 
 
@@ -117,5 +119,6 @@ def client_of(arguments: argparse.Namespace):
             base_url=arguments.base_url,
             key_variable=arguments.key_variable,
             budget=Budget(arguments.budget),
+            requests_per_minute=arguments.requests_per_minute,
         )
     )

@@ -17,14 +17,22 @@ class Budget:
         self.requests = self.tokens = self.written_tokens = 0  # written: by the model, which cost more than read ones
         self._lock = threading.Lock()
 
+    def check(self) -> None:
+        """BudgetSpent when no further request may leave."""
+        with self._lock:
+            self._check()
+
     def take(self) -> None:
         """Count one request. BudgetSpent when it may not leave."""
         with self._lock:
-            if self.most_requests is not None and self.requests >= self.most_requests:
-                raise BudgetSpent(self._message("requests", self.most_requests, "--budget"))
-            if self.most_tokens is not None and self.tokens >= self.most_tokens:
-                raise BudgetSpent(self._message("tokens", self.most_tokens, "--budget-tokens"))
+            self._check()
             self.requests += 1
+
+    def _check(self) -> None:
+        if self.most_requests is not None and self.requests >= self.most_requests:
+            raise BudgetSpent(self._message("requests", self.most_requests, "--budget"))
+        if self.most_tokens is not None and self.tokens >= self.most_tokens:
+            raise BudgetSpent(self._message("tokens", self.most_tokens, "--budget-tokens"))
 
     def add_tokens(self, count: int, written: int = 0) -> None:
         # Known only when an answer is there, so requests under way may go beyond the bound by their own tokens.

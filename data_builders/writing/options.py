@@ -32,6 +32,7 @@ class WriterOptions(Options):
             "cache",
             "budget",
             "budget_tokens",
+            "requests_per_minute",
             "concurrency",
             "timeout",
             "wikipedia_url",
@@ -59,6 +60,12 @@ class WriterOptions(Options):
     cache: str | None = Field(None, description="folder of answers and articles; default $XDG_CACHE_HOME/fgtrain")
     budget: int | None = Field(5000, ge=0, description="requests that this run may send, retried ones too")
     budget_tokens: int | None = Field(None, ge=0, description="tokens after which this run sends no further request")
+    requests_per_minute: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="that the endpoint allows: they are spread evenly, retried ones too; default no bound",
+    )
     concurrency: int = Field(4, ge=1, le=256, description="requests at the same time")
     timeout: float = Field(120, gt=0, description="seconds to wait for an answer")
     wikipedia_url: str = Field(wikipedia.API, description="address of a MediaWiki API")
@@ -93,6 +100,7 @@ class WriterOptions(Options):
                 base_url=self.base_url,
                 key_variable=self.key_variable,
                 budget=Budget(self.budget, self.budget_tokens),
+                requests_per_minute=self.requests_per_minute,
                 concurrency=self.concurrency,
                 timeout_seconds=self.timeout,
                 temperature=self.temperature,

@@ -109,6 +109,7 @@ def endpoint_answerer(
     *,
     base_url: str | None = None,
     key_variable: str = "OPENAI_API_KEY",
+    requests_per_minute: float | None = None,
     concurrency: int = 8,
     timeout_seconds: float = 120.0,
     budget: int | None = None,
@@ -126,6 +127,7 @@ def endpoint_answerer(
             base_url=base_url,
             key_variable=key_variable,
             budget=Budget(budget),
+            requests_per_minute=requests_per_minute,
             concurrency=concurrency,
             timeout_seconds=timeout_seconds,
         )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from data_builders.errors import UserError
 
+from ..numbers import bounded, count, positive, price, rate, seconds
+
 MODEL = "gpt-4o-mini"
 
 
@@ -34,6 +36,7 @@ def add_judge(commands) -> None:
     endpoint.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain")
     endpoint.add_argument("--budget", type=count, default=5000, help="requests, retried ones too (default: 5000)")
     endpoint.add_argument("--budget-tokens", type=count, help="tokens after which no further request is sent")
+    endpoint.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows; default no bound")
     endpoint.add_argument("--concurrency", type=positive, default=4, help="requests at the same time (default: 4)")
     endpoint.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for a reply (default: 120)")
     endpoint.add_argument("--price-read", type=price, help="of a million tokens sent, to show the cost")
@@ -114,6 +117,7 @@ def judge_of(arguments: argparse.Namespace) -> tuple:
             base_url=arguments.base_url,
             key_variable=arguments.key_variable,
             budget=Budget(arguments.budget, arguments.budget_tokens),
+            requests_per_minute=arguments.requests_per_minute,
             concurrency=arguments.concurrency,
             timeout_seconds=arguments.timeout,
             temperature=arguments.temperature,
@@ -144,29 +148,6 @@ def command_agreement(arguments: argparse.Namespace) -> None:
     print_agreement(found)
     if arguments.out:
         write_json(arguments.out, found)
-
-
-def bounded(text: str, kind: type, least: float) -> float:
-    value = kind(text)
-    if not least <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not {least:g} or more")
-    return value
-
-
-def positive(text: str) -> int:
-    return int(bounded(text, int, 1))
-
-
-def count(text: str) -> int:
-    return int(bounded(text, int, 0))
-
-
-def price(text: str) -> float:
-    return bounded(text, float, 0)
-
-
-def seconds(text: str) -> float:
-    return bounded(text, float, 0.001)
 
 
 def temperature(text: str) -> float | None:

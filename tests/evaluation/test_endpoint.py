@@ -4,6 +4,7 @@ import base64
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_task_of_which_nothing_was_answered_has_no_score(data, tmp_path):
     ],
 )
 def test_an_endpoint_that_answers_nothing_stops_the_run(data, tmp_path, monkeypatch, reply, reason):
-    monkeypatch.setattr("data_builders.llm.client.pause", lambda *_: None)
+    monkeypatch.setattr("data_builders.llm.sending.pause", lambda *_: None)
     with fake.endpoint(lambda number, body: reply()) as one:
         with pytest.raises(UserError, match=reason) as error:
             ask(answerer(one, tmp_path, concurrency=2), load_tasks(["fgbmk"], [data]), tmp_path / "out")
@@ -223,3 +224,24 @@ def test_local_models_are_still_found_by_entry_point(data, tmp_path, monkeypatch
     assert command.main(arguments) == 2
     (tmp_path / "model" / "fake.json").write_text("{}")
     assert command.main(arguments) == 0
+
+
+def test_the_bound_on_requests_a_minute_reaches_the_endpoint(data, tmp_path):
+    times = []
+
+    def answer(number, body):
+        times.append(time.monotonic())
+        return fake.said("yes")
+
+    with fake.endpoint(answer) as one:
+        options = ["--subset", "2", "--requests-per-minute", "600", "--concurrency", "8"]
+        assert run(one, data, tmp_path / "out", *options) == 0
+        sent = len(times)
+        assert sent >= 4
+        assert times[-1] - times[0] >= (sent - 1) * 0.1 - 0.05
+        assert run(one, data, tmp_path / "again", *options, "--cache", str(tmp_path / "out" / "replies")) == 0
+        assert len(times) == sent
+    for wrong in ("0", "-1", "nan", "inf", "many"):
+        with pytest.raises(SystemExit) as left:
+            run(one, data, tmp_path / "out", "--requests-per-minute", wrong)
+        assert left.value.code == 2

@@ -3,13 +3,14 @@
 import base64
 import json
 import shutil
+import time
 
 import pytest
 from judging_fakes import KEY, Reply, endpoint, failed, fair, make_frow, make_run, material, said, verdict
 from pydantic import ValidationError
 
 from data_builders.files import read_json, read_jsonl, write_jsonl
-from data_builders.llm import client as client_module
+from data_builders.llm import sending
 from evaluation import __main__ as command
 from evaluation.judging.beside import with_judges_beside
 from evaluation.judging.prompt import LONGEST_ANSWER, prompt_text
@@ -24,7 +25,7 @@ FIELDS = ("Item_accuracy", "Item_accuracy_score", "Fact_accuracy", "Fact_accurac
 def key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.setattr(client_module, "pause", lambda *_: None)
+    monkeypatch.setattr(sending, "pause", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,14 @@ def rows_of(answers, name="gpt-4o-mini", unjudged=False):
     file = answers.name.replace(".jsonl", ".unjudged.jsonl") if unjudged else answers.name
     path = answers.parent / "judged" / name / file
     return list(read_jsonl(path)) if path.exists() else []
+
+
+def test_a_judge_keeps_the_bound_on_requests_a_minute(data, answers):
+    with endpoint(lambda number, body: times.append(time.monotonic()) or fair(number, body)) as server:
+        times = []
+        assert judge(server, answers, data, "--requests-per-minute", 600) == 0
+    assert len(times) == 6
+    assert times[-1] - times[0] >= 5 * 0.1 - 0.05
 
 
 def test_question_reference_answer_and_the_images_own_bytes_are_sent_in_one_message(data, answers):

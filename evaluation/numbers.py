@@ -1,0 +1,31 @@
+"""Numbers on the command line: what is out of range is refused with what would be in it."""
+
+import argparse
+
+
+def bounded(text: str, kind: type, least: float) -> float:
+    value = kind(text)
+    if not least <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not {least:g} or more")
+    return value
+
+
+def positive(text: str) -> int:
+    return int(bounded(text, int, 1))
+
+
+def count(text: str) -> int:
+    return int(bounded(text, int, 0))
+
+
+def price(text: str) -> float:
+    return bounded(text, float, 0)
+
+
+def seconds(text: str) -> float:
+    return bounded(text, float, 0.001)
+
+
+def rate(text: str) -> float:
+    """Requests a minute; 0.5 is one every two minutes."""
+    return bounded(text, float, 0.01)
