@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from fgtrain.errors import UserError, run_command
+from fgtrain.errors import SharedUserError, UserError, run_command
 from fgtrain.recipe import Recipe, find_recipe, load_recipe
 from fgtrain.recipe.problems import instead
 from fgtrain.training.stopping import StageInterruptedError, Stopped, stoppable, tell_script
@@ -140,6 +140,12 @@ def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> N
         if rank() == 0 or not failure.on_all_ranks:
             print(failure, file=sys.stderr)
         sys.exit(1)
+    except SharedUserError:
+        from fgtrain.training.ranks import rank
+
+        if rank() != 0:
+            sys.exit(0)  # as above
+        raise
 
 
 def main(words: list[str]) -> None:

@@ -1,6 +1,6 @@
 """A device's micro-batches by number: each one a pure function of its number, so resuming needs no state but that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -71,6 +71,10 @@ class MicroBatches(Dataset):
             if get_worker_info() is None:
                 raise
             return error
+
+    def faulty(self, fault: str) -> Batch:
+        """A batch without samples that says why there can be no other."""
+        return replace(pack([], self.pack_tokens, self.weighting, data_sets=[]), fault=fault)
 
     def places(self, number: int) -> list[int]:
         """Places in the stage's order of micro-batch `number`; may be none in the last step."""

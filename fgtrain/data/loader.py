@@ -43,7 +43,7 @@ class MicroBatchLoader(DataLoader):
         batches = super().__iter__()
         while True:
             begin = time.perf_counter()
-            batch = next(batches, None)
+            batch = self._next(batches)
             if self.num_workers and not self.pin_memory and isinstance(batch, Batch):
                 # What loader processes send keeps a file open each (unless it was copied to pinned memory), and a whole
                 # step of them is held.
@@ -51,9 +51,20 @@ class MicroBatchLoader(DataLoader):
             self.waited += time.perf_counter() - begin
             if batch is None:
                 return
-            if isinstance(batch, UserError):  # from a loader process
-                raise batch
+            if isinstance(batch, UserError):
+                if self.dataset.share.world_size == 1:
+                    raise batch
+                yield self.dataset.faulty(str(batch))  # the others would wait for this device in vain
+                return
             yield batch
+
+    @staticmethod
+    def _next(batches: Iterator[Batch]) -> Batch | UserError | None:
+        """The next batch, the error in its place (a loader process has returned it), or None at the end."""
+        try:
+            return next(batches, None)
+        except UserError as error:
+            return error
 
     def state_dict(self) -> dict[str, Any]:
         return {}

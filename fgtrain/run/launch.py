@@ -1,6 +1,7 @@
 """Several processes of one run: rank 0 prepares and decides, the others follow."""
 
 import os
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -20,7 +21,13 @@ def launch_id() -> str:
             os.environ.get(n, "0") for n in ("TORCHELASTIC_RUN_ID", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT")
         )
     # Lightning starts the other processes itself, later, with this environment.
-    return os.environ.setdefault("FGTRAIN_LAUNCH", uuid.uuid4().hex)
+    return os.environ.setdefault("FGTRAIN_LAUNCH", f"{os.getpid()}-{uuid.uuid4().hex}")
+
+
+def launcher(launch: str) -> int:
+    """The process that has started this one: rank 0 itself where Lightning starts the others."""
+    first, _, _ = launch.partition("-")
+    return int(first) if launch == os.environ.get("FGTRAIN_LAUNCH") and rank() != 0 else os.getppid()
 
 
 class Word:
@@ -33,19 +40,26 @@ class Word:
         """`part`: of the run, where several starts are at work in one folder."""
         self.folder, self.id = run_folder / ".told" / part, launch_id()
         self.first = rank() == 0
+        self.launcher = launcher(self.id)
 
     def tell(self, what: str, value: str = "yes") -> None:
         with atomic_write(self.folder / what) as file:
             file.write(f"{self.id}\n{value}")
 
     def hear(self, what: str) -> str:
-        """The value, as soon as rank 0 of this very start has told it. No limit: a launcher ends all together."""
+        """The value, as soon as rank 0 of this very start has told it. It may take hours, so there is no limit.
+
+        Ends this process when the one that started it has ended: where Lightning has, that is rank 0, which cannot
+        tell anything any more and has said why. Other launchers end all processes together.
+        """
         path = self.folder / what
         while True:
             if path.exists():
                 told_by, _, value = path.read_text(encoding="utf-8").partition("\n")
                 if told_by == self.id:
                     return value
+            if os.getppid() != self.launcher:
+                sys.exit(1)
             time.sleep(0.2)
 
     def share(self, what: str, find: Callable[[], str]) -> str:

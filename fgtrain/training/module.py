@@ -14,6 +14,7 @@ from data_builders.chance import address_hash
 from fgtrain.batch import IGNORE_INDEX, Batch
 
 from .divergence import DivergenceWatch
+from .faults import refuse_faults
 from .gradient_watch import GradientWatch
 from .schedule import learning_rate_factor
 from .sharded import Sharded
@@ -82,11 +83,13 @@ class StageModule(LightningModule):
         return loss * (trainer.accumulate_grad_batches * trainer.world_size / self.step_weight)
 
     def _begin_step(self, batch: Batch) -> None:
-        """Learn the label weight of the whole step, on all ranks."""
-        weight = torch.tensor(batch.step_weight, dtype=torch.float64, device=self.device)
+        """Learn the label weight of the whole step, on all ranks. SharedUserError when one of them has no data."""
+        told = torch.tensor([batch.step_weight, batch.fault is not None], dtype=torch.float64, device=self.device)
         if self.trainer.world_size > 1:
-            dist.all_reduce(weight)
-        self.step_weight = weight.item()
+            dist.all_reduce(told)
+        self.step_weight, faults = told.tolist()
+        if faults:
+            refuse_faults(batch.fault, self.trainer.world_size)
         if self.step_weight == 0:
             raise RuntimeError(f"step {self.trainer.global_step} holds no supervised token")
         self.step_loss = torch.zeros((), dtype=torch.float64, device=self.device)

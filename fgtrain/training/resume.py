@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from fgtrain.errors import UserError
+from fgtrain.errors import SharedUserError
 
 from .module import StageModule, optimizer_step_ended
 from .resume_files import PointFiles, points, publish
@@ -65,7 +65,7 @@ class ResumePoint(Callback):
     def save(self, trainer: Trainer) -> None:
         """Write step<N>/ under another name, every rank its files; rank 0 publishes it whole and drops the oldest.
 
-        UserError on every rank, with the older points untouched, when one of them could not write.
+        SharedUserError, with the older points untouched, when one of them could not write.
         """
         step = trainer.global_step
         final = self.folder / f"step{step:08d}"
@@ -87,7 +87,9 @@ class ResumePoint(Callback):
             if trainer.is_global_zero:
                 shutil.rmtree(temporary, ignore_errors=True)
             last = next((f"{point} is the last good one" for point in points(self.folder)), "there is none before it")
-            raise UserError(f"resume point of step {step} could not be written ({faults[0]}); {last}. Make room there")
+            raise SharedUserError(
+                f"resume point of step {step} could not be written ({faults[0]}); {last}. Make room there"
+            )
 
     def _prepare(self, temporary: Path) -> None:
         try:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
-from fgtrain.errors import UserError
+from fgtrain.errors import SharedUserError
 
 STATE_FILE, RANK_FILE, MANIFEST = "state.pt", "rank{:05d}.pt", "manifest.json"
 KEPT = 2
@@ -148,7 +148,7 @@ def read_manifest(point: Path) -> dict[str, Any]:
 
 
 def refuse_other_shards(point: Path, strategy: str, ranks: int) -> None:
-    """UserError unless a start under `strategy` with so many ranks can go on from the point.
+    """SharedUserError unless a start under `strategy` with so many ranks can go on from the point.
 
     Without shards (`single`, `ddp`) any number of ranks can; shards belong to their strategy and number of ranks.
     """
@@ -159,7 +159,7 @@ def refuse_other_shards(point: Path, strategy: str, ranks: int) -> None:
     wrote = f"{of} ranks under {theirs}" if theirs != WHOLE else "a strategy that does not shard (single, ddp)"
     now = f"{ranks} ranks under {strategy}" if strategy != WHOLE else "single or ddp"
     again = f"devices.strategy={theirs} on {of} devices" if theirs != WHOLE else "devices.strategy=auto"
-    raise UserError(
+    raise SharedUserError(
         f"{point} was written by {wrote}, and this start is {now}. Shards cannot be divided anew: go on with {again}, "
         f"or remove {point.parent} to begin the stage anew"
     )

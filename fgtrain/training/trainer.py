@@ -82,7 +82,7 @@ def build_trainer(job: StageJob, strategy: Any, plugins: list, callbacks: list) 
 
 
 def resume_from(job: StageJob, folder: Path) -> Path | None:
-    """The newest whole resume point, the same on every rank. UserError where this start cannot go on from it."""
+    """The newest whole resume point, the same on every rank. SharedUserError where this start cannot go on from it."""
     found = job.agree(f"resume-{job.name}", lambda: point.name if (point := newest_whole(folder)) else "")
     if not found:
         return None
