@@ -26,7 +26,7 @@ test-slow: install
 # On Debian, as root: brings up a Slurm of two nodes on this machine, and takes it down again.
 test-slurm: install
 	slurm/local_cluster.sh up
-	eval "$$(slurm/local_cluster.sh env)" && OMP_NUM_THREADS=1 $(PY) -m pytest -m slurm; \
+	eval "$$(slurm/local_cluster.sh env)" && OMP_NUM_THREADS=1 $(PY) -m pytest -m slurm tests/submit; \
 	    status=$$?; slurm/local_cluster.sh stop; exit $$status
 
 lint: install

@@ -18,8 +18,8 @@ fgtrain_job() {
 
     # Slurm sends USR1 before the time limit, TERM when the job is preempted or cancelled. Both only ask to save. srun
     # itself would end at once on TERM, so it gets USR1, which it hands to all processes.
-    trap 'signal=USR1; pass_on "$run"' USR1
-    trap 'signal=TERM; pass_on "$run"' TERM
+    trap 'signal=USR1; say "$what got USR1 and is asked to save"; pass_on "$run"' USR1
+    trap 'signal=TERM; say "$what got TERM and is asked to save"; pass_on "$run"' TERM
     say "$what on $SLURM_JOB_NODELIST, start $((${SLURM_RESTART_COUNT:-0} + 1))"
     rm -f "$stopped"
     # --kill-on-bad-exit: when one process fails, the others would wait for it until the time limit. --wait=0: the first

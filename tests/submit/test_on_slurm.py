@@ -3,18 +3,22 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
 
-from run_fakes import REPOSITORY, command, losses, recipe_values, write_recipe
+from run_fakes import command, losses, recipe_values, start, write_recipe
+
+from evaluation.scores import read_scores
 
 pytestmark = [
     pytest.mark.slurm,
@@ -32,32 +36,20 @@ CLUSTER = {
     "evaluate": {"time": "00:10:00", "save_seconds": 60},
     "report": {"time": "00:10:00", "save_seconds": 60},
 }
-PASSES = 120  # of 24 rows, 8 a step: 720 steps, so that it still trains when the limit strikes
-PATIENCE = 400  # seconds
+ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}
+STEPS = 60  # of the first stage
+PATIENCE = 300  # seconds
 
 
-def recipe(folder: Path, name: str, **changes: object) -> Path:
-    """Two processes on as many nodes; only the first stage is long."""
+def recipe(folder: Path, name: str, **align: object) -> Path:
+    """Two processes on as many nodes; ten passes over 48 rows in the first stage, 8 rows a step."""
     values = recipe_values(folder, name=name)
-    values["stages"]["align"] |= {"mix": {"count": PASSES, "document": PASSES}, "checkpoint_every_steps": 1000}
+    stage = {"mix": {"count": 10, "document": 10}, "checkpoint_every_steps": 1000}
+    values["stages"]["align"] |= stage | align
     values["devices"] |= {"nodes": 2, "per_device_batch_size": 4}
     values["evaluation"] = {"tasks": ["drawn_count"], "at": ["align", "sft"]}
     values["wandb"] = {"enabled": False}
-    for key, value in changes.items():
-        values["stages"]["align"][key] = value
     return write_recipe(folder, values)
-
-
-def submit(folder: Path, path: Path, **cluster: object) -> dict[str, int]:
-    """Job name -> id, as the command prints them."""
-    profile = folder / "cluster.yaml"
-    profile.write_text(yaml.safe_dump(CLUSTER | cluster), encoding="utf-8")
-    status, output = command(path, "--submit", "--cluster", str(profile))
-    assert status == 0, output
-    listed = (folder / "runs" / path.stem / "slurm" / "jobs.json").read_text(encoding="utf-8")
-    jobs = {job["name"]: job["id"] for job in yaml.safe_load(listed)["jobs"]}
-    assert all(str(number) in output for number in jobs.values())
-    return jobs
 
 
 def job(number: int) -> dict[str, str]:
@@ -66,67 +58,112 @@ def job(number: int) -> dict[str, str]:
     return dict(re.findall(r"(\S+?)=(\S*)", shown.stdout))
 
 
-def until(holds: Callable[[], bool]) -> None:
+def until(holds: Callable[[], bool], every: float = 0.5) -> None:
     """Slurm's own waiting looks too seldom."""
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, subprocess.run(["squeue"], capture_output=True, text=True).stdout
-        time.sleep(0.5)
+        time.sleep(every)
 
 
 def wait_for(numbers: list[int], states: set[str]) -> None:
     until(lambda: all(job(number).get("JobState") in states for number in numbers))
 
 
-def limit(number: int, minutes: int) -> None:
-    subprocess.run(["scontrol", "update", f"JobId={number}", f"TimeLimit={minutes}"], check=True)
+class Submitted:
+    """One recipe whose jobs are in the queue."""
+
+    def __init__(self, path: Path, output: str) -> None:
+        self.recipe, self.run = path, path.parent / "runs" / path.stem
+        listed = yaml.safe_load((self.run / "slurm" / "jobs.json").read_text(encoding="utf-8"))["jobs"]
+        self.jobs = {job["name"]: job["id"] for job in listed if path.stem in job["runs"]}
+        assert all(str(number) in output for number in self.jobs.values())
+
+    def log(self, name: str) -> str:
+        return "".join(path.read_text(encoding="utf-8") for path in self.run.glob(f"slurm/{name}-*.log"))
+
+    def steps(self, stage: str) -> int:
+        path = self.run / stage / "metrics.jsonl"
+        return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
+
+    def signal(self, name: str, number: signal.Signals) -> int:
+        """Straight to the processes that srun started for a job; how many there were."""
+        found = 0
+        for process in psutil.process_iter():
+            try:
+                if process.cmdline()[1:3] == ["-m", "fgtrain"] and process.environ().get("SLURM_JOB_ID") == str(
+                    self.jobs[name]
+                ):
+                    process.send_signal(number)
+                    found += 1
+            except psutil.NoSuchProcess:
+                continue
+        return found
 
 
-def steps_of(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
-
-
-def log_of(number: int, run: Path) -> str:
-    return "".join(path.read_text(encoding="utf-8") for path in run.glob(f"slurm/*{number}*.log"))
-
-
-def test_a_time_limit_strikes_and_the_losses_are_those_of_a_run_without_one(tmp_path: Path):
-    path = recipe(tmp_path, "limited")
-    jobs = submit(tmp_path, path)
-    run, align = tmp_path / "runs" / "limited", jobs["align"]
-    # The limit is drawn in while the stage trains: one that was short from the start would strike slow machines before
-    # they train at all, and quick ones never.
-    until(lambda: steps_of(run / "align" / "metrics.jsonl") > 20)
-    limit(align, 1)
-    until(lambda: int(job(align)["Restarts"]) == 1)
-    limit(align, 10)
-    wait_for(list(jobs.values()), {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"})
-    logs = {name: log_of(number, run) for name, number in jobs.items()}
-    states = {name: job(number)["JobState"] for name, number in jobs.items()}
-    assert set(states.values()) == {"COMPLETED"}, (states, logs)
-    assert job(align)["Restarts"] == "1", logs["align"]
-    assert re.search(r"stopped by SIGUSR1 at step \d+ of 720, saved in", logs["align"])
-    assert "queues again" in logs["align"]
-    assert (run / "report.html").is_file()
-    # The first checkpoint was asked by a job of its own, once it was there.
-    assert job(jobs["evaluate-align"])["StartTime"] >= job(align)["EndTime"]
-
-    at_once = tmp_path / "at_once"
-    status, output = command(path, f"runs_root={at_once}", "devices.nodes=1", "devices.count=2", "evaluation.tasks=[]")
+@pytest.fixture(scope="module")
+def submitted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submitted]:
+    """Two recipes over the same data, submitted together: one whose time runs out, one whose first stage fails."""
+    folder = tmp_path_factory.mktemp("slurm")
+    paths = [
+        recipe(folder, "limited"),
+        recipe(folder, "failing", train={"projector": 1.0e30}, clip_norm=None),
+    ]
+    profile = folder / "cluster.yaml"
+    profile.write_text(yaml.safe_dump(CLUSTER), encoding="utf-8")
+    status, output = command(paths[0], str(paths[1]), "--submit", "--cluster", str(profile))
     assert status == 0, output
-    assert losses(run) == losses(at_once / "limited")
+    return {path.stem: Submitted(path, output) for path in paths}
 
 
-def test_what_waits_for_a_failed_stage_never_runs(tmp_path: Path):
-    path = recipe(tmp_path, "failing", train={"projector": 1.0e30}, clip_norm=None, mix={"count": 2})
-    jobs = submit(tmp_path, path)
-    wait_for([jobs["align"]], {"FAILED", "COMPLETED"})
-    state = job(jobs["align"])
-    assert state["JobState"] == "FAILED"
-    assert state["Restarts"] == "0"
-    wait_for([jobs["sft"], jobs["report"]], {"CANCELLED"})
-    log = log_of(jobs["align"], tmp_path / "runs" / "failing")
+def test_a_run_whose_time_limit_struck_ends_with_the_losses_and_scores_of_a_run_at_once(
+    submitted: dict[str, Submitted], tmp_path: Path
+):
+    it = submitted["limited"]
+    align = it.jobs["align"]
+    until(lambda: it.steps("align") > 5, every=0.05)
+    # Slurm looks at time limits every half a minute, when a quick host would have trained all. So the processes stand
+    # still until the limit has struck, and on a slow host it cannot strike before they train.
+    assert it.signal("align", signal.SIGSTOP) >= 2
+    try:
+        subprocess.run(["scontrol", "update", f"JobId={align}", "TimeLimit=1"], check=True)
+        at_once = start(it.recipe, f"runs_root={tmp_path}", "devices.nodes=1", "devices.count=2")
+        until(lambda: "align of limited got USR1" in it.log("align"))
+        subprocess.run(["scontrol", "update", f"JobId={align}", "TimeLimit=10"], check=True)
+    finally:
+        it.signal("align", signal.SIGCONT)
+    output, _ = at_once.communicate(timeout=PATIENCE)
+    assert at_once.returncode == 0, output
+
+    parts = {name: number for name, number in it.jobs.items() if name != "compare"}
+    wait_for(list(parts.values()), ENDED)
+    ended = {name: job(number) for name, number in parts.items()}
+    assert {one["JobState"] for one in ended.values()} == {"COMPLETED"}, {name: it.log(name) for name in parts}
+    assert ended["align"]["Restarts"] == "1", it.log("align")
+    assert re.search(rf"stopped by SIGUSR1 at step \d+ of {STEPS}, saved in", it.log("align"))
+    assert "queues again" in it.log("align")
+    assert re.search(rf"going on from step \d+ of {STEPS}", it.log("align"))
+    assert (it.run / "report.html").is_file()
+    # The first checkpoint was asked by a job of its own, once it was there and while the next stage trained.
+    assert ended["evaluate-align"]["StartTime"] >= ended["align"]["EndTime"]
+    assert ended["evaluate-align"]["StartTime"] < ended["sft"]["EndTime"]
+
+    other = tmp_path / "limited"
+    assert losses(it.run) == losses(other)
+    assert [stage for stage, _, _ in losses(it.run)].count("align") == STEPS
+    for folder in (it.run, other):
+        assert [one["name"] for one in read_scores(folder)["checkpoints"]] == ["align", "sft"]
+    assert read_scores(it.run)["checkpoints"] == read_scores(other)["checkpoints"]
+
+
+def test_what_waits_for_a_failed_stage_never_runs(submitted: dict[str, Submitted]):
+    it = submitted["failing"]
+    wait_for([it.jobs["align"]], ENDED)
+    assert job(it.jobs["align"])["JobState"] == "FAILED"
+    assert job(it.jobs["align"])["Restarts"] == "0"
+    waiting = [it.jobs[name] for name in ("sft", "evaluate-align", "evaluate-sft", "report", "compare")]
+    wait_for(waiting, {"CANCELLED"})
+    assert all(job(number)["StartTime"] == job(number)["EndTime"] for number in waiting)  # never started
+    log = it.log("align")
     assert "failed with status 1 and is not queued again" in log
-    assert "never to run, because they wait for this job" in log
-    assert str(jobs["sft"]) in log
-    assert not (REPOSITORY / "runs" / "failing").exists()
+    assert "never to run, because they wait for this job: sft of failing" in log
