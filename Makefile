@@ -25,9 +25,7 @@ test-slow: install
 
 # On Debian, as root: brings up a Slurm of two nodes on this machine, and takes it down again.
 test-slurm: install
-	slurm/local_cluster.sh up
-	eval "$$(slurm/local_cluster.sh env)" && OMP_NUM_THREADS=1 $(PY) -m pytest -m slurm tests/submit; \
-	    status=$$?; slurm/local_cluster.sh stop; exit $$status
+	OMP_NUM_THREADS=1 slurm/local_cluster.sh run $(PY) -m pytest -m slurm tests/submit
 
 lint: install
 	$(PY) -m ruff check .

@@ -7,17 +7,22 @@
 #   slurm/local_cluster.sh status    nodes, jobs, daemons
 #   slurm/local_cluster.sh env       what to evaluate before sbatch, srun, squeue:  eval "$(slurm/local_cluster.sh env)"
 #   slurm/local_cluster.sh stop      cancel all jobs, stop what up started
+#   slurm/local_cluster.sh run COMMAND...
+#                                    up, COMMAND in that environment, stop; the exit status is COMMAND's. In a state folder
+#                                    of its own (.run after its name), empty at the start; what a killed run left is stopped
 #
 # Settings, from the environment:
-#   CLUSTER_STATE   state folder (default: ${TMPDIR:-/tmp}/fgtrain_slurm)      CLUSTER_PORT   the first of NODES+1 (17100)
+#   CLUSTER_STATE   state folder (default: ${TMPDIR:-/tmp}/fgtrain_slurm)      CLUSTER_PORT   the first of NODES+1 (default:
+#                                                                                             17100, 17200, ..., what is free)
 #   CLUSTER_NODES   nodes (2), named CLUSTER_NAME1, CLUSTER_NAME2, ...         CLUSTER_NAME   prefix of node names (fgn)
 #   CLUSTER_CPUS    CPUs that each node claims (4)                             CLUSTER_MEMORY MB that each claims (16000)
 #   CLUSTER_WAIT    seconds to wait for the nodes (60)
 set -euo pipefail
 
 state=${CLUSTER_STATE:-${TMPDIR:-/tmp}/fgtrain_slurm}
+[[ ${1:-} != run ]] || state+=.run
 nodes=${CLUSTER_NODES:-2} cpus=${CLUSTER_CPUS:-4} memory=${CLUSTER_MEMORY:-16000}
-port=${CLUSTER_PORT:-17100} name=${CLUSTER_NAME:-fgn} wait_seconds=${CLUSTER_WAIT:-60}
+port=${CLUSTER_PORT:-} name=${CLUSTER_NAME:-fgn} wait_seconds=${CLUSTER_WAIT:-60}
 conf=$state/slurm.conf
 socket=$state/munge/munge.socket
 mark="# fgtrain local cluster, $state"
@@ -33,12 +38,38 @@ install_packages() {
     done
     [[ ${missing[*]} ]] || return 0
     [[ $(id -u) -eq 0 ]] || fail "run as root, or install ${missing[*]}"
+    echo "local_cluster: installing ${missing[*]}"
     # An old package list names files that the mirror no longer has. Without a slurm.conf in /etc nothing is started.
     export DEBIAN_FRONTEND=noninteractive
-    if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$state/install.log" 2>&1
-    then
-        fail "apt-get cannot install ${missing[*]}; see $state/install.log"
+    if ! { packages update && packages install -y --no-install-recommends "${missing[@]}"; } >"$state/install.log" 2>&1; then
+        tail -n 5 "$state/install.log" >&2
+        fail "apt-get cannot install ${missing[*]} (all it said: $state/install.log)"
     fi
+}
+
+packages() { timeout 300 apt-get -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o DPkg::Lock::Timeout=60 "$@"; }
+
+# The first of NODES+1 ports in a row that nobody listens on.
+choose_ports() {
+    local first taken=""
+    for first in ${port:-17100 17200 17300 17400 17500 17600 17700 17800 17900}; do
+        taken=$(taken_port "$first")
+        if [[ -z $taken ]]; then
+            port=$first
+            return
+        fi
+    done
+    fail "port $taken is in use; choose another CLUSTER_PORT"
+}
+
+taken_port() { # FIRST: the first of the ports from there on that is in use, if any
+    local number
+    for ((number = $1; number <= $1 + nodes; number++)); do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$number") 2>/dev/null; then
+            echo "$number"
+            return
+        fi
+    done
 }
 
 write_configuration() {
@@ -90,6 +121,8 @@ PreemptMode=REQUEUE
 KillWait=10
 InactiveLimit=0
 MinJobAge=3600
+# a job's processes meet at a port made of its number: those of two clusters on one host must differ
+FirstJobId=$((port - 17100 > 0 ? port - 17100 : 1))
 SlurmctldTimeout=60
 SlurmdTimeout=60
 CONF
@@ -116,7 +149,7 @@ name_nodes() {
 start_daemon() {
     local daemon=$1
     shift
-    SLURM_CONF=$conf setsid "$@" </dev/null >>"$state/log/$daemon.out" 2>&1 &
+    SLURM_CONF=$conf setsid "$@" </dev/null >>"$state/log/$daemon.out" 2>&1 8>&- &
     echo $! >"$state/run/$daemon.started"
 }
 
@@ -133,23 +166,31 @@ running() { # the ids of this cluster's daemons whose note matches the pattern
 
 idle_nodes() { SLURM_CONF=$conf timeout 5 sinfo --noheader --Node --partition=main --format=%t 2>/dev/null | grep -cx idle || true; }
 
+# Called while waiting: a daemon that has ended will not answer.
+still_starting() { # BEGAN WHAT
+    local note
+    for note in "$state"/run/*.started; do
+        kill -0 "$(<"$note")" 2>/dev/null || give_up "$(basename "$note" .started) has ended, see its log above"
+    done
+    if ((SECONDS - $1 > wait_seconds)); then give_up "$2 after $wait_seconds s"; fi
+}
+
 up() {
-    local number began=$SECONDS
+    local number began
     [[ $(id -u) -eq 0 ]] || fail "run as root: the daemons start jobs as other users would"
     mkdir -p "$state"
     [[ -z $(running '*') ]] || fail "already up in $state; stop it first, or choose another CLUSTER_STATE"
     install_packages
-    for ((number = 0; number <= nodes; number++)); do
-        if (exec 3<>"/dev/tcp/127.0.0.1/$((port + number))") 2>/dev/null; then
-            fail "port $((port + number)) is in use; choose another CLUSTER_PORT"
-        fi
-    done
+    choose_ports
     write_configuration
     name_nodes add
+    rm -f "$state"/run/*.started
+    began=$SECONDS
+    trap stop EXIT  # until all is up
     start_daemon munged munged --foreground --key-file="$state/munge/munge.key" --socket="$socket" \
         --pid-file="$state/run/munged.pid" --log-file="$state/log/munged.log" --seed-file="$state/munge/seed"
     until [[ -S $socket ]] && munge --no-input --socket="$socket" >/dev/null 2>&1; do
-        if ((SECONDS - began > wait_seconds)); then give_up "munged does not answer"; fi
+        still_starting "$began" "munged does not answer"
         sleep 0.1
     done
     start_daemon slurmctld slurmctld -D -f "$conf"
@@ -157,15 +198,32 @@ up() {
         start_daemon "slurmd$number" slurmd -D -N "$name$number" -f "$conf"
     done
     until [[ $(idle_nodes) -eq $nodes ]]; do
-        if ((SECONDS - began > wait_seconds)); then give_up "$(idle_nodes) of $nodes nodes idle after $wait_seconds s"; fi
+        still_starting "$began" "$(idle_nodes) of $nodes nodes idle"
         sleep 0.2
     done
+    trap - EXIT
     echo "local_cluster: $nodes nodes idle after $((SECONDS - began)) s, state in $state"
+}
+
+run() {
+    local command status=0
+    (($#)) || fail "run what? slurm/local_cluster.sh run COMMAND..."
+    mkdir -p "$state"
+    exec 8>"$state/lock"
+    flock --nonblock 8 || fail "another run is at work in $state; wait for it, or choose another CLUSTER_STATE"
+    if [[ -n $(running '*') ]]; then stop; fi
+    rm -rf "$state"/{controller,spool,log}
+    up
+    trap stop EXIT
+    trap 'kill "${command:-}" 2>/dev/null || true; exit 143' INT TERM HUP
+    SLURM_CONF=$conf "$@" 8>&- &
+    command=$!
+    wait "$command" || status=$?
+    exit "$status"
 }
 
 give_up() {
     tail -n 5 "$state"/log/* >&2 || true
-    stop
     fail "$1"
 }
 
@@ -207,7 +265,7 @@ status() {
 }
 
 case ${1:-} in
-    up | stop | status) "$1" ;;
+    up | stop | status | run) "$@" ;;
     env) echo "export SLURM_CONF=$conf" ;;
     *)
         sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
