@@ -34,8 +34,9 @@ fgtrain_job() {
         status=$?
     done
 
-    # 138 and 143: the signal came so early that it ended a process which did not listen yet.
-    if [[ ! -s $stopped && ($status -eq 138 || $status -eq 143) ]]; then
+    # 138 and 143: the signal came so early that it ended a process which did not listen yet. Without one, srun itself
+    # ended the others because one had failed.
+    if [[ ! -s $stopped && ($status -eq 138 || $status -eq 143) ]] && { [[ $signal ]] || preempted; }; then
         echo "stopped before it had begun" >"$stopped"
     fi
     if [[ -s $stopped ]]; then
@@ -54,6 +55,9 @@ fgtrain_job() {
     say "once the cause is mended, the same command goes on from what is done"
     return "$status"
 }
+
+# Slurm tells the processes of a preempted job, but not its script.
+preempted() { scontrol show job --oneliner "$SLURM_JOB_ID" | grep -q 'PreemptTime=[0-9]'; }
 
 pass_on() { [[ -z $1 ]] || kill -USR1 "$1" 2>/dev/null; }
 

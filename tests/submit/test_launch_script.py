@@ -25,7 +25,7 @@ exit "${STATUS:-0}"
 SCONTROL = """#!/usr/bin/env bash
 case "$1 $2" in
     "show hostnames") echo node1; echo node2 ;;
-    "show job") echo "JobId=42 JobState=${STATE:-RUNNING} Restarts=0" ;;
+    "show job") echo "JobId=42 JobState=${STATE:-RUNNING} Restarts=0 PreemptTime=${PREEMPTED:-None}" ;;
     *) echo "scontrol $*" >> "$LOG" ;;
 esac
 """
@@ -98,7 +98,8 @@ def test_a_job_whose_state_is_saved_queues_again(cluster, number, status):
     assert "queues again" in output
 
 
-@pytest.mark.parametrize("more", [{"STATUS": "1"}, {"STATUS": "2"}])
+# 143: of those whom srun ended because another had failed
+@pytest.mark.parametrize("more", [{"STATUS": "1"}, {"STATUS": "2"}, {"STATUS": "143"}])
 def test_a_failed_run_is_not_queued_again(cluster, more):
     job = cluster("recipes/general.yaml", **more)
     output, _ = job.communicate(timeout=20)
@@ -121,6 +122,12 @@ def test_a_job_that_is_stopped_before_it_has_begun_queues_again_once(cluster):
     assert status == 1
     assert cluster.log().count("scontrol requeue") == 1
     assert "raise the time limit" in output
+
+
+def test_a_job_that_is_preempted_before_it_has_begun_queues_again(cluster):
+    """Slurm signals its processes, not its script."""
+    assert cluster("recipes/general.yaml", STATUS="143", PREEMPTED="2026-01-01T00:00:00").wait(20) == 0
+    assert cluster.log().count("scontrol requeue") == 1
 
 
 def test_a_cancelled_job_is_not_queued_again(cluster):
