@@ -90,10 +90,12 @@ def add_checkpoint(
     step: int,
     model_hash: str,
     scores: dict[str, TaskScore],
+    questions: dict[str, str] | None = None,
 ) -> None:
     """Write one checkpoint's scores into <run_folder>/scores.json; one of the same name is replaced.
 
-    Checkpoints stand in the order of training, in whatever order they are entered.
+    Checkpoints stand in the order of training, in whatever order they are entered. `questions`: task -> hash of what
+    was asked (`task.questions_hash`).
     """
     path = Path(run_folder) / "scores.json"
     known = read_scores(path) if path.exists() else {"run": Path(run_folder).resolve().name, "checkpoints": []}
@@ -105,6 +107,8 @@ def add_checkpoint(
         "model_hash": model_hash,
         "tasks": {name: score.to_json() for name, score in scores.items()},
     }
+    if questions is not None:
+        entry["questions"] = questions
     names = [checkpoint["name"] for checkpoint in known["checkpoints"]]
     if checkpoint_name in names:
         known["checkpoints"][names.index(checkpoint_name)] = entry

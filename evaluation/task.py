@@ -3,6 +3,8 @@
 A spec may match several files in the data folders; every file becomes a task of its own (`fgbmk/cub/species/choice`).
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -215,6 +217,15 @@ def load_tasks(names: list[str], data: list[Path]) -> list[Task]:
                 raise UserError(f"task {name} is found twice: {chosen[name][1]} and {path}; name one data folder only")
             chosen[name] = (spec, path, fields)
     return [read_items(spec, path, fields) for spec, path, fields in chosen.values()]
+
+
+def questions_hash(task: Task) -> str:
+    """32 hexadecimal digits over what the task asks and holds to be right, in whatever order its file has it."""
+    lines = sorted(
+        json.dumps((item.question_id, item.image, item.prompt, item.gold, item.category, item.options), default=str)
+        for item in task.items
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,8 +13,9 @@ from data_builders.files import read_json, write_json
 from evaluation.engine import Share, evaluate, subset_of
 from evaluation.judging.deterministic import JUDGE
 from evaluation.scores import add_checkpoint
-from evaluation.task import Task, load_tasks
+from evaluation.task import Task, load_tasks, questions_hash
 from fgtrain.data import FeatureCache, ImageRef
+from fgtrain.errors import UserError
 from fgtrain.model import LVLM
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
@@ -36,16 +38,33 @@ def marker(recipe: Recipe, checkpoint: str) -> Path:
     return recipe.run_folder / ".parts" / f"evaluated-{checkpoint}.json"
 
 
-def identity(recipe: Recipe, stored: str) -> dict:
-    """What decides the scores of the checkpoint in the store's folder `stored`, as far as the recipe says it."""
-    return {"checkpoint": stored, "tasks": list(recipe.evaluation.tasks), "data": list(recipe.evaluation.data)}
+def identity(recipe: Recipe, stored: str, questions: dict[str, str]) -> dict:
+    """What decides the scores of the checkpoint in the store's folder `stored`. `questions`: task -> hash."""
+    evaluation = recipe.evaluation
+    decides = {"checkpoint": stored, "tasks": list(evaluation.tasks), "data": list(evaluation.data)}
+    return decides | {"questions": questions}
 
 
 def evaluated(recipe: Recipe, checkpoint: str, stored: str) -> bool:
     """Were just these tasks asked of the checkpoint in the store's folder `stored`?"""
     path = marker(recipe, checkpoint)
     scored = (recipe.run_folder / "scores.json").exists()
-    return scored and path.exists() and read_json(path) == identity(recipe, stored)
+    if not scored or not path.exists() or (was := read_json(path)).get("checkpoint") != stored:
+        return False
+    try:
+        return was == identity(recipe, stored, hashes(load_tasks(*asked_by(recipe))))
+    except UserError:  # question files are gone: the job that builds them comes first
+        return False
+
+
+def asked_by(recipe: Recipe) -> tuple[list[str], list[Path]]:
+    """(tasks, data folders) of the recipe, as `load_tasks` takes them."""
+    return list(recipe.evaluation.tasks), recipe.evaluation_folders()
+
+
+def hashes(tasks: list[Task]) -> dict[str, str]:
+    """Task -> hash of its questions."""
+    return {task.name: questions_hash(task) for task in tasks}
 
 
 class Evaluator:
@@ -56,7 +75,8 @@ class Evaluator:
         self.recipe, self.plan, self.features = recipe, plan, features
         self.tasks: list[Task] = []
         if recipe.evaluation.tasks:
-            self.tasks = load_tasks(list(recipe.evaluation.tasks), recipe.evaluation_folders())
+            self.tasks = load_tasks(*asked_by(recipe))
+        self.questions = hashes(self.tasks)
         if features is not None:
             images = {item.image_path for task in self.tasks for item in task.items if item.image_path is not None}
             features.ensure(map(ImageRef, sorted(images)), "evaluation: image features")
@@ -95,8 +115,9 @@ class Evaluator:
                 step=step,
                 model_hash=answerer.model_hash,
                 scores=scores,
+                questions=self.questions,
             )
-            write_json(marker(self.recipe, checkpoint), identity(self.recipe, store.name))
+            write_json(marker(self.recipe, checkpoint), identity(self.recipe, store.name, self.questions))
         rows = eval_rows(scores, stage, step, samples, subset=False)
         if self.recipe.evaluation.every_steps:
             # The curves in between need both ends. All is answered; judged tasks keep their reasons of the whole.
@@ -111,7 +132,7 @@ class Evaluator:
         """The folder in a stage's store for the subset that this recipe asks. It bears a hash of the questions: recipes
         that share the stage but ask others do not see each other's."""
         size = self.recipe.evaluation.subset
-        chosen = {task.name: [item.question_id for item in subset_of(task, size)] for task in self.tasks}
+        chosen = {task.name: questions_hash(replace(task, items=subset_of(task, size))) for task in self.tasks}
         key = hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=8).hexdigest()
         return store / SUBSET / key
 

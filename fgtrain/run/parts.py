@@ -24,6 +24,7 @@ from .launch import Word
 from .planned import planned
 from .runnable import refuse_what_cannot_run
 from .story import begin, do_stage, evaluation_features, finish, start_store
+from .unchanged import refuse_changed_data, refuse_changed_questions
 
 
 def prepare(recipe: Recipe) -> None:
@@ -101,8 +102,11 @@ def report(recipe: Recipe) -> Path | None:
         return None
     with claimed(recipe, "report"):
         plan = planned(recipe)
+        refuse_changed_data(recipe, plan)
         require_stages(recipe, plan, [stage.name for stage in plan.stages])
         require_scores(recipe)
+        if (recipe.run_folder / "scores.json").exists():
+            refuse_changed_questions(recipe)
         if not (recipe.run_folder / "plan.json").exists():  # else of a part that has counted the tokens as well
             write_plan(plan, recipe.run_folder / "plan.json")
         tracker = tracking.start(recipe, plan, recipe.run_folder)

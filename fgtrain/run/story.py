@@ -38,6 +38,7 @@ from .out_of_memory import explained
 from .prepare import build_data, build_texts
 from .runnable import refuse_what_cannot_run
 from .tracking import Tracker
+from .unchanged import refuse_changed_data
 from .versions import versions
 
 
@@ -82,6 +83,7 @@ def begin(recipe: Recipe, word: Word) -> tuple[LVLM, dict[str, StageData], Plan]
     data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
     plan = final_plan(recipe, data)
     if word.first:
+        refuse_changed_data(recipe, plan)
         write_plan(plan, recipe.run_folder / "plan.json")
         print_plan(plan)
     return lvlm, data, plan

@@ -19,6 +19,7 @@ from fgtrain.run.folder import claimed, stage_done
 from fgtrain.run.prepare import data_ready
 from fgtrain.run.runnable import refuse_what_cannot_run
 from fgtrain.run.story import start_store
+from fgtrain.run.unchanged import refuse_changed_data
 
 from .fits import refuse_misfits
 from .jobs import EVALUATE, Job, Known, chain
@@ -73,7 +74,10 @@ def _plans(recipes: Sequence[Recipe], cluster: Cluster, profile: Path) -> list[P
     for recipe in recipes:
         refuse_what_cannot_run(recipe)
     refuse_misfits(recipes, cluster, shown(profile))
-    return [planned(recipe) for recipe in recipes]
+    plans = [planned(recipe) for recipe in recipes]
+    for recipe, plan in zip(recipes, plans, strict=True):
+        refuse_changed_data(recipe, plan)
+    return plans
 
 
 def _known(recipes: Sequence[Recipe], queued: dict[str, int]) -> Known:
