@@ -21,17 +21,21 @@ class Clock:
     """Goes on only while somebody waits for a turn, and not before the endpoint has seen what left until then."""
 
     def __init__(self) -> None:
-        self.now, self.waits, self.server = 0.0, 0, None
+        self.now, self.waits, self.server, self.alone = 0.0, 0, None, threading.Lock()
 
     def __call__(self) -> float:
         return self.now
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        until = time.monotonic() + 2
-        while self.server is not None and len(self.server.requests) < self.waits and time.monotonic() < until:
+        assert self.alone.acquire(blocking=False), "several threads wait for the same turn"
+        until = time.monotonic() + 10
+        while self.server is not None and len(self.server.requests) < self.waits:
+            assert time.monotonic() < until, "a request left without a turn, or a turn without a request"
             time.sleep(0.001)
+        time.sleep(0.002)  # long enough for another thread to come
         self.waits += 1
         self.now += seconds
+        self.alone.release()
 
 
 @pytest.fixture
