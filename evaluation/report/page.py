@@ -33,7 +33,7 @@ from .items import ledger_tables
 from .machine import machine_tables
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .setup import setup
-from .table import score_table
+from .table import same_n, score_table
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -63,7 +63,8 @@ def render(found: Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {name: getattr(text, name) for name in ("num", "signed", "count", "clip", "p_value")}
+    filters = ("num", "short_interval", "signed", "count", "clip", "p_value")
+    environment.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
     runs = [one.run for one in found.runs]
     return environment.get_template("report.html").render(
         runs=runs,

@@ -5,12 +5,16 @@ import re
 from ..compare import Comparison, RunResult
 from ..ledger import GROUPS, Checkpoint, Run, is_accuracy, known, primary
 
+MANY = 7  # columns; where there are more, cells are narrow and a row's n stands once
+
 # a note that counts: "12 of 300 answers unparsed under strict"
 COUNTED = re.compile(r"([\d,]+) of ([\d,]+) (.+)", re.S)
 
 
 def score_table(found: Comparison) -> dict:
-    """{"columns", "sections", "footnotes"}: a section holds a mean row or None, and tasks; cells follow the columns."""
+    """{"columns", "many", "sections", "footnotes"}: a section holds a mean row or None, and tasks; cells follow the
+    columns. `many`: are there so many columns that cells should be narrow?
+    """
     runs = [one.run for one in found.runs]
     columns = [(index, run, i) for index, run in enumerate(runs) for i in range(len(run.checkpoints))]
     footnotes: list[str] = []
@@ -34,7 +38,18 @@ def score_table(found: Comparison) -> dict:
             )
             rows = [_task_rows(found, columns, task, footnotes) for task in tasks]
             sections.append({"group": group, "title": title, "mean": mean, "tasks": rows})
-    return {"columns": [_header(runs, *column) for column in columns], "sections": sections, "footnotes": footnotes}
+    return {
+        "columns": [_header(runs, *column) for column in columns],
+        "many": len(columns) > MANY,
+        "sections": sections,
+        "footnotes": footnotes,
+    }
+
+
+def same_n(cells: list[dict | None]) -> int | None:
+    """The n of all cells; None where they differ, or there is none."""
+    found = {cell["n"] for cell in cells if cell}
+    return found.pop() if len(found) == 1 else None
 
 
 def _header(runs: list[Run], index: int, run: Run, i: int) -> dict:
@@ -64,6 +79,7 @@ def _mean_cell(result: RunResult, i: int, group: str) -> dict | None:
         "n": mean.n,
         "tasks": mean.tasks,
         "delta": _delta(moved.value, moved.clear, True) if moved else None,
+        "marks": [],
     }
 
 

@@ -38,6 +38,14 @@ def num(value: float | None, digits: int = 1) -> str:
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", MINUS)
 
 
+def short_interval(score: dict, digits: int = 1) -> str:
+    """low–high of a score in percent, in as few letters as it needs: 68–78; 73.1–73.9 where it is under 2 points."""
+    low, high = score.get("low"), score.get("high")
+    if digits == 1 and low is not None and high is not None and high - low >= 2:
+        digits = 0
+    return "–".join(num(end, digits).removesuffix(".0") for end in (low, high))
+
+
 def signed(value: float | None, digits: int = 1) -> str:
     """num with its sign always: +12.3, −4.5, ±0.0."""
     text = num(value, digits)
