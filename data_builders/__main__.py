@@ -2,13 +2,15 @@
 
 import sys
 
-from .build import build
-from .command_help import parser
 from .errors import run_command
-from .leakage import command as check
 
 
 def main(arguments: list[str]) -> None:
+    # Here, so that Ctrl-C meanwhile ends as it does later.
+    from .build import build
+    from .command_help import parser
+    from .leakage import command as check
+
     values = vars(parser().parse_args(arguments))
     if values["what"] == check.NAME:
         return check.run(values)

@@ -5,15 +5,15 @@ import sys
 
 from data_builders.errors import run_command
 
-from .compare.command import add_compare
-from .features.command import add_features
-from .features.friedman_command import add_friedman
-from .judging.command import add_judge
-from .run_command import add_run
-from .score_command import add_score
-
 
 def parser() -> argparse.ArgumentParser:
+    from .compare.command import add_compare
+    from .features.command import add_features
+    from .features.friedman_command import add_friedman
+    from .judging.command import add_judge
+    from .run_command import add_run
+    from .score_command import add_score
+
     main = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
     commands = main.add_subparsers(dest="command", required=True)
     add_run(commands)
@@ -27,8 +27,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 the user's input is at fault, 1 anything else (with its traceback)."""
-    arguments = parser().parse_args(argv)
-    return run_command(lambda: arguments.do(arguments))
+
+    def run() -> None:
+        arguments = parser().parse_args(argv)
+        arguments.do(arguments)
+
+    return run_command(run)  # imports too: Ctrl-C meanwhile ends as it does later
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Answers on disk: files that grow by whole rows, and a lock on the folder that they lie in."""
 
+import errno
 import fcntl
 import json
 import os
@@ -54,15 +55,26 @@ def write_lines(path: Path, lines: str) -> None:
 
 
 def append(rows: list[tuple[str, dict]], folder: Path) -> None:
-    """Append whole rows to the files named with them, one write a file, and flush them to the disk."""
+    """Append whole rows to the files named with them, one write a file, and flush them to the disk.
+
+    UserError when the disk is full; what is torn then is left out when the file is read again.
+    """
     lines: dict[str, list[str]] = {}
     for name, row in rows:
         lines.setdefault(name, []).append(json_line(row))
     for name, texts in lines.items():
-        with open(folder / name, "ab") as file:
-            file.write("".join(texts).encode())
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(folder / name, "ab") as file:
+                file.write("".join(texts).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError(
+                    f"no space left while writing {folder / name}; the answers before are kept. Make room, and the "
+                    "same command goes on from there"
+                ) from error
+            raise
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +59,27 @@ def test_what_the_file_system_refuses_is_one_message(number, capsys):
     assert capsys.readouterr().err == f"error: {os.strerror(number)}: /some/place\n"
     with pytest.raises(ConnectionResetError):
         run_command(lambda: (_ for _ in ()).throw(ConnectionResetError(errno.ECONNRESET, "reset")))
+
+
+INTERRUPTED = """
+import runpy, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("data_builders.build", "evaluation.run_command"):
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Finder())
+sys.argv = [sys.argv[1], "--help"]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("package", ["data_builders", "evaluation"])
+def test_ctrl_c_while_the_program_is_still_loading_is_no_traceback(package):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, package],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("interrupted;")

@@ -1,6 +1,8 @@
 """The engine: each image once, each distinct question once, nothing lost, nothing reused wrongly."""
 
+import errno
 import json
+import os
 import re
 import signal
 import subprocess
@@ -91,6 +93,29 @@ def test_resumed_anywhere_gives_the_same_files(tasks, tmp_path_factory, dies_aft
             path.write_bytes(path.read_bytes()[: max(0, path.stat().st_size - torn)])
     ask(FakeAnswerer(right), tasks, broken, batch_size=batch_size)
     assert contents(broken) == contents(whole)
+
+
+def test_a_full_disk_is_told_and_what_was_answered_is_kept(tasks, tmp_path, monkeypatch):
+    whole, path = tmp_path / "whole", tmp_path / "full"
+    ask(FakeAnswerer(right), tasks, whole)
+    real, written = os.fsync, []
+
+    def full(handle):
+        written.append(handle)
+        if len(written) > 5:
+            os.ftruncate(handle, os.fstat(handle).st_size - 9)  # only a part of the last row went in
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"no space left while writing .*full/.*\.jsonl; the answers before are kept"):
+        ask(FakeAnswerer(right), tasks, path, batch_size=2)
+    monkeypatch.setattr(os, "fsync", real)
+    rest, everything = FakeAnswerer(right), FakeAnswerer(right)
+    ask(rest, tasks, path)
+    ask(everything, tasks, tmp_path / "other")
+    assert 0 < len(rest.asked) < len(everything.asked)
+    assert contents(path) == contents(whole)
 
 
 def test_a_second_start_asks_only_what_is_missing(tasks, tmp_path):
