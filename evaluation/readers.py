@@ -9,7 +9,7 @@ from data_builders.errors import UserError
 from data_builders.files import read_json, read_jsonl, safe_join
 
 from .matching import golds_of, normalise
-from .task import Item, Task, TaskSpec, make_task
+from .task import Item, Task, TaskSpec, key_name, make_task
 
 FGBMK_KEYS = {"question_id": (int, str), "image": (str,), "text": (str,), "class": (str,)}
 FROW_KEYS = {"image": (str,), "name": (str,), "question": (str,), "ref_answer": (str,)}
@@ -110,14 +110,14 @@ def wanted_details(spec: TaskSpec) -> tuple[str, ...]:
 
 
 def details_of(row: dict, keys: Iterable[str]) -> dict[str, object]:
-    """The values of those keys that the row has, under their last parts."""
+    """The values of those keys that the row has, under their names."""
     found = {}
     for key in keys:
         value: object = row
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if value is not None:
-            found[key.rsplit(".", 1)[-1]] = value
+            found[key_name(key)] = value
     return found
 
 

@@ -73,7 +73,7 @@ class Item:
     options: tuple[str, ...] = ()
     details: Mapping[str, object] = field(
         default_factory=dict
-    )  # what the task's rules and groups need besides, by the key's last part
+    )  # what the task's rules and groups need besides, by the key's name
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Task:
     source: Path | None = None
     per_category: bool = False
     suffix: str = ""
-    groups: tuple[str, ...] = ()  # last parts of the spec's keys, as are the next two
+    groups: tuple[str, ...] = ()  # names of the spec's keys (`key_name`), as are the next two
     mean_of: str = ""
     ranked: str = ""
     headline: str = ""
@@ -140,8 +140,13 @@ def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
     return {"dataset": path.parent.name, "level": "", "type": KINDS.get(spec.reader, path.parent.name)}
 
 
-def last_part(key: str) -> str:
-    return key.rsplit(".", 1)[-1]
+def key_name(key: str) -> str:
+    """What a key of the question rows is called in scores: "metadata.skills" is skills.
+
+    But "metadata.category" is metadata_category: every row has a category, and that is another.
+    """
+    last = key.rsplit(".", 1)[-1]
+    return key.replace(".", "_") if last == "category" else last
 
 
 def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
@@ -156,9 +161,9 @@ def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
         max_new_tokens=spec.max_new_tokens,
         per_category=spec.per_category,
         suffix=spec.suffix,
-        groups=tuple(map(last_part, spec.groups)),
-        mean_of=last_part(spec.mean_of),
-        ranked=last_part(spec.ranked),
+        groups=tuple(map(key_name, spec.groups)),
+        mean_of=key_name(spec.mean_of),
+        ranked=key_name(spec.ranked),
         headline=spec.headline,
         cluster=spec.cluster,
         **more,
