@@ -39,15 +39,17 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
     there: set[Path] = set()
     with progress(f"checking {data_set}", "rows", len(rows)) as advance:
         for index in range(len(rows)):
+            only_in = maker.only_in(data_set, 0, index)
             try:
                 sample = maker.sample(data_set, 0, index)
+                only_in = None
                 for file in (file for ref in sample.images for file in ref.files if file not in there):
                     if not os.path.isfile(file):
                         raise UserError(f"no image {file}")
                     there.add(file)
                 counts[index] = astuple(sample.counts)
             except UserError as error:
-                quarantine.add(data_set, maker.row_id(data_set, index), str(error))
+                quarantine.add(data_set, maker.row_id(data_set, index), str(error), only_in)
             advance(1)
     if counts[:, 0].all():
         with atomic_write(path, "wb") as file:

@@ -130,7 +130,14 @@ class StageData(LightningDataModule):
 
     def prepare(self) -> None:
         """Check every row and, with a feature cache, encode every view that the stage will see. For one process."""
+        self.quarantine.check_quota()
         self.row_counts  # noqa: B018 - checks every row
+        if rows := self.left_out():
+            print(
+                f"stage {self.name}: bad rows left out: {len(rows)} (they are in {self.quarantine.path}; once that "
+                f"file is removed, they are tried again)",
+                flush=True,
+            )
         if self.features is None:
             return
         if self.stage.augment != "none" and self.stage.augment_views is None:
@@ -164,7 +171,12 @@ class StageData(LightningDataModule):
             pack_tokens=self.devices.pack_tokens,
             weighting=self.stage.loss_weighting,
             features=self.features,
+            left_out=self.quarantine.left_out(),
         )
+
+    def left_out(self) -> list[tuple[str, str]]:
+        """(data set, row id) of this stage's data sets that could not be used, so far, in every pass."""
+        return sorted(row for row in self.quarantine.left_out() if row[0] in self.stage.mix)
 
     def train_dataloader(self) -> MicroBatchLoader:
         """The micro-batches of this device that are not done yet."""

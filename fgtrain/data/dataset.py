@@ -52,6 +52,7 @@ class MicroBatches(Dataset):
     pack_tokens: int | None
     weighting: str = "token"
     features: FeatureCache | None = None
+    left_out: frozenset[tuple[str, str]] = frozenset()  # (data set, row id), by earlier starts
 
     def __post_init__(self) -> None:
         self.contents = self.features.contents if self.features else Contents()
@@ -85,7 +86,7 @@ class MicroBatches(Dataset):
         return [step.start + int(place) for place in self._dealt[1][turn][self.share.rank]]
 
     def batch(self, number: int) -> Batch:
-        taken = [self.order[place] for place in self.places(number)]
+        taken = [which for place in self.places(number) if not self._left_out(which := self.order[place])]
         made = [(which, sample) for which in taken if (sample := self._sample(which)) is not None]
         images = self._images(made)
         if images is None:  # one of them cannot be read: find out which
@@ -103,12 +104,17 @@ class MicroBatches(Dataset):
             data_sets=[data_set for (data_set, _, _), _ in made],
         )
 
+    def _left_out(self, which: tuple[str, int, int]) -> bool:
+        data_set, _, index = which
+        return bool(self.left_out) and (data_set, self.maker.row_id(data_set, index)) in self.left_out
+
     def _sample(self, which: tuple[str, int, int]) -> Sample | None:
         data_set, number, index = which
         try:
             return self.maker.sample(data_set, number, index)
         except UserError as error:
-            self.quarantine.add(data_set, self.maker.row_id(data_set, index), str(error))
+            row_id, only_in = self.maker.row_id(data_set, index), self.maker.only_in(data_set, number, index)
+            self.quarantine.add(data_set, row_id, str(error), only_in)
             return None
 
     def _images(self, made: list[tuple[tuple[str, int, int], Sample]]) -> Tensor | None:

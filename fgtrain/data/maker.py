@@ -53,6 +53,10 @@ class SampleMaker:
         known = self._memo.get((data_set, index))
         return known[0] if known else str(self.rows[data_set][index]["id"])
 
+    def only_in(self, data_set: str, number: int, index: int) -> int | None:
+        """The pass, where the row's text differs from pass to pass, so that one may be too long and another not."""
+        return number if self.rows[data_set][index].get("mosaic") is not None else None
+
     def views(self, data_set: str, number: int, index: int, sample: Sample) -> list[View]:
         """The views of the sample's pictures in this pass. With a fixed number of views, one of them is drawn."""
         if self.augment == "none" or self.augment_views is None or not sample.images:

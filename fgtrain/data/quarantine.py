@@ -8,14 +8,38 @@ from fgtrain.errors import UserError
 
 
 class Quarantine:
-    """A JSON-lines file of bad rows `{data_set, row, reason}`, shared by all processes of a run."""
+    """A JSON-lines file of bad rows `{data_set, row, reason}`, shared by all processes of a run.
+
+    A row in it stays left out at later starts, whatever has become of its picture, so that a stage that was stopped
+    goes on as it began. Not one with `pass`: it could be used in other passes, and is tried in them.
+    """
 
     def __init__(self, path: Path, quota: int) -> None:
         self.path, self.quota = Path(path), quota
         self._known: set[tuple[str, str]] = set()
 
-    def add(self, data_set: str, row: str | int, reason: str) -> None:
-        """Write the row down, once. UserError when it is one more than the quota allows."""
+    def left_out(self) -> frozenset[tuple[str, str]]:
+        """(data set, row) of all that stay left out."""
+        return frozenset((e["data_set"], e["row"]) for e in self._entries() if "pass" not in e)
+
+    def check_quota(self) -> None:
+        """UserError when the file holds more rows than the quota, which may have been larger at an earlier start."""
+        if (known := len(self._entries())) > self.quota:
+            raise UserError(
+                f"{self.path} holds {known} bad rows, and devices.bad_rows is {self.quota}. Write devices.bad_rows="
+                f"{known} to leave them out again, or mend the data and remove that file to try them"
+            )
+
+    def _entries(self) -> list[dict]:
+        if not self.path.is_file():
+            return []
+        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").split("\n")[:-1]]
+
+    def add(self, data_set: str, row: str | int, reason: str, only_in: int | None = None) -> None:
+        """Write the row down, once. UserError when it is one more than the quota allows.
+
+        `only_in`: the pass that it cannot be used in, where each is another (a mosaic is laid out anew).
+        """
         row = str(row)
         if (data_set, row) in self._known:
             return
@@ -40,6 +64,8 @@ class Quarantine:
                     f"{data_set}, row {row!r}: {reason}. This is one bad row more than devices.bad_rows: {self.quota}. "
                     f"The others are in {self.path}; mend the data and remove that file, or write a larger quota"
                 )
-            file.write(json.dumps({"data_set": data_set, "row": row, "reason": reason}, ensure_ascii=False) + "\n")
+            entry = {"data_set": data_set, "row": row, "reason": reason}
+            entry |= {} if only_in is None else {"pass": only_in}
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             file.flush()
             self._known.add((data_set, row))

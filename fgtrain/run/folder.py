@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from data_builders.files import atomic_write
+from data_builders.files import atomic_write, read_json
 from fgtrain.errors import UserError
-from fgtrain.model.checksums import verify_checksums
+from fgtrain.model.checksums import NOTES, verify_checksums
 from fgtrain.recipe import Recipe, as_values, dump_resolved
 
 # What may change between two starts of one run without making it another run.
@@ -71,11 +71,23 @@ def claimed(recipe: Recipe, part: str | None = None) -> Iterator[Path]:
 
 
 def stage_done(recipe: Recipe, fingerprint: str) -> bool:
-    """Does the store hold the checkpoint of the stage with this fingerprint? UserError where it was altered since."""
+    """Does the store hold the checkpoint of the stage with this fingerprint?
+
+    UserError where it was altered since, or learnt without more bad rows than the recipe allows.
+    """
     checkpoint = recipe.stage_store(fingerprint) / "checkpoint"
     if not checkpoint.exists():
         return False
     verify_checksums(checkpoint)
+    left_out, allowed = read_json(checkpoint / NOTES)["extra"].get("left_out", []), recipe.devices.bad_rows
+    if len(left_out) > allowed:
+        rows = ", ".join(f"{data_set} {row}" for data_set, row in left_out[:4])
+        more = f" and {len(left_out) - 4} more" if len(left_out) > 4 else ""
+        raise UserError(
+            f"{checkpoint} was trained without {len(left_out)} rows that could not be used ({rows}{more}), and "
+            f"devices.bad_rows is {allowed}. Write devices.bad_rows={len(left_out)} to take it, or mend the data and "
+            f"remove {checkpoint.parent} to train it anew"
+        )
     return True
 
 

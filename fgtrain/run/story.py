@@ -188,6 +188,8 @@ def do_stage(
             train(recipe, stage, lvlm, data, word, evaluator, tracker, store)
         if word.first:
             made = {"stage": stage.name, "fingerprint": stage.fingerprint, "steps": stage.steps}
+            if left_out := data.left_out():
+                made["left_out"] = left_out
             save_checkpoint(lvlm, store / "checkpoint", made)
             ResumePoint.clear(store / "resume")
         return lvlm

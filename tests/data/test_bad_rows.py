@@ -23,6 +23,7 @@ from PIL import Image
 from data_builders.files import sha256_file, write_json
 from data_builders.records import Manifest
 from fgtrain.data import FeatureCache, StageData
+from fgtrain.data.loader import MicroBatchLoader
 from fgtrain.data.quarantine import Quarantine
 from fgtrain.errors import UserError
 
@@ -151,7 +152,24 @@ def test_one_bad_row_more_than_the_quota_stops_the_run(tmp_path, second, workers
     assert len((tmp_path / "quarantine.jsonl").read_text().splitlines()) == 2
 
 
-def test_a_row_that_was_mended_is_used_at_the_next_start(tmp_path):
+@pytest.mark.parametrize("workers", [0, 2])
+def test_beside_other_devices_a_fault_is_told_with_the_step_that_it_belongs_to(tmp_path, workers):
+    """Raised here, it would leave the others waiting for this device."""
+    sets = spoiled(tmp_path, truncated)
+    found = {}
+    for rank in (0, 1):
+        batches = stage_data(tmp_path, sets, per_device_batch_size=1).micro_batches(rank, 2)
+        found[rank] = list(MicroBatchLoader(batches, 0, workers))
+    [with_fault] = [batches for batches in found.values() if batches[-1].fault is not None]
+    assert "set, row 'p1'" in with_fault[-1].fault
+    first = next(number for number, batch in enumerate(with_fault) if batch.fault is not None)
+    accumulation = batches.share.accumulation
+    assert first % accumulation == 0
+    assert all(batch.fault is None for batch in with_fault[:first])
+
+
+def test_a_row_that_was_mended_stays_left_out_until_the_quarantine_is_removed(tmp_path, capsys):
+    """A stage that was stopped in between goes on as it began."""
     sets = spoiled(tmp_path, missing)
     with pytest.raises(UserError, match=r"set, row 'p1': no image"):
         stage_data(tmp_path, sets).prepare()  # before the first step, not in the middle of the stage
@@ -161,7 +179,13 @@ def test_a_row_that_was_mended_is_used_at_the_next_start(tmp_path):
     picture(tmp_path / "set/images/1.png", seed=1)
     data = stage_data(tmp_path, sets, bad_rows=1)
     assert data.tokens_per_pass()["set"] > without
-    assert "p1" in train(data)
+    capsys.readouterr()
+    assert "p1" not in train(data)
+    assert "stage align: bad rows left out: 1 " in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"Write devices\.bad_rows=1"):
+        train(stage_data(tmp_path, sets, bad_rows=0))
+    (tmp_path / "quarantine.jsonl").unlink()
+    assert "p1" in train(stage_data(tmp_path, sets, bad_rows=0))
 
 
 def test_a_quarantine_whose_writer_was_killed_is_gone_on_with(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -97,6 +98,18 @@ def command(recipe: Path, *words: str) -> tuple[int, str]:
     process = start(recipe, *words)
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
+
+
+def when_at_step(process: subprocess.Popen, run: Path, stage: str, step: int) -> None:
+    """Return as soon as the stage's figures reach the step."""
+    path = run / stage / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[0]
+        if path.exists() and path.read_text().count("\n") >= step:
+            return
+        time.sleep(0.005)
+    raise AssertionError("the stage did not get that far")
 
 
 def metrics(run: Path, kind: str = "train") -> list[dict]:

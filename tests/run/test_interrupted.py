@@ -3,12 +3,10 @@
 import os
 import shutil
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from run_fakes import command, losses, metrics, recipe_values, start, write_recipe
+from run_fakes import command, losses, metrics, recipe_values, start, when_at_step, write_recipe
 
 from fgtrain.model import load_checkpoint, weights_hash
 
@@ -23,18 +21,6 @@ def long_recipe(place: Path, name: str) -> Path:
 
 def folder_of(place: Path, name: str) -> Path:
     return place / "runs" / name / name
-
-
-def when_at_step(process: subprocess.Popen, run: Path, stage: str, step: int) -> None:
-    """Return as soon as the stage's figures reach the step."""
-    path = run / stage / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()[0]
-        if path.exists() and path.read_text().count("\n") >= step:
-            return
-        time.sleep(0.005)
-    raise AssertionError("the stage did not get that far")
 
 
 def weights(run: Path) -> str:

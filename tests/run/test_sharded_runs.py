@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_fakes import SCRATCH, losses, metrics, recipe_values, start, write_recipe
-from test_interrupted import when_at_step
+from run_fakes import SCRATCH, losses, metrics, recipe_values, start, when_at_step, write_recipe
 from transformers import AutoModelForImageTextToText, CLIPVisionModel, LlavaForConditionalGeneration
 
 from data_builders.files import read_jsonl

@@ -1,22 +1,27 @@
 """What goes wrong in the middle of a run, with several processes at work: all of them stop or go on alike."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
-from run_fakes import command, metrics, recipe_values, write_recipe
+from run_fakes import command, metrics, recipe_values, start, when_at_step, write_recipe
 
 
-def seeing_recipe(place: Path, name: str, bad: int) -> Path:
-    """A recipe whose encoder learns, so that pictures are opened while it trains; `bad` of them cannot be read."""
+def seeing_recipe(place: Path, name: str, spoilt: list[tuple[Path, bytes]], bad: int = 2) -> Path:
+    """A recipe whose encoder learns, so that pictures are opened while it trains; `bad` of them cannot be read.
+
+    They are noted in `spoilt` with what was in them.
+    """
     pictures = sorted((place / "world" / "general" / "count" / "images").glob("train_*"))
-    for picture in pictures[5 : 5 + bad]:
+    for picture in pictures[5 : 5 + bad] if not spoilt else []:
+        spoilt.append((picture, picture.read_bytes()))
         picture.write_bytes(picture.read_bytes()[:200])
     values = recipe_values(place, name=name)
     values["stages"] = {
         "sft": {
             "train": {"vision_encoder": 1.0e-3, "projector": 1.0e-3},
-            "mix": {"count": 2},
+            "mix": {"count": 4},
             "global_batch_size": 8,
         }
     }
@@ -28,25 +33,40 @@ def seeing_recipe(place: Path, name: str, bad: int) -> Path:
 TWO = ["devices.count=2", "devices.per_device_batch_size=4"]
 
 
-def quarantined(place: Path, name: str) -> set[str]:
-    lines = (place / "runs" / name / name / "quarantine.jsonl").read_text().splitlines()
+def quarantined(run: Path) -> set[str]:
+    lines = (run / "quarantine.jsonl").read_text().splitlines()
     return {json.loads(line)["row"] for line in lines}
 
 
-def test_two_processes_leave_the_same_bad_rows_out_as_one(place: Path) -> None:
-    for name, words in (("one", ["devices.per_device_batch_size=4"]), ("two", TWO)):
-        status, output = command(seeing_recipe(place, name, bad=2), *words, "devices.bad_rows=2")
+def test_every_process_leaves_the_same_bad_rows_out_also_after_a_stop(place: Path) -> None:
+    words = {"one": ["devices.per_device_batch_size=4"], "two": TWO, "stopped": TWO}
+    pictures: list[tuple[Path, bytes]] = []
+    for name in words:
+        recipe, run = seeing_recipe(place, name, pictures), place / "runs" / name / name
+        if name == "stopped":
+            process = start(recipe, *words[name], "devices.bad_rows=2")
+            when_at_step(process, run, "sft", 4)
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=120)
+            assert process.returncode == 130, output
+            assert len(quarantined(run)) == 2
+            for picture, whole in pictures:  # too late for this stage
+                picture.write_bytes(whole)
+        status, output = command(recipe, *words[name], "devices.bad_rows=2")
         assert status == 0, output
-    assert quarantined(place, "one") == quarantined(place, "two") == {"drawn/count/5", "drawn/count/6"}
-    one, two = (metrics(place / "runs" / name / name) for name in ("one", "two"))
+        assert quarantined(run) == {"drawn/count/5", "drawn/count/6"}
+    one, two, stopped = (metrics(place / "runs" / name / name) for name in words)
     assert [row["label_weight"] for row in one] == [row["label_weight"] for row in two]
     assert [row["loss"] for row in two] == pytest.approx([row["loss"] for row in one], rel=2e-3)
+    assert [row["loss"] for row in stopped] == [row["loss"] for row in two]
+    status, output = command(recipe, *TWO, "name=strict")  # of the same stage, and no bad row allowed
+    assert status == 2
+    assert "was trained without 2 rows that could not be used (count drawn/count/5, count drawn/count/6)" in output
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_one_bad_row_too_many_stops_both_processes_with_one_message(place: Path, workers: int) -> None:
-    recipe = seeing_recipe(place, "many", bad=3)
-    status, output = command(recipe, *TWO, "devices.bad_rows=2", f"devices.workers={workers}")
+def test_one_bad_row_too_many_stops_both_processes_with_one_message(place: Path) -> None:
+    recipe = seeing_recipe(place, "many", [], bad=3)
+    status, output = command(recipe, *TWO, "devices.bad_rows=2", "devices.workers=1")
     assert status == 2, output
     assert "Traceback" not in output, output
     assert output.count("error: ") == 1, output

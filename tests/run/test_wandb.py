@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from run_fakes import metrics, recipe_values, start, write_recipe
-from test_interrupted import when_at_step
+from run_fakes import metrics, recipe_values, start, when_at_step, write_recipe
 from wandb_files import curve, curve_names, offline_files, records, run_record, step_axes
 
 from fgtrain.recipe import load_recipe
