@@ -79,7 +79,8 @@ def stage_done(recipe: Recipe, fingerprint: str) -> bool:
     if not checkpoint.exists():
         return False
     verify_checksums(checkpoint)
-    left_out, allowed = read_json(checkpoint / NOTES)["extra"].get("left_out", []), recipe.devices.bad_rows
+    notes, allowed = checkpoint / NOTES, recipe.devices.bad_rows
+    left_out = read_json(notes)["extra"].get("left_out", []) if notes.is_file() else []
     if len(left_out) > allowed:
         rows = ", ".join(f"{data_set} {row}" for data_set, row in left_out[:4])
         more = f" and {len(left_out) - 4} more" if len(left_out) > 4 else ""
