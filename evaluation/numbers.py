@@ -4,7 +4,10 @@ import argparse
 
 
 def bounded(text: str, kind: type, least: float) -> float:
-    value = kind(text)
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no {'whole ' if kind is int else ''}number") from None
     if not least <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not {least:g} or more")
     return value
@@ -24,6 +27,11 @@ def price(text: str) -> float:
 
 def seconds(text: str) -> float:
     return bounded(text, float, 0.001)
+
+
+def temperature(text: str) -> float | None:
+    """None: none is sent, so that it is the endpoint's own."""
+    return None if text == "none" else bounded(text, float, 0)
 
 
 def rate(text: str) -> float:

@@ -10,7 +10,7 @@ from data_builders.errors import UserError
 
 from .compare import print_scores
 from .engine import Share, evaluate, read_unanswered
-from .numbers import count, positive, rate, seconds
+from .numbers import count, positive, rate, seconds, temperature
 from .protocols import Answerer
 from .scores import add_checkpoint
 from .task import load_tasks
@@ -41,7 +41,7 @@ def add_run(commands) -> None:
     far.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows (default: no bound)")
     far.add_argument("--concurrency", type=positive, default=8, help="requests under way at once (default: 8)")
     far.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for one reply (default: 120)")
-    far.add_argument("--temperature", default="0", help='"own": the endpoint\'s default (default: 0)')
+    far.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
     far.add_argument("--max-tokens", type=positive, help="of an answer (default: the task's); more for thinking models")
     far.add_argument("--budget", type=count, help="requests that may be sent")
     far.add_argument("--cache", type=Path, help="folder of replies (default: OUT/replies)")
@@ -106,7 +106,7 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
             concurrency=arguments.concurrency,
             timeout_seconds=arguments.timeout,
             budget=arguments.budget,
-            temperature=temperature(arguments.temperature),
+            temperature=arguments.temperature,
             max_tokens=arguments.max_tokens,
         )
     if arguments.base_url:
@@ -130,12 +130,3 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
     from .answerers.lvlm import TransformersAnswerer
 
     return TransformersAnswerer(model, dtype=arguments.dtype, device=arguments.device, sharing=not arguments.one_by_one)
-
-
-def temperature(text: str) -> float | None:
-    if text == "own":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise UserError(f"--temperature {text}: write a number, or own") from None

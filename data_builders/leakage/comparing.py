@@ -60,7 +60,7 @@ def compare(sets: list[TrainingSet], files: list[QuestionFile], settings: Settin
     """All findings, set by set. Reads every row and question once, and again only where something was found."""
     outcome = Outcome()
     tested, open_questions = read_benchmarks(files, outcome)
-    scanned = [scan(one, open_questions, outcome) for one in sets]
+    scanned = [scan(one, open_questions) for one in sets]
     own = {path for one in sets for path in one.test_images}
     outcome.images = len({path for one in scanned for path in one.labels})
     outcome.test_images = len({*tested, *own})
@@ -127,7 +127,7 @@ def read_benchmarks(files: list[QuestionFile], outcome: Outcome) -> tuple[Tested
     return tested, OpenQuestions(found)
 
 
-def scan(which: TrainingSet, open_questions: OpenQuestions, outcome: Outcome) -> Scanned:
+def scan(which: TrainingSet, open_questions: OpenQuestions) -> Scanned:
     one, seen, number = Scanned(which), set(), 0
     with progress(f"checking {which.name}", "rows") as advance:
         for number, row in which.rows():

@@ -57,7 +57,7 @@ class Run:
     def _forward(self, grid: "Grid") -> Tensor:
         """Read a grid of new tokens. They see what their owner may see; they are entered among what can be seen."""
         ids, owner, position = grid.tensors(self.device)
-        block = grid.block(owner, self.device)
+        block = grid.block(self.device)
         seen_RTL = (self.owner_RL[:, None, :] == 0) | (self.owner_RL[:, None, :] == owner[:, :, None])
         hidden = self.language.forward(
             ids, torch.cat([seen_RTL, block], dim=2), self.position_R[:, None] + position, self.cache
@@ -197,7 +197,7 @@ class Grid:
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         return tuple(torch.tensor(one, device=device) for one in (self.ids, self.owner, self.position))
 
-    def block(self, owner: Tensor, device: torch.device) -> Tensor:
+    def block(self, device: torch.device) -> Tensor:
         """Which new tokens see which: the same piece's earlier ones, and itself; padding sees padding."""
         piece = torch.tensor(self.piece, device=device)
         causal = torch.ones(piece.shape[1], piece.shape[1], dtype=torch.bool, device=device).tril()

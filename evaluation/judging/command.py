@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_builders.errors import UserError
 
-from ..numbers import bounded, count, positive, price, rate, seconds
+from ..numbers import count, positive, price, rate, seconds, temperature
 
 MODEL = "gpt-4o-mini"
 
@@ -31,7 +31,7 @@ def add_judge(commands) -> None:
     endpoint.add_argument("--base-url", help="of an OpenAI-compatible endpoint; default $OPENAI_BASE_URL")
     endpoint.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
     endpoint.add_argument("--without-image", action="store_true", help="the judge reads only texts: another judge")
-    endpoint.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none" sends none')
+    endpoint.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
     endpoint.add_argument("--max-tokens", type=positive, help="of a reply; default the endpoint's own")
     endpoint.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain")
     endpoint.add_argument("--budget", type=count, default=5000, help="requests, retried ones too (default: 5000)")
@@ -148,7 +148,3 @@ def command_agreement(arguments: argparse.Namespace) -> None:
     print_agreement(found)
     if arguments.out:
         write_json(arguments.out, found)
-
-
-def temperature(text: str) -> float | None:
-    return None if text == "none" else bounded(text, float, 0)

@@ -199,7 +199,6 @@ def test_thoughts_are_no_part_of_an_answer(data, tmp_path):
     [
         (["--model", "endpoint:"], "names no model"),
         (["--model", "endpoint:x", "--base-url", "ftp://x"], "base URL"),
-        (["--model", "endpoint:x", "--base-url", "http://127.0.0.1:1", "--temperature", "warm"], "--temperature warm"),
         (["--model", "folder", "--base-url", "http://127.0.0.1:1"], "write --model endpoint:folder"),
         (["--model", "owner/name"], "Add --network"),
         (["--model", "nowhere"], "no such folder"),
@@ -241,7 +240,20 @@ def test_the_bound_on_requests_a_minute_reaches_the_endpoint(data, tmp_path):
         assert times[-1] - times[0] >= (sent - 1) * 0.1 - 0.05
         assert run(one, data, tmp_path / "again", *options, "--cache", str(tmp_path / "out" / "replies")) == 0
         assert len(times) == sent
-    for wrong in ("0", "-1", "nan", "inf", "many"):
-        with pytest.raises(SystemExit) as left:
-            run(one, data, tmp_path / "out", "--requests-per-minute", wrong)
-        assert left.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        *((f"--requests-per-minute={wrong}", "is not 0.01 or more") for wrong in ("0", "-1", "nan", "inf")),
+        ("--requests-per-minute=many", "many is no number"),
+        ("--temperature=warm", "warm is no number"),
+        ("--concurrency=2.5", "2.5 is no whole number"),
+        ("--timeout=-3", "-3 is not 0.001 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_told_what_is_in_it(option, says, tmp_path, capsys):
+    with pytest.raises(SystemExit) as left:
+        command.main(["run", "--model", "m", "--tasks", "t", "--data", "d", "--out", str(tmp_path / "out"), option])
+    assert left.value.code == 2
+    assert says in capsys.readouterr().err
