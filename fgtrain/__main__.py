@@ -11,9 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from fgtrain.errors import SharedUserError, UserError, run_command
+from fgtrain.errors import SharedUserError, TrainingFailedError, UserError, run_command
 from fgtrain.recipe import Recipe, find_recipe, load_recipe
 from fgtrain.recipe.problems import instead
+from fgtrain.training.ranks import rank
 from fgtrain.training.stopping import StageInterruptedError, Stopped, stoppable, tell_script
 
 STOPPED = 130  # exit status of a run that was asked to stop; its state is saved
@@ -104,7 +105,6 @@ def carry_out(recipes: list[Recipe], arguments: argparse.Namespace) -> None:
 def tell_reports(recipes: list[Recipe], reports: list[Path | None]) -> None:
     """Print where the reports lie; those of several recipes are put side by side as well."""
     from evaluation.report import write_report
-    from fgtrain.training.ranks import rank
 
     if rank() != 0:
         return
@@ -122,27 +122,19 @@ def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> N
     try:
         with stoppable():  # before the large libraries are imported, which takes its time
             carry_out(recipes, arguments)
+    # No large library may be imported down here: it may have been stopped while it was imported.
     except Stopped as stop:
-        from fgtrain.training.ranks import rank
-
         if rank() != 0:
             sys.exit(0)  # the first process speaks for all; srun would end it when another one fails before it
         said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"
         tell_script(said)
         print(f"{said}; the same command goes on from there", file=sys.stderr)
         sys.exit(STOPPED)
-    except RuntimeError as failure:
-        from fgtrain.training.divergence import TrainingFailedError
-        from fgtrain.training.ranks import rank
-
-        if not isinstance(failure, TrainingFailedError):
-            raise
+    except TrainingFailedError as failure:
         if rank() == 0 or not failure.on_all_ranks:
             print(failure, file=sys.stderr)
         sys.exit(1)
     except SharedUserError:
-        from fgtrain.training.ranks import rank
-
         if rank() != 0:
             sys.exit(0)  # as above
         raise

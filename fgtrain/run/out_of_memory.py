@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 
 from fgtrain.data import StageData
+from fgtrain.errors import TrainingFailedError
 from fgtrain.plan import Plan
 from fgtrain.plan.tables import gib
 from fgtrain.recipe import Recipe
-from fgtrain.training.divergence import TrainingFailedError
 
 FinalPlan = Callable[[Recipe, dict[str, StageData]], Plan]
 SAYS = ("not enough memory", "out of memory", "can't allocate memory")  # as torch's allocators put it

@@ -6,15 +6,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from fgtrain.errors import TrainingFailedError
+
 SHOWN = 16  # rows named in a message
-
-
-class TrainingFailedError(RuntimeError):
-    """Training cannot go on. The text says where and what to try; the program ends with status 1, no traceback."""
-
-    def __init__(self, text: str, *, on_all_ranks: bool = False) -> None:
-        super().__init__(text)
-        self.on_all_ranks = on_all_ranks  # then the first one speaks for all
 
 
 class DivergenceWatch:

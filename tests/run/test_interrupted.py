@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,19 @@ def test_two_processes_learn_what_one_learns(place: Path, uninterrupted: Path) -
         assert b["samples_seen"] == a["samples_seen"]
         assert b["label_weight"] == a["label_weight"]
     assert one[0]["grad_norm"] == pytest.approx(two[0]["grad_norm"], rel=1e-4)
+
+
+def test_asked_to_stop_while_libraries_are_imported_it_says_so_and_nothing_else(tmp_path: Path) -> None:
+    """Half an import cannot be used, and whatever imports the library again on the way out would fail by it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = start(write_recipe(tmp_path, recipe_values(tmp_path)))
+        loaded, deadline = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
+        while "libtorch_python" not in loaded.read_text() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+        # Python may end itself by the signal when it is an interruption that came in the middle of an import.
+        assert process.returncode in (130, -signal.SIGINT), output
+        assert "Traceback" not in output, output
+        assert "goes on from there" in output
+        assert not (tmp_path / "runs").exists()

@@ -15,10 +15,9 @@ import torch
 from safetensors.torch import save_file
 from stage_fakes import Case, run_case
 
-from fgtrain.errors import UserError
+from fgtrain.errors import TrainingFailedError, UserError
 from fgtrain.model import lvlm as lvlm_file
 from fgtrain.model import merge_adapters
-from fgtrain.training.divergence import TrainingFailedError
 from fgtrain.training.trainer import StageInterruptedError
 
 LOGITS_AT_ONCE = lvlm_file.LOGITS_AT_ONCE

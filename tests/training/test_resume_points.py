@@ -8,9 +8,8 @@ import pytest
 import torch
 from stage_fakes import Case, DrawnBatches, run_case, write_parts
 
-from fgtrain.errors import UserError
+from fgtrain.errors import TrainingFailedError, UserError
 from fgtrain.training import resume_files
-from fgtrain.training.divergence import TrainingFailedError
 from fgtrain.training.resume_files import MANIFEST, STATE_FILE, points, refuse_other_shards
 from fgtrain.training.trainer import StageInterruptedError
 
