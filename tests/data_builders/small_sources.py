@@ -60,3 +60,9 @@ def make_grocery(root: Path) -> Path:
             rows.append(f"{path}, {number}, {coarse}")
         (data / f"{split}.txt").write_text("\n".join(rows) + "\n")
     return root
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))

@@ -1,0 +1,40 @@
+"""Miniatures that several files of tests read."""
+
+import shutil
+
+import pytest
+from general_forms import general
+
+from data_builders.build import build
+from data_builders.general.command import BENCHMARK_NAMES
+
+SOURCES = ("cub", "deepfashion", "skincon", "products10k", "inat2021", "wine", "fgbmk_lists", "folder", "cifar100")
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory):
+    """name -> (the drawn miniature in its original layout, what `general` made of it)."""
+    folder, found = tmp_path_factory.mktemp("originals"), {}
+    for name in BENCHMARK_NAMES:
+        options = {"source": name, "test_images_per_species": 5, "pixels": 64}
+        build("drawn", root=None, out=folder / name, options=options)
+        general(name, folder / name, folder / "out")
+        found[name] = (folder / name, folder / "out")
+    return found
+
+
+@pytest.fixture(scope="session")
+def more_miniatures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    options = {"train_images_per_species": 1, "test_images_per_species": 1, "pixels": 32}
+    for name in SOURCES:
+        build("drawn", root=None, out=folder / name, options={**options, "source": name})
+    return folder
+
+
+@pytest.fixture
+def copy(more_miniatures, tmp_path):
+    def of(name):
+        return shutil.copytree(more_miniatures / name, tmp_path / name)
+
+    return of
