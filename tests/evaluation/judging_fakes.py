@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from data_builders.files import write_jsonl
+from data_builders.files import read_json, read_jsonl, write_jsonl
+from evaluation import __main__ as command
 from evaluation.scores import add_checkpoint
 from evaluation.scoring import score_answers
 from evaluation.task import load_tasks
@@ -18,6 +19,8 @@ from fake_endpoint import KEY, Reply, endpoint, failed, said
 __all__ = ["KEY", "Reply", "endpoint", "failed", "said"]
 
 BIRDS = ["lum wug", "red wug", "tall dax", "old dax", "wet zif", "dry zif"]
+
+FIELDS = ("Item_accuracy", "Item_accuracy_score", "Fact_accuracy", "Fact_accuracy_score", "final_score")
 
 
 def make_frow(root: Path) -> Path:
@@ -82,3 +85,24 @@ def fair(number: int, body: dict) -> Reply:
     asked = material(body)
     name = re.search(r"is the ([\w ]+)\.", asked["reference"]).group(1)
     return said(verdict(2 if name in asked["answer"] else 0, 1))
+
+
+def judge(server, answers, data, *more, cache="cache"):
+    root = answers.parents[3]
+    base = ["judge", "--answers", answers, "--data", data, "--base-url", server.url, "--cache", root / cache]
+    return command.main([str(one) for one in [*base, "--timeout", 2, *more]])
+
+
+def rows_of(answers, name="gpt-4o-mini", unjudged=False):
+    file = answers.name.replace(".jsonl", ".unjudged.jsonl") if unjudged else answers.name
+    path = answers.parent / "judged" / name / file
+    return list(read_jsonl(path)) if path.exists() else []
+
+
+def added(answers, name="gpt-4o-mini"):
+    scores = read_json(answers.parents[2] / "scores.json")["checkpoints"][0]["tasks"]["frow/cub"]["scores"]
+    return [one for one in scores if one["rule"] == name]
+
+
+def material_of_first(body):
+    return material({"messages": body["messages"][:1]})["reference"]
