@@ -8,7 +8,19 @@ from general_forms import general
 from data_builders.build import build
 from data_builders.general.command import BENCHMARK_NAMES
 
-SOURCES = ("cub", "deepfashion", "skincon", "products10k", "inat2021", "wine", "fgbmk_lists", "folder", "cifar100")
+SOURCES = (
+    "aircraft",
+    "food101",
+    "dogs",
+    "flowers102",
+    "vegfru",
+    "cars",
+    "cub",
+    "deepfashion",
+    "skincon",
+    "products10k",
+)
+SOURCES += ("inat2021", "wine", "fgbmk_lists", "folder", "cifar100")
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +36,7 @@ def originals(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def more_miniatures(tmp_path_factory):
+def source_miniatures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
     options = {"train_images_per_species": 1, "test_images_per_species": 1, "pixels": 32}
     for name in SOURCES:
@@ -33,8 +45,10 @@ def more_miniatures(tmp_path_factory):
 
 
 @pytest.fixture
-def copy(more_miniatures, tmp_path):
+def copy(source_miniatures, tmp_path):
+    """A copy of a source's miniature, to be changed."""
+
     def of(name):
-        return shutil.copytree(more_miniatures / name, tmp_path / name)
+        return shutil.copytree(source_miniatures / name, tmp_path / name)
 
     return of

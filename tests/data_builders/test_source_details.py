@@ -16,8 +16,8 @@ SPECIES = {species.name: species for species in all_species()}
 # iNat2021
 
 
-def test_inat_has_seven_ranks_and_validates_on_test(more_miniatures):
-    source = load_source("inat2021", more_miniatures / "inat2021")
+def test_inat_has_seven_ranks_and_validates_on_test(source_miniatures):
+    source = load_source("inat2021", source_miniatures / "inat2021")
     assert [level.name for level in source.levels] == [*inat2021.RANKS, "species"]
     first = source.split("train")[0]
     assert first.category == "wug lum"
@@ -160,8 +160,8 @@ def test_a_picture_left_out_of_skincon_must_not_be_listed(copy):
         load_source("skincon", root)
 
 
-def test_a_bottle_may_have_several_defects(more_miniatures):
-    source = load_source("wine", more_miniatures / "wine")
+def test_a_bottle_may_have_several_defects(source_miniatures):
+    source = load_source("wine", source_miniatures / "wine")
     assert {len(row.labels) for row in source.images} == {1, 2}
     assert ("bottle",) in {row.labels for row in source.images}
 

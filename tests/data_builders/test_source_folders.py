@@ -72,8 +72,8 @@ def test_texts_are_no_class_and_links_are_followed_once(tmp_path):
 # CIFAR-100
 
 
-def test_the_binary_version_is_unpacked_into_what_is_drawn(more_miniatures, tmp_path):
-    root = more_miniatures / "cifar100"
+def test_the_binary_version_is_unpacked_into_what_is_drawn(source_miniatures, tmp_path):
+    root = source_miniatures / "cifar100"
     build("unpack", root=root, out=tmp_path / "out", options={"source": "cifar100"})
     drawn, unpacked = load_source("cifar100", root), load_source("cifar100", tmp_path / "out")
     assert unpacked.images == drawn.images
@@ -83,8 +83,8 @@ def test_the_binary_version_is_unpacked_into_what_is_drawn(more_miniatures, tmp_
         build("unpack", root=tmp_path, out=tmp_path / "out", options={"source": "cifar100"})
 
 
-def test_parquet_files_are_unpacked_as_the_binary_version(more_miniatures, tmp_path):
-    drawn = load_source("cifar100", more_miniatures / "cifar100")
+def test_parquet_files_are_unpacked_as_the_binary_version(source_miniatures, tmp_path):
+    drawn = load_source("cifar100", source_miniatures / "cifar100")
     fine, coarse = drawn.labels(drawn.levels[1]), drawn.labels(drawn.levels[0])
     names = {"fine_label": {"names": [name.replace(" ", "_") for name in fine]}, "coarse_label": {"names": coarse}}
     for split in ("train", "test"):
@@ -133,8 +133,8 @@ def test_pickles_are_refused_and_the_reader_says_how_to_unpack(tmp_path):
         load_source("cifar100", tmp_path)
 
 
-def test_unpacking_goes_on_after_an_interruption_and_spares_other_folders(more_miniatures, tmp_path):
-    root, out = more_miniatures / "cifar100", tmp_path / "out"
+def test_unpacking_goes_on_after_an_interruption_and_spares_other_folders(source_miniatures, tmp_path):
+    root, out = source_miniatures / "cifar100", tmp_path / "out"
     (out / "train").mkdir(parents=True)
     (out / "train" / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="not empty"):

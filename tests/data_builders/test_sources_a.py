@@ -1,6 +1,5 @@
 """Aircraft, Food-101, dogs, flowers, VegFru and cars: names, levels, boxes, splits, and mistakes in their lists."""
 
-import json
 import shutil
 from collections import Counter
 
@@ -8,34 +7,12 @@ import numpy as np
 import pytest
 from small_sources import picture
 
-from data_builders.build import build
 from data_builders.drawn.matlab import cells, mat_bytes, struct_array
 from data_builders.errors import UserError
 from data_builders.sources import load_source
 from data_builders.sources.cars import make
 
 SOURCES = ("aircraft", "food101", "dogs", "flowers102", "vegfru", "cars")
-OPTIONS = {"train_images_per_species": 1, "test_images_per_species": 1, "pixels": 32}
-
-
-@pytest.fixture(scope="module")
-def miniatures(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sources")
-    for name in SOURCES:
-        build("drawn", root=None, out=folder / name, options={**OPTIONS, "source": name})
-    return folder
-
-
-@pytest.fixture
-def root_of(miniatures, tmp_path):
-    """A copy of a source's miniature, to be spoilt."""
-    return lambda name: shutil.copytree(miniatures / name, tmp_path / name)
-
-
-def replace(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def write_lines(path, *lines):
@@ -65,8 +42,8 @@ def write_lines(path, *lines):
         ),
     ],
 )
-def test_names_and_levels_are_those_of_the_data_set(miniatures, name, image, category, parents, meta, levels):
-    source = load_source(name, miniatures / name)
+def test_names_and_levels_are_those_of_the_data_set(source_miniatures, name, image, category, parents, meta, levels):
+    source = load_source(name, source_miniatures / name)
     first = source.images[0]
     assert (first.image, first.category, first.parents) == (image, category, parents)
     assert source.meta_word(first, source.finest) == meta
@@ -77,9 +54,9 @@ def test_names_and_levels_are_those_of_the_data_set(miniatures, name, image, cat
     assert len({id(row.parents) for row in of_first}) == 1
 
 
-def test_validation_pictures_are_kept_apart_where_the_data_set_has_them(miniatures):
+def test_validation_pictures_are_kept_apart_where_the_data_set_has_them(source_miniatures):
     for name in SOURCES:
-        splits = Counter(row.split for row in load_source(name, miniatures / name).images)
+        splits = Counter(row.split for row in load_source(name, source_miniatures / name).images)
         assert set(splits.values()) == {32}
         assert ("val" in splits) == (name in ("aircraft", "flowers102", "vegfru"))
 
@@ -105,8 +82,8 @@ def test_aircraft_keeps_model_numbers_as_they_are(tmp_path):
     assert load_source("aircraft", data).images[0].box == (2, 1, 28, 19)
 
 
-def test_a_dogs_box_holds_all_dogs_of_the_picture(root_of):
-    root = root_of("dogs")
+def test_a_dogs_box_holds_all_dogs_of_the_picture(copy):
+    root = copy("dogs")
     path = next(path for path in sorted((root / "Annotation").rglob("*")) if path.is_file())
     one = "<object><bndbox><xmin>{}</xmin><ymin>{}</ymin>\n<xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
     path.write_text("<annotation>" + one.format(3, 4, 10, 12) + one.format(8, 2, 20, 9) + "</annotation>")
@@ -118,8 +95,8 @@ def test_a_dogs_box_holds_all_dogs_of_the_picture(root_of):
     assert {row.box for row in load_source("dogs", root).images} == {None}
 
 
-def test_dogs_lists_may_lie_in_their_own_folder(root_of):
-    root = root_of("dogs")
+def test_dogs_lists_may_lie_in_their_own_folder(copy):
+    root = copy("dogs")
     before = load_source("dogs", root).images
     for path in root.glob("*.mat"):
         (root / "lists").mkdir(exist_ok=True)
@@ -127,8 +104,8 @@ def test_dogs_lists_may_lie_in_their_own_folder(root_of):
     assert load_source("dogs", root).images == before
 
 
-def test_food_lists_as_json_are_the_same(root_of):
-    root = root_of("food101")
+def test_food_lists_as_json_are_the_same(copy):
+    root = copy("food101")
     before = load_source("food101", root).images
     for split in ("train", "test"):
         (root / "meta" / f"{split}.txt").unlink()
@@ -138,8 +115,8 @@ def test_food_lists_as_json_are_the_same(root_of):
         load_source("food101", root)
 
 
-def test_vegfrus_lists_for_both_parts_are_the_same_and_one_part_alone_will_do(root_of):
-    root = root_of("vegfru")
+def test_vegfrus_lists_for_both_parts_are_the_same_and_one_part_alone_will_do(copy):
+    root = copy("vegfru")
     before = load_source("vegfru", root)
     shutil.move(root / "fru92_lists", root / "aside")
     with pytest.raises(UserError, match=r"fru92_lists/fru_train\.txt"):
@@ -154,8 +131,8 @@ def test_vegfrus_lists_for_both_parts_are_the_same_and_one_part_alone_will_do(ro
     assert list(fruits.images) == [row for row in before.images if row.parents["group"] == "fruit"]
 
 
-def test_cars_in_the_merged_layout(root_of, tmp_path):
-    root, merged = root_of("cars"), tmp_path / "merged"
+def test_cars_in_the_merged_layout(copy, tmp_path):
+    root, merged = copy("cars"), tmp_path / "merged"
     before = load_source("cars", root)
     rows = []
     for number, row in enumerate(before.images, 1):
@@ -175,8 +152,8 @@ def test_cars_in_the_merged_layout(root_of, tmp_path):
     assert after.images[0].image == "car_ims/000001.jpg"
 
 
-def test_cars_in_folders_inside_folders(root_of):
-    root = root_of("cars")
+def test_cars_in_folders_inside_folders(copy):
+    root = copy("cars")
     for split in ("train", "test"):
         (root / f"cars_{split}").rename(root / "aside")
         (root / f"cars_{split}").mkdir()
@@ -191,7 +168,7 @@ def test_a_cars_make_may_have_two_words():
     assert make("smart fortwo Convertible 2012") == "smart"
 
 
-def test_flowers_have_their_names_without_a_file(miniatures, tmp_path, root_of):
+def test_flowers_have_their_names_without_a_file(source_miniatures, tmp_path, copy):
     # One picture of each class, so that the 102 names are all there.
     root = tmp_path / "flowers"
     for number in range(1, 205):
@@ -223,151 +200,5 @@ def test_the_official_flowers_split(shared, tmp_path):
     assert load_source("flowers102", tmp_path, look_for_images=False).images == named.images
 
 
-# name, file, old text, new text, what the message says
-SPOILT = [
-    ("aircraft", "data/images_variant_val.txt", "Wug-100", "Wug-900", r"images_variant_val\.txt, line 1: 'Wug-900'"),
-    ("aircraft", "data/images_variant_test.txt", " Wug-100", "", r"images_variant_test\.txt, line 1: expected"),
-    ("aircraft", "data/variants.txt", "Wug-100", "Wug-100\nWug-900", "1 variants have no image.*Wug-900"),
-    ("aircraft", "data/images_family_train.txt", "0000037 Wug\n", "", "no line for image 0000037"),
-    ("aircraft", "data/images_family_test.txt", "0000111 Wug\n", "0000111 Tib\n", "Wug-100 is of family Tib"),
-    ("aircraft", "data/images_box.txt", "0000037", "0000038", r"images_box\.txt has no line for image 0000037"),
-    ("aircraft", "data/images_box.txt", "0000037 ", "0000037 x", r"images_box\.txt, line 1: expected"),
-    ("food101", "meta/train.txt", "lum_wug/", "lam_wug/", r"train\.txt, line 1:.*lam_wug"),
-    ("food101", "meta/train.txt", "lum_wug/", "", r"train\.txt, line 1: expected"),
-    ("food101", "meta/train.txt", "lum_wug/37", "lum_wug/38", "1 of 64 images.*lum_wug/38"),
-    ("food101", "meta/train.txt", "lum_wug/37", "lum_wug/../37", "line 1"),
-    ("food101", "meta/classes.txt", "lum_wug", "lum_wug\nom_let", "1 classes have no image, the first: om_let"),
-    ("vegfru", "veg200_lists/veg_train.txt", " 0", " x", r"veg_train\.txt, line 1: expected"),
-    ("vegfru", "veg200_lists/veg_train.txt", " 0", " 99", r"veg_val\.txt, line 1: lum_wug has label 0, elsewhere 99"),
-    ("vegfru", "veg200_lists/veg_train.txt", " 1", " 0", "bek_wug has label 0, as lum_wug has"),
-    ("vegfru", "veg200_lists/veg_train.txt", "v_01", "v_99", "names no super-class"),
-    ("vegfru", "veg200_lists/veg_train.txt", "lum_wug/", "../", r"veg_train\.txt, line 1: expected"),
-    ("vegfru", "fru92_lists/fru_subclasses.txt", "sud_lun\n", "", r"label 15 \(sud_lun\) is out of range"),
-    ("vegfru", "fru92_lists/fru_subclasses.txt", "sud_lun\n", "sud_lun\nkiwi\n", "1 classes have no image.*kiwi"),
-]
-
-
-@pytest.mark.parametrize(("name", "file", "old", "new", "says"), SPOILT)
-def test_mistakes_in_lists_are_named(root_of, name, file, old, new, says):
-    root = root_of(name)
-    replace(root / file, old, new)
-    with pytest.raises(UserError, match=f"(?s){says}"):
-        load_source(name, root)
-
-
 def labels(*values):
     return np.array(values, dtype=np.uint8)
-
-
-# name, file, its variables, what the message says
-SPOILT_MAT = [
-    ("flowers102", "imagelabels.mat", {"labels": labels(*[40] * 96)}, "labels 1 is 40; expected a number from 1 to 32"),
-    ("flowers102", "imagelabels.mat", {"labels": labels(*[3] * 96)}, "31 of 32 classes have no image"),
-    ("flowers102", "imagelabels.mat", {"label": labels(1)}, "no variable labels"),
-    ("flowers102", "setid.mat", {"trnid": labels(1), "valid": labels(200), "tstid": labels(3)}, "valid 1 is 200"),
-    ("dogs", "train_list.mat", {"file_list": cells(["a.jpg"]), "labels": labels(1)}, "file_list 1 is 'a.jpg'"),
-    ("dogs", "train_list.mat", {"file_list": cells(["n1-A/a.jpg"]), "labels": labels(1, 2)}, "1 files, but 2 labels"),
-    ("dogs", "train_list.mat", {"file_list": cells(["n1-A/a.jpg"]), "labels": labels(0)}, "labels 1 is 0"),
-    ("dogs", "train_list.mat", {"file_list": cells(["n1-A/a.jpg"]), "labels": labels(40)}, "no file.*n1-A/a"),
-    ("cars", "devkit/cars_meta.mat", {"class_names": cells(["Audi A", "Audi B"])}, "class 3 is 3; expected .* 1 to 2"),
-    ("cars", "devkit/cars_meta.mat", {"class_names": cells(["A"] * 32)}, "two labels are called 'A'"),
-    ("cars", "devkit/cars_meta.mat", {"class_names": labels(1, 2)}, "class_names 1 is 1; expected a text"),
-    ("cars", "cars_test_annos_withlabels.mat", {"annotations": labels(1, 2)}, "annotations has no field fname"),
-]
-
-
-@pytest.mark.parametrize(("name", "file", "variables", "says"), SPOILT_MAT)
-def test_mistakes_in_mat_files_are_named(root_of, name, file, variables, says):
-    root = root_of(name)
-    assert (root / file).exists()
-    (root / file).write_bytes(mat_bytes(**variables))
-    with pytest.raises(UserError, match=f"(?s){says}"):
-        load_source(name, root)
-
-
-def test_an_unlabelled_test_list_is_no_substitute(root_of):
-    root = root_of("cars")
-    shutil.copy(root / "devkit/cars_test_annos.mat", root / "cars_test_annos_withlabels.mat")
-    with pytest.raises(UserError, match=r"cars_test_annos_withlabels\.mat: annotations has no field class"):
-        load_source("cars", root)
-
-
-LISTS = {
-    "aircraft": ("data/images_manufacturer_val.txt", "data/families.txt"),
-    "food101": ("meta/classes.txt",),
-    "dogs": ("train_list.mat", "test_list.mat"),
-    "flowers102": ("imagelabels.mat", "setid.mat"),
-    "vegfru": ("veg200_lists/veg_val.txt", "fru92_lists/fru_test.txt"),
-    "cars": ("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat"),
-}
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_missing_and_broken_lists_and_missing_pictures_are_named(root_of, name):
-    root = root_of(name)
-    for file in LISTS[name]:
-        whole = (root / file).read_bytes()
-        (root / file).unlink()
-        with pytest.raises(UserError, match=f"no file .*{(root / file).name}"):
-            load_source(name, root)
-        if file.endswith(".mat"):
-            for broken in (b"", whole[: len(whole) // 2], b"\x89HDF\r\n\x1a\n" + bytes(600), bytes(reversed(whole))):
-                (root / file).write_bytes(broken)
-                with pytest.raises(UserError, match=(root / file).name):
-                    load_source(name, root)
-        else:
-            (root / file).write_bytes(b"\xff\xfe\x00")
-            with pytest.raises(UserError, match=f"{(root / file).name} is not text"):
-                load_source(name, root)
-        (root / file).write_bytes(whole)
-    source = load_source(name, root)
-    (source.root / source.images[5].image).unlink()
-    with pytest.raises(UserError, match=f"1 of {len(source.images)} images .*{source.images[5].image}"):
-        load_source(name, root)
-    assert load_source(name, root, look_for_images=False).images == source.images
-
-
-def test_a_dogs_class_has_one_label_and_a_label_one_class(root_of):
-    root = root_of("dogs")
-    shutil.rmtree(root / "Annotation")
-    known = "n02090001-Lum_wug/n02090001_1.jpg"
-    for file, label, says in (
-        ("n1-A/a.jpg", 3, "n02090003-Tor_wug.* has label 3, as n1-A has"),
-        (known, 40, "33 labels|class has several labels"),
-        ("n1-A/a.jpg", 40, "7 labels .* have no image: 33"),
-    ):
-        variables = {"file_list": cells([file]), "labels": labels(label)}
-        (root / "train_list.mat").write_bytes(mat_bytes(**variables))
-        with pytest.raises(UserError, match=says):
-            load_source("dogs", root)
-
-
-def test_pictures_outside_the_root_are_refused(root_of):
-    root = root_of("dogs")
-    variables = {"file_list": cells(["../n1-A/a.jpg"]), "labels": labels(40)}
-    shutil.rmtree(root / "Annotation")
-    (root / "train_list.mat").write_bytes(mat_bytes(**variables))
-    with pytest.raises(UserError, match="file_list 1"):
-        load_source("dogs", root)
-    root = root_of("cars")
-    row = {"bbox_x1": 1, "bbox_y1": 1, "bbox_x2": 9, "bbox_y2": 9, "class": 1, "fname": "../../secret.jpg"}
-    (root / "devkit/cars_train_annos.mat").write_bytes(mat_bytes(annotations=struct_array([row])))
-    with pytest.raises(UserError, match="stay inside"):
-        load_source("cars", root)
-
-
-def test_the_json_lists_of_food_stay_inside_too(root_of):
-    root = root_of("food101")
-    (root / "meta/train.txt").unlink()
-    lists = json.loads((root / "meta/train.json").read_text())
-    lists["lum_wug"] = ["lum_wug/../../37"]
-    (root / "meta/train.json").write_text(json.dumps(lists))
-    with pytest.raises(UserError, match="lum_wug, entry 1"):
-        load_source("food101", root)
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_level_has_enough_labels_for_a_question_with_four_options(miniatures, name):
-    source = load_source(name, miniatures / name)
-    for level in source.levels:
-        assert len(source.labels(level)) >= 4
