@@ -1,8 +1,10 @@
 """The order of a stage: exact passes, evenly mixed, and the same for whoever asks."""
 
+import math
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +72,34 @@ def test_more_passes_go_on_where_fewer_ended():
     ten = [row for _, _, row in order_of({"a": (10.0, 30)})]
     assert ten[:30] == one
     assert one[:15] == half
+
+
+@pytest.mark.parametrize("passes", [10.0, 0.5, 2.5])
+def test_each_pass_has_an_order_of_its_own_and_half_a_pass_is_a_drawn_half(passes):
+    rows = [row for name, _, row in order_of({"a": (passes, 30), "b": (3.0, 7)}) if name == "a"]
+    shown = Counter(rows)
+    least = int(passes)
+    assert Counter(shown.values()) == (
+        {least: 30} if passes == least else {least: 15, least + 1: 15} if least else {1: 15}
+    )
+    each = [tuple(rows[start : start + 30]) for start in range(0, len(rows), 30)]
+    assert len(set(each)) == len(each) == math.ceil(passes)
+    assert not any(list(one) == sorted(one) for one in each)
+    if passes != least:
+        part = set(each[-1])
+        assert part != set(range(15))  # not the file's beginning
+        others = [
+            {row for name, number, row in order_of({"a": (passes, 30)}, **change) if number == least}
+            for change in ({"seed": 2}, {"stage": "sft"})
+        ]
+        assert all(other != part for other in others)
+
+
+def test_a_data_set_that_grows_leaves_the_order_of_the_others():
+    mix = {"a": (2.5, 12), "b": (1.0, 9)}
+    for change in ({"b": (1.0, 10)}, {"b": (7.0, 9)}, {"c": (0.5, 5)}):
+        order = list(order_of({**mix, **change}))
+        assert [entry for entry in order if entry[0] == "a"] == [e for e in order_of(mix) if e[0] == "a"]
 
 
 def test_the_order_is_the_same_on_every_machine():

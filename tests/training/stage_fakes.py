@@ -1,6 +1,7 @@
 """A tiny model, drawn samples, and stages over them under any strategy."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,8 @@ class Signals:
             os.kill(os.getpid(), self.number)
 
 
-def run_case(case: Case, lvlm: LVLM | None = None) -> LVLM:
-    """The model after the stage. StageInterruptedError where the case says so."""
+def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int], list[dict]] | None = None) -> LVLM:
+    """The model after the stage. StageInterruptedError where the case says so. `ask` is called after each step."""
     lvlm = tiny_lvlm(Path(case.folder)) if lvlm is None else lvlm
     stage = case.stage()
     job = StageJob(
@@ -164,6 +165,8 @@ def run_case(case: Case, lvlm: LVLM | None = None) -> LVLM:
         folder=case.out,
         also_log=Signals(case.signal_at, case.signal) if case.signal_at else None,
         seed=1,
+        subset_every_steps=1 if ask else None,
+        ask_subset=ask,
     )
     run_stage(job, lvlm, set_trainable(lvlm, stage.train), DrawnData(case))
     return lvlm
