@@ -1,12 +1,15 @@
 """Attention over packed rows without a mask of the whole row.
 
-A row is block-diagonal: a token sees its own sample only. On CPU each sample is attended by itself through torch's
-SDPA: the prefix causally and without a mask, the branches under a small mask of their own. On CUDA one flex-attention
-block mask, made once a batch, says the same. Either way a micro-batch is one long row without padding.
+A row is block-diagonal: a token sees its own sample only. On CPU it is attended in blocks that need no mask
+(block_attention), under dropout or where a sample is longer than a sliding window sample by sample through torch's
+SDPA. On CUDA one flex-attention block mask, made once a batch, says the same. Either way a micro-batch is one long row
+without padding.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from transformers.masking_utils import sdpa_mask
 from fgtrain.batch import Batch
 from fgtrain.errors import UserError
 
+from .block_attention import Blocks, block_attention
 from .generation import mask_dtype
 
 PACKED = "fgtrain_packed"  # the name under which transformers' models find it
@@ -37,6 +41,20 @@ class Span:
     branch_ids: np.ndarray  # [length - prefix]; empty where the sample has one branch at most
     padding: bool = False
     _masks: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    def causal(self) -> list[slice]:
+        """The stretches that see themselves: the prefix and each branch, or the whole sample."""
+        if self.padding:
+            return []
+        steps = np.flatnonzero(np.diff(self.branch_ids)) + 1
+        cuts = [self.start, *(self.start + self.prefix + steps).tolist(), self.end]
+        if 0 < self.prefix < self.length:
+            cuts.insert(1, self.start + self.prefix)
+        return [slice(begin, end) for begin, end in pairwise(cuts)]
 
     def mask(self, window: int | None, dtype: torch.dtype, device: torch.device) -> Tensor:
         """Float mask [queries, length] of the branches' tokens; with a sliding window [length, length] of all tokens.
@@ -61,7 +79,24 @@ class Span:
         return self._masks[key]
 
 
-def spans_of(sample_id_BT: Tensor, branch_id_BT: Tensor) -> list[Span]:
+class Spans(list[Span]):
+    """All spans of a batch's rows, which follow each other without a gap."""
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        shared = [
+            (slice(span.start + span.prefix, span.end), slice(span.start, span.start + span.prefix))
+            for span in self
+            if 0 < span.prefix < span.length
+        ]
+        return Blocks([own for span in self for own in span.causal()], shared)
+
+    def fit(self, window: int | None) -> bool:
+        """Is no sample longer than a sliding window?"""
+        return window is None or all(span.length <= window for span in self if not span.padding)
+
+
+def spans_of(sample_id_BT: Tensor, branch_id_BT: Tensor) -> Spans:
     """Every sample and every stretch of padding of all rows, rows one after the other."""
     T = sample_id_BT.shape[1]
     sample, branch = sample_id_BT.cpu().numpy().ravel(), branch_id_BT.cpu().numpy().ravel()
@@ -69,7 +104,7 @@ def spans_of(sample_id_BT: Tensor, branch_id_BT: Tensor) -> list[Span]:
     new[1:] = (sample[1:] != sample[:-1]) | (np.arange(1, len(sample)) % T == 0)
     starts = np.flatnonzero(new)
     ends = np.append(starts[1:], len(sample))
-    return [_span(start, branch[start:end], sample[start] == 0) for start, end in zip(starts, ends, strict=True)]
+    return Spans(_span(start, branch[start:end], sample[start] == 0) for start, end in zip(starts, ends, strict=True))
 
 
 def _span(start: int, branch_L: np.ndarray, padding: bool) -> Span:
@@ -86,7 +121,7 @@ def packed_attention(
     attention_mask: Any,
     dropout: float = 0.0,
     scaling: float | None = None,
-    packed_spans: list[Span] | None = None,
+    packed_spans: Spans | None = None,
     sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
@@ -105,6 +140,9 @@ def packed_attention(
     B, heads, T, d = query.shape
     # Views, not copies: in memory the tokens lie one after the other.
     query, key, value = (x.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None] for x in (query, key, value))
+    if query.device.type == "cpu" and not dropout and packed_spans.fit(sliding_window):
+        found = block_attention(query, key, value, packed_spans.blocks, scaling)
+        return found.transpose(1, 2).view(B, T, heads, -1), None
     lengths = [span.length for span in packed_spans]
     options = {"dropout_p": dropout, "scale": scaling, "enable_gqa": key.shape[1] != heads}
     # split, not slices: its gradient is one concatenation instead of a zero-padded row a sample.

@@ -10,7 +10,14 @@ from transformers.models.qwen2_5_vl import Qwen2_5_VLTextConfig, Qwen2_5_VLTextM
 
 from fgtrain.batch import Batch, allowed_attention_BTT
 from fgtrain.data.packing import pack
-from fgtrain.model.packed_attention import PACKED, attention_arguments, block_mask, use_packed_attention
+from fgtrain.model.packed_attention import (
+    PACKED,
+    attention_arguments,
+    block_mask,
+    packed_attention,
+    spans_of,
+    use_packed_attention,
+)
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
 SIZES |= {"num_key_value_heads": 2, "vocab_size": 80, "initializer_range": 0.3}
@@ -73,6 +80,24 @@ def test_packed_is_each_branch_alone_in_values_and_gradients(kind: str, room: in
     (found_BTD * weights_BTD)[real_BT].sum().backward()
     scale = float(expected_gradient.abs().max())
     torch.testing.assert_close(embeds_BTD.grad[real_BT], expected_gradient[real_BT], rtol=0, atol=2e-5 * scale)
+
+
+@pytest.mark.parametrize("room", [None, 90])
+def test_blocks_are_what_a_mask_of_each_sample_says(room: int | None):
+    """Blocks without a mask, and (under a dropout that drops nothing) sample by sample, in values and gradients."""
+    batch = pack([drawn.sample() for drawn in some_samples()], room)
+    B, T = batch.token_ids_BT.shape
+    spans = spans_of(batch.sample_id_BT, batch.branch_id_BT)
+    assert spans.blocks.shared
+    torch.manual_seed(0)
+    drawn = [torch.randn(B, T, heads, 8).transpose(1, 2) for heads in (4, 2, 2)]
+    weights = torch.randn(B, T, 4, 8) * (batch.sample_id_BT != 0)[..., None, None]
+    found = []
+    for dropout in (0.0, 1e-12):
+        given = [one.clone().requires_grad_() for one in drawn]
+        out, _ = packed_attention(torch.nn.Module(), *given, None, dropout=dropout, packed_spans=spans)
+        found.append([out * (weights != 0), *torch.autograd.grad((out * weights).sum(), given)])
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("room", [None, 90])
