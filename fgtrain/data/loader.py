@@ -52,6 +52,9 @@ class MicroBatchLoader(DataLoader):
             if batch is None:
                 return
             if isinstance(batch, UserError):
+                # Ends the loader processes now. What the error keeps alive is collected some time later, in an order in
+                # which they are not told, and waiting for them takes ten seconds each.
+                del batches
                 if self.dataset.share.world_size == 1:
                     raise batch
                 yield self.dataset.faulty(str(batch))  # the others would wait for this device in vain
@@ -64,7 +67,7 @@ class MicroBatchLoader(DataLoader):
         try:
             return next(batches, None)
         except UserError as error:
-            return error
+            return error.with_traceback(None)  # it would keep `batches` alive
 
     def state_dict(self) -> dict[str, Any]:
         return {}

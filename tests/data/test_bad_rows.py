@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,7 @@ def test_one_bad_row_more_than_the_quota_stops_the_run(tmp_path, second, workers
         train(stage_data(tmp_path, sets, bad_rows=1, workers=workers))
     assert str(tmp_path / "quarantine.jsonl") in str(refused.value)
     assert "Traceback" not in str(refused.value)  # of a loader process
+    assert not active_children()  # they have ended already, not when the error is forgotten
     (tmp_path / "quarantine.jsonl").unlink()
     assert len(train(stage_data(tmp_path, sets, bad_rows=2, workers=workers))) == 5
     assert len((tmp_path / "quarantine.jsonl").read_text().splitlines()) == 2
