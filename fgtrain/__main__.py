@@ -142,7 +142,7 @@ def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> N
 
 def main(words: list[str]) -> None:
     options = parser()
-    arguments, unknown = options.parse_known_args(words)
+    arguments, unknown = options.parse_known_intermixed_args(words)  # changes may stand behind options, too
     if unknown:
         known = [option for action in options._actions for option in action.option_strings if option.startswith("--")]
         raise UserError(f"unknown option {unknown[0]}. {instead(unknown[0], known)} And key=value changes the recipe")

@@ -2,6 +2,7 @@
 
 import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,13 +137,22 @@ def find_cluster(named: str | None) -> Path:
     if named is not None or os.environ.get(VARIABLE):
         text, by = (named, "--cluster") if named is not None else (os.environ[VARIABLE], f"${VARIABLE}")
         path = Path(text).expanduser()
+        if path.is_dir():
+            raise UserError(f"{by} is {text}, which is a folder. Name the file in it")
         if not path.is_file():
-            raise UserError(f"{by} is {text}, and there is no such file. {_example()}")
+            raise UserError(f"{by} is {text}, and there is no such file. {_near(path) or _example()}")
         return path
     for path in (DEFAULT, REPOSITORY / DEFAULT):
         if path.is_file():
             return path
     raise UserError(f"no cluster profile: no file {DEFAULT}, no --cluster FILE, no ${VARIABLE}. {_example()}")
+
+
+def _near(path: Path) -> str:
+    """The profile with a similar name beside it, if any."""
+    there = [file.name for file in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    close = get_close_matches(path.name, there, n=1)
+    return f"Did you mean {path.parent / close[0]}?" if close else ""
 
 
 def _example() -> str:

@@ -93,3 +93,18 @@ def test_a_profile_is_found_by_option_variable_and_place(tmp_path, monkeypatch):
     assert load_cluster("option.yaml")[1].name == "option.yaml"
     with pytest.raises(UserError, match="--cluster is none"):
         load_cluster("none.yaml")
+
+
+def test_a_misspelt_name_is_told_with_the_one_that_is_there(tmp_path):
+    (tmp_path / "cluster.yaml").write_text("time: '1:00:00'\n")
+    with pytest.raises(UserError, match=r"no such file\. Did you mean .*cluster\.yaml\?"):
+        load_cluster(str(tmp_path / "clutser.yaml"))
+    with pytest.raises(UserError, match="which is a folder"):
+        load_cluster(str(tmp_path))
+
+
+def test_changes_to_the_recipe_may_stand_behind_options(capsys):
+    from fgtrain.__main__ import main
+
+    main([str(REPOSITORY / "recipes/mini/align_fg10.yaml"), "--plan", "name=another"])
+    assert "another  seed" in capsys.readouterr().out
