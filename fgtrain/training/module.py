@@ -7,7 +7,6 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from data_builders.chance import address_hash
@@ -15,6 +14,7 @@ from fgtrain.batch import IGNORE_INDEX, Batch
 
 from .divergence import DivergenceWatch
 from .faults import refuse_faults
+from .gradient_norm import gradient_norms
 from .gradient_watch import GradientWatch
 from .schedule import learning_rate_factor
 from .sharded import Sharded
@@ -42,7 +42,8 @@ class StageModule(LightningModule):
         self.step_weight = 0.0  # label weight of the step under way, all ranks
         self.step_loss: Tensor | None = None  # weighted loss of the step so far, this rank
         self.step_is_whole = False  # is the micro-batch under way the last of its step?
-        self.grad_norm = float("nan")
+        self.grad_norm = float("nan")  # of the latest step, before clipping
+        self.grad_norm_by_part: dict[str, float] = {}
         self.data_set_loss: dict[str, list[float]] = {}  # name -> [weighted loss, weight] since it was last read
         self.last: dict[str, float] = {}  # figures of the latest optimizer step
         self.tokens_seen = 0
@@ -114,16 +115,20 @@ class StageModule(LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clip the whole gradient by its norm, and keep the norm. DeepSpeed does both itself, in its step."""
+        """Clip the whole gradient by its norm, and keep the norms. DeepSpeed does both itself, in its step."""
         strategy, clip = self.trainer.strategy, gradient_clip_val
         if isinstance(strategy, Sharded) and strategy.clips:
             return
-        norm = torch.nn.utils.get_total_norm([p.grad for p in self.learns if p.grad is not None])
-        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        self.grad_norm = norm.item()
+        norm, norm_G = gradient_norms(self.parameter_groups, strategy.root_device)
+        self.grad_norm, *of_groups = torch.cat([norm[None], norm_G]).tolist()
+        self._note_parts(of_groups)
         self.finite.check_norm(self.grad_norm, self.trainer.global_step)
         if clip is not None:
             torch.nn.utils.clip_grads_with_norm_(self.learns, clip, norm)
+
+    def _note_parts(self, norms: list[float]) -> None:
+        parts = [group["part"] for group in self.parameter_groups]
+        self.grad_norm_by_part = dict(zip(parts, norms, strict=True))
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Optimizer, optimizer_closure: Callable[[], Any] | None = None
@@ -134,13 +139,15 @@ class StageModule(LightningModule):
             return
         strategy, loss = self.trainer.strategy, self.step_loss
         if isinstance(strategy, Sharded) and strategy.clips:
-            self.grad_norm = strategy.gradient_norm()
+            self.grad_norm, of_groups = strategy.gradient_norms()
+            self._note_parts(of_groups)
             self.finite.check_norm(self.grad_norm, self.trainer.global_step - 1)
         if self.trainer.world_size > 1:
             dist.all_reduce(loss)
         self.last = {
             "loss": loss.item() / self.step_weight,
             "grad_norm": self.grad_norm,
+            "grad_norm_by_part": self.grad_norm_by_part,
             "label_weight": self.step_weight,
             "lr": {group["part"]: group["lr"] for group in optimizer.param_groups},
         }

@@ -30,8 +30,8 @@ class Sharded(ABC):
         """Take the model apart before optimizers are made, where the strategy does not do so by itself later."""
 
     @abstractmethod
-    def gradient_norm(self) -> float:
-        """Of the whole gradient of the latest step, before clipping."""
+    def gradient_norms(self) -> tuple[float, list[float]]:
+        """Of the whole gradient of the latest step, and of each parameter group's; before clipping."""
 
     @abstractmethod
     def shards(self) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class Fsdp2Strategy(Sharded, ModelParallelStrategy):
         super().__init__(data_parallel_size=ranks, tensor_parallel_size=1, timeout=timeout)
         self.offload, self.bf16, self.files, self.whole_model = offload, bf16, files, whole_model
 
-    def gradient_norm(self) -> float:
-        raise RuntimeError("the module clips, and knows the norm")
+    def gradient_norms(self) -> tuple[float, list[float]]:
+        raise RuntimeError("the module clips, and knows the norms")
 
     def shard(self, module: Any) -> None:
         options: dict[str, Any] = {"mesh": self.device_mesh["data_parallel"]}

@@ -1,7 +1,7 @@
 """DeepSpeed's ZeRO as a strategy whose step is the same as everybody else's."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -65,8 +65,32 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
         """Lightning has divided the loss by the accumulation count already; DeepSpeed must not do it again."""
         super().backward(closure_loss, optimizer, *args, scale_wrt_gas=False, **kwargs)
 
-    def gradient_norm(self) -> float:
-        return float(self.deepspeed_engine.get_global_grad_norm())
+    def _note_norms(self) -> None:
+        """Keep the norms of its groups, which DeepSpeed only combines: all ranks', reduced, in the order of groups."""
+        zero, groups = self.deepspeed_engine.optimizer, self.lightning_module.parameter_groups
+        group_of = {id(p): number for number, group in enumerate(groups) for p in group["params"]}
+        # Stage 3 cuts large groups into several.
+        theirs = zero.fp16_groups if self.zero_stage_3 else zero.bit16_groups
+        self.group_of_norm = [group_of[id(parameters[0])] for parameters in theirs]
+        self.norms: list[Any] = []
+
+        def noting(norm_of: Callable[..., Any]) -> Callable[..., Any]:
+            def noted(*args: Any, **kwargs: Any) -> Any:
+                self.norms.append(norm := norm_of(*args, **kwargs))
+                return norm
+
+            return noted
+
+        for name in ("get_grad_norm_direct", "complete_grad_norm_calculation_for_cpu_offload"):  # the latter: offload
+            setattr(zero, name, noting(getattr(zero, name)))
+
+    def gradient_norms(self) -> tuple[float, list[float]]:
+        norms = torch.stack([torch.as_tensor(norm).to(self.root_device, torch.float64) for norm in self.norms])
+        self.norms.clear()
+        squares = [0.0] * len(self.lightning_module.parameter_groups)
+        for group, norm in zip(self.group_of_norm, norms.tolist(), strict=True):
+            squares[group] += norm**2
+        return float(self.deepspeed_engine.get_global_grad_norm()), [square**0.5 for square in squares]
 
     # ---- starting, also on CPUs
 
@@ -103,6 +127,7 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
         for name, original in originals.items():
             owner, _, key = name.rpartition(".")
             self.copied_model.get_submodule(owner)._buffers[key] = original.to(self.root_device)
+        self._note_norms()
 
     def teardown(self) -> None:
         """Free the engine's memory; what it held has been handed back or saved."""

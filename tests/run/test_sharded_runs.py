@@ -168,6 +168,9 @@ def test_the_consolidated_folder_loads_in_transformers_and_is_what_training_with
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
         assert b["loss_by_data_set"] == pytest.approx(a["loss_by_data_set"], rel=1e-3)
         assert b["grad_norm"] == pytest.approx(a["grad_norm"], rel=1e-3)
+        assert b["grad_norm_by_part"] == pytest.approx(a["grad_norm_by_part"], rel=1e-3)
+        assert b["samples_per_s"] > 0
+        assert b["tokens_per_s"] > 0
     found, info = AutoModelForImageTextToText.from_pretrained(checkpoint(runs[strategy]), output_loading_info=True)
     assert isinstance(found, LlavaForConditionalGeneration)
     assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))

@@ -58,6 +58,7 @@ def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(
             expect(figure, [row[figure] for row in rows])
         for part in rows[0]["lr"]:
             expect(f"lr/{part}", [row["lr"][part] for row in rows])
+            expect(f"grad_norm/{part}", [row["grad_norm_by_part"][part] for row in rows])
         for data_set in {name for row in rows for name in row["loss_by_data_set"]}:
             points = [(r["step"], r["loss_by_data_set"][data_set]) for r in rows if data_set in r["loss_by_data_set"]]
             assert curve(newest, f"train/{stage}/loss/{data_set}", axis) == points

@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from stage_fakes import Case, asdict, batch_of, run_case, tiny_lvlm, write_parts
+from stage_fakes import BASE, Case, asdict, batch_of, run_case, tiny_lvlm, write_parts
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from fgtrain.batch import IGNORE_INDEX
 from fgtrain.model import merge_adapters, set_trainable
+from fgtrain.training.gradient_norm import gradient_norms
 from fgtrain.training.resume_files import points
 from fgtrain.training.schedule import learning_rate_factor
 
@@ -55,13 +57,14 @@ def plain(case: Case) -> tuple[dict[str, Tensor], list[dict]]:
             weight += weights_S.sum().item()
         (loss / weight).backward()
         norm = torch.stack([p.grad.norm() for p in learns]).norm()
+        parts = {g["part"]: torch.cat([p.grad.flatten() for p in g["params"]]).norm().item() for g in groups}
         if case.clip is not None:
             for p in learns:
                 p.grad *= min(1.0, case.clip / (norm.item() + 1e-6))
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * learning_rate_factor(step, case.steps, 0.4, 0.0)
         optimizer.step()
-        figures.append({"loss": loss.item() / weight, "grad_norm": norm.item()})
+        figures.append({"loss": loss.item() / weight, "grad_norm": norm.item(), "grad_norm_by_part": parts})
     merge_adapters(lvlm)
     return lvlm.state_dict(), figures
 
@@ -156,6 +159,8 @@ def check(case: Case, weights: dict[str, Tensor]) -> None:
     for row, wanted in zip(figures_of(case), expected_figures, strict=True):
         assert row["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
         assert row["grad_norm"] == pytest.approx(wanted["grad_norm"], rel=1e-4)
+        assert row["grad_norm_by_part"] == pytest.approx(wanted["grad_norm_by_part"], rel=1e-4)
+        assert row["grad_norm"] ** 2 == pytest.approx(sum(n**2 for n in row["grad_norm_by_part"].values()), rel=1e-5)
     assert case.clip is None or min(row["grad_norm"] for row in expected_figures) > 2 * case.clip
 
 
@@ -167,6 +172,17 @@ def test_one_process_takes_the_plain_step_however_it_is_cut(tmp_path: Path, vari
         lvlm = run_case(case)
         merge_adapters(lvlm)
         check(case, lvlm.state_dict())
+
+
+def test_the_norm_by_parts_is_to_the_bit_the_one_that_torch_clips_by(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    lvlm = tiny_lvlm(tmp_path)
+    groups = set_trainable(lvlm, Case("", train=VARIANTS["encoder"]["train"] | BASE).stage().train)
+    lvlm.token_losses_S(batch_of(Case(""), 0, range(4))).sum().backward()
+    norm, norm_G = gradient_norms(groups, torch.device("cpu"))
+    assert torch.equal(norm, get_total_norm([p.grad for group in groups for p in group["params"]]))
+    assert len(norm_G) == 3
+    torch.testing.assert_close(norm_G.norm(), norm)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -225,3 +241,4 @@ def test_in_bf16_the_frozen_weights_stay_exact(launched: Launched, strategy: str
     for row, wanted in zip(figures_of(case), expected_figures, strict=True):
         assert row["loss"] == pytest.approx(wanted["loss"], rel=0.02)
         assert row["grad_norm"] == pytest.approx(wanted["grad_norm"], rel=0.1)
+        assert row["grad_norm_by_part"] == pytest.approx(wanted["grad_norm_by_part"], rel=0.1)
