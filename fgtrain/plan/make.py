@@ -7,7 +7,7 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 
 from .arithmetic import memory_bytes, samples_of, steps_of, warmup_steps_of
-from .costs import with_costs
+from .costs import encoder_cached, with_costs
 from .fingerprint import model_fingerprint, stage_fingerprint
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 
@@ -180,5 +180,8 @@ def _notes(
         yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
     if any(stage.tokens is None for stage in stages):
         yield "Tokens stay unknown until the rows and the model's tokenizer are here"
+    cached = [stage.name for stage in stages if stage.seconds is not None and encoder_cached(recipe.stages[stage.name])]
+    if cached:
+        yield f"Times do not hold encoding each picture once, for the frozen encoder's cache: {', '.join(cached)}"
     if any(stage.provisional for stage in stages):
         yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"
