@@ -14,13 +14,37 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from stage_fakes import Case, run_case
+from torch.distributed.tensor import DTensor
 
 from fgtrain.errors import TrainingFailedError, UserError
 from fgtrain.model import lvlm as lvlm_file
 from fgtrain.model import merge_adapters
+from fgtrain.training.module import StageModule
 from fgtrain.training.trainer import StageInterruptedError
 
 LOGITS_AT_ONCE = lvlm_file.LOGITS_AT_ONCE
+PLAIN_STEP = StageModule.training_step
+
+
+def note(case: Case) -> None:
+    """From now on the case's folder says, of its latest micro-batch, in which parts a module was in train mode, how
+    many numbers learn, and of how many this rank's optimizer keeps a mean gradient."""
+
+    case.out.mkdir(exist_ok=True)
+
+    def step(self: StageModule, batch: object, index: int) -> torch.Tensor:
+        optimizer = self.trainer.optimizers[0]
+        states = getattr(optimizer, "optimizer", optimizer).state.values()
+        means = [state["exp_avg"] for state in states if "exp_avg" in state]
+        facts = {
+            "training": [part for part, m in self.lvlm.parts.items() if any(one.training for one in m.modules())],
+            "learns": sum(p.numel() for p in self.learns),
+            "kept": sum((mean.to_local() if isinstance(mean, DTensor) else mean).numel() for mean in means),
+        }
+        (case.out / f"noted{self.trainer.global_rank}.json").write_text(json.dumps(facts))
+        return PLAIN_STEP(self, batch, index)
+
+    StageModule.training_step = step
 
 
 def main(path: str) -> None:
@@ -28,6 +52,7 @@ def main(path: str) -> None:
     for values in json.loads(Path(path).read_text()):
         case = Case(**values)
         lvlm_file.LOGITS_AT_ONCE = case.logits_at_once or LOGITS_AT_ONCE
+        note(case)
         end = "done"
         try:
             lvlm = run_case(case)

@@ -74,6 +74,9 @@ def check(folder: Path, wanted: list[tuple[str, str, dict]]) -> None:
         found = load_file(case.save)
         assert found.keys() == alone[key].keys()
         for name, expected in alone[key].items():
+            # A bias of keys shifts all scores alike: its gradient is 0 up to rounding, which AdamW magnifies.
+            if name.endswith("k_proj.bias"):
+                continue
             torch.testing.assert_close(
                 found[name], expected, **CLOSE, msg=lambda text, n=name, c=case: f"{c.name} {n}: {text}"
             )

@@ -196,6 +196,22 @@ def test_adapters_a_learning_encoder_and_text_alone_do_so_too(launched: Launched
     check(launched.cases[f"{variant}-{strategy}"], launched.weights(f"{variant}-{strategy}"))
 
 
+@pytest.mark.parametrize(
+    "key", [*(f"base-{s}" for s in STRATEGIES), "lora-fsdp", "text-deepspeed_stage_3", "stopped-fsdp+"]
+)
+def test_what_is_frozen_is_in_eval_mode_and_no_optimizer_remembers_it(launched: Launched, key: str) -> None:
+    case = launched.cases[key]
+    noted = [json.loads((case.out / f"noted{rank}.json").read_text()) for rank in range(2)]
+    assert all(one["training"] == list(case.train) for one in noted)
+    kept, learns = [one["kept"] for one in noted], sum(one["learns"] for one in noted)
+    if case.strategy == "ddp":
+        assert sum(kept) == learns
+    else:  # each rank its half, of numbers that may be filled up to halves of equal size
+        whole = sum(p.numel() for p in tiny_lvlm(launched.folder).parameters())
+        assert 0.4 < kept[0] / sum(kept) < 0.6
+        assert sum(kept) < 0.9 * whole
+
+
 @pytest.mark.parametrize("key", ["turns-ddp", "turns-deepspeed_stage_2", "pieces", "offload-2", "offload-3"])
 def test_accumulation_pieces_and_offload_do_not_change_the_step(launched: Launched, key: str) -> None:
     check(launched.cases[key], launched.weights(key))
