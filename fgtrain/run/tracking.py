@@ -23,6 +23,7 @@ from .figures import offsets
 from .forgetting import forgetting
 
 RUN_ID, SENT = "wandb/run_id", "wandb/sent"
+INIT_SECONDS = 60  # that a server may take to answer; then figures are kept offline
 STRIDE = 10  # W&B steps to an optimizer step: between two there is room for evaluations, which come when they come
 
 
@@ -103,13 +104,14 @@ def start(recipe: Recipe, plan: Plan, folder: Path) -> Tracker:
         except Exception as error:  # no network, a full disk, a broken installation: the run is worth more
             follows = "figures are kept offline" if mode == "online" else "figures are in metrics.jsonl alone"
             _tell(f"{_first_line(error)}; {follows}")
+            _forget_runs()
     return Tracker(None, plan)
 
 
 def _run(recipe: Recipe, plan: Plan, folder: Path, mode: str) -> Any:
     import wandb
 
-    settings = {"silent": True, "console": "off", "disable_git": True, "save_code": False, "init_timeout": 60}
+    settings = {"silent": True, "console": "off", "disable_git": True, "save_code": False, "init_timeout": INIT_SECONDS}
     run = wandb.init(
         project=recipe.wandb.project,
         name=recipe.name,
@@ -131,6 +133,14 @@ def _run(recipe: Recipe, plan: Plan, folder: Path, mode: str) -> Any:
         run.define_metric(axis, hidden=True)
         run.define_metric(names, step_metric=axis)
     return run
+
+
+def _forget_runs() -> None:
+    """End W&B's own process: it holds the id of the run that could not be started, and would refuse it to another."""
+    with suppress(Exception):
+        import wandb
+
+        wandb.teardown()
 
 
 def _run_id(folder: Path) -> str:

@@ -26,18 +26,21 @@ _asked: list[str] = []  # signals that came so late in a stage that it ended fir
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """A signal that asks to stop ends the block by `Stopped`, also where something on the way exits otherwise."""
+    """A signal that asks to stop ends the block by `Stopped`, also where something on the way makes another exception
+    of it: Lightning exits while it starts, and compiled libraries say that they cannot be imported."""
     by: list[str] = []
 
     def stop(number: int, frame: Any) -> None:
         by.append(signal.Signals(number).name)
         raise Stopped(by[0])
 
-    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    # Where Ctrl-C is ignored (nohup, a script's background job) it stays so.
+    interrupt = (signal.SIGINT,) if signal.getsignal(signal.SIGINT) is signal.default_int_handler else ()
+    before = {number: signal.signal(number, stop) for number in (*STOP_SIGNALS, *interrupt)}
     _asked.clear()
     try:
         yield
-    except SystemExit:  # Lightning makes one of an interruption while it starts
+    except (Exception, SystemExit):
         if not by:
             raise
         raise Stopped(by[0]) from None
