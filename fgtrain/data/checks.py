@@ -29,7 +29,7 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
     What was found is kept in `cache` for the same rows, tokenizer and settings, unless rows are bad: they may be mended
     before the next start. UserError when there are more bad rows than the quarantine's quota.
     """
-    path = cache / "lengths" / f"{_identity(data_set, maker)}.npy"
+    path = cache / "lengths" / f"{rows_identity(data_set, maker)}.npy"
     rows = maker.rows[data_set]
     if path.is_file():
         counts = np.load(path, allow_pickle=False)
@@ -65,7 +65,8 @@ def tokenizer_identity(tokenizer: Any) -> str:
     return hashlib.sha256(f"{special}{text}".encode()).hexdigest()
 
 
-def _identity(data_set: str, maker: SampleMaker) -> str:
+def rows_identity(data_set: str, maker: SampleMaker) -> str:
+    """A hash of the rows and of all that decides how they are encoded."""
     rows = maker.rows[data_set]
     settings = (
         VERSION,

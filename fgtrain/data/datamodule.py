@@ -1,5 +1,6 @@
 """The data of one stage as Lightning takes it."""
 
+import hashlib
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import LightningDataModule
 
+from data_builders.files import atomic_write
 from fgtrain.batch import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of
 from fgtrain.recipe.schema import Devices, Stage
 
-from .checks import check_rows
+from .checks import check_rows, rows_identity
 from .dataset import MicroBatches, Share, stage_views
 from .dealing import deal
 from .features import FeatureCache
@@ -142,13 +144,28 @@ class StageData(LightningDataModule):
             return
         if self.stage.augment != "none" and self.stage.augment_views is None:
             raise ValueError(f"stage {self.name}: images that are augmented anew in each pass cannot be cached")
-        owners = stage_views(self.order, self.maker)
+        # A start that goes on need not look at all rows again for their views. Were a picture changed since, or its
+        # feature lost, training would compute it where it meets it.
+        whole = self.features.folder / "whole" / self._views_identity()
+        if whole.is_file():
+            return
+        owners, bad = stage_views(self.order, self.maker), list(self.left_out())
 
         def on_bad(view: View, error: UserError) -> None:
             for data_set, row_id in owners[view]:
+                bad.append(row_id)
                 self.quarantine.add(data_set, row_id, str(error))
 
         self.features.ensure(owners, f"stage {self.name}: image features", on_bad)
+        if not bad:  # they may be mended before the next start
+            with atomic_write(whole, "w") as file:
+                file.write(f"{self.samples}\n")
+
+    def _views_identity(self) -> str:
+        """A hash of all that decides which views the stage will see."""
+        checks = [rows_identity(name, self.maker) for name in sorted(self.stage.mix)]
+        chosen = (self.seed, self.name, sorted(self.stage.mix.items()), self.stage.augment, self.stage.augment_views)
+        return hashlib.sha256(repr((chosen, checks)).encode()).hexdigest()[:32]
 
     def micro_batches(self, rank: int = 0, world_size: int = 1) -> MicroBatches:
         """All micro-batches of one device. UserError when the global batch does not divide among the devices."""

@@ -83,7 +83,7 @@ def part_of(name: str) -> str:
 def test_what_is_not_listed_keeps_still_also_after_a_stop_and_questions(
     restless: Path, tmp_path: Path, seen: list, stage: str
 ) -> None:
-    case = Case(str(tmp_path), train=STAGES[stage], clip=None, signal_at=2)
+    case = Case(str(tmp_path), train=STAGES[stage], clip=None, signal_at=1)
     start = {name: tensor.clone() for name, tensor in restless_lvlm(restless).state_dict().items()}
     with pytest.raises(StageInterruptedError):
         run_case(case, restless_lvlm(restless))
