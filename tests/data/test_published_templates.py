@@ -17,6 +17,7 @@ from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles
 from fgtrain.model.import_internvl.chat import chat_template
 from fgtrain.model.import_internvl.values import Values
+from fgtrain.templates import TEMPLATES
 
 LOOK = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "resample": "bicubic"}
 SPECIAL = ["<unk>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>"]
@@ -176,6 +177,26 @@ def test_what_is_learnt_is_each_answer_and_its_end(folder, chat, case):
     learnt = tokenizer().decode(sample.targets[sample.targets != IGNORE_INDEX])
     assert learnt == "".join(f"{answer}<|im_end|>" for answer in turns[1::2])
     assert show_mask(sample, tokenizer()).count("«") == len(turns) // 2
+
+
+@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("chat", TEMPLATES)
+def test_every_template_with_every_way_to_make_image_tokens_learns_the_answers_and_their_ends(folder, chat, kind):
+    """A recipe may give any template to any family; also questions that are independent, and a lone one."""
+    end = tokenizer().convert_tokens_to_ids("<|im_end|>" if TEMPLATES[chat].end == "<|im_end|>" else "<|endoftext|>")
+    for images, *turns in [*TALKS.values(), (["wide.png"], "What is it?", "a red bird")]:
+        if not images and not TEMPLATES[chat].asks:
+            continue  # without a picture, a question and a token to begin with, nothing predicts the first token
+        for apart in {False, len(turns) > 2 and TEMPLATES[chat].asks}:
+            row = row_of(images, *turns) | ({"turns": "independent"} if apart else {})
+            sample = encode_row(row, tokenizer(), chat, SPECS[kind], 999, image_root=folder)
+            answers, ids = [], []
+            for target in sample.targets[sample.targets != IGNORE_INDEX].tolist():
+                ids.append(target)
+                if target == end:
+                    answers.append(tokenizer().decode(ids[:-1]).strip())
+                    ids = []
+            assert (answers, ids) == (turns[1::2], [])
 
 
 @pytest.mark.parametrize(("chat", "kind"), [(chat, kind) for chat, (_, kind) in PUBLISHED.items()])
