@@ -74,6 +74,7 @@ def test_after_any_step(parts: Path, whole: tuple, tmp_path: Path, number: signa
         else:
             with pytest.raises(StageInterruptedError, match=f"{number.name}.*step {step} of {STEPS}"):
                 run_case(case)
+            assert resume_files.points(case.out / "resume")[0].name == f"step{step:08d}"  # no step is done twice
         assert_as_whole(case, whole)
 
 
