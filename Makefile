@@ -17,8 +17,9 @@ install: .venv/installed
 demo: install
 	$(PY) -m fgtrain $(DEMO)
 
+# Two tests at a time, each file's in one process: they share what the file has made.
 test: install
-	OMP_NUM_THREADS=1 $(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow

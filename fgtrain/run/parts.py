@@ -22,7 +22,7 @@ from .evaluate import Evaluator
 from .folder import claimed, link, stage_done
 from .launch import Word
 from .planned import planned
-from .runnable import refuse_what_cannot_run
+from .runnable import refuse_missing_gpus, refuse_what_cannot_run
 from .story import begin, do_stage, evaluation_features, finish, start_store
 from .unchanged import refuse_changed_data, refuse_changed_questions
 
@@ -46,6 +46,7 @@ def train_stage(recipe: Recipe, name: str) -> None:
     if name not in recipe.enabled_stages:
         raise UserError(f"--only {name}: {recipe.name} has no such stage. {instead(name, recipe.enabled_stages)}")
     refuse_what_cannot_run(recipe)
+    refuse_missing_gpus(recipe.devices)
     part = f"only-{name}"
     word = Word(recipe.run_folder, part)
     with claimed(recipe, part) if word.first else nullcontext():

@@ -36,7 +36,7 @@ from .folder import claimed, link, locked, stage_done
 from .launch import Word
 from .out_of_memory import explained
 from .prepare import build_data, build_texts
-from .runnable import refuse_what_cannot_run
+from .runnable import refuse_missing_gpus, refuse_what_cannot_run
 from .tracking import Tracker
 from .unchanged import refuse_changed_data
 from .versions import versions
@@ -50,6 +50,7 @@ def run_recipe(recipe: Recipe) -> Path | None:
     StageInterruptedError when a signal asked to stop (state saved).
     """
     refuse_what_cannot_run(recipe)
+    refuse_missing_gpus(recipe.devices)
     word = Word(recipe.run_folder)
     with claimed(recipe) if word.first else nullcontext():
         lvlm, data, plan = begin(recipe, word)
