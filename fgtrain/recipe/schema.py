@@ -74,9 +74,7 @@ class Model(Section):
 
     checkpoint: str | None = None
     vision_encoder: str | None = None  # hub id or folder
-    projector: (
-        Annotated[str, Field(pattern=r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$")] | None
-    ) = None
+    projector: Annotated[str, Field(pattern=PROJECTOR_PATTERN)] | None = None
     projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
     language_model: str | None = None  # hub id or folder
     from_scratch: tuple[Part, ...] = ()  # parts whose folder holds a config only; their weights are drawn
