@@ -140,6 +140,8 @@ def _forget_runs() -> None:
     with suppress(Exception):
         import wandb
 
+        if wandb.run is not None:  # of a recipe before this one: without its process it could not be finished
+            wandb.run.finish()
         wandb.teardown()
 
 
