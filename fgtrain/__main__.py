@@ -117,13 +117,22 @@ def tell_reports(recipes: list[Recipe], reports: list[Path | None]) -> None:
         print(f"side by side: {together}")
 
 
+def leave_group() -> None:
+    """End the threads that reach the other processes: left to the interpreter's end, they may abort it."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> None:
     """Carry out; when a signal asks to stop, say so and exit with status 130."""
     try:
         with stoppable():  # before the large libraries are imported, which takes its time
             carry_out(recipes, arguments)
+        leave_group()
     # No large library may be imported down here: it may have been stopped while it was imported.
     except Stopped as stop:
+        leave_group()
         if rank() != 0:
             sys.exit(0)  # the first process speaks for all; srun would end it when another one fails before it
         said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"
