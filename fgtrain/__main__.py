@@ -118,7 +118,10 @@ def tell_reports(recipes: list[Recipe], reports: list[Path | None]) -> None:
 
 
 def leave_group() -> None:
-    """End the threads that reach the other processes: left to the interpreter's end, they may abort it."""
+    """End the threads that reach the other processes: left to the interpreter's end, they may abort it.
+
+    For an end that all processes come to together; one that leaves alone might wait for the others.
+    """
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
@@ -140,10 +143,13 @@ def run_until_stopped(recipes: list[Recipe], arguments: argparse.Namespace) -> N
         print(f"{said}; the same command goes on from there", file=sys.stderr)
         sys.exit(STOPPED)
     except TrainingFailedError as failure:
+        if failure.on_all_ranks:
+            leave_group()
         if rank() == 0 or not failure.on_all_ranks:
             print(failure, file=sys.stderr)
         sys.exit(1)
     except SharedUserError:
+        leave_group()
         if rank() != 0:
             sys.exit(0)  # as above
         raise

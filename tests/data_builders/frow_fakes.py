@@ -35,3 +35,11 @@ def mark(out, rows, delimiter=","):
         table = csv.DictWriter(file, rows[0], delimiter=delimiter)
         table.writeheader()
         table.writerows(rows)
+
+
+def make_texts(folder):
+    """A text per category, in a file that bears its name."""
+    folder.mkdir()
+    for name in NAMES:
+        (folder / f"{name}.txt").write_text(TEXT.format(name=name))
+    return folder

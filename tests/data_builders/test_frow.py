@@ -1,7 +1,7 @@
 """Laws of the FROW benchmark: a question and a test image per category, nothing named, a person has the last word."""
 
 import pytest
-from frow_fakes import NAMES, TEXT, as_evaluation_reads, make, mark, questions, review
+from frow_fakes import NAMES, as_evaluation_reads, make, make_texts, mark, questions, review
 from small_sources import make_cub
 
 from data_builders.build import same_build
@@ -17,11 +17,7 @@ def cub(tmp_path):
 
 @pytest.fixture
 def texts(tmp_path):
-    folder = tmp_path / "texts"
-    folder.mkdir()
-    for name in NAMES:
-        (folder / f"{name}.txt").write_text(TEXT.format(name=name))
-    return folder
+    return make_texts(tmp_path / "texts")
 
 
 def test_one_question_and_one_test_image_per_category(cub, texts, tmp_path):

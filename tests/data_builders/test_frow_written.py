@@ -4,7 +4,7 @@ import json
 
 import pytest
 from fake_endpoint import KEY, endpoint, obliging
-from frow_fakes import NAMES, TEXT, as_evaluation_reads, make, mark, questions, review
+from frow_fakes import as_evaluation_reads, make, make_texts, mark, questions, review
 from small_sources import make_cub, picture
 
 from data_builders.build import build
@@ -19,11 +19,7 @@ def cub(tmp_path):
 
 @pytest.fixture
 def texts(tmp_path):
-    folder = tmp_path / "texts"
-    folder.mkdir()
-    for name in NAMES:
-        (folder / f"{name}.txt").write_text(TEXT.format(name=name))
-    return folder
+    return make_texts(tmp_path / "texts")
 
 
 @pytest.fixture

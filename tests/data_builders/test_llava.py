@@ -1,8 +1,7 @@
-"""None"""
-
-import json
+"""LLaVA's files, and others' in its style, become rows of one form; images are found, missing ones are counted."""
 
 import pytest
+from llava_rows import row, write
 from small_sources import picture
 
 from data_builders.build import build
@@ -12,23 +11,11 @@ from data_builders.llava import reading
 from data_builders.records import read_rows
 
 
-def row(name, image=None, question="What is it?", answer="a bird"):
-    lead = "<image>\n" if image else ""
-    turns = [{"from": "human", "value": lead + question}, {"from": "gpt", "value": answer}]
-    return {"id": name, **({"image": image} if image else {}), "conversations": turns}
-
-
 @pytest.fixture
 def root(tmp_path):
     for name in ("a.jpg", "deep/b.jpg"):
         picture(tmp_path / "root" / "pictures" / name)
     return tmp_path / "root"
-
-
-def write(root, rows, lines=False):
-    path = root / ("rows.jsonl" if lines else "rows.json")
-    path.write_text("\n".join(map(json.dumps, rows)) if lines else json.dumps(rows, indent=1))
-    return {"file": path.name, "images": "pictures"}
 
 
 @pytest.mark.parametrize("lines", [False, True])

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from fake_endpoint import KEY, Reply, endpoint, failed, said
-from pydantic import BaseModel
+from llm_fakes import ASKED, Count, client
 
 from data_builders.errors import UserError
 from data_builders.llm import Client, Endpoint, user
@@ -17,18 +17,6 @@ from data_builders.llm.waiting import retry_after
 def key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
-def client(server, cache, **settings) -> Client:
-    settings = {"first_wait_seconds": 0.01, "timeout_seconds": 5.0, "concurrency": 4, **settings}
-    return Client(Endpoint(model="m", cache=cache, base_url=server.url, **settings))
-
-
-class Count(BaseModel):
-    count: int
-
-
-ASKED = [user("How many?")]
 
 
 def test_an_answer_is_paid_once_whatever_the_address(tmp_path):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from fake_endpoint import KEY, Reply, endpoint, failed, obliging, said
+from llm_fakes import ASKED, Count, client
 from PIL import Image
-from pydantic import BaseModel
 from small_sources import make_cub
 
 from data_builders.errors import UserError
@@ -26,18 +26,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def key(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
-def client(server, cache, **settings) -> Client:
-    settings = {"first_wait_seconds": 0.01, "timeout_seconds": 5.0, "concurrency": 4, **settings}
-    return Client(Endpoint(model="m", cache=cache, base_url=server.url, **settings))
-
-
-class Count(BaseModel):
-    count: int
-
-
-ASKED = [user("How many?")]
 
 
 def test_the_budget_bounds_requests_retries_included(tmp_path):

@@ -6,9 +6,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from data_builders.files import read_jsonl
+from evaluation.predictions import load_questions, read_predictions
 from evaluation.protocols import Answer, ImageQuestions, Question
+from evaluation.scoring import score_answers
+from evaluation.task import task_without_items
 
 HIERARCHY = "FG-BMK/human-oriented/hierarchical_granularity_recognition"
+NAME = "fgbmk/cub/species/choice"
 SPECIES = ("lum wug", "tam wug", "lum dax", "tam dax")
 
 
@@ -92,3 +97,25 @@ def make_benchmark(root: Path, images: int = 8) -> Path:
         root / "stories" / "heldout.jsonl", [{"id": f"t{i}", "text": "once upon a time " * (i + 1)} for i in range(3)]
     )
     return root
+
+
+def published_rows(questions):
+    """Prediction rows as FG-BMK writes them: "text" is the answer, "prompt" the question. The first six are right."""
+    return [
+        {
+            "question_id": row["question_id"],
+            "image": row["image"],
+            "prompt": row["text"],
+            "text": row["class"] if row["question_id"] <= 6 else "no idea",
+            "class": row["class"],
+            "category": row["category"],
+        }
+        for row in read_jsonl(questions)
+    ]
+
+
+def score(path, questions=None, name=NAME):
+    """The scores of a published prediction file, read with or without its questions."""
+    task = load_questions(name, questions) if questions else task_without_items(name)
+    answers, notes = read_predictions(task, path)
+    return score_answers(task, answers, notes=notes)

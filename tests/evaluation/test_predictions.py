@@ -4,17 +4,13 @@ import json
 import re
 
 import pytest
-from evaluation_fakes import HIERARCHY, SPECIES, FakeAnswerer, make_benchmark, write_rows
+from evaluation_fakes import HIERARCHY, NAME, SPECIES, FakeAnswerer, make_benchmark, published_rows, score, write_rows
 
 from data_builders.errors import UserError
 from data_builders.files import read_jsonl
 from evaluation import __main__ as command
 from evaluation.engine import evaluate
-from evaluation.predictions import load_questions, read_predictions
-from evaluation.scoring import score_answers
-from evaluation.task import load_tasks, task_without_items
-
-NAME = "fgbmk/cub/species/choice"
+from evaluation.task import load_tasks
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +25,7 @@ def questions(data):
 
 @pytest.fixture
 def published(questions):
-    """Prediction rows as FG-BMK writes them: "text" is the answer, "prompt" the question. The first six are right."""
-    return [
-        {
-            "question_id": row["question_id"],
-            "image": row["image"],
-            "prompt": row["text"],
-            "text": row["class"] if row["question_id"] <= 6 else "no idea",
-            "class": row["class"],
-            "category": row["category"],
-        }
-        for row in read_jsonl(questions)
-    ]
-
-
-def score(path, questions=None, name=NAME):
-    task = load_questions(name, questions) if questions else task_without_items(name)
-    answers, notes = read_predictions(task, path)
-    return score_answers(task, answers, notes=notes)
+    return published_rows(questions)
 
 
 def test_published_predictions_are_scored_with_and_without_the_questions(published, questions, tmp_path):
