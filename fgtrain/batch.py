@@ -10,29 +10,14 @@ image.
 A token attends causally to its own sample's prefix and its own branch. Position ids restart at the branch point.
 """
 
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
 
+from fgtrain.counts import Counts
+
 IGNORE_INDEX = -100
-LOGITS_AT_ONCE = 1 << 26  # values of one chunk of supervised positions: 256 MiB in fp32
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much there is in a sample, a batch or a stage: what work and memory follow from."""
-
-    tokens: int = 0  # image tokens included, padding not
-    image_tokens: int = 0
-    labels: int = 0  # supervised positions
-    pairs: int = 0  # a token and one that it sees, itself included
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
-
-    def times(self, factor: float) -> "Counts":
-        return Counts(*(round(value * factor) for value in astuple(self)))
 
 
 @dataclass
@@ -58,7 +43,7 @@ class Batch:
     num_samples: int = 0  # counted questions are branches; this counts mixture samples
     step_weight: float | None = None  # sum of weights over all of this device's micro-batches of the step
     fault: str | None = None  # why this device cannot make the step's micro-batches; every device then stops
-    counts: Counts = Counts()  # known where the batch is made, so that a GPU need not be asked
+    counts: Counts = field(default_factory=Counts)  # known where the batch is made, so that a GPU need not be asked
 
     def to(self, device: torch.device | str) -> "Batch":
         moved = {f.name: getattr(self, f.name) for f in fields(self)}

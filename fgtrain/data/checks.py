@@ -14,7 +14,7 @@ import numpy as np
 
 from data_builders.files import atomic_write
 from data_builders.progress import progress
-from fgtrain.batch import Counts
+from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
 from .maker import SampleMaker

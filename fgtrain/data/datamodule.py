@@ -10,7 +10,7 @@ import numpy as np
 from lightning.pytorch import LightningDataModule
 
 from data_builders.files import atomic_write
-from fgtrain.batch import Counts
+from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from fgtrain.batch import IGNORE_INDEX, Batch, Counts
+from fgtrain.batch import IGNORE_INDEX, Batch
+from fgtrain.counts import Counts
 
 from .sample import Sample
 

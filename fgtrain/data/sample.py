@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fgtrain.batch import IGNORE_INDEX, Counts
+from fgtrain.batch import IGNORE_INDEX
+from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import Layout
 

@@ -1,19 +1,18 @@
 """What can be known of a model without loading it: parameters on the meta device, weights by their files' hashes."""
 
-import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from data_builders.files import sha256_file
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Square
 from fgtrain.plan.cost import ModelShape
 from fgtrain.plan.schema import ModelFacts
+from fgtrain.plan.weights import weights_of
 from fgtrain.recipe.schema import Model, Stage
 
 from .build import composition, text_config, vision_config
@@ -28,9 +27,11 @@ from .vision import encoder_arguments
 from .vocabulary import add_image_tokens, rows_needed
 
 
-def model_facts(model: Model, *, network: bool, stages: Mapping[str, Stage] | None = None) -> ModelFacts:
+def model_facts(
+    model: Model, *, network: bool, stages: Mapping[str, Stage] | None = None, memo: Path | None = None
+) -> ModelFacts:
     """Parameters of each part, image tokens per image, hashes of local weights, and what learns in each of `stages`.
-    What is unknown is None, with a note.
+    What is unknown is None, with a note. `memo`: where hashes of large files are remembered (`Recipe.file_memo`).
 
     Never fails because something is not on this machine. UserError when a stage narrows a part to nothing.
     """
@@ -38,9 +39,10 @@ def model_facts(model: Model, *, network: bool, stages: Mapping[str, Stage] | No
     transformers_logging.set_verbosity_error()
     make = _released if model.checkpoint is not None else _composed
     try:
-        return make(model, network, stages or {})
+        facts = make(model, network, stages or {})
     finally:
         transformers_logging.set_verbosity(level)
+    return replace(facts, weights_sha=weights_of(model, memo))
 
 
 def _config(place: str, value: str | None, network: bool, notes: list[str]) -> PreTrainedConfig | None:
@@ -87,9 +89,7 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
         raise
     except Exception as error:  # a plan goes on without what a model's code refuses to tell
         notes.append(f"model: parts cannot be built without weights ({error}); parameters unknown")
-    chosen = {"vision_encoder": model.vision_encoder, "language_model": model.language_model}
-    hashes = {part: _weights_hash(value, part in model.from_scratch) for part, value in chosen.items()}
-    return _facts(parameters, learning, tokens, shape, hashes, notes)
+    return ModelFacts(parameters, learning, tokens, shape, notes=tuple(notes))
 
 
 def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> PreTrainedModel:
@@ -119,8 +119,7 @@ def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
             spec = released_images(source, config, model)
             tokens = getattr(spec, "tokens", None)
         parameters, learning, shape = _counts(whole, spec, stages)
-    whole_hash = _weights_hash(model.checkpoint, False)
-    return _facts(parameters, learning, tokens, shape, dict.fromkeys(PARTS, whole_hash), notes)
+    return ModelFacts(parameters, learning, tokens, shape, notes=tuple(notes))
 
 
 def _counts(
@@ -149,25 +148,6 @@ def _learning_alone(voice: PreTrainedModel, name: str, stage: Stage) -> dict[str
     }
 
 
-def _facts(
-    parameters: dict[str, int | None],
-    learning: dict[str, dict[str, int]],
-    tokens: int | None,
-    shape: ModelShape | None,
-    hashes: dict[str, str | None],
-    notes: list[str],
-) -> ModelFacts:
-    known = {part: value for part, value in hashes.items() if value is not None}
-    return ModelFacts(
-        parameters=parameters,
-        learning=learning,
-        image_tokens=tokens,
-        shape=shape,
-        weights_sha=known if len(known) == len(hashes) else None,
-        notes=tuple(notes),
-    )
-
-
 def _on_meta(auto_class: type, config: PreTrainedConfig, **arguments: object) -> PreTrainedModel:
     with torch.device("meta"):
         return auto_class.from_config(config, **arguments)
@@ -176,24 +156,3 @@ def _on_meta(auto_class: type, config: PreTrainedConfig, **arguments: object) ->
 def _number(module: torch.nn.Module) -> int:
     """Parameters of a module; tied ones count once."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _weights_hash(value: str | None, from_scratch: bool) -> str | None:
-    """Hash of a local folder's config and weight files; None when it is not here or has no weights."""
-    folder = Path(value).expanduser() if value is not None else None
-    if folder is None or not (folder / "config.json").is_file():
-        return None
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights and not from_scratch:
-        return None
-    digest = hashlib.sha256()
-    for path in [folder / "config.json", *([] if from_scratch else weights)]:
-        stat = path.stat()
-        digest.update(f"{path.name}\x1f{_sha256(path.resolve(), stat.st_size, stat.st_mtime_ns)}\x1f".encode())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=4096)
-def _sha256(path: Path, size: int, changed_ns: int) -> str:
-    """A file's hash; size and time of change make an overwritten file a new one."""
-    return sha256_file(path)

@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from evaluation.answerers.language import Reply
-from fgtrain.batch import IGNORE_INDEX, LOGITS_AT_ONCE, Batch, Prompt, additive_mask_B1TT
+from fgtrain.batch import IGNORE_INDEX, Batch, Prompt, additive_mask_B1TT
+from fgtrain.counts import LOGITS_AT_ONCE
 from fgtrain.images import ImageSpec
 
 from .checkpointing import checkpoint_layers, layers_of

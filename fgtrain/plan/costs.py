@@ -1,6 +1,6 @@
 """Adds to a stage's plan what it costs: peak memory with activations, arithmetic, time."""
 
-from fgtrain.batch import Counts
+from fgtrain.counts import Counts
 from fgtrain.recipe import Recipe, Stage
 
 from .arithmetic import held_bytes

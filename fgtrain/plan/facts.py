@@ -1,4 +1,4 @@
-"""What the disk knows of a recipe's training sets. The one part of planning that reads."""
+"""What the disk knows of a recipe's training sets and weights. The one part of planning that reads; needs no torch."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ from data_builders.records import Manifest
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 
-from .schema import DataFacts
+from .file_memo import remembered
+from .schema import DataFacts, ModelFacts
+from .weights import weights_of
 
 
 def data_facts(recipe: Recipe) -> dict[str, DataFacts]:
@@ -15,6 +17,18 @@ def data_facts(recipe: Recipe) -> dict[str, DataFacts]:
     Tokens stay unknown: they need the model's tokenizer. Raises UserError when a manifest contradicts declared rows.
     """
     return {name: _facts(recipe, name) for name in recipe.mixed_data}
+
+
+def light_facts(recipe: Recipe) -> ModelFacts:
+    """What decides fingerprints, without building the model: hashes of its weights' files. The rest stays unknown.
+
+    `make_plan` gives the same fingerprints, samples and steps with it as with `fgtrain.model.model_facts`.
+    """
+    try:
+        model = recipe.model_with_paths()
+    except UserError:  # a root is not given, so nothing in it can be known
+        model = recipe.model
+    return ModelFacts(weights_sha=weights_of(model, recipe.file_memo))
 
 
 def _facts(recipe: Recipe, name: str) -> DataFacts:
@@ -30,7 +44,7 @@ def _facts(recipe: Recipe, name: str) -> DataFacts:
         )
     return DataFacts(
         rows=manifest.rows,
-        questions=count_answers(folder / "rows.jsonl"),
+        questions=_answers(folder / "rows.jsonl", recipe.file_memo),
         images=manifest.images,
         sha256=manifest.sha256,
     )
@@ -44,11 +58,12 @@ def _folder(recipe: Recipe, name: str) -> Path | None:
         return None
 
 
-def count_answers(rows: Path) -> int | None:
-    """Answers (gpt turns) in a rows file, None when it is missing. Counts bytes: parsing 665,000 rows takes minutes."""
-    try:
-        with open(rows, "rb") as file:
-            # Inside a JSON string the quotes would be escaped, so text that talks of gpt turns is not counted.
-            return sum(line.count(b'"from": "gpt"') for line in file)
-    except FileNotFoundError:
-        return None
+def _answers(rows: Path, memo: Path | None) -> int | None:
+    return remembered("answers", rows, count_answers, memo) if rows.is_file() else None
+
+
+def count_answers(rows: Path) -> int:
+    """Answers (gpt turns) in a rows file. Counts bytes: parsing 665,000 rows takes minutes."""
+    with open(rows, "rb") as file:
+        # Inside a JSON string the quotes would be escaped, so text that talks of gpt turns is not counted.
+        return sum(line.count(b'"from": "gpt"') for line in file)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fgtrain.batch import Counts
+from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 

@@ -11,7 +11,7 @@ D hidden size, H heads x head size, K the same of keys, I intermediate size. Onl
 vocabulary; what they need is largest at the beginning of the backward pass, when all activations are still held.
 """
 
-from fgtrain.batch import LOGITS_AT_ONCE, Counts
+from fgtrain.counts import LOGITS_AT_ONCE, Counts
 
 from .cost import ModelShape
 

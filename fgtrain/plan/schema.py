@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data_builders.files import read_json, write_json
-from fgtrain.batch import Counts
+from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
 from .cost import ModelShape, Work

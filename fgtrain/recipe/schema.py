@@ -278,6 +278,14 @@ class Recipe(Section):
         return self.model.model_copy(update=values)
 
     @property
+    def file_memo(self) -> Path | None:
+        """Where is remembered what reading large files through has found (hashes of weights). None without its root."""
+        try:
+            return self.path(self.built_root, "built_root") / ".cache" / "files.json"
+        except UserError:
+            return None
+
+    @property
     def run_folder(self) -> Path:
         return self.path(self.runs_root, "runs_root") / self.name
 

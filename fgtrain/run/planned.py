@@ -12,5 +12,5 @@ def planned(recipe: Recipe) -> Plan:
         model = recipe.model_with_paths()
     except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell
         model = recipe.model
-    facts = model_facts(model, network=recipe.network, stages=recipe.enabled_stages)
+    facts = model_facts(model, network=recipe.network, stages=recipe.enabled_stages, memo=recipe.file_memo)
     return make_plan(recipe, data_facts(recipe), facts)

@@ -20,7 +20,7 @@ from fgtrain.model import (
     save_checkpoint,
     set_trainable,
 )
-from fgtrain.plan import Plan, StagePlan, data_facts, make_plan, print_plan, write_plan
+from fgtrain.plan import Plan, StagePlan, data_facts, light_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.costs import encoder_cached
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.recipe import START, Recipe, Stage
@@ -134,7 +134,7 @@ def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
 
 def start_store(recipe: Recipe) -> Path:
     """Where answers of the untrained model lie. The fresh projector follows from the seed."""
-    facts = model_facts(recipe.model_with_paths(), network=recipe.network)
+    facts = light_facts(recipe)
     return recipe.stage_store(f"start-{model_fingerprint(recipe, facts)}-{recipe.seed}")
 
 
@@ -145,7 +145,9 @@ def final_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
         for name, counts in stage.counts_per_pass().items():
             facts[name] = replace(facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts)
     heaviest = {name: stage.heaviest() for name, stage in data.items()}
-    of_model = model_facts(recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages)
+    of_model = model_facts(
+        recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages, memo=recipe.file_memo
+    )
     return make_plan(recipe, facts, of_model, versions(), heaviest, device_peak(recipe.devices))
 
 

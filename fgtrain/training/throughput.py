@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import torch
 
-from fgtrain.batch import Batch, Counts
+from fgtrain.batch import Batch
+from fgtrain.counts import Counts
 from fgtrain.plan.cost import Work
 from fgtrain.plan.peak import ASSUMED_GPU, peak_of
 from fgtrain.recipe.schema import Devices

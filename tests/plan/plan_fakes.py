@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fgtrain.batch import Counts
+from fgtrain.counts import Counts
 from fgtrain.plan import DataFacts, ModelFacts, Plan, make_plan
 from fgtrain.plan.cost import ModelShape
 from fgtrain.recipe import Recipe, load_recipe
