@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_builders.chance import draw
-from data_builders.files import write_jsonl
-from data_builders.leakage.facts import Files
+from data_builders.leakage.image_files import Files
 from data_builders.leakage.near import near
 from data_builders.leakage.pictures import NEAR_BITS, same_colours
 from data_builders.records import conversation, write_training_set
+from data_builders.shared.files import write_jsonl
+from data_builders.shared.seeding import draw
 
 COPY_EVERY = 500
 MOST_PAIRS = 3e8  # all pairs up to here: about ten seconds

@@ -30,7 +30,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from data_builders.files import write_json
+from data_builders.shared.files import write_json
 from evaluation.answerers.lvlm import TransformersAnswerer
 from evaluation.answerers.pictures import together
 from evaluation.protocols import ImageQuestions, Question

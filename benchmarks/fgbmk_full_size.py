@@ -19,7 +19,7 @@ import time
 from itertools import product
 from pathlib import Path
 
-from data_builders.files import read_jsonl
+from data_builders.shared.files import read_jsonl
 
 SECONDS, GIBIBYTES = 90, 2.0
 SYLLABLES = ("ba", "do", "fi", "gu", "ke", "lo", "mi", "nu", "pa", "re", "si", "tu")

@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 import train_mixes
 
-from fgtrain.data.dealing import mean_imbalance
+from fgtrain.data.load_balancing import mean_imbalance
 
 
 def loads_of(mix: str, samples: int, tiles: int) -> np.ndarray:

@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from data_builders.chance import draw
-from data_builders.files import open_image
+from data_builders.shared.files import open_image
+from data_builders.shared.seeding import draw
 from data_builders.sources import load_source
 from evaluation.features.backbone import backbone_of, tensor_hash
 from evaluation.features.cache import FeatureCache

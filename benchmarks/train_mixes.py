@@ -19,8 +19,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from data_builders.files import write_json
 from data_builders.records import write_training_set
+from data_builders.shared.files import write_json
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>"]
 IMAGE_PIXELS, IMAGE_TOKENS = 224, 256

@@ -2,14 +2,14 @@
 
 import sys
 
-from .errors import run_command
+from .shared.errors import run_command
 
 
 def main(arguments: list[str]) -> None:
     # Here, so that Ctrl-C meanwhile ends as it does later.
     from .build import build
     from .command_help import parser
-    from .leakage import command as check
+    from .leakage import check_command as check
 
     values = vars(parser().parse_args(arguments))
     if values["what"] == check.NAME:

@@ -5,9 +5,9 @@ from importlib import import_module
 from pathlib import Path
 
 from .builder import Builder
-from .errors import UserError
-from .files import read_json
 from .options import LeakOptions, Options, parse_options
+from .shared.errors import UserError
+from .shared.files import read_json
 
 # name -> the module that has it as BUILDER; imported when asked for, as some need much
 MODULES = {
@@ -22,8 +22,8 @@ MODULES = {
     "fgbmk": "fgbmk",
     "frow": "writing.frow",
     "unpack": "unpack",
-    "general": "general.command",
-    "drawn": "drawn.command",
+    "general": "general.builder",
+    "drawn": "drawn.builder",
 }
 BUILDERS: tuple[str, ...] = tuple(MODULES)
 BENCHMARK_BUILDERS = ("fgbmk", "frow", "general")
@@ -59,7 +59,7 @@ def differences(manifest: dict, what: str, builder: Builder, options: Options, f
         if built_from != given and given not in built_from.parents:
             found.append(f"root was {built_from}, is {given}")
     if isinstance(options, LeakOptions) and manifest.get("check", {}).get("left_out"):
-        from .leakage.at_the_end import left_out_otherwise
+        from .leakage.build_check import left_out_otherwise
 
         found += filter(None, [left_out_otherwise(folder, manifest, options)])
     return found
@@ -82,7 +82,7 @@ def unchecked(folder: Path, manifest: dict, options: Options) -> bool:
     """Do the options ask for a comparison that the finished set has not gone through?"""
     if not isinstance(options, LeakOptions):
         return False
-    from .leakage.at_the_end import missing_part
+    from .leakage.build_check import missing_part
 
     return missing_part(folder, manifest, options)
 
@@ -109,7 +109,7 @@ def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
         if builder.outdated is None or not builder.outdated(out, checked):
             manifest = read_json(path)
             if unchecked(folder, manifest, checked):
-                from .leakage.at_the_end import check_again
+                from .leakage.build_check import check_again
 
                 return check_again(folder, manifest, checked)
             return manifest

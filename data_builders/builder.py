@@ -59,7 +59,7 @@ def end_check(
     """
     if not isinstance(options, LeakOptions):
         return None
-    from .leakage.at_the_end import training_check  # needs much, and only builders of training sets need it
+    from .leakage.build_check import training_check  # needs much, and only builders of training sets need it
 
     missing_allowed = not getattr(options, "check_images", True)
     return training_check(options, name, image_root, sources, missing_allowed)

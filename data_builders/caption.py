@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import Field
 
 from .builder import Builder, write_source_rows
-from .chance import draw
 from .options import TrainingOptions
 from .records import conversation
+from .shared.seeding import draw
 from .short_answer import at_most, row_id
 from .sources import Source
 from .templates import CAPTION, CAPTION_ANSWER

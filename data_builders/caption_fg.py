@@ -10,12 +10,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from .asking import plain
 from .builder import Builder, write_source_rows
-from .chance import Draws
-from .errors import UserError
 from .options import TrainingOptions
+from .question_maker import plain
 from .records import conversation
+from .shared.errors import UserError
+from .shared.seeding import Draws
 from .short_answer import at_most, row_id
 from .sources import LabelledImage, Level, Source
 from .templates import OBJECT, OBJECT_ANSWER

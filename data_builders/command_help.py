@@ -11,9 +11,9 @@ from pydantic.fields import FieldInfo
 
 from .build import BENCHMARK_BUILDERS, BUILDERS, find_builder
 from .builder import Builder
-from .errors import UserError
-from .leakage import command as check
+from .leakage import check_command as check
 from .options import LeakOptions, Options, SourceOptions
+from .shared.errors import UserError
 from .sources import HELP_WIDTH, SOURCE_NAMES, SourceName, about
 
 PROGRAM = "python -m data_builders"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from .errors import UserError
+from .shared.errors import UserError
 from .sources import SOURCE_NAMES, Source, load_sources
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from .asking import KINDS, Asker, Kinds, WordingCount
 from .builder import Builder, write_source_rows
 from .options import TrainingOptions, Words
+from .question_maker import KINDS, Asker, Kinds, WordingCount
 from .records import IMAGE_PLACEHOLDER
 from .short_answer import kept_images, row_id
 from .sources import Source

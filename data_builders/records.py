@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .errors import UserError
-from .files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
+from .shared.errors import UserError
+from .shared.files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
 
 IMAGE_PLACEHOLDER = "<image>"
 HERE = Path()

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .asking import question_words
 from .builder import Builder, write_source_rows
-from .chance import address_hash, draw
 from .options import TrainingOptions
+from .question_maker import question_words
 from .records import conversation
+from .shared.seeding import address_hash, draw
 from .sources import LabelledImage, Source
 from .templates import SHORT_ANSWER, SHORT_ANSWERS_IN_TRAINING, short_answer
 

@@ -22,12 +22,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from .asking import Asker, WordingCount
 from .builder import Builder, write_source_rows
-from .chance import Draws, address_hash
-from .errors import UserError
 from .options import TrainingOptions
+from .question_maker import Asker, WordingCount
 from .questions import independent_turns
+from .shared.errors import UserError
+from .shared.seeding import Draws, address_hash
 from .short_answer import at_most, row_id
 from .sources import LabelledImage, Level, Source
 from .templates import true_false

@@ -18,11 +18,11 @@ from PIL import Image
 from pydantic import Field
 
 from .builder import Builder
-from .claim import claim_folder, release_folder
-from .errors import UserError
-from .files import safe_join, write_bytes, write_json
 from .options import Options
-from .progress import progress
+from .shared.build_marker import claim_folder, release_folder
+from .shared.errors import UserError
+from .shared.files import safe_join, write_bytes, write_json
+from .shared.progress import progress
 from .sources.reading import numbered_lines
 
 VERSION = 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from .chance import Draws
+from .shared.seeding import Draws
 
 
 class LabelPool:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from data_builders.errors import run_command
+from data_builders.shared.errors import run_command
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ finds no answer stays unextracted.
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from data_builders.llm import Client, system, user
+from data_builders.shared.llm import Client, system, user
 
 from .rules.mathvista import direct
 from .sheet import details_of_row

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import atomic_write
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import atomic_write
 
 from .task import Task
 

@@ -6,7 +6,7 @@ Nothing is scored by halves: a missing, contradictory or foreign row is an error
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from .forms import form_of, shortened, to_answer
 from .judging.files import by_question, has_absolute_images

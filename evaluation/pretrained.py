@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 

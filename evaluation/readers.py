@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, read_jsonl, safe_join
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, read_jsonl, safe_join
 
 from .matching import golds_of, normalise
 from .task import Item, Task, TaskSpec, key_name, make_task

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from .compare import print_scores
 from .engine import Share, evaluate, read_unanswered

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from data_builders.errors import UserError
-from data_builders.files import write_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import write_json
 
 from .compare import print_scores
 from .compare.tables import shown, wide_console
@@ -107,7 +107,7 @@ def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskSco
 
 
 def client_of(arguments: argparse.Namespace):
-    from data_builders.llm import Budget, Client, Endpoint
+    from data_builders.shared.llm import Budget, Client, Endpoint
 
     cache = arguments.cache
     if cache is None:

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, write_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, write_json
 
 
 @dataclass(frozen=True)

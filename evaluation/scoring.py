@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from . import metrics
 from .grouping import FROM_WORDING

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from .grouping import MEANS_OF, values_of
 from .matching import MATHVISTA_RULES, NO_DETAILS, RULES, YES_NO_RULES, golds_of

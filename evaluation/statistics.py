@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from data_builders.chance import draw
+from data_builders.shared.seeding import draw
 
 RESAMPLES = 9_999
 BLOCK = 4_000_000  # drawn counts held at once

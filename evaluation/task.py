@@ -15,7 +15,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 SPEC_FOLDER = Path(__file__).parent / "tasks"
 FGBMK_KINDS = ("choice", "true_false", "short_answer")

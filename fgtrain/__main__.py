@@ -15,7 +15,7 @@ from fgtrain.errors import SharedUserError, TrainingFailedError, UserError, run_
 from fgtrain.recipe import Recipe, find_recipe, load_recipe
 from fgtrain.recipe.problems import instead
 from fgtrain.training.ranks import rank
-from fgtrain.training.stopping import StageInterruptedError, Stopped, stoppable, tell_script
+from fgtrain.training.stop_signals import StageInterruptedError, Stopped, stoppable, tell_script
 
 STOPPED = 130  # exit status of a run that was asked to stop; its state is saved
 

@@ -1,6 +1,6 @@
 """User errors of the started program; the class itself lives with the leftmost package."""
 
-from data_builders.errors import UserError, run_command
+from data_builders.shared.errors import UserError, run_command
 
 __all__ = ["SharedUserError", "TrainingFailedError", "UserError", "run_command"]
 

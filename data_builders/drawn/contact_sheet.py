@@ -5,9 +5,9 @@ import io
 from PIL import Image
 
 from .cub_layout import pictures
+from .parallel_drawing import World
 from .skills import KINDS, paint
 from .taxonomy import Species
-from .work import World
 
 COLUMNS, SIBLINGS = 16, 4
 

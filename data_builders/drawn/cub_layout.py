@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..chance import draw
-from ..files import atomic_write
+from ..shared.files import atomic_write
+from ..shared.seeding import draw
 from .creatures import Drawing, draw_creature
-from .facts import encyclopedia
+from .encyclopedia import encyclopedia
 from .taxonomy import ATTRIBUTES, Species
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..chance import draw
-from ..files import atomic_write, write_bytes
+from ..shared.files import atomic_write, write_bytes
+from ..shared.seeding import draw
 from .canvas import jpeg
 from .creatures import Drawing, draw_creature
-from .facts import encyclopedia
+from .encyclopedia import encyclopedia
 from .taxonomy import Species, all_species
 
 

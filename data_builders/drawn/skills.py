@@ -12,7 +12,7 @@ from functools import cache, partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..chance import draw
+from ..shared.seeding import draw
 from ..templates import ATTRIBUTE, BAR, COUNT, COUNT_OF, DIGIT, NUMBER, PRESENCE
 from .canvas import Canvas, Points, box, ellipse, polygon, star
 from .creatures import background, draw_creature, random_look

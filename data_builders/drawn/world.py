@@ -14,18 +14,18 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..claim import claim_folder, release_folder
-from ..files import sha256_file, write_bytes, write_json, write_jsonl
 from ..options import Options
-from ..progress import progress
 from ..questions import independent_turns
 from ..records import write_training_set
-from . import facts
+from ..shared.build_marker import claim_folder, release_folder
+from ..shared.files import sha256_file, write_bytes, write_json, write_jsonl
+from ..shared.progress import progress
+from . import encyclopedia
 from .contact_sheet import contact_sheet
 from .cub_layout import write_lists
+from .parallel_drawing import World, draw_all, general_image
 from .skills import KINDS, make
 from .taxonomy import all_species
-from .work import World, draw_all, general_image
 
 VERSION = 2
 
@@ -62,7 +62,7 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
         parts[f"general/{kind}"] = write_kind(out / "general" / kind, kind, world)
     manifest = write_training_set(
         out / "facts",
-        facts.rows(everyone, options.seed),
+        encyclopedia.rows(everyone, options.seed),
         name="facts",
         builder="drawn",
         version=VERSION,

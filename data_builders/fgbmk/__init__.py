@@ -1,5 +1,5 @@
 """FG-BMK's human-oriented question files from the sources' test images."""
 
-from .command import BUILDER
+from .builder import BUILDER
 
 __all__ = ["BUILDER"]

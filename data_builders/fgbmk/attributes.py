@@ -3,9 +3,9 @@ half are wrong, and a choice among all values of the attribute."""
 
 from collections.abc import Collection, Iterator
 
-from ..asking import Asker
-from ..chance import Draws
-from ..errors import UserError
+from ..question_maker import Asker
+from ..shared.errors import UserError
+from ..shared.seeding import Draws
 from ..sources import LabelledImage
 from ..templates import ATTRIBUTE_CHOICE, attribute_choice, attribute_true_false
 from .published import question_row

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from ..asking import KINDS, Asker
-from ..errors import UserError
+from ..question_maker import KINDS, Asker
+from ..shared.errors import UserError
 from ..sources import Level
 from .published import category_of, level_of, question_row
 from .task import FgbmkOptions, Files

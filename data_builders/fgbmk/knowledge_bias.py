@@ -6,9 +6,9 @@ CUB), or the image's where a data set has several (the birds, not the fishes).
 
 from collections.abc import Collection, Iterator
 
-from ..asking import Asker
-from ..chance import Draws
-from ..errors import UserError
+from ..question_maker import Asker
+from ..shared.errors import UserError
+from ..shared.seeding import Draws
 from ..templates import true_false
 from .published import question_row
 from .task import FgbmkOptions, Files

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from ..sources import Source
 from ..sources.reading import csv_rows
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..asking import Kinds, WordingCount
 from ..options import SourceOptions, Words, split_commas
+from ..question_maker import Kinds, WordingCount
 
 Track = Literal["hierarchy", "knowledge_bias", "attributes"]
 # track -> its folder

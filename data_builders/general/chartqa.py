@@ -6,8 +6,8 @@ The question goes to the model as it stands; the answer is text, compared by rel
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_json
+from ..shared.errors import UserError
+from ..shared.files import read_json
 from ..sources import About
 from .benchmark import Asked, Benchmark, Official, Reading, Request, answers_of, list_of, mapping_of, text_of
 from .originals import PictureFolder, first_file

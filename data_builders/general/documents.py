@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..files import read_json
+from ..shared.files import read_json
 from .benchmark import Asked, Reading, Request, answers_of, list_of, mapping_of, number_of, text_of
 from .originals import PictureFolder, first_file
 from .parquet import count_rows, embedded, find_shards, read_rows, told_patterns

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import UserError
-from ..files import MAX_IMAGE_PIXELS, safe_join, write_bytes
+from ..shared.errors import UserError
+from ..shared.files import MAX_IMAGE_PIXELS, safe_join, write_bytes
 from ..sources.reading import IMAGE_SUFFIXES
 from .benchmark import Picture
 

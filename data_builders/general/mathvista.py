@@ -8,8 +8,8 @@ rule as in the repository's data/query.json: hint, question, choices, each on li
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_json
+from ..shared.errors import UserError
+from ..shared.files import read_json
 from ..sources import About
 from .benchmark import Asked, Benchmark, Official, Reading, Request, mapping_of, text_of, texts_of
 from .originals import PictureFolder, first_file

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from ..errors import UserError
-from ..files import safe_join
+from ..shared.errors import UserError
+from ..shared.files import safe_join
 from ..sources.reading import files_in
 from .benchmark import Picture, Request
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .benchmark import Picture
 
 BATCH_ROWS = 16  # a row may hold a megabyte

@@ -6,8 +6,8 @@ One question file holds the three, so that a picture is seen once for all of its
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_jsonl
+from ..shared.errors import UserError
+from ..shared.files import read_jsonl
 from ..sources import About
 from .benchmark import Asked, Benchmark, Official, Reading, Request, number_of, text_of
 from .originals import PictureFolder, first_file

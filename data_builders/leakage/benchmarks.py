@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import check_inside, read_json, read_jsonl, sha256_file
+from ..shared.errors import UserError
+from ..shared.files import check_inside, read_json, read_jsonl, sha256_file
 
 TRACK = "FG-BMK/human-oriented"
 PATTERNS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_bytes
+from ..shared.files import write_bytes
 
 VERSION = 1
 WORTH_KEEPING = 100  # facts: fewer are found out again sooner than the files are written

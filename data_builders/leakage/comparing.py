@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..progress import progress
 from ..records import images_of
+from ..shared.progress import progress
 from .benchmarks import QuestionFile
-from .facts import Files
 from .findings import Finding
 from .identical import identical
+from .image_files import Files
 from .near import near
 from .pictures import NEAR_BITS
 from .questions import OpenQuestion, OpenQuestions, asked_in, open_ones, plain

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import read_json
 from ..options import Options
+from ..shared.files import read_json
 from .benchmarks import QuestionFile, find_question_files
-from .facts import Files
 from .findings import Finding, lines, write_findings
 from .identical import identical
+from .image_files import Files
 from .questions import plain
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..files import write_jsonl
+from ..shared.files import write_jsonl
 
 FILE = "findings.jsonl"
 # kind -> what it is; those of a benchmark are listed and are nobody's leak

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .facts import TAIL, Files
+from .image_files import TAIL, Files
 
 
 def groups_of(keys: np.ndarray, indices: np.ndarray) -> list[np.ndarray]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..errors import UserError
-from ..files import open_reduced
+from ..shared.errors import UserError
+from ..shared.files import open_reduced
 
 SIDE = 64  # pixels of the grey picture
 BITS = 256

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_jsonl
 from ..records import Manifest, images_of
+from ..shared.errors import UserError
+from ..shared.files import read_jsonl
 from ..sources import Source, load_sources
 
 DEEPEST = 4  # folders below --root

@@ -15,7 +15,7 @@ from queue import Empty, Queue
 
 import numpy as np
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .pictures import GRID, LOOK, SIDE, looks_of, reduced
 
 AT_ONCE = 32  # pictures

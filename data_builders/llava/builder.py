@@ -7,13 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from ..builder import Builder, end_check
-from ..errors import UserError
-from ..files import check_inside, safe_join, write_jsonl
 from ..options import LeakOptions
-from ..progress import progress
 from ..records import images_of, write_training_set
+from ..shared.errors import UserError
+from ..shared.files import check_inside, safe_join, write_jsonl
+from ..shared.progress import progress
 from ..sources.reading import files_in
-from .forms import Form, as_llava
+from .conversation_formats import Form, as_llava
 from .meta import Part, parts_of
 from .reading import read_file
 

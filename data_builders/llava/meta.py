@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import safe_join
+from ..shared.errors import UserError
+from ..shared.files import safe_join
 
 LARGEST_META = 1 << 24  # bytes; a meta file has a few lines a data set
 KEPT = ("root", "annotation", "length")

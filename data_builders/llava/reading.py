@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ..errors import UserError
+from ..shared.errors import UserError
 
 BLOCK = 1 << 20  # characters read at a time
 TAIL = 16  # characters at the end of a block in which a word, number or escape may be cut

@@ -14,11 +14,11 @@ from PIL import Image
 from pydantic import Field
 
 from ..builder import Builder, write_source_rows
-from ..chance import draw
-from ..files import safe_join, write_bytes
 from ..options import TrainingOptions
-from ..progress import progress
 from ..records import conversation
+from ..shared.files import safe_join, write_bytes
+from ..shared.progress import progress
+from ..shared.seeding import draw
 from ..templates import MOSAIC, MOSAIC_POSITION
 from .answer import answer_in_order, place_names
 from .picture import compose, open_tile

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..chance import draw
-from ..errors import UserError
+from ..shared.errors import UserError
+from ..shared.seeding import draw
 from ..short_answer import at_most
 from ..sources import Level, Source
 

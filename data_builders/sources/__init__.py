@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import UserError
-from ..files import safe_join
+from ..shared.errors import UserError
+from ..shared.files import safe_join
 from .base import HELP_WIDTH, SPLITS, About, LabelledImage, Level, Source
 from .reading import annotations_only
 

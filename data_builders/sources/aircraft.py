@@ -5,7 +5,7 @@ Labels are spelt as the lists spell them ("747-400", "F/A-18", "Boeing"), which 
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, Box, LabelledImage, Level, Source
 from .reading import check_images, numbered_lines, spelled
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from textwrap import fill
 
-from ..errors import UserError
+from ..shared.errors import UserError
 
 HELP_WIDTH = 116  # columns
 INDENT = " " * 17

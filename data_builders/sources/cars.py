@@ -7,7 +7,7 @@ Hatchback 2011"). The data set holds some pictures twice under two labels; `pyth
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, Box, LabelledImage, Level, Source
 from .matlab import read_mat, records, texts, whole_numbers
 from .reading import check_images, spelled

@@ -6,7 +6,7 @@ the parquet files of the Hugging Face copy.
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .folder import pictures
 from .reading import check_images

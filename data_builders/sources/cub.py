@@ -9,7 +9,7 @@ attributes/image_attribute_labels.txt is there, else those of its class.
 import csv
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, Box, LabelledImage, Level, Source
 from .cub_attributes import Attributes
 from .reading import check_images, numbered_lines, readable

@@ -10,7 +10,7 @@ Four of the 50 categories were merged into dress and have no image.
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, Box, LabelledImage, Level, Source
 from .reading import check_images, numbered_lines, readable
 

@@ -6,7 +6,7 @@ FG-BMK calls the breeds species and keeps their spelling ("Old English sheepdog"
 import re
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, Box, LabelledImage, Level, Source
 from .matlab import read_mat, texts, whole_numbers
 from .reading import check_images, spelled

@@ -8,7 +8,7 @@ classes.txt has images (DeepFashion's nightdress was merged into dress).
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images, numbered_lines
 

@@ -5,8 +5,8 @@ The files hold no names. They come from cat_to_name.json or classes.txt where on
 
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_json
+from ..shared.errors import UserError
+from ..shared.files import read_json
 from .base import About, LabelledImage, Level, Source
 from .matlab import read_mat, whole_numbers
 from .reading import check_images, numbered_lines, spelled

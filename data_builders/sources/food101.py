@@ -7,8 +7,8 @@ missing.
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_json
+from ..shared.errors import UserError
+from ..shared.files import read_json
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images, numbered_lines, spelled
 

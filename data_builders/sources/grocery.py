@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images, numbered_lines, readable
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_jsonl
+from ..shared.errors import UserError
+from ..shared.files import read_jsonl
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images, readable
 

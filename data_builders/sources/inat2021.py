@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .json_arrays import json_arrays
 from .reading import IMAGE_SUFFIXES, check_images, files_in

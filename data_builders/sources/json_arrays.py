@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..shared.errors import UserError
 
 CHUNK = 1 << 22  # characters read at once
 LONGEST = 1 << 24  # of one element; where none ends after that many characters, the file is at fault

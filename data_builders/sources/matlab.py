@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..shared.errors import UserError
 
 
 def read_mat(path: Path, *names: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ The test list of the challenge has no groups: a class has the group of its train
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images, csv_rows
 

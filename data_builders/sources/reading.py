@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import safe_join
+from ..shared.errors import UserError
+from ..shared.files import safe_join
 from .base import LabelledImage
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")

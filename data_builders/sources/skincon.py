@@ -7,7 +7,7 @@ The labels come from the annotations, whose two files order the concepts differe
 
 from pathlib import Path
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .fgbmk_lists import listed_images
 from .reading import check_images, csv_rows

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import open_image, read_jsonl, safe_join, sha256_file, write_bytes
+from ..shared.errors import UserError
+from ..shared.files import open_image, read_jsonl, safe_join, sha256_file, write_bytes
 
 BENCHMARK = "FROW"
 ENDING = "_with_reference.jsonl"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..chance import address_hash
+from ..shared.seeding import address_hash
 from .questions import fault
 from .subjects import Subject
 from .writer import Writer

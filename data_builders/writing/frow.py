@@ -16,10 +16,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from ..builder import Builder
-from ..chance import address_hash
-from ..errors import UserError
-from ..files import read_json, sha256_file, write_json, write_jsonl
 from ..options import CheckOptions, split_pairs
+from ..shared.errors import UserError
+from ..shared.files import read_json, sha256_file, write_json, write_jsonl
+from ..shared.seeding import address_hash
 from ..sources import SourceName, load_source
 from .benchmark_files import BENCHMARK, put_image, question_files
 from .drafts import Draft, drafted, drawn

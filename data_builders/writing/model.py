@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..llm import Client
+from ..shared.llm import Client
 from . import prompts
 from .subjects import Subject
 from .writer import Verdict

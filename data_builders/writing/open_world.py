@@ -12,12 +12,12 @@ from pathlib import Path
 from pydantic import Field
 
 from ..builder import Builder, write_source_rows
-from ..chance import address_hash
-from ..errors import UserError
-from ..files import write_jsonl
-from ..llm import Client
 from ..options import TrainingOptions
 from ..questions import independent_turns
+from ..shared.errors import UserError
+from ..shared.files import write_jsonl
+from ..shared.llm import Client
+from ..shared.seeding import address_hash
 from ..short_answer import at_most, row_id
 from ..sources import Source
 from .naming import Asked, named_in

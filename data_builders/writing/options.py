@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..errors import UserError
-from ..files import sha256_file
-from ..llm import Budget, Client, Endpoint
 from ..options import Options
+from ..shared.errors import UserError
+from ..shared.files import sha256_file
+from ..shared.llm import Budget, Client, Endpoint
 from ..sources import Source
 from . import wikipedia
 from .model import ModelWriter

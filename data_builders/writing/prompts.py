@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, Field
 
-from ..llm import system, user
-from ..llm.messages import Message
+from ..shared.llm import system, user
+from ..shared.llm.messages import Message
 from .subjects import Subject
 from .writer import DRAFTS
 

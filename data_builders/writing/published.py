@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import safe_join, sha256_file, write_bytes
-from ..progress import progress
+from ..shared.errors import UserError
+from ..shared.files import safe_join, sha256_file, write_bytes
+from ..shared.progress import progress
 from .benchmark_files import BENCHMARK, checked_rows, dataset_of, put_image, question_files
 from .naming import named_in
 

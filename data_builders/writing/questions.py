@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_jsonl
+from ..shared.errors import UserError
+from ..shared.files import read_jsonl
 from .benchmark_files import question_files
 from .naming import Asked, named_in, words
 from .subjects import Subject

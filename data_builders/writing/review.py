@@ -9,8 +9,8 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import atomic_write
+from ..shared.errors import UserError
+from ..shared.files import atomic_write
 from .drafts import Draft
 from .naming import named_in
 from .subjects import Subject

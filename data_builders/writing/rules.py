@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..chance import address_hash
-from ..errors import UserError
+from ..shared.errors import UserError
+from ..shared.seeding import address_hash
 from .naming import EMPTY, singular, words
 from .sentences import sentences, with_context
 from .subjects import Subject

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import UserError
+from ..shared.errors import UserError
 from ..sources import LabelledImage, Source
 from .naming import named_in, other_names
 from .texts import Text

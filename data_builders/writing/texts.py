@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import read_jsonl
+from ..shared.errors import UserError
+from ..shared.files import read_jsonl
 from ..sources import SOURCE_NAMES
 
 JSONL = "class_texts.jsonl"

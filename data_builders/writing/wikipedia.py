@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..chance import address_hash
-from ..errors import UserError
-from ..files import read_json, write_json
-from ..llm.waiting import backoff, pause, retry_after
-from ..progress import progress
+from ..shared.errors import UserError
+from ..shared.files import read_json, write_json
+from ..shared.llm.waiting import backoff, pause, retry_after
+from ..shared.progress import progress
+from ..shared.seeding import address_hash
 from .texts import Text, key_of
 
 API = "https://en.wikipedia.org/w/api.php"

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 
 from ..pretrained import find_file, first_line
 from .pictures import Picture

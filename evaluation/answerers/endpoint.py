@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.llm import Budget, BudgetSpent, Client, Endpoint, NoUsableAnswer, user
-from data_builders.llm.workers import in_order
+from data_builders.shared.errors import UserError
+from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint, NoUsableAnswer, user
+from data_builders.shared.llm.workers import in_order
 
 from ..engine.asked import text_hash
 from ..protocols import Answer, ImageQuestions, Question, Unanswered

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from data_builders.errors import UserError
-from data_builders.files import sha256_file
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import sha256_file
 
 from ..engine.asked import text_hash
 from ..pretrained import check_source, first_line, load_config, load_weights, offline, quiet

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..pretrained import first_line
 from ..protocols import Answer, ImageQuestions

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data_builders.errors import UserError
-from data_builders.files import open_image
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image
 
 from ..pretrained import first_line, offline, quiet
 

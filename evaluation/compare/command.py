@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import write_json, write_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import write_json, write_jsonl
 
 from ..ledger import load_run
 from .files import ledger_rows, to_json

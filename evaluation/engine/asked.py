@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import open_image, sha256_file
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image, sha256_file
 
 from ..protocols import Answerer
 from ..task import Item, Task

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import atomic_write
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import atomic_write
 
 
 def rows_on_disk(path: Path) -> Iterator[dict]:

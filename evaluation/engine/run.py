@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..judging.beside import with_judges_beside
 from ..judging.deterministic import JUDGE

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..task import Task
 from .asked import Asked

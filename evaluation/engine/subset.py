@@ -1,6 +1,6 @@
 """A fixed part of a task's items, for the curves during training."""
 
-from data_builders.chance import address_hash
+from data_builders.shared.seeding import address_hash
 
 from ..task import Item, Task
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..pretrained import first_line
 

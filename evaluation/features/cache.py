@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_builders.array_store import ArrayStore
-from data_builders.errors import UserError
-from data_builders.files import sha256_file, write_json
+from data_builders.shared.array_store import ArrayStore
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import sha256_file, write_json
 
 from ..progress import progress
 from ..protocols import Featurizer

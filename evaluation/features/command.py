@@ -6,8 +6,8 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, write_json, write_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, write_json, write_jsonl
 from data_builders.sources import SOURCE_NAMES, Source, load_source
 
 from ..compare import print_scores

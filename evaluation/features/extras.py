@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 
 from ..pretrained import first_line
 from .own_layouts import load_strictly, model_folder, read_tensors

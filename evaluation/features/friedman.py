@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import atomic_write, read_json, write_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import atomic_write, read_json, write_json
 
 MEASURES = ("probe", "knn", "retrieval")
 

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 
 from .loading import read_preprocessor
 from .own_layouts import load_strictly, model_folder, read_tensors

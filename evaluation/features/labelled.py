@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.chance import address_hash
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
+from data_builders.shared.seeding import address_hash
 from data_builders.sources import Source
 
 VALIDATION_SHARE = 0.2  # of each class's training pictures, where the data set has no validation split of its own

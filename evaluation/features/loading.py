@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 
 from ..pretrained import check_source, find_file, first_line, load_config, load_weights, quiet
 from .backbone import PooledBackbone, TokenBackbone, backbone_of, tensor_hash

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from data_builders.chance import draw
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
+from data_builders.shared.seeding import draw
 
 from ..progress import progress
 from ..protocols import Featurizer

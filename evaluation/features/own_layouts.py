@@ -5,7 +5,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..pretrained import first_line, offline
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from .backbone import backbone_of, tensor_hash
 from .loading import EncoderFeaturizer, load_featurizer

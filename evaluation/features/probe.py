@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data_builders.chance import draw
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
+from data_builders.shared.seeding import draw
 
 EVALUATION_BATCH = 4_096  # pictures
 PASSES, FEWEST_STEPS, MOST_STEPS = 20, 1_000, 10_000  # of the default protocol

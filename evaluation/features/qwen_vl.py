@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 
 from .own_layouts import load_strictly, model_folder, read_tensors
 from .transform import CLIP_MEAN, CLIP_STD, ImageTransform

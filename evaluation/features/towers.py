@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 TOWERS = ("vision_tower", "visual", "vision_model", "vision_encoder", "image_encoder")
 

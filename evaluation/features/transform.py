@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data_builders.errors import UserError
-from data_builders.files import open_image
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image
 
 VERSION = 1  # raised when the same picture would give other pixels
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL's numbers

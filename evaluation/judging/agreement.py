@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..forms import shortened
 from ..statistics import cluster_sums, interval, ratio

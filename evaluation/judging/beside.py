@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import write_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import write_json
 
 from ..scores import TaskScore, read_scores
 from ..scoring import score_judged

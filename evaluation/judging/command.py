@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..numbers import count, positive, price, rate, seconds, temperature
 
@@ -106,7 +106,7 @@ def judge_of(arguments: argparse.Namespace) -> tuple:
         raise UserError("--taxonomy is for the judge by rules: add --deterministic")
     if (arguments.price_read is None) != (arguments.price_written is None):
         raise UserError("--price-read and --price-written go together")
-    from data_builders.llm import Budget, Client, Endpoint
+    from data_builders.shared.llm import Budget, Client, Endpoint
 
     from .model import ModelJudge
 
@@ -140,7 +140,7 @@ def cost(client, arguments: argparse.Namespace) -> str:
 
 
 def command_agreement(arguments: argparse.Namespace) -> None:
-    from data_builders.files import write_json
+    from data_builders.shared.files import write_json
 
     from .agreement import compare_files, print_agreement
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..forms import shortened
 from ..readers import utf8_rows

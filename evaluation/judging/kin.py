@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from data_builders.writing.naming import singular, words
 
 from .mentions import forms, same

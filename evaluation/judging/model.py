@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.llm import Client, NoUsableAnswer, user
-from data_builders.llm.messages import as_kept, media_type, read_image
+from data_builders.shared.errors import UserError
+from data_builders.shared.llm import Client, NoUsableAnswer, user
+from data_builders.shared.llm.messages import as_kept, media_type, read_image
 
 from .candidate import Candidate
 from .deterministic import JUDGE

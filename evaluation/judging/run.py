@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..scores import TaskScore
 from ..scoring import score_judged

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..forms import shortened
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..judging.verdict import filed_scores
 from ..metrics import Measure

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from data_builders.chance import address_hash
+from data_builders.shared.seeding import address_hash
 
 from .history import TaskHistory
 

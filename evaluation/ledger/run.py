@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, read_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, read_jsonl
 
 GROUPS = {"fine_grained": "Fine-grained", "general": "General"}
 

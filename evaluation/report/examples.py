@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_builders.chance import address_hash
-from data_builders.errors import UserError
-from data_builders.files import open_image, safe_join
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image, safe_join
+from data_builders.shared.seeding import address_hash
 
 from ..compare import Comparison, RunResult
 from ..ledger import GROUPS, ForgottenItem, TaskHistory

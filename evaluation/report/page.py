@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from data_builders.errors import UserError
-from data_builders.files import atomic_write
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import atomic_write
 
 from ..compare import Comparison, RunResult, compare_runs
 from ..ledger import (

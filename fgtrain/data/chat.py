@@ -9,8 +9,8 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from data_builders.files import safe_join
 from data_builders.records import IMAGE_PLACEHOLDER, images_of
+from data_builders.shared.files import safe_join
 from fgtrain.batch import Prompt
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Layout

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from data_builders.files import atomic_write
-from data_builders.progress import progress
+from data_builders.shared.files import atomic_write
+from data_builders.shared.progress import progress
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import LightningDataModule
 
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
@@ -18,8 +18,8 @@ from fgtrain.recipe.schema import Devices, Stage
 
 from .checks import check_rows, rows_identity
 from .dataset import MicroBatches, Share, stage_views
-from .dealing import deal
 from .features import FeatureCache
+from .load_balancing import deal
 from .loader import MicroBatchLoader
 from .maker import SampleMaker
 from .mixture import StageOrder, stage_order

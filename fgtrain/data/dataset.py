@@ -12,9 +12,9 @@ from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import steps_of
 
-from .dealing import Dealt, deal
 from .features import FeatureCache
 from .image import render
+from .load_balancing import Dealt, deal
 from .maker import SampleMaker
 from .mixture import StageOrder
 from .packing import pack

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data_builders.array_store import ArrayStore
-from data_builders.files import write_json
-from data_builders.progress import progress
+from data_builders.shared.array_store import ArrayStore
+from data_builders.shared.files import write_json
+from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
 from fgtrain.images import Square
 

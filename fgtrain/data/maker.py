@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from data_builders.chance import draw
+from data_builders.shared.seeding import draw
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_builders.chance import draw
+from data_builders.shared.seeding import draw
 from fgtrain.plan.arithmetic import samples_of, split_passes
 
 

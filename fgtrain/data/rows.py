@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_builders.files import read_jsonl, safe_join, sha256_file
-from data_builders.progress import progress
 from data_builders.records import Manifest, check_row, images_of
+from data_builders.shared.files import read_jsonl, safe_join, sha256_file
+from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
 
 

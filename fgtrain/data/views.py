@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.chance import address_hash
-from data_builders.files import sha256_file
+from data_builders.shared.files import sha256_file
+from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 

@@ -2,9 +2,9 @@
 
 from .build import build_model
 from .checkpoint import load_checkpoint, save_checkpoint
-from .facts import model_facts
 from .hashes import part_hash, weights_hash
 from .lvlm import LVLM
+from .model_facts import model_facts
 from .trainable import merge_adapters, set_trainable
 
 __all__ = [

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
 
-from data_builders.chance import address_hash
-from data_builders.files import read_json
+from data_builders.shared.files import read_json
+from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.recipe.schema import Model

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from fgtrain.errors import UserError
 from fgtrain.images import spec_from_dict
 

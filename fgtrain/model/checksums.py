@@ -5,7 +5,7 @@ or altered since is refused instead of trained on.
 import re
 from pathlib import Path
 
-from data_builders.files import atomic_write, sha256_file
+from data_builders.shared.files import atomic_write, sha256_file
 from fgtrain.errors import UserError
 
 SUMS = "SHA256SUMS"

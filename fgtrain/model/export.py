@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from data_builders.files import atomic_write, write_json
+from data_builders.shared.files import atomic_write, write_json
 from fgtrain.templates import EOS, TEMPLATES
 
 from .chat_template import chat_template

@@ -14,7 +14,7 @@ from fgtrain.batch import IGNORE_INDEX, Batch, Prompt, additive_mask_B1TT
 from fgtrain.counts import LOGITS_AT_ONCE
 from fgtrain.images import ImageSpec
 
-from .checkpointing import checkpoint_layers, layers_of
+from .activation_checkpointing import checkpoint_layers, layers_of
 from .families import PARTS, Family, find_parts, submodule
 from .generation import Generator, Options, mask_dtype
 from .packed_attention import attention_arguments, use_packed_attention

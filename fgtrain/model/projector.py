@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from data_builders.chance import address_hash
+from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 
 PATTERN = re.compile(

@@ -12,7 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Offl
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
 
-from data_builders.files import read_json
+from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
 from fgtrain.images import Square
 

@@ -10,13 +10,13 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from data_builders.chance import address_hash
+from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 from fgtrain.recipe.schema import Lora, TrainPart
 
 from .families import PARTS
 from .lvlm import LVLM
-from .narrowing import narrowed
+from .trainable_weights import narrowed
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from .arithmetic import samples_of, split_passes, steps_of, warmup_steps_of
 from .compare import Comparison, compare_plans
-from .facts import data_facts, light_facts
+from .data_facts import data_facts, light_facts
 from .make import make_plan
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
 from .tables import print_comparison, print_plan

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from data_builders.files import atomic_write, sha256_file
+from data_builders.shared.files import atomic_write, sha256_file
 from fgtrain.errors import UserError
 
 WORTH_IT = 16 << 20  # bytes; a smaller file is read through in no time

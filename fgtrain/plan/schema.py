@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from evaluation.engine import Share, evaluate, subset_of
 from evaluation.judging.deterministic import JUDGE
 from evaluation.scores import add_checkpoint

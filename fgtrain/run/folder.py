@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from data_builders.files import atomic_write, read_json
+from data_builders.shared.files import atomic_write, read_json
 from fgtrain.errors import UserError
 from fgtrain.model.checksums import NOTES, verify_checksums
 from fgtrain.recipe import Recipe, as_values, dump_resolved

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 from fgtrain.training.ranks import rank
 
 

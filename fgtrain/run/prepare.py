@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data_builders.build import BUILDERS, build, command_line, same_build
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 from fgtrain.model import LVLM, part_hash
 from fgtrain.recipe import Recipe
 from fgtrain.training.self_text import build_self_text

@@ -24,9 +24,9 @@ from fgtrain.plan import Plan, StagePlan, data_facts, light_facts, make_plan, pr
 from fgtrain.plan.costs import encoder_cached
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.recipe import START, Recipe, Stage
-from fgtrain.training.heads import train_heads
+from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.resume import ResumePoint
-from fgtrain.training.stopping import stop_if_asked
+from fgtrain.training.stop_signals import stop_if_asked
 from fgtrain.training.throughput import device_peak
 from fgtrain.training.trainer import StageJob, run_stage
 

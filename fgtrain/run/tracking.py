@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe, as_values
 

@@ -3,7 +3,7 @@
 A training set is known by the hash of its rows, which holds the names of its pictures and not what is in them.
 """
 
-from data_builders.files import read_json
+from data_builders.shared.files import read_json
 from evaluation.scores import read_scores
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, print_plan
 from fgtrain.recipe import Recipe, dump_resolved

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 from evaluation.features.backbone import PooledBackbone, backbone_of, tensor_hash
 from evaluation.features.loading import EncoderFeaturizer
 from evaluation.features.towers import tower_run

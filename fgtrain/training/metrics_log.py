@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 from fgtrain.plan.cost import Work
 
 from .module import StageModule, optimizer_step_ended

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.optim import Optimizer
 
-from data_builders.chance import address_hash
+from data_builders.shared.seeding import address_hash
 from fgtrain.batch import IGNORE_INDEX, Batch
 
 from .divergence import DivergenceWatch

@@ -12,7 +12,7 @@ from fgtrain.errors import SharedUserError
 
 from .module import StageModule, optimizer_step_ended
 from .resume_files import PointFiles, points, publish
-from .stopping import STOP_SIGNALS, asked_late
+from .stop_signals import STOP_SIGNALS, asked_late
 
 
 class ResumePoint(Callback):

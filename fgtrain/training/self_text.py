@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from data_builders.chance import address_hash
-from data_builders.files import write_jsonl
-from data_builders.progress import progress
 from data_builders.records import Manifest, write_training_set
+from data_builders.shared.files import write_jsonl
+from data_builders.shared.progress import progress
+from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 
 VERSION = 1

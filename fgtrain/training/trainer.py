@@ -19,7 +19,7 @@ from .resume import ResumePoint
 from .resume_files import PointFiles, newest_whole, refuse_other_shards
 from .sharded import Sharded
 from .stage_progress import StageProgress
-from .stopping import StageInterruptedError
+from .stop_signals import StageInterruptedError
 from .strategy import build_strategy, kind
 from .subset import SubsetEvaluation
 from .working_copy import working_copy

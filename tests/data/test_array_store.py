@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_builders.array_store import ArrayStore
+from data_builders.shared.array_store import ArrayStore
 
 ROW_BYTES = 16
 

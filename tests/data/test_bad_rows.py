@@ -21,8 +21,8 @@ from data_fakes import (
 )
 from PIL import Image
 
-from data_builders.files import sha256_file, write_json
 from data_builders.records import Manifest
+from data_builders.shared.files import sha256_file, write_json
 from fgtrain.data import FeatureCache, StageData
 from fgtrain.data.loader import MicroBatchLoader
 from fgtrain.data.quarantine import Quarantine

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fgtrain.batch import Batch
-from fgtrain.data.dealing import deal, mean_imbalance
+from fgtrain.data.load_balancing import deal, mean_imbalance
 from fgtrain.errors import UserError
 
 MIX = {"pictures": 1.5, "texts": 1, "mosaics": 2}

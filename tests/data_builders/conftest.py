@@ -6,7 +6,7 @@ import pytest
 from general_forms import general
 
 from data_builders.build import build
-from data_builders.general.command import BENCHMARK_NAMES
+from data_builders.general.builder import BENCHMARK_NAMES
 
 SOURCES = (
     "aircraft",

@@ -3,7 +3,7 @@
 import csv
 
 from data_builders.build import build
-from data_builders.files import read_jsonl
+from data_builders.shared.files import read_jsonl
 
 NAMES = ["red jay", "blue jay", "stellers jay", "song sparrow", "fox sparrow", "winter wren", "mockingbird"]
 

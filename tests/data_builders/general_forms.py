@@ -9,7 +9,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from data_builders.build import build
-from data_builders.files import read_jsonl
+from data_builders.shared.files import read_jsonl
 
 TEXT, TEXTS = pyarrow.string(), pyarrow.list_(pyarrow.string())
 IMAGE = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])

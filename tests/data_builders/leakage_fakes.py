@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from small_sources import make_cub
 
-from data_builders.files import write_jsonl
 from data_builders.records import conversation, write_training_set
+from data_builders.shared.files import write_jsonl
 
 RED, BLUE = "001.Red_Jay/Red_Jay_", "002.Blue_Jay/Blue_Jay_"
 

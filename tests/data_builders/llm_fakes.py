@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from data_builders.llm import Client, Endpoint, user
+from data_builders.shared.llm import Client, Endpoint, user
 
 ASKED = [user("How many?")]
 

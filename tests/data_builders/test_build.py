@@ -7,8 +7,8 @@ import pytest
 from small_sources import make_cub
 
 from data_builders.build import BUILDERS, build, command_line, find_builder, same_build
-from data_builders.errors import UserError
 from data_builders.records import check_row, conversation
+from data_builders.shared.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -94,7 +94,7 @@ def test_every_option_has_a_description():
 
 
 def test_data_builders_do_not_load_torch():
-    code = "import sys, data_builders.build, data_builders.command_help, data_builders.leakage.command; "
+    code = "import sys, data_builders.build, data_builders.command_help, data_builders.leakage.check_command; "
     code += "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
 

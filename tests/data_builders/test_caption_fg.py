@@ -7,8 +7,8 @@ from question_texts import pairs
 from small_sources import make_cub, make_grocery, picture
 
 from data_builders.build import build
-from data_builders.errors import UserError
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError
 
 
 @pytest.fixture

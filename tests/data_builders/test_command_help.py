@@ -10,7 +10,7 @@ import pytest
 
 from data_builders.__main__ import main
 from data_builders.build import BUILDERS, find_builder
-from data_builders.errors import UserError, run_command
+from data_builders.shared.errors import UserError, run_command
 from data_builders.sources import SOURCE_NAMES, about
 
 READ_SOURCES = ("short_answer", "questions", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world", "fgbmk")

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from data_builders.build import build
-from data_builders.chance import draw
 from data_builders.drawn.creatures import draw_creature
 from data_builders.drawn.skills import KINDS, SHAPES, make, paint
 from data_builders.drawn.taxonomy import ATTRIBUTES, COLORS, all_species
-from data_builders.errors import UserError
-from data_builders.files import read_jsonl
 from data_builders.records import Manifest, read_rows
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
+from data_builders.shared.seeding import draw
 from data_builders.sources import load_source
 
 SMALL = {"train_images_per_species": 2, "test_images_per_species": 1, "general_train": 30, "general_test": 24}
@@ -63,9 +63,9 @@ def test_the_world_is_the_same_whoever_draws_it_and_after_an_interruption(world,
     # As an interruption leaves it: the marker, some pictures, no manifest.
     options = Manifest.load(alone / "facts").options
     (alone / "manifest.json").unlink()
-    from data_builders.claim import MARKER
     from data_builders.drawn.world import VERSION
-    from data_builders.files import write_json
+    from data_builders.shared.build_marker import MARKER
+    from data_builders.shared.files import write_json
 
     write_json(alone / MARKER, {"version": VERSION, **options})
     stamp = kept[0].stat().st_mtime_ns

@@ -10,10 +10,10 @@ import pytest
 
 from data_builders.build import build
 from data_builders.drawn import benchmarks
-from data_builders.drawn.command import BENCHMARKS
+from data_builders.drawn.builder import BENCHMARKS
 from data_builders.drawn.taxonomy import COLORS
-from data_builders.errors import UserError
-from data_builders.files import open_image, read_json, read_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image, read_json, read_jsonl
 
 PICTURES, PIXELS = 6, 96
 

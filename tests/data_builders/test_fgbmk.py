@@ -8,10 +8,10 @@ from question_texts import asked_label, options_of
 from small_sources import make_cub, make_grocery
 
 from data_builders.build import build
-from data_builders.errors import UserError
-from data_builders.fgbmk import command
-from data_builders.files import read_jsonl
+from data_builders.fgbmk import builder
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
 from data_builders.sources import LabelledImage, Level, Source, load_source
 
 HUMAN = Path("FG-BMK/human-oriented")
@@ -47,8 +47,8 @@ def source_of(name="made", labels=(), levels=(), meta="object", **more):
 
 
 def read_from(monkeypatch, source):
-    monkeypatch.setattr(command, "load_source", lambda *given, **options: source)
-    monkeypatch.setattr(command, "refuse_broken", lambda images, options: None)  # it has no files
+    monkeypatch.setattr(builder, "load_source", lambda *given, **options: source)
+    monkeypatch.setattr(builder, "refuse_broken", lambda images, options: None)  # it has no files
 
 
 def files_below(folder):

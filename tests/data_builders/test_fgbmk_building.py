@@ -7,9 +7,9 @@ import pytest
 from small_sources import make_cub, make_grocery
 
 from data_builders.build import build, same_build
-from data_builders.errors import UserError
-from data_builders.fgbmk import command
-from data_builders.files import read_json, read_jsonl
+from data_builders.fgbmk import builder
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, read_jsonl
 from data_builders.sources import load_source
 
 HUMAN = Path("FG-BMK/human-oriented")
@@ -88,7 +88,7 @@ def test_an_interrupted_build_goes_on(cub, tmp_path, monkeypatch):
     options = {"source": "cub", "tracks": "hierarchy,knowledge_bias"}
     build("fgbmk", root=cub, out=tmp_path / "whole", options=options)
     with monkeypatch.context() as patched:
-        patched.setattr(command, "list_images", stop)
+        patched.setattr(builder, "list_images", stop)
         with pytest.raises(KeyboardInterrupt):
             build("fgbmk", root=cub, out=tmp_path / "out", options=options)
     assert not same_build(tmp_path / "out", "fgbmk", options)

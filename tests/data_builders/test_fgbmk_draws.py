@@ -7,9 +7,9 @@ from question_texts import asked_label, options_of, wording
 from scipy.stats import chisquare
 
 from data_builders.build import build
-from data_builders.chance import Draws
-from data_builders.errors import UserError
-from data_builders.files import read_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
+from data_builders.shared.seeding import Draws
 from data_builders.sources import load_source
 from data_builders.wrong_labels import LabelPool
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITER = """

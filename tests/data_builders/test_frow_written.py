@@ -8,8 +8,8 @@ from frow_fakes import as_evaluation_reads, make, make_texts, mark, questions, r
 from small_sources import make_cub, picture
 
 from data_builders.build import build
-from data_builders.errors import UserError
-from data_builders.files import read_jsonl, write_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl, write_jsonl
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from small_sources import make_cub
 
 from data_builders.build import build
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 BUILDERS = {
     "short_answer": {},

@@ -6,11 +6,11 @@ import shutil
 import pytest
 from general_forms import TWINS, general, image_bytes, rows_of, write_twin
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, sha256_file
 from data_builders.general.benchmark import Official
-from data_builders.general.command import BENCHMARK_NAMES, find_benchmark
+from data_builders.general.builder import BENCHMARK_NAMES, find_benchmark
 from data_builders.general.mathvista import hint_of, query_of
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, sha256_file
 from evaluation.readers import read_questions
 
 
@@ -84,7 +84,7 @@ def test_the_manifest_is_written_last_and_tells_what_was_found(originals, name, 
     assert general(name, root, out) == manifest
     with pytest.raises(UserError, match="root was"):
         general(name, tmp_path, out)
-    monkeypatch.setattr("data_builders.general.command.write_jsonl", lambda *_: 1 / 0)
+    monkeypatch.setattr("data_builders.general.builder.write_jsonl", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         general(name, root, tmp_path / "out")
     assert not (tmp_path / "out" / "general" / name / "manifest.json").exists()

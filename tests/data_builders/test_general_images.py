@@ -22,10 +22,10 @@ from general_forms import (
 from PIL import Image
 from pyarrow import parquet
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, read_jsonl
 from data_builders.general.images import ImageStore, Picture, picture_suffix
 from data_builders.general.parquet import read_rows
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, read_jsonl
 
 
 def bomb(side):

@@ -10,9 +10,9 @@ import pytest
 from general_forms import general, rows_of
 from PIL import Image
 
-from data_builders.errors import UserError
-from data_builders.files import read_json
 from data_builders.general import images as image_module
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
 
 BAD_ROWS = [
     ("chartqa", {"label": ""}, "row 2: label is ''"),

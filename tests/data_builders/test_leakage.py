@@ -11,11 +11,11 @@ from PIL import Image
 
 from data_builders.__main__ import main
 from data_builders.build import build
-from data_builders.errors import UserError, run_command
-from data_builders.files import write_json, write_jsonl
 from data_builders.leakage.benchmarks import find_question_files
 from data_builders.leakage.contradictions import contradictions
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError, run_command
+from data_builders.shared.files import write_json, write_jsonl
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

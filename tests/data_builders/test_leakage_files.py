@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_builders.leakage import cache, facts, workers
-from data_builders.leakage.facts import TAIL, Files
+from data_builders.leakage import cache, image_files, workers
 from data_builders.leakage.identical import identical
+from data_builders.leakage.image_files import TAIL, Files
 
 
 @pytest.fixture(autouse=True)
@@ -77,8 +77,8 @@ def test_what_is_known_is_not_found_out_again_until_the_file_changes(tmp_path, m
     with Files(paths) as files:
         first = files.looks(np.arange(6))
     asked = []
-    looks = facts.looks
-    monkeypatch.setattr(facts, "looks", lambda some: asked.extend(some) or looks(some))
+    looks = image_files.looks
+    monkeypatch.setattr(image_files, "looks", lambda some: asked.extend(some) or looks(some))
     with Files(reversed(paths)) as files:
         assert (files.looks(np.arange(6))[::-1] == first).all()
     assert asked == []
@@ -118,10 +118,10 @@ def test_a_home_that_cannot_be_written_is_no_fault(tmp_path, monkeypatch):
 def test_two_processes_see_what_one_sees(tmp_path, monkeypatch):
     paths = [*pictures(tmp_path / "p", 70), str(tmp_path / "gone.png")]
     monkeypatch.setattr("data_builders.leakage.workers.FEW", 10**9)
-    alone = {place: (looks.tobytes(), faults) for place, looks, faults in facts.looks(paths)}
+    alone = {place: (looks.tobytes(), faults) for place, looks, faults in image_files.looks(paths)}
     monkeypatch.setattr("data_builders.leakage.workers.FEW", 1)
     monkeypatch.setattr("data_builders.leakage.workers.PROCESSES", 2)
-    both = {place: (looks.tobytes(), faults) for place, looks, faults in facts.looks(paths)}
+    both = {place: (looks.tobytes(), faults) for place, looks, faults in image_files.looks(paths)}
     assert both == alone
     assert list(both[64][1]) == [6]
 
@@ -131,7 +131,8 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
     monkeypatch.setattr(workers, "FEW", 1)
     monkeypatch.setattr(workers, "PROCESSES", 2)
     monkeypatch.setattr(workers, "AT_ONCE", 4)
-    started, looks, start, sent, ask, end = [], facts.looks, workers.start_worker, [], workers.ask, threading.Event()
+    started, looks, start = [], image_files.looks, workers.start_worker
+    sent, ask, end = [], workers.ask, threading.Event()
 
     def ask_slowly(worker, some):
         sent.append(some)
@@ -150,14 +151,14 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
                 raise KeyboardInterrupt
             yield found
 
-    monkeypatch.setattr(facts, "looks", interrupted)
+    monkeypatch.setattr(image_files, "looks", interrupted)
     with pytest.raises(KeyboardInterrupt), Files(paths) as files:
         files.looks(np.arange(100))
     assert len(started) == 2
     assert all(process.poll() is not None for process in started)
     assert len(sent) < 25  # not all of the work
     asked = []
-    monkeypatch.setattr(facts, "looks", lambda some: asked.extend(some) or looks(some))
+    monkeypatch.setattr(image_files, "looks", lambda some: asked.extend(some) or looks(some))
     with Files(paths) as files:
         files.looks(np.arange(100))
     assert len(asked) == 92

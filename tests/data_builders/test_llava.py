@@ -5,10 +5,10 @@ from llava_rows import row, write
 from small_sources import picture
 
 from data_builders.build import build
-from data_builders.errors import UserError
-from data_builders.files import read_jsonl
 from data_builders.llava import reading
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from fake_endpoint import KEY, Reply, endpoint, failed, said
 from llm_fakes import ASKED, Count, client
 
-from data_builders.errors import UserError
-from data_builders.llm import Client, Endpoint, user
-from data_builders.llm.replies import Unusable, parse
-from data_builders.llm.waiting import retry_after
+from data_builders.shared.errors import UserError
+from data_builders.shared.llm import Client, Endpoint, user
+from data_builders.shared.llm.replies import Unusable, parse
+from data_builders.shared.llm.waiting import retry_after
 
 
 @pytest.fixture(autouse=True)

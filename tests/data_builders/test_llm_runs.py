@@ -16,8 +16,8 @@ from llm_fakes import ASKED, Count, client
 from PIL import Image
 from small_sources import make_cub
 
-from data_builders.errors import UserError
-from data_builders.llm import Budget, BudgetSpent, Client, Endpoint, image, user
+from data_builders.shared.errors import UserError
+from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint, image, user
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -6,10 +6,10 @@ from PIL import Image
 from small_sources import make_cub, make_grocery
 
 from data_builders.build import build
-from data_builders.errors import UserError
-from data_builders.files import open_image
 from data_builders.mosaic import answer_in_order, compose, open_tile
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image
 
 
 def test_tiles_lie_where_the_order_says_and_the_answer_names_them_so():

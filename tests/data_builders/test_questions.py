@@ -4,10 +4,10 @@ import pytest
 from question_texts import asked_label, options_of, pairs
 from small_sources import make_cub, picture
 
-from data_builders.asking import question_words
 from data_builders.build import build
-from data_builders.errors import UserError
+from data_builders.question_maker import question_words
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError
 from data_builders.sources import LabelledImage, Level, Source, load_source
 from data_builders.templates import Words, choice, short_answer, true_false
 

@@ -10,7 +10,7 @@ from small_sources import picture
 
 from data_builders.__main__ import main
 from data_builders.build import BUILDERS, build
-from data_builders.general.command import BENCHMARK_NAMES
+from data_builders.general.builder import BENCHMARK_NAMES
 from data_builders.records import Manifest
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

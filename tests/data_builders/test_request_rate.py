@@ -8,11 +8,11 @@ import pytest
 from fake_endpoint import KEY, endpoint, failed, said
 
 from data_builders.__main__ import main
-from data_builders.errors import UserError
-from data_builders.llm import Budget, BudgetSpent, Client, Endpoint, user
-from data_builders.llm import sending as module
-from data_builders.llm.rate import MINUTE_SECONDS, RequestRate
-from data_builders.llm.workers import Stopped
+from data_builders.shared.errors import UserError
+from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint, user
+from data_builders.shared.llm import sending as module
+from data_builders.shared.llm.rate import MINUTE_SECONDS, RequestRate
+from data_builders.shared.llm.workers import Stopped
 
 PER_MINUTE = 5
 

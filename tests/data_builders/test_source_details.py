@@ -7,7 +7,7 @@ import pytest
 from small_sources import edit
 
 from data_builders.drawn.taxonomy import all_species
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from data_builders.sources import inat2021, json_arrays, load_source
 
 SPECIES = {species.name: species for species in all_species()}

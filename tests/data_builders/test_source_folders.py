@@ -13,10 +13,10 @@ from small_sources import picture
 
 from data_builders import unpack
 from data_builders.build import build
-from data_builders.claim import MARKER
 from data_builders.drawn.taxonomy import all_species
-from data_builders.errors import UserError
-from data_builders.files import write_json
+from data_builders.shared.build_marker import MARKER
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import write_json
 from data_builders.sources import load_source
 
 SPECIES = {species.name: species for species in all_species()}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_builders.drawn.matlab import cells, mat_bytes, struct_array
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from data_builders.sources import load_source
 
 SOURCES = ("aircraft", "food101", "dogs", "flowers102", "vegfru", "cars")

@@ -1,7 +1,7 @@
 import pytest
 from small_sources import make_cub, make_grocery, picture
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from data_builders.sources import load_source
 
 

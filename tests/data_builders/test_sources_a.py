@@ -8,7 +8,7 @@ import pytest
 from small_sources import picture
 
 from data_builders.drawn.matlab import cells, mat_bytes, struct_array
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from data_builders.sources import load_source
 from data_builders.sources.cars import make
 

@@ -7,8 +7,8 @@ from question_texts import asked_label, pairs
 from small_sources import picture
 
 from data_builders.build import build
-from data_builders.errors import UserError
 from data_builders.records import read_rows
+from data_builders.shared.errors import UserError
 
 # (genus, species) -> training images; one species has few, and one genus has one species
 COUNTS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from data_builders.files import read_jsonl
+from data_builders.shared.files import read_jsonl
 from evaluation.predictions import load_questions, read_predictions
 from evaluation.protocols import Answer, ImageQuestions, Question
 from evaluation.scoring import score_answers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from data_builders.files import read_json, read_jsonl, write_jsonl
+from data_builders.shared.files import read_json, read_jsonl, write_jsonl
 from evaluation import __main__ as command
 from evaluation.scores import add_checkpoint
 from evaluation.scoring import score_answers

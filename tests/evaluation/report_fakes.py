@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data_builders.chance import address_hash, draw
-from data_builders.files import write_json, write_jsonl
+from data_builders.shared.files import write_json, write_jsonl
+from data_builders.shared.seeding import address_hash, draw
 from evaluation.scoring import item_scores
 from evaluation.task import task_without_items
 

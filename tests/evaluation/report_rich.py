@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from report_fakes import SPECIES, make_run
 
-from data_builders.chance import draw
-from data_builders.files import write_json, write_jsonl
+from data_builders.shared.files import write_json, write_jsonl
+from data_builders.shared.seeding import draw
 from evaluation.features.friedman import compare_models
 from evaluation.scoring import judge_rows, score_answers
 from evaluation.task import task_without_items

@@ -11,7 +11,7 @@ from PIL import Image
 
 import evaluation.answerers.branches as branches
 import evaluation.answerers.lvlm as lvlm
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.answerers.chat import Chat
 from evaluation.answerers.lvlm import TransformersAnswerer
 from evaluation.protocols import Answerer, ImageQuestions, Question

@@ -8,7 +8,7 @@ import pytest
 from report_fakes import jsonl, make_run
 from report_rich import make_rich_run
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from evaluation.__main__ import main
 from evaluation.compare import compare_runs, to_json
 from evaluation.compare.files import dominates

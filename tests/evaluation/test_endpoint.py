@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from evaluation_fakes import FakeAnswerer, make_benchmark
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation import __main__ as command
 from evaluation.answerers.endpoint import endpoint_answerer
 from evaluation.engine import ask, evaluate, read_unanswered
@@ -112,7 +112,7 @@ def test_a_task_of_which_nothing_was_answered_has_no_score(data, tmp_path):
     ],
 )
 def test_an_endpoint_that_answers_nothing_stops_the_run(data, tmp_path, monkeypatch, reply, reason):
-    monkeypatch.setattr("data_builders.llm.sending.pause", lambda *_: None)
+    monkeypatch.setattr("data_builders.shared.llm.sending.pause", lambda *_: None)
     with fake.endpoint(lambda number, body: reply()) as one:
         with pytest.raises(UserError, match=reason) as error:
             ask(answerer(one, tmp_path, concurrency=2), load_tasks(["fgbmk"], [data]), tmp_path / "out")

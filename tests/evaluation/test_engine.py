@@ -14,7 +14,7 @@ from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark, write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.engine import ask, evaluate, subset_of
 from evaluation.scoring import score_answers
 from evaluation.task import load_tasks, task_without_items

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import evaluation.engine.share as shares
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.engine import Share, ask, evaluate
 from evaluation.task import load_tasks
 

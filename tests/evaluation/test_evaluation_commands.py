@@ -6,8 +6,8 @@ import re
 import pytest
 from evaluation_fakes import HIERARCHY, NAME, SPECIES, FakeAnswerer, make_benchmark, published_rows, score, write_rows
 
-from data_builders.errors import UserError
-from data_builders.files import read_json, read_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, read_jsonl
 from evaluation import __main__ as command
 from evaluation import run_command
 from evaluation.engine import ask, evaluate

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.__main__ import main
 from evaluation.extraction import NOTHING, ModelExtractor, with_extractions
 from evaluation.scoring import score_answers

@@ -10,7 +10,7 @@ import transformers as hf
 from feature_fakes import normalised, pixels
 from PIL import Image
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.features.loading import load_featurizer
 from evaluation.features.towers import qwen_patches
 from evaluation.features.transform import dinov2_transform, transform_of

@@ -11,8 +11,8 @@ import pytest
 import torch
 import transformers as hf
 
-from data_builders.errors import UserError
-from data_builders.files import open_image
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image
 from data_builders.sources import load_source
 from evaluation.__main__ import main
 from evaluation.features import cache as cache_module

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.__main__ import main
 from evaluation.features.friedman import compare_models, critical_distance
 from evaluation.features.friedman_diagram import diagram

@@ -7,7 +7,7 @@ from golden_rows import beside, totals
 from PIL import Image
 
 from data_builders.__main__ import main as build
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from evaluation.scoring import score_answers
 from evaluation.task import load_tasks
 

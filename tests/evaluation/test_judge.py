@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_builders.errors import UserError
-from data_builders.files import read_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
 from evaluation.judging.deterministic import VERSION, judge
 from evaluation.judging.kin import aliases, read_taxonomy
 from evaluation.judging.quantities import quantities

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from data_builders.files import read_json, write_jsonl
+from data_builders.shared.files import read_json, write_jsonl
 from evaluation import __main__ as command
 from evaluation.judging.agreement import columns, kappa
 

@@ -24,7 +24,7 @@ from judging_fakes import (
     verdict,
 )
 
-from data_builders.llm import sending
+from data_builders.shared.llm import sending
 from evaluation.judging.prompt import LONGEST_ANSWER
 
 

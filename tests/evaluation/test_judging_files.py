@@ -18,8 +18,8 @@ from judging_fakes import (
 )
 from pydantic import ValidationError
 
-from data_builders.files import read_json, read_jsonl, write_jsonl
-from data_builders.llm import sending
+from data_builders.shared.files import read_json, read_jsonl, write_jsonl
+from data_builders.shared.llm import sending
 from evaluation import __main__ as command
 from evaluation.judging.beside import with_judges_beside
 from evaluation.judging.prompt import LONGEST_ANSWER, prompt_text

@@ -5,7 +5,7 @@ import json
 import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.compare import compare_runs, to_json
 from evaluation.engine import evaluate
 from evaluation.ledger import WORDS, ItemStore, forgetting, load_run, shared_tasks, transition

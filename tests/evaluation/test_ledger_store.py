@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_fakes import make_run
 
-from data_builders.errors import UserError
-from data_builders.files import write_jsonl
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import write_jsonl
 from evaluation.ledger import WORDS, ItemStore, load_run, primary, task_history, transition, transitions
 from evaluation.ledger.answers import read_answers
 from evaluation.ledger.most_forgotten import most_forgotten, own_steps

@@ -8,7 +8,7 @@ import torch
 import transformers as hf
 from feature_fakes import normalised, pixels
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.features.internvit import INTERNVIT_NAMES
 from evaluation.features.loading import load_featurizer
 from evaluation.features.presets import PRESETS, describe_presets, load_preset

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.features.labelled import draw_validation
 from evaluation.features.probe import PROTOCOLS, Bank, Head, Protocol, batches, head_input, train_heads
 

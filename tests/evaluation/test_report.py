@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from report_fakes import make_run
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.ledger import load_run
 from evaluation.report import write_report
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_fakes import make_run
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.ledger import (
     WORDS,
     ItemStore,

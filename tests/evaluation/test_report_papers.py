@@ -9,7 +9,7 @@ from report_fakes import make_run
 from report_rich import ATTRIBUTES, make_rich_run
 from test_report import Page
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from evaluation.compare import compare_runs
 from evaluation.ledger import load_run
 from evaluation.report import write_report

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.matching import MATHVISTA_RULES, RULES
 from evaluation.rules.mathvista import plain, types_from_query
 from evaluation.scores import TaskScore

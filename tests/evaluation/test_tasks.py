@@ -5,7 +5,7 @@ import json
 import pytest
 from evaluation_fakes import HIERARCHY, make_benchmark, write_rows
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.readers import quoted_options
 from evaluation.task import all_specs, load_tasks, task_without_items
 

@@ -30,7 +30,7 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from data_builders.files import write_json
+from data_builders.shared.files import write_json
 from fgtrain.data import encode_row
 from fgtrain.data.image import render
 from fgtrain.data.sample import Sample

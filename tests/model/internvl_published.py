@@ -10,7 +10,7 @@ from internvl_tokens import vocabulary_size, write_internlm2_tokenizer, write_qw
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data_builders.files import write_json
+from data_builders.shared.files import write_json
 
 Weights = dict[str, Tensor]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers.convert_slow_tokenizer import import_protobuf
 
-from data_builders.files import write_json
+from data_builders.shared.files import write_json
 
 SPECIAL = ["<|im_start|>", "<|im_end|>"]  # take the places of pieces that the tokenizer's model left free
 BEHIND = ["<img>", "</img>", "<IMG_CONTEXT>", "<quad>", "</quad>"]  # come behind its last piece

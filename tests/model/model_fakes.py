@@ -10,7 +10,7 @@ from tokenizers.models import WordLevel
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data_builders.files import write_json
+from data_builders.shared.files import write_json
 from fgtrain.batch import Batch, Prompt
 from fgtrain.data.image import ImageRef
 from fgtrain.data.packing import pack

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from evaluation.protocols import Featurizer
 from fgtrain.data import ImageRef, render
 from fgtrain.model import save_checkpoint

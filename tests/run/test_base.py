@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from run_fakes import REPOSITORY
 
-from data_builders.files import sha256_file
+from data_builders.shared.files import sha256_file
 from fgtrain.__main__ import main
 from fgtrain.export_parts import export_parts
 

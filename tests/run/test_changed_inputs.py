@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from run_fakes import recipe_values, write_recipe
 
-from data_builders.files import read_jsonl, sha256_file, write_json, write_jsonl
+from data_builders.shared.files import read_jsonl, sha256_file, write_json, write_jsonl
 from fgtrain.__main__ import main
 from fgtrain.errors import UserError
 

@@ -17,7 +17,7 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from fgtrain.model import load_checkpoint
 from fgtrain.recipe import load_recipe
 from fgtrain.run import run_recipe

@@ -17,7 +17,7 @@ import torch
 from run_fakes import SCRATCH, losses, metrics, recipe_values, start, when_at_step, write_recipe
 from transformers import AutoModelForImageTextToText, CLIPVisionModel, LlavaForConditionalGeneration
 
-from data_builders.files import read_jsonl
+from data_builders.shared.files import read_jsonl
 from evaluation.engine import evaluate
 from evaluation.task import load_tasks
 from fgtrain.model import load_checkpoint, weights_hash

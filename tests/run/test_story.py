@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from run_fakes import losses, metrics, recipe_values, write_recipe
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from fgtrain.model import load_checkpoint, weights_hash
 from fgtrain.recipe import load_recipe
 from fgtrain.run import run_recipe

@@ -8,7 +8,7 @@ import pytest
 import torch
 from run_fakes import command, recipe_values, write_recipe
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 from fgtrain.__main__ import main
 from fgtrain.recipe import load_recipe
 from fgtrain.run import out_of_memory, run_recipe, story

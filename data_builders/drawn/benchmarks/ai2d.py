@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from ...chance import draw
-from ...files import write_json
+from ...shared.files import write_json
+from ...shared.seeding import draw
 from ..miniature import Miniature
 from ..skills import SHAPES, shape_points, some
 from ..taxonomy import COLORS

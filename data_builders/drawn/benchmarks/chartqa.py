@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from ...chance import draw
-from ...files import write_json
+from ...shared.files import write_json
+from ...shared.seeding import draw
 from ..miniature import Miniature
 from ..skills import BAR, MOST_VALUE, draw_bars, some
 from ..taxonomy import COLORS

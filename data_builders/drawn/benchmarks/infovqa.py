@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from ...chance import draw
-from ...files import write_json
+from ...shared.files import write_json
+from ...shared.seeding import draw
 from ..canvas import ellipse
 from ..miniature import Miniature
 from ..skills import some

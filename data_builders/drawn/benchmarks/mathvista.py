@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from ...chance import draw
-from ...files import write_json
+from ...shared.files import write_json
+from ...shared.seeding import draw
 from ..miniature import Miniature
 from ..skills import COUNT_OF, MOST_SHAPES, MOST_VALUE, SHAPES, Painter, draw_bars, draw_shapes, some
 from ..taxonomy import COLORS

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ...chance import draw
-from ...files import write_bytes
+from ...shared.files import write_bytes
+from ...shared.seeding import draw
 from ..canvas import jpeg
 from ..miniature import Miniature
 

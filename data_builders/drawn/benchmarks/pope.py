@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from functools import partial
 
-from ...chance import draw
+from ...shared.seeding import draw
 from ...templates import PRESENCE
 from ..miniature import Miniature
 from ..skills import SHAPES, draw_shapes, some

@@ -1,6 +1,6 @@
 """Stanford Cars' layout with the devkit: a genus is a make, names are like "Wug Lum Sedan 2012"."""
 
-from ...files import write_bytes
+from ...shared.files import write_bytes
 from ..boxes import corners
 from ..matlab import cells, mat_bytes, struct_array
 from ..miniature import Miniature

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from ...files import atomic_write
+from ...shared.files import atomic_write
 from ..canvas import png
 from ..miniature import Miniature
 from ..taxonomy import Species

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...files import write_bytes
+from ...shared.files import write_bytes
 from ..boxes import edges
 from ..matlab import cells, mat_bytes
 from ..miniature import Miniature, Shot

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...files import write_bytes, write_json
+from ...shared.files import write_bytes, write_json
 from ..matlab import mat_bytes
 from ..miniature import Miniature
 from ..taxonomy import Species

@@ -1,6 +1,6 @@
 """Food-101's layout: lists as texts and as json, class folders like "lum_wug"."""
 
-from ...files import write_json
+from ...shared.files import write_json
 from ..miniature import Miniature
 from ..taxonomy import Species
 

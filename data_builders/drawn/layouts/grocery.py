@@ -1,6 +1,6 @@
 """The Grocery Store data set's layout: a species is a product, a genus a coarse class; each with a description."""
 
-from ..facts import encyclopedia
+from ..encyclopedia import encyclopedia
 from ..miniature import Miniature, Shot
 from ..taxonomy import Species
 

@@ -5,7 +5,7 @@ The validation images are the test split.
 
 import json
 
-from ...chance import address_hash
+from ...shared.seeding import address_hash
 from ..miniature import Miniature
 from ..taxonomy import Species
 

@@ -3,7 +3,7 @@
 The second annotation file has its columns in another order and no column that leaves pictures out, as downloaded.
 """
 
-from ...chance import address_hash
+from ...shared.seeding import address_hash
 from ..canvas import png
 from ..miniature import Miniature
 from ..several_labels import labels_of, write_texts

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data_builders.files import read_json, write_json
-from data_builders.progress import progress
+from data_builders.shared.files import read_json, write_json
+from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
 
 from . import chat, internlm2, internvit

@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from data_builders.files import read_json
+from data_builders.shared.files import read_json
 
 KEPT = ("bos_token_id", "pad_token_id", "do_sample", "temperature", "top_p", "top_k", "repetition_penalty")
 

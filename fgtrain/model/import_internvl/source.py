@@ -9,7 +9,7 @@ import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 
-from data_builders.files import read_json
+from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
 
 WANTED = ["*.json", "*.safetensors", "tokenizer.model", "*.txt"]  # no code

@@ -8,7 +8,7 @@ from typing import Any
 from tokenizers import AddedToken
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from data_builders.files import read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from fgtrain.errors import UserError
 
 from .sentencepiece import byte_pair_tokenizer, read_proto

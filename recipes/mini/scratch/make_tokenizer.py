@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
-from data_builders.files import read_jsonl, write_json
+from data_builders.shared.files import read_jsonl, write_json
 from data_builders.templates import MOSAIC
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<pad>"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from ..chance import draw
 from ..errors import UserError
+from ..seeding import draw
 
 LONGEST_WAIT_SECONDS = 300.0
 LONGEST_BACKOFF_SECONDS = 60.0

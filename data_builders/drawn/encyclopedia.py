@@ -6,8 +6,8 @@ A language model that has learnt these can say the names before it has seen a si
 from collections.abc import Iterator
 
 from .. import templates
-from ..chance import draw
 from ..records import conversation
+from ..shared.seeding import draw
 from .taxonomy import ATTRIBUTES, Look, Species
 
 HOMES = ("forests", "rivers", "lakes", "hills")

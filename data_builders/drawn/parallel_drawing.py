@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import write_bytes
+from ..shared.errors import UserError
+from ..shared.files import write_bytes
 from .canvas import jpeg
 from .cub_layout import pictures
 from .skills import KINDS, paint
@@ -125,6 +125,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from ..errors import run_command
+    from ..shared.errors import run_command
 
     sys.exit(run_command(main))

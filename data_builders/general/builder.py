@@ -15,11 +15,11 @@ from typing import ClassVar, Literal, get_args
 from pydantic import Field
 
 from ..builder import Builder
-from ..claim import claim_folder, release_folder
-from ..errors import UserError
-from ..files import sha256_file, write_json, write_jsonl
 from ..options import CheckOptions
-from ..progress import progress
+from ..shared.build_marker import claim_folder, release_folder
+from ..shared.errors import UserError
+from ..shared.files import sha256_file, write_json, write_jsonl
+from ..shared.progress import progress
 from .benchmark import Asked, Benchmark, Official, Reading, Request
 from .images import ImageStore
 

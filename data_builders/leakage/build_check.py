@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import atomic_write, read_jsonl, write_json, write_jsonl
 from ..options import CheckOptions, LeakOptions
+from ..shared.errors import UserError
+from ..shared.files import atomic_write, read_jsonl, write_json, write_jsonl
 from ..sources import Source
 from .benchmarks import QuestionFile, digest, find_question_files
 from .comparing import Outcome, Settings, compare, look_at_images

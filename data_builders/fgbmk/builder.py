@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..asking import Asker
 from ..builder import Builder
-from ..errors import UserError
-from ..files import read_json, safe_join, sha256_file, write_json, write_jsonl
-from ..leakage.at_the_end import refuse_broken
-from ..progress import progress
+from ..leakage.build_check import refuse_broken
+from ..question_maker import Asker
+from ..shared.errors import UserError
+from ..shared.files import read_json, safe_join, sha256_file, write_json, write_jsonl
+from ..shared.progress import progress
 from ..short_answer import at_most, kept_images
 from ..sources import LabelledImage, Source, load_source
 from . import attributes, hierarchy, knowledge_bias

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..files import sha256_file
-from ..progress import progress
+from ..shared.files import sha256_file
+from ..shared.progress import progress
 from .cache import Facts, short_digest
+from .image_integrity import fault_of
 from .pictures import LOOK
-from .whole import fault_of
 from .workers import looks
 
 TAIL = 4096  # bytes

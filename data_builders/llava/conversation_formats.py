@@ -8,8 +8,8 @@ before the first question. What would lose something raises UserError.
 import re
 from dataclasses import dataclass, field
 
-from ..errors import UserError
 from ..records import IMAGE_PLACEHOLDER, images_of
+from ..shared.errors import UserError
 
 ROLES = dict.fromkeys(("human", "user"), "human") | dict.fromkeys(
     ("gpt", "assistant", "chatgpt", "model", "bard", "bing"), "gpt"

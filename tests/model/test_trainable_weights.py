@@ -29,7 +29,7 @@ from fgtrain.model import (
     save_checkpoint,
     set_trainable,
 )
-from fgtrain.model.narrowing import has_role, narrowed
+from fgtrain.model.trainable_weights import has_role, narrowed
 from fgtrain.recipe.schema import Lora, Model, Stage, TrainPart
 
 SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
-from .chance import Draws
-from .errors import UserError
 from .options import split_commas
+from .shared.errors import UserError
+from .shared.seeding import Draws
 from .sources import LabelledImage, Level, Source
 from .templates import CHOICE, Words, choice, short_answer, true_false
 from .wrong_labels import LabelPool

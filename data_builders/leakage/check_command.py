@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ..errors import UserError
-from .at_the_end import faults_message
+from ..shared.errors import UserError
 from .benchmarks import find_question_files
+from .build_check import faults_message
 from .comparing import Settings, compare
 from .contradictions import contradictions
 from .findings import leaks, lines, write_findings

@@ -4,10 +4,10 @@ from importlib import import_module
 from pathlib import Path
 
 from ..builder import Builder
-from ..claim import claim_folder, release_folder
-from ..errors import UserError
-from ..files import write_json
-from ..progress import progress
+from ..shared.build_marker import claim_folder, release_folder
+from ..shared.errors import UserError
+from ..shared.files import write_json
+from ..shared.progress import progress
 from ..sources import SOURCE_NAMES
 from . import world
 from .miniature import Miniature
