@@ -14,16 +14,41 @@ from evaluation.answerers.branches import answer_branches, in_groups
 from evaluation.answerers.language import Branch, Language, Prefixes, Reply
 from fgtrain.batch import Prompt
 
+from .packed_attention import mask_dtype
+
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one forward pass over prefixes
 BRANCH_TOKENS_AT_ONCE = 16384  # cached tokens (prefix, questions, answers, options) of the rows that decode together
 ENDS_WITH_TEXT = ("qa", "plain", "vicuna_v1")  # chats whose answers end as texts do
 Options = list[list[list[list[int]]]]  # prompt, branch, option, token
+Answers = list[list[tuple[list[int], bool]]]
 
 
-def mask_dtype(embeds: Tensor) -> torch.dtype:
-    """The type attention will run in: a mask of a wider type would overflow when it is narrowed."""
-    device = embeds.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else embeds.dtype
+@torch.no_grad()
+def generate(
+    lvlm: Any, prompts: list[Prompt], features: list[Tensor | None], shapes: list[Tensor | None] | None = None
+) -> Answers:
+    """Greedy answers: for each prompt and each of its branches (new token ids without the end token, finished).
+
+    `features[i]`: `encode_images` of prompt i's images, [P, F] or [images, P, F]; None without image; `shapes[i]`:
+    their shapes_IK. A prefix is read once for all its branches. `finished`: the end token came within
+    max_new_tokens. An answer does not depend on what else is asked.
+    """
+    replies = answers(lvlm, prompts, features, shapes=shapes)
+    return [[(reply.tokens, reply.finished) for reply in group] for group in replies]
+
+
+@torch.no_grad()
+def answers(
+    lvlm: Any,
+    prompts: list[Prompt],
+    features: list[Tensor | None],
+    options: Options | None = None,
+    shapes: list[Tensor | None] | None = None,
+) -> list[list[Reply]]:
+    """As `generate`, and with `options` (token ids by prompt, branch, option) each reply has `options`: (sum of
+    ln p, tokens) of each option as the beginning of the answer, from the same reading of prefix and question.
+    """
+    return Generator(lvlm).answers(prompts, features, options, shapes)
 
 
 class Generator:

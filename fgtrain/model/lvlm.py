@@ -1,4 +1,4 @@
-"""An LVLM as training and evaluation see it: images to features, batches to losses, prompts to answers."""
+"""An LVLM as training and evaluation see it: images to features, batches to losses. How it answers: generation.py."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,17 +9,13 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from evaluation.answerers.language import Reply
-from fgtrain.batch import IGNORE_INDEX, Batch, Prompt, additive_mask_B1TT
+from fgtrain.batch import IGNORE_INDEX, Batch, additive_mask_B1TT
 from fgtrain.counts import LOGITS_AT_ONCE
 from fgtrain.images import ImageSpec
 
 from .activation_checkpointing import checkpoint_layers, layers_of
 from .families import PARTS, Family, find_parts, submodule
-from .generation import Generator, Options, mask_dtype
-from .packed_attention import attention_arguments, use_packed_attention
-
-Answers = list[list[tuple[list[int], bool]]]
+from .packed_attention import attention_arguments, mask_dtype, use_packed_attention
 
 
 class LVLM(nn.Module):
@@ -188,34 +184,6 @@ class LVLM(nn.Module):
 
     def _losses(self, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:
         return F.cross_entropy(self.lm_head(hidden_SD).float(), targets_S, reduction="none")
-
-    # ---- answers
-
-    @torch.no_grad()
-    def generate(
-        self, prompts: list[Prompt], features: list[Tensor | None], shapes: list[Tensor | None] | None = None
-    ) -> Answers:
-        """Greedy answers: for each prompt and each of its branches (new token ids without the end token, finished).
-
-        `features[i]`: `encode_images` of prompt i's images, [P, F] or [images, P, F]; None without image; `shapes[i]`:
-        their shapes_IK. A prefix is read once for all its branches. `finished`: the end token came within
-        max_new_tokens. An answer does not depend on what else is asked.
-        """
-        replies = self.answers(prompts, features, shapes=shapes)
-        return [[(reply.tokens, reply.finished) for reply in group] for group in replies]
-
-    @torch.no_grad()
-    def answers(
-        self,
-        prompts: list[Prompt],
-        features: list[Tensor | None],
-        options: Options | None = None,
-        shapes: list[Tensor | None] | None = None,
-    ) -> list[list[Reply]]:
-        """As `generate`, and with `options` (token ids by prompt, branch, option) each reply has `options`: (sum of
-        ln p, tokens) of each option as the beginning of the answer, from the same reading of prefix and question.
-        """
-        return Generator(self).answers(prompts, features, options, shapes)
 
     @torch.no_grad()
     def text_log_likelihood(self, token_ids: list[list[int]], tokens_at_once: int = 4096) -> list[tuple[float, int]]:

@@ -26,9 +26,14 @@ from fgtrain.batch import Batch
 from fgtrain.errors import UserError
 
 from .block_attention import Blocks, block_attention
-from .generation import mask_dtype
 
 PACKED = "fgtrain_packed"  # the name under which transformers' models find it
+
+
+def mask_dtype(embeds: Tensor) -> torch.dtype:
+    """The type attention will run in: a mask of a wider type would overflow when it is narrowed."""
+    device = embeds.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else embeds.dtype
 
 
 @dataclass

@@ -14,6 +14,7 @@ from fgtrain.batch import Prompt
 from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, render
 from fgtrain.images import Layout
 from fgtrain.model import LVLM, load_checkpoint, weights_hash
+from fgtrain.model.generation import answers
 
 CODE_VERSION = 1  # raised whenever the same weights would answer otherwise
 
@@ -48,7 +49,7 @@ class ModelAnswerer:
         options = [self._options(*one) for one in zip(groups, layouts, strict=True)]
         with self._autocast():
             features = self._features([group.image for group in groups], layouts)
-            replies = self.lvlm.answers(prompts, features, options, [self._shapes(one) for one in layouts])
+            replies = answers(self.lvlm, prompts, features, options, [self._shapes(one) for one in layouts])
         return [
             [self._answer(reply, question) for reply, question in zip(found, group.questions, strict=True)]
             for found, group in zip(replies, groups, strict=True)

@@ -13,6 +13,7 @@ from fgtrain.batch import Prompt
 from fgtrain.data.chat import encode_prompt
 from fgtrain.data.sample import IMAGE_ID
 from fgtrain.model import LVLM, build_model
+from fgtrain.model.generation import generate
 
 
 def drawn_prompt(
@@ -65,27 +66,27 @@ def test_answers_together_are_those_of_naive_decoding(answering: LVLM):
     assert not all(ends)
     assert len({tuple(tokens) for replies in expected for tokens, _ in replies}) > 6, "answers that differ"
     features = [features_of(answering, image) for _, image in asked]
-    assert answering.generate([prompt for prompt, _ in asked], features) == expected
-    backwards = answering.generate([prompt for prompt, _ in asked][::-1], features[::-1])
+    assert generate(answering, [prompt for prompt, _ in asked], features) == expected
+    backwards = generate(answering, [prompt for prompt, _ in asked][::-1], features[::-1])
     assert backwards[::-1] == expected
 
 
 def test_an_answer_does_not_depend_on_what_else_is_asked(answering: LVLM, monkeypatch: pytest.MonkeyPatch):
     asked = drawn_prompts()
     features = [features_of(answering, image) for _, image in asked]
-    together = answering.generate([prompt for prompt, _ in asked], features)
+    together = generate(answering, [prompt for prompt, _ in asked], features)
     for (prompt, _), feature, expected in zip(asked, features, together, strict=True):
-        assert answering.generate([prompt], [feature]) == [expected]
+        assert generate(answering, [prompt], [feature]) == [expected]
     for limits in ((1, 1), (50, 60)):  # every prompt and question by itself, then a few at a time
         monkeypatch.setattr(generation, "PREFIX_TOKENS_AT_ONCE", limits[0])
         monkeypatch.setattr(generation, "BRANCH_TOKENS_AT_ONCE", limits[1])
-        assert answering.generate([prompt for prompt, _ in asked], features) == together
+        assert generate(answering, [prompt for prompt, _ in asked], features) == together
 
 
 def test_an_answer_stops_at_its_own_limit(answering: LVLM):
     prompt, image = drawn_prompts()[0]
     prompt = dataclasses.replace(prompt, branches=[prompt.branches[0]] * 13, max_new_tokens=list(range(13)))
-    answers = answering.generate([prompt], [features_of(answering, image)])[0]
+    answers = generate(answering, [prompt], [features_of(answering, image)])[0]
     longest, _ = max(answers, key=lambda answer: len(answer[0]))
     for limit, (tokens, finished) in enumerate(answers):
         assert tokens == longest[:limit]
@@ -96,7 +97,7 @@ def test_an_answer_stops_at_its_own_limit(answering: LVLM):
 def test_features_of_one_image_need_no_image_axis(lvlm: LVLM):
     prompt, image = drawn_prompts()[0]
     features_NPF = features_of(lvlm, image)
-    assert lvlm.generate([prompt], [features_NPF]) == lvlm.generate([prompt], [features_NPF[0]])
+    assert generate(lvlm, [prompt], [features_NPF]) == generate(lvlm, [prompt], [features_NPF[0]])
 
 
 @pytest.mark.parametrize(("chat", "end"), [("plain", "</s>"), ("qa", "</s>"), ("chatml", "<|im_end|>")])
@@ -108,14 +109,14 @@ def test_every_chat_can_be_answered_and_ended(vision: object, language: object, 
     text_only = encode_prompt(["how many?"], [], lvlm.tokenizer, chat, spec, new[:1])
     assert ([] in with_image.branches) == (chat == "plain")
     asked = [(with_image, image), (text_only, None)]
-    found = lvlm.generate([with_image, text_only], [features_of(lvlm, image), None])
+    found = generate(lvlm, [with_image, text_only], [features_of(lvlm, image), None])
     assert found == naive_answers(lvlm, asked)
     # The token that this chat's training puts behind an answer ends it.
     first = found[0][0][0][0]
     with torch.no_grad():
         weight = lvlm.hf.get_output_embeddings().weight
         weight[lvlm.tokenizer.convert_tokens_to_ids(end)] = weight[first] * 2
-    assert lvlm.generate([with_image], [features_of(lvlm, image)])[0][0] == ([], True)
+    assert generate(lvlm, [with_image], [features_of(lvlm, image)])[0][0] == ([], True)
 
 
 def test_a_prompt_and_its_features_must_agree(lvlm: LVLM):
@@ -124,7 +125,7 @@ def test_a_prompt_and_its_features_must_agree(lvlm: LVLM):
     nothing = Prompt([], [], [[]], [4])
     for prompts, features in (([prompt], [None]), ([text], [features_of(lvlm, image)]), ([nothing], [None])):
         with pytest.raises(ValueError, match=r"image|empty"):
-            lvlm.generate(prompts, features)
+            generate(lvlm, prompts, features)
 
 
 def test_likelihood_of_a_text_is_that_of_the_language_model(lvlm: LVLM):

@@ -30,6 +30,7 @@ from fgtrain.model import (
     set_trainable,
     weights_hash,
 )
+from fgtrain.model.generation import generate
 from fgtrain.recipe.schema import Lora, Model, TrainPart
 
 IMAGE_ID = 3
@@ -103,12 +104,12 @@ def test_answers_are_those_of_transformers(llava: Path):
     questions = [draw_ids(np.random.default_rng(seed), 3 + seed) for seed in range(3)]
     prefix = [1] + [IMAGE_ID] * 16
     prompt = Prompt(prefix, [False] + [True] * 16, questions, [10] * 3)
-    answers = lvlm.generate([prompt], [lvlm.encode_images(pixels_NCHW)])[0]
+    answers = generate(lvlm, [prompt], [lvlm.encode_images(pixels_NCHW)])[0]
     theirs = LlavaForConditionalGeneration.from_pretrained(llava, dtype=torch.float32).eval()
     second_end = answers[0][0][4]  # a model may name several tokens that end an answer
     for ends in ([2], [2, second_end]):
         lvlm.hf.generation_config.eos_token_id = theirs.generation_config.eos_token_id = ends
-        answers = lvlm.generate([prompt], [lvlm.encode_images(pixels_NCHW)])[0]
+        answers = generate(lvlm, [prompt], [lvlm.encode_images(pixels_NCHW)])[0]
         for question, (answer, finished) in zip(questions, answers, strict=True):
             ids = torch.tensor([prefix + question])
             made = theirs.generate(input_ids=ids, pixel_values=pixels_NCHW, max_new_tokens=10, do_sample=False)
