@@ -1,6 +1,6 @@
 """Models: composed of parts or released, what learns in them, how they answer, and how they are kept."""
 
-from .build import build_model
+from .build import build_model, outline_model
 from .checkpoint import load_checkpoint, save_checkpoint
 from .hashes import part_hash, weights_hash
 from .lvlm import LVLM
@@ -13,6 +13,7 @@ __all__ = [
     "load_checkpoint",
     "merge_adapters",
     "model_facts",
+    "outline_model",
     "part_hash",
     "save_checkpoint",
     "set_trainable",

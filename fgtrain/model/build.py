@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
 
 from data_builders.shared.files import read_json
-from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.recipe.schema import Model
@@ -18,8 +16,9 @@ from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of, released_images
 from .lvlm import LVLM
 from .native import assemble_native, native_config, native_images, native_type
-from .projector import SHUFFLE, draw_projector, projector_kind
+from .projector import SHUFFLE, projector_kind
 from .sources import Source, image_spec
+from .tensors import Tensors
 from .vision import encoder_arguments, pooled_side, shuffled_side, vision_shape
 from .vocabulary import add_image_tokens, grow_vocabulary, rows_needed, with_image_token
 
@@ -30,9 +29,21 @@ def build_model(model: Model, *, network: bool, seed: int) -> LVLM:
     Fresh weights (the projector's, and those of parts in `from_scratch`) are functions of (seed, part). Raises
     UserError for anything in the recipe or the folders it names that cannot be built.
     """
-    if model.checkpoint is not None:
-        return released(model, network)
-    return composed(model, network, seed)
+    return assembled(model, network, Tensors(seed))
+
+
+def outline_model(model: Model, *, network: bool, seed: int) -> LVLM:
+    """The same without weights: tokenizer, image_spec, chat, config, names and shapes are those of `build_model`, all
+    tensors lie on the meta device, and no file of weights is opened.
+
+    Raises UserError for all that `build_model` refuses, save what only the contents of weights show.
+    """
+    return assembled(model, network, Tensors(seed, parts=frozenset()))
+
+
+def assembled(model: Model, network: bool, tensors: Tensors) -> LVLM:
+    """The model of a recipe with as many of its tensors as are wanted."""
+    return released(model, network, tensors) if model.checkpoint is not None else composed(model, network, tensors)
 
 
 def vision_config(config: PreTrainedConfig) -> PreTrainedConfig:
@@ -44,7 +55,7 @@ def text_config(config: PreTrainedConfig) -> PreTrainedConfig:
     return config.get_text_config(decoder=True)
 
 
-def composed(model: Model, network: bool, seed: int) -> LVLM:
+def composed(model: Model, network: bool, tensors: Tensors) -> LVLM:
     for part in ("vision_encoder", "projector", "language_model"):
         if getattr(model, part) is None:
             raise UserError(
@@ -59,13 +70,13 @@ def composed(model: Model, network: bool, seed: int) -> LVLM:
     spec: ImageSpec = image_spec(eyes, model.image_size, config.image_tokens, fresh_eyes)
     extra = encoder_arguments(config.vision_config)
     if fresh_eyes:
-        encoder = drawn(AutoModel, config.vision_config, seed, "vision_encoder", **extra)
+        encoder = tensors.draw("vision_encoder", AutoModel, config.vision_config, **extra)
     else:
-        encoder = eyes.load(AutoModel, config.vision_config, **extra)
+        encoder = tensors.load("vision_encoder", eyes, AutoModel, config.vision_config, **extra)
     if "language_model" in model.from_scratch:
-        language_model = drawn(AutoModelForCausalLM, config.text_config, seed, "language_model")
+        language_model = tensors.draw("language_model", AutoModelForCausalLM, config.text_config)
     else:
-        language_model = voice.load(AutoModelForCausalLM, config.text_config)
+        language_model = tensors.load("language_model", voice, AutoModelForCausalLM, config.text_config)
     if native is None:
         hf = assemble(config, encoder, language_model)
     else:
@@ -76,7 +87,7 @@ def composed(model: Model, network: bool, seed: int) -> LVLM:
         spec = with_image_token(native_images(native, spec, model.max_tiles), tokenizer, hf.config)
     family = FAMILIES[hf.config.model_type]
     lvlm = LVLM(hf, family, tokenizer, spec, model.chat, model.max_tokens)
-    draw_projector(lvlm.parts["projector"], seed)
+    tensors.draw_projector(lvlm.parts["projector"])
     return lvlm
 
 
@@ -132,17 +143,10 @@ def check_language_model(text: PreTrainedConfig, tokenizer: Any, model: Model, s
         raise UserError(f"{source.place} {source.value} changes its logits after lm_head, which is not known here")
 
 
-def drawn(auto_class: Any, config: PreTrainedConfig, seed: int, part: str, **arguments: Any) -> nn.Module:
-    """A part with fresh weights: a function of (seed, part) and its config."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(address_hash(seed, part) % 2**63)
-        return auto_class.from_config(config, dtype=torch.float32, **arguments)
-
-
-def released(model: Model, network: bool) -> LVLM:
+def released(model: Model, network: bool, tensors: Tensors) -> LVLM:
     """A released LVLM, or a checkpoint that training here has saved."""
     if is_checkpoint(folder := Path(model.checkpoint).expanduser()):
-        verify_checksums(folder)
+        verify_checksums(folder, contents=bool(tensors.parts))
     source = Source("model.checkpoint", model.checkpoint, network)
     config = source.config()
     family = family_of(config)
@@ -155,7 +159,7 @@ def released(model: Model, network: bool) -> LVLM:
         )
     tokenizer = source.tokenizer()
     check_language_model(text_config(config), tokenizer, model, source)
-    hf = source.load(family.model_class, config)
+    hf = tensors.released(source, family.model_class, config)
     chat = released_chat(model, source, family.chat(tokenizer))
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, model.max_tokens)
 

@@ -105,12 +105,11 @@ class ComposedLVLM(PreTrainedModel):
 
 
 def assemble(config: ComposedConfig, vision_encoder: nn.Module, language_model: nn.Module) -> ComposedLVLM:
-    """A composed model around two built parts; its projector is on the CPU and still to be drawn."""
+    """A composed model around two built parts; its projector is on the meta device, to be drawn."""
     with torch.device("meta"):
         model = ComposedLVLM(config)
     model.vision_encoder = vision_encoder
     model.language_model = language_model
-    model.projector.to_empty(device="cpu")  # to build it there would draw from the common stream of chance
     return model
 
 

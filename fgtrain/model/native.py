@@ -108,14 +108,13 @@ def native_model(config: PreTrainedConfig) -> PreTrainedModel:
 def assemble_native(
     config: PreTrainedConfig, vision_encoder: nn.Module, language_model: PreTrainedModel
 ) -> PreTrainedModel:
-    """The native model around two built parts; its projector is on the CPU and still to be drawn."""
+    """The native model around two built parts; its projector is on the meta device, to be drawn."""
     with torch.device("meta"):
         model = native_model(config)
     _complete(vision_encoder, model.model.vision_tower)
     model.model.vision_tower = vision_encoder
     model.model.language_model = language_model.model
     model.lm_head = language_model.lm_head
-    model.model.multi_modal_projector.to_empty(device="cpu")  # building it there would draw from the common stream
     model.generation_config = language_model.generation_config
     return model
 
@@ -135,7 +134,7 @@ def _complete(encoder: nn.Module, native: nn.Module) -> None:
     """Give the encoder the pooling head that the native class builds and nothing reads: zeros, for want of weights."""
     for name, module in native.named_children():
         if getattr(encoder, name, None) is None:
-            module = module.to_empty(device="cpu")
+            module = module.to_empty(device=next(encoder.parameters()).device)
             for tensor in module.state_dict().values():
                 tensor.zero_()
             setattr(encoder, name, module)

@@ -18,6 +18,7 @@ from fgtrain.images import Square
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # of the hub: whole, or in several files
 PUBLISHED = {"internvl_chat": "an InternVL", "intern_vit_6b": "an InternViT", "internlm2": "an InternLM2"}
 RESAMPLE = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
@@ -51,16 +52,28 @@ class Source:
         """Arguments for every from_pretrained."""
         return {"local_files_only": self.folder is not None or not self.network, "trust_remote_code": False}
 
+    @property
+    def online(self) -> bool:
+        return self.network and os.environ.get("HF_HUB_OFFLINE", "0") not in ("1", "true", "True")
+
     def file(self, name: str) -> Path | None:
         """One file of the model, or None when it has none of that name (or cannot be reached)."""
         if self.folder is not None:
             path = self.folder / name
             return path if path.is_file() else None
-        online = self.network and os.environ.get("HF_HUB_OFFLINE", "0") not in ("1", "true", "True")
         try:
-            return Path(huggingface_hub.hf_hub_download(self.value, name, local_files_only=not online))
+            return Path(huggingface_hub.hf_hub_download(self.value, name, local_files_only=not self.online))
         except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError):
             return None
+
+    def exists(self, name: str) -> bool:
+        """Is there a file of that name in the local hub cache or, when the network may be used, on the hub?"""
+        if isinstance(huggingface_hub.try_to_load_from_cache(self.value, name), str):
+            return True
+        try:
+            return self.online and huggingface_hub.file_exists(self.value, name)
+        except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+            return False
 
     def config(self) -> PreTrainedConfig:
         """The model's config. UserError when it needs code of its own, or is of no known kind."""
@@ -109,6 +122,16 @@ class Source:
             f"{self.place} is {self.value!r}, which holds a config but no weights (*.safetensors). "
             f"Add model.safetensors, or write model.from_scratch: [{part}] to draw them"
         )
+
+    def refuse_missing_weights(self) -> None:
+        """UserError where `load` would find no file of weights. None is opened, and of the hub none is fetched."""
+        if self.folder is not None:
+            self.weights()
+        elif not any(self.exists(name) for name in WEIGHTS):
+            advice = "" if self.network else ", or add network=true to download them"
+            raise UserError(
+                f"{self.place} is {self.value!r}: its weights ({WEIGHTS[0]}) cannot be read. Give another one{advice}"
+            )
 
     def load(self, model_class: Any, config: PreTrainedConfig, **arguments: Any) -> Any:
         """The model in fp32 with all its weights. UserError when some are missing or of another shape."""
