@@ -1,4 +1,4 @@
-"""What a person chose: the schema of a recipe, and reading, comparing and writing one."""
+"""What a person chose: the schemas of recipe and study, and reading, comparing and writing them."""
 
 from .differences import ABSENT, Difference, as_values, differences, dump_resolved
 from .load import find_recipe, load_recipe
@@ -16,20 +16,28 @@ from .schema import (
     TrainPart,
     Wandb,
 )
+from .study import Arm, ArmRecipe, Study
+from .study_load import load_study
+from .study_schema import Contrast, Matched
 
 __all__ = [
     "ABSENT",
     "PARTS",
     "START",
+    "Arm",
+    "ArmRecipe",
+    "Contrast",
     "DataSet",
     "Devices",
     "Difference",
     "Evaluation",
     "Lora",
+    "Matched",
     "Model",
     "Prepare",
     "Recipe",
     "Stage",
+    "Study",
     "TrainPart",
     "Wandb",
     "as_values",
@@ -37,4 +45,5 @@ __all__ = [
     "dump_resolved",
     "find_recipe",
     "load_recipe",
+    "load_study",
 ]

@@ -23,11 +23,11 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     Raises one UserError that lists every mistake of the file, of those it extends and of the overrides.
     """
     file = find_recipe(path)
-    values, places, problems = _chain(file)
+    values, places, problems = read_chain(file)
     if not isinstance(values, dict):
         raise_problems(shown(file), problems)
         raise UserError(
-            f"recipe {shown(file)} is empty. A recipe has at least name, model, data and stages{_others(file)}"
+            f"recipe {shown(file)} is empty. A recipe has at least name, model, data and stages{others_near(file)}"
         )
     for text in overrides:
         values, key, wrong = apply_override(values, text, SCHEMA_KEYS)
@@ -35,7 +35,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         if key:
             places = {k: p for k, p in places.items() if k[: len(key)] != key} | {key: COMMAND_LINE}
     recipe, wrong = validate(values)
-    problems += [Problem(p.key, p.text, _place(p.key, places)) for p in wrong]
+    problems += [Problem(p.key, p.text, place_of(p.key, places)) for p in wrong]
     raise_problems(shown(file), problems)
     if recipe is None:
         raise AssertionError("no recipe and no problem")
@@ -48,11 +48,11 @@ def find_recipe(path: str | Path) -> Path:
     places = [path] if path.is_absolute() else [path, REPOSITORY / path]
     found = next((place for place in places if place.exists()), None)
     if found is None:
-        raise UserError(f"no recipe {path}{_others(path)}")
+        raise UserError(f"no recipe {path}{others_near(path)}")
     if found.is_dir():
-        raise UserError(f"recipe {path} is a folder{_others(found / 'x')}")
+        raise UserError(f"recipe {path} is a folder{others_near(found / 'x')}")
     if not found.is_file():
-        raise UserError(f"recipe {path} is not a regular file{_others(found)}")
+        raise UserError(f"recipe {path} is not a regular file{others_near(found)}")
     return found
 
 
@@ -65,7 +65,7 @@ def shown(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
-def _others(path: Path) -> str:
+def others_near(path: Path) -> str:
     """Which recipes lie beside `path` (or in recipes/, when that folder holds none), the nearest name first."""
     for folder in (path.parent, REPOSITORY / path.parent, Path("recipes"), REPOSITORY / "recipes"):
         recipes = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
@@ -79,8 +79,11 @@ def _others(path: Path) -> str:
     return ""
 
 
-def _chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
-    """The values of `file` laid over those it extends, the place of each key, and what is wrong with the files."""
+def read_chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
+    """The values of `file` laid over those it extends, the place of each key, and what is wrong with the files.
+
+    Nothing is checked against the schema of a recipe.
+    """
     sources: list[Source] = []
     visited: list[Path] = []
     problems: list[Problem] = []
@@ -101,7 +104,7 @@ def _chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
             break
         file = file.parent / parent
         if not file.is_file():
-            problems.append(Problem(("extends",), f"names {parent}, which does not exist{_others(file)}", place))
+            problems.append(Problem(("extends",), f"names {parent}, which does not exist{others_near(file)}", place))
             break
         if file.resolve() in visited:
             circle = " -> ".join(p.name for p in [*visited[visited.index(file.resolve()) :], file.resolve()])
@@ -116,7 +119,7 @@ def _chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
     return values, places, problems
 
 
-def _place(key: Sequence[str | int], places: dict[Key, Place]) -> Place | None:
+def place_of(key: Sequence[str | int], places: dict[Key, Place]) -> Place | None:
     """Where the key, or the nearest thing around it, was written."""
     for length in range(len(key), 0, -1):
         if (place := places.get(tuple(key[:length]))) is not None:

@@ -45,10 +45,7 @@ def _as_mapping(value: Any, key: Key) -> dict:
 
 
 def apply_override(values: dict, text: str, schema_keys: list[str]) -> tuple[dict, Key, list[Problem]]:
-    """`values` with one `key=value` laid over them, the key it set, and what is wrong with it.
-
-    A dotted key may make a new entry in an open mapping, but not reach into an entry that is not there.
-    """
+    """`values` with one `key=value` laid over them, the key it set, and what is wrong with it."""
     name, separator, written = text.partition("=")
     name = name.strip()
     if not separator or not name or not all(name.split(".")):
@@ -57,29 +54,41 @@ def apply_override(values: dict, text: str, schema_keys: list[str]) -> tuple[dic
         value = read_override(written)
     except yaml.YAMLError as error:
         return values, (), [Problem((name,), f"is {written!r}, which is not YAML: {error}", COMMAND_LINE)]
+    return set_dotted(values, name, value, schema_keys, COMMAND_LINE)
+
+
+def set_dotted(
+    values: dict, name: str, value: Any, schema_keys: list[str], place: Place | None
+) -> tuple[dict, Key, list[Problem]]:
+    """`values` with `value` merged in at the dotted key `name`, the key that was set, and what is wrong with the name.
+
+    A dotted key may make a new entry in an open mapping, but not reach into an entry that is not there.
+    """
     parts = name.split(".")
+    if not all(parts):
+        return values, (), [Problem((name,), "is no dotted key, for example stages.sft.mix.fg_short_answer", place)]
     if parts[0] not in schema_keys:
-        return values, (), [Problem((name,), f"is no key of a recipe. {instead(parts[0], schema_keys)}", COMMAND_LINE)]
+        return values, (), [Problem((name,), f"is no key of a recipe. {instead(parts[0], schema_keys)}", place)]
     here: Any = values
     key: list[str | int] = []
     for part in parts[:-1]:
         if isinstance(here, list):
             if not (part.isdigit() and int(part) < len(here)):
                 known = [str(i) for i in range(len(here))]
-                problem = Problem((*key, part), f"does not exist. {instead(part, known)}", COMMAND_LINE)
+                problem = Problem((*key, part), f"does not exist. {instead(part, known)}", place)
                 return values, (), [problem]
             key.append(int(part))
             here = here[int(part)]
             continue
         known = list(here) if isinstance(here, dict) else []
         if is_open(tuple(key)) and part not in known:
-            problem = Problem((*key, part), f"does not exist. {instead(part, known)}", COMMAND_LINE)
+            problem = Problem((*key, part), f"does not exist. {instead(part, known)}", place)
             return values, (), [problem]
         key.append(part)
         here = here.get(part) if isinstance(here, dict) else None
     if isinstance(here, list):
         text = "is an entry of a list. Give the whole list: " + ".".join(str(k) for k in key) + "=[...]"
-        return values, (), [Problem((*key, parts[-1]), text, COMMAND_LINE)]
+        return values, (), [Problem((*key, parts[-1]), text, place)]
     key.append(parts[-1])
     return _set(values, tuple(key), value), tuple(key), []
 

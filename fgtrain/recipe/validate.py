@@ -1,7 +1,7 @@
 """From plain values to a Recipe, or to every mistake in them at once, in a researcher's words."""
 
 import copy
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -9,6 +9,8 @@ from .checks import check
 from .problems import Key, Problem, instead, nearest
 from .schema import NAME_PATTERN, Recipe
 from .yaml_reader import as_number, yaml_number
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 # What stands in for a required value that is missing or wrong, so that everything else can still be checked.
 STAND_INS: dict[str, Any] = {
@@ -38,24 +40,31 @@ EXAMPLES = {
 
 def validate(values: dict) -> tuple[Recipe | None, list[Problem]]:
     """The recipe, or None and what is wrong (places not filled in). Finds schema and cross-key problems together."""
-    problems: list[Problem] = []
-    damaged: set[Key] = set()
-    remaining = copy.deepcopy(values)
-    recipe = None
-    for _ in range(8):  # a stand-in may uncover the next layer of mistakes
-        try:
-            recipe = Recipe.model_validate(remaining)
-            break
-        except ValidationError as failure:
-            errors = failure.errors(include_url=False)
-            problems += described(errors, Recipe)
-            for error in errors:
-                key = _written_key(error["loc"])
-                damaged.add(key)
-                remaining = _repaired(remaining, key)
+    recipe, problems, damaged = repaired(values, Recipe)
     if recipe is not None:
         problems += check(recipe, damaged)
     return (None if problems else recipe), problems
+
+
+def repaired(values: dict, schema: type[Schema]) -> tuple[Schema | None, list[Problem], set[Key]]:
+    """`values` as the schema has them, with stand-ins for what is wrong, so that the rest can still be checked.
+
+    Also what is wrong (places not filled in), and the keys that a stand-in took the place of.
+    """
+    problems: list[Problem] = []
+    damaged: set[Key] = set()
+    remaining = copy.deepcopy(values)
+    for _ in range(8):  # a stand-in may uncover the next layer of mistakes
+        try:
+            return schema.model_validate(remaining), problems, damaged
+        except ValidationError as failure:
+            errors = failure.errors(include_url=False)
+            problems += described(errors, schema)
+            for error in errors:
+                key = _written_key(error["loc"])
+                damaged.add(key)
+                remaining = _with_stand_in(remaining, key)
+    return None, problems, damaged
 
 
 def _written_key(location: tuple) -> Key:
@@ -63,7 +72,7 @@ def _written_key(location: tuple) -> Key:
     return tuple(part for part in location if part != "[key]")
 
 
-def _repaired(values: dict, key: Key) -> dict:
+def _with_stand_in(values: dict, key: Key) -> dict:
     """`values` with a stand-in at `key`, or without it. Reaches as deep as `values` does."""
     here: Any = values
     for depth, part in enumerate(key):
@@ -72,8 +81,6 @@ def _repaired(values: dict, key: Key) -> dict:
         if not last and isinstance(inner, dict | list):
             here = inner
             continue
-        if not last and not isinstance(here, dict):
-            return values
         if isinstance(here, dict):
             if (last and part in STAND_INS) or (not last and part in STAND_INS):
                 here[part] = copy.deepcopy(STAND_INS[part])

@@ -1,0 +1,75 @@
+"""A study: one question as runs. Arms x seeds, each a whole recipe; what must be equal; what the answer is made of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from .differences import Difference, as_values
+from .schema import Recipe
+from .study_schema import Contrast, Matched
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of doing it. `changes`: where it differs from the base (a: the base's, b: the arm's), seed left out.
+
+    Without a base, the first arm stands for it.
+    """
+
+    name: str
+    changes: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class ArmRecipe:
+    """One run of the study."""
+
+    arm: str
+    seed: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Study:
+    """What `load_study` makes of the command line. Unnamed (`name` None) where recipes were given and no study file."""
+
+    name: str | None
+    file: Path | None
+    question: str  # the study file's leading comment; empty where there is none
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    matched: tuple[Matched, ...]
+    measure: tuple[str, ...]
+    contrasts: tuple[Contrast, ...]
+    recipes: tuple[ArmRecipe, ...]  # all arms of the first seed, then all of the next
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the study's own files lie, beside the folders of its runs; None for an unnamed one."""
+        if self.name is None:
+            return None
+        first = self.recipes[0].recipe
+        return first.path(first.runs_root) / self.name
+
+    @property
+    def resolved(self) -> str:
+        """A study file that needs no other: `load_study` makes the same runs of it, whatever defaults change later."""
+        if self.name is None:
+            raise ValueError("an unnamed study is no file")
+        whole = {one.arm: as_values(one.recipe) for one in self.recipes if one.seed == self.seeds[0]}
+        for values in whole.values():
+            del values["name"], values["seed"]
+        content = {
+            "name": self.name,
+            "seeds": list(self.seeds),
+            "matched": [one.model_dump(mode="json") for one in self.matched],
+            "answer": {"measure": list(self.measure), "contrasts": [str(one) for one in self.contrasts]},
+            "arms": whole,
+        }
+        comment = "".join(f"# {line}".rstrip() + "\n" for line in self.question.splitlines())
+        return comment + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def run_name(study: str, arm: str, seed: int) -> str:
+    return f"{study}-{arm}-s{seed}"

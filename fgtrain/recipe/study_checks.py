@@ -1,0 +1,100 @@
+"""What a study says of its arms: quantities, measures and contrasts, which must be there to be matched or compared."""
+
+from .problems import Problem, instead
+from .schema import Recipe
+from .study_schema import MEASURES, Contrast, Matched, StudyFile
+
+
+def check_study(
+    study: StudyFile, recipes: dict[str, Recipe], points: dict[str, list[str]]
+) -> tuple[tuple[Matched, ...], tuple[Contrast, ...], list[Problem]]:
+    """`matched` and contrasts with the arms that they mean, and what is wrong (places not filled in).
+
+    `points`: an arm as it is written -> the arms that the grid makes of it.
+    """
+    problems = [*_seeds(study), *_names(recipes), *_runs_roots(recipes), *_measures(study, recipes)]
+    matched, wrong = _matched(study, recipes, points)
+    contrasts, also = _contrasts(study, recipes, points)
+    return matched, contrasts, [*problems, *wrong, *also]
+
+
+def _seeds(study: StudyFile):
+    for seed in dict.fromkeys(study.seeds):
+        if study.seeds.count(seed) > 1:
+            yield Problem(("seeds",), f"names {seed} twice. Each seed is one run of an arm")
+
+
+def _names(recipes: dict[str, Recipe]):
+    """Arms whose runs would share a folder where the file system knows no case."""
+    seen: dict[str, str] = {}
+    for arm in recipes:
+        if (other := seen.setdefault(arm.casefold(), arm)) != arm:
+            yield Problem(("arms", arm), f"and {other} would share a folder on some file systems. Rename one")
+
+
+def _runs_roots(recipes: dict[str, Recipe]):
+    roots = {arm: recipe.runs_root for arm, recipe in recipes.items()}
+    if len(set(roots.values())) > 1:
+        first, *others = roots
+        other = next(arm for arm in others if roots[arm] != roots[first])
+        text = f"differs between arms ({first}: {roots[first]}, {other}: {roots[other]}). A study lies in one folder: "
+        yield Problem(("arms", other, "runs_root"), text + "leave it out")
+
+
+def _measures(study: StudyFile, recipes: dict[str, Recipe]):
+    tasks = list(dict.fromkeys(task for recipe in recipes.values() for task in recipe.evaluation.tasks))
+    for index, name in enumerate(study.answer.measure):
+        if name in MEASURES or any(name == task or name.startswith(f"{task}/") for task in tasks):
+            continue
+        text = f"is {name}, neither a measure nor one of the arms' tasks. {instead(name, [*MEASURES, *tasks])}"
+        yield Problem(("answer", "measure", index), text)
+
+
+def _matched(
+    study: StudyFile, recipes: dict[str, Recipe], points: dict[str, list[str]]
+) -> tuple[tuple[Matched, ...], list[Problem]]:
+    mixed = list(dict.fromkeys(name for recipe in recipes.values() for name in recipe.mixed_data))
+    trained = {part for recipe in recipes.values() for stage in recipe.enabled_stages.values() for part in stage.train}
+    found, problems = [], []
+    for index, one in enumerate(study.matched):
+        kind, _, of = one.what.partition(".")
+        known = {"exposures": mixed, "updates": sorted(trained)}.get(kind)
+        if known is not None and of not in known:
+            verb = "mixes" if kind == "exposures" else "trains"
+            problems.append(Problem(("matched", index), f"is {one.what}, but no arm {verb} {of}. {instead(of, known)}"))
+        left_out: list[str] = []
+        for place, arm in enumerate(one.but):
+            meant = _meant(arm, recipes, points)
+            if not meant:
+                text = f"is {arm}, which is no arm. {instead(arm, recipes)}"
+                problems.append(Problem(("matched", index, "but", place), text))
+            left_out += meant
+        if len(set(recipes) - set(left_out)) < 2 and len(recipes) > 1:
+            problems.append(Problem(("matched", index, "but"), "leaves fewer than two arms to match. Name fewer"))
+        found.append(one.model_copy(update={"but": tuple(left_out)}))
+    return tuple(found), problems
+
+
+def _contrasts(
+    study: StudyFile, recipes: dict[str, Recipe], points: dict[str, list[str]]
+) -> tuple[tuple[Contrast, ...], list[Problem]]:
+    """Two arms as they are written are compared at each point of the grid."""
+    found, problems = [], []
+    for index, one in enumerate(study.answer.contrasts):
+        a, b = (_meant(arm, recipes, points) for arm in (one.a, one.b))
+        wrong = [
+            f"names {arm}, which is no arm. {instead(arm, recipes)}"
+            for arm, meant in ((one.a, a), (one.b, b))
+            if not meant
+        ]
+        if one.a == one.b:
+            wrong.append(f"takes {one.a} from itself. Name two arms")
+        if a and b and len(a) != len(b):
+            wrong.append(f"compares one point of the grid with several. Arms: {', '.join(recipes)}")
+        problems += [Problem(("answer", "contrasts", index), text) for text in wrong]
+        found += [Contrast(a=x, b=y) for x, y in zip(a, b, strict=False)]
+    return tuple(found), problems
+
+
+def _meant(arm: str, recipes: dict[str, Recipe], points: dict[str, list[str]]) -> list[str]:
+    return [arm] if arm in recipes else points.get(arm, []) if arm else []

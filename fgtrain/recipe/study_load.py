@@ -1,0 +1,164 @@
+"""Reads what a command line names: a study file, or recipes as an unnamed study. Every mistake in one message."""
+
+import re
+from pathlib import Path
+
+from fgtrain.errors import UserError
+
+from .differences import Difference, as_values, differences
+from .load import find_recipe, load_recipe, shown
+from .merge import COMMAND_LINE
+from .problems import raise_problems
+from .schema import Recipe
+from .study import Arm, ArmRecipe, Study, run_name
+from .study_read import read_study
+from .study_schema import STUDY_KEYS
+from .yaml_reader import Source, read_yaml
+
+
+def load_study(words: list[str]) -> Study:
+    """The study that the words of a command line (files and key=value) name.
+
+    One study file, or one or several recipes, which are an unnamed study. `seed=17,18,19` gives the seeds, `name=` a
+    study's name; every other change is laid over all arms. Raises one UserError that lists every mistake of a file.
+    """
+    files = [find_recipe(word) for word in words if "=" not in word]
+    if not files:
+        raise UserError("no recipe is named; for example: python -m fgtrain recipes/mini/align_fg10.yaml")
+    overrides, seeds = _seeds([word for word in words if "=" in word])
+    sources = [read_yaml(file, shown(file)) for file in files]
+    studies = [file for file, source in zip(files, sources, strict=True) if _is_study(source)]
+    if not studies:
+        return _unnamed(files, overrides, seeds)
+    if len(files) > 1:
+        others = [shown(file) for file in files if file is not studies[0]]
+        raise UserError(f"{shown(studies[0])} is a study, which stands alone. Leave out {', '.join(others)}")
+    return _named(studies[0], sources[0], overrides, seeds)
+
+
+def _is_study(source: Source) -> bool:
+    return isinstance(source.values, dict) and any(key in source.values for key in STUDY_KEYS)
+
+
+def _seeds(overrides: list[str]) -> tuple[list[str], tuple[int, ...]]:
+    """The overrides without `seed=`, and its seeds: none where it is not there."""
+    given = [word.partition("=")[2].strip() for word in overrides if word.partition("=")[0].strip() == "seed"]
+    rest = [word for word in overrides if word.partition("=")[0].strip() != "seed"]
+    if not given:
+        return rest, ()
+    text = given[-1].removeprefix("[").removesuffix("]")
+    if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", text):
+        example = "Write seed=17, or seed=17,18,19 for several"
+        raise UserError(f"command line: seed is {given[-1] or 'empty text'}, not whole numbers. {example}")
+    seeds = tuple(int(number) for number in text.split(","))
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise UserError(f"command line: seed={given[-1]} names {seed} twice. Each seed is one run of an arm")
+    return rest, seeds
+
+
+def _unnamed(files: list[Path], overrides: list[str], seeds: tuple[int, ...]) -> Study:
+    loaded = [load_recipe(file, overrides) for file in files]
+    names = [recipe.name.casefold() for recipe in loaded]  # some file systems know no case
+    for recipe in loaded:
+        if (count := names.count(recipe.name.casefold())) > 1:
+            raise UserError(f"{count} of the recipes are named {recipe.name}, and each needs a run folder of its own")
+    recipes = {recipe.name: recipe for recipe in loaded}
+    if overrides and (equal := _equal(recipes)) and not _equal({r.name: r for r in map(load_recipe, files)}):
+        raise UserError(_made_equal(equal, overrides))
+    runs = [ArmRecipe(name, recipe.seed, recipe) for name, recipe in recipes.items()]
+    if seeds:
+        suffix = "-s{}" if len(seeds) > 1 else ""
+        runs = [
+            ArmRecipe(name, seed, _copy(recipe, name + suffix.format(seed), seed))
+            for seed in seeds
+            for name, recipe in recipes.items()
+        ]
+    return Study(
+        name=None,
+        file=None,
+        question="",
+        arms=_arms(recipes, loaded[0]),
+        seeds=seeds or tuple(dict.fromkeys(recipe.seed for recipe in loaded)),
+        matched=(),
+        measure=(),
+        contrasts=(),
+        recipes=tuple(runs),
+    )
+
+
+def _named(file: Path, source: Source, overrides: list[str], seeds: tuple[int, ...]) -> Study:
+    changes = []
+    for word in overrides:
+        key, _, value = word.partition("=")
+        if key.strip() == "name":
+            source.values["name"], source.places[("name",)] = value.strip(), COMMAND_LINE
+        else:
+            changes.append(word)
+    if seeds:
+        source.values["seeds"], source.places[("seeds",)] = list(seeds), COMMAND_LINE
+    read, problems = read_study(file, source, changes)
+    raise_problems(shown(file), problems, "study")
+    if read is None:
+        raise AssertionError("no study and no problem")
+    if equal := _equal(read.recipes):
+        if changes:
+            plain, _ = read_study(file, source, [])
+            if plain is not None and not _equal(plain.recipes):
+                raise UserError(f"study {shown(file)}: {_made_equal(equal, changes)}")
+        raise UserError(f"study {shown(file)}: arms {' and '.join(equal)} are equal. Change one, or leave it out")
+    first = next(iter(read.recipes.values()))
+    reference = read.base if read.base is not None else first
+    seeds = read.file.seeds or (reference.seed,)
+    name = read.file.name
+    return Study(
+        name=name,
+        file=file,
+        question=_leading_comment(file),
+        arms=_arms(read.recipes, reference),
+        seeds=seeds,
+        matched=read.matched,
+        measure=read.file.answer.measure,
+        contrasts=read.contrasts,
+        recipes=tuple(
+            ArmRecipe(arm, seed, _copy(recipe, run_name(name, arm, seed), seed))
+            for seed in seeds
+            for arm, recipe in read.recipes.items()
+        ),
+    )
+
+
+def _copy(recipe: Recipe, name: str, seed: int) -> Recipe:
+    return recipe.model_copy(update={"name": name, "seed": seed})
+
+
+def _equal(recipes: dict[str, Recipe]) -> tuple[str, str] | None:
+    """Two arms that would do the same, or None."""
+    seen: dict[str, str] = {}
+    for arm, recipe in recipes.items():
+        values = repr(as_values(_copy(recipe, "", 0)))
+        if values in seen:
+            return seen[values], arm
+        seen[values] = arm
+    return None
+
+
+def _made_equal(arms: tuple[str, str], overrides: list[str]) -> str:
+    what = overrides[0] if len(overrides) == 1 else "the changes " + " ".join(overrides)
+    return f"{what} makes arms {arms[0]} and {arms[1]} equal, and nothing is left to compare. Leave it out"
+
+
+def _arms(recipes: dict[str, Recipe], reference: Recipe) -> tuple[Arm, ...]:
+    def changes(recipe: Recipe) -> tuple[Difference, ...]:
+        return tuple(one for one in differences(reference, recipe) if one.key not in ("name", "seed"))
+
+    return tuple(Arm(name, changes(recipe)) for name, recipe in recipes.items())
+
+
+def _leading_comment(file: Path) -> str:
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" ").rstrip())
+    return "\n".join(lines).strip()
