@@ -1,7 +1,7 @@
 """What can be known of a model without loading it: parameters on the meta device, weights by their files' hashes."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -19,12 +19,23 @@ from .build import composition, text_config, vision_config
 from .composed import ComposedConfig, ComposedLVLM
 from .families import FAMILIES, PARTS, family_of, released_images
 from .lvlm import LVLM
-from .native import native_config, native_model
+from .native import native_config, native_images, native_model
 from .shape import model_shape
 from .sources import Source
 from .trainable import choose, choose_in
 from .vision import encoder_arguments
 from .vocabulary import add_image_tokens, rows_needed
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What building a model on the meta device tells; the fields are those of `ModelFacts`."""
+
+    parameters: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(PARTS))
+    learning: dict[str, dict[str, int]] = field(default_factory=dict)
+    shape: ModelShape | None = None
+    images: ImageSpec | None = None
+    features: int | None = None
 
 
 def model_facts(
@@ -65,10 +76,10 @@ def _config(place: str, value: str | None, network: bool, notes: list[str]) -> P
 
 def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
-    parameters: dict[str, int | None] = dict.fromkeys(PARTS)
+    unknown: dict[str, int | None] = dict.fromkeys(PARTS)
     vision = _config("model.vision_encoder", model.vision_encoder, network, notes)
     text = _config("model.language_model", model.language_model, network, notes)
-    tokens, learning, shape = model.image_tokens, {}, None
+    tokens, counted = model.image_tokens, Counted()
     try:
         if vision is not None and text is not None:
             config, native = composition(model, vision, text)
@@ -77,19 +88,22 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
                 whole = ComposedLVLM(config) if native is None else _native(native, config, model, network)
                 whole.tie_weights()
             spec = Square(size=config.image_size, tokens=tokens, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic")
-            parameters, learning, shape = _counts(whole, spec, stages)
+            if native is not None:
+                spec = native_images(native, spec, model.max_tiles)
+            counted = _counts(whole, spec, stages)
         elif vision is not None:
             own = vision_config(vision)
-            parameters["vision_encoder"] = _number(_on_meta(AutoModel, own, **encoder_arguments(own)))
+            eyes = _on_meta(AutoModel, own, **encoder_arguments(own))
+            counted = Counted({**unknown, "vision_encoder": _number(eyes)})
         elif text is not None:
             voice = _on_meta(AutoModelForCausalLM, text_config(text))
-            parameters["language_model"] = _number(voice)
             learning = {name: _learning_alone(voice, name, stage) for name, stage in stages.items()}
+            counted = Counted({**unknown, "language_model": _number(voice)}, learning)
     except UserError:
         raise
     except Exception as error:  # a plan goes on without what a model's code refuses to tell
         notes.append(f"model: parts cannot be built without weights ({error}); parameters unknown")
-    return ModelFacts(parameters, learning, tokens, shape, notes=tuple(notes))
+    return ModelFacts(**vars(counted), image_tokens=tokens, notes=tuple(notes))
 
 
 def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> PreTrainedModel:
@@ -106,8 +120,7 @@ def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> P
 
 def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
-    parameters: dict[str, int | None] = dict.fromkeys(PARTS)
-    tokens, learning, shape = model.image_tokens, {}, None
+    tokens, counted = model.image_tokens, Counted()
     config = _config("model.checkpoint", model.checkpoint, network, notes)
     if config is not None:
         family, spec = family_of(config), None
@@ -118,22 +131,29 @@ def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
         if source.preprocessor() is not None:
             spec = released_images(source, config, model)
             tokens = getattr(spec, "tokens", None)
-        parameters, learning, shape = _counts(whole, spec, stages)
-    return ModelFacts(parameters, learning, tokens, shape, notes=tuple(notes))
+        counted = _counts(whole, spec, stages)
+    return ModelFacts(**vars(counted), image_tokens=tokens, notes=tuple(notes))
 
 
-def _counts(
-    whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str, Stage]
-) -> tuple[dict[str, int | None], dict[str, dict[str, int]], ModelShape | None]:
-    """(part -> parameters, stage -> part -> parameters that learn, sizes) of a model on the meta device."""
+def _counts(whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str, Stage]) -> Counted:
+    """Of a model on the meta device."""
     lvlm = LVLM(whole, FAMILIES[whole.config.model_type], None, spec, "qa", 0)
     learning = {
         name: {part: choice.count for part, choice in choose(lvlm, stage.train, f"stages.{name}.train").items()}
         for name, stage in stages.items()
         if spec is not None or "vision_encoder" not in stage.train  # its used layers are found by running it
     }
-    shape = None if spec is None else model_shape(lvlm)
-    return {part: _number(module) for part, module in lvlm.parts.items()}, learning, shape
+    features = None
+    if isinstance(spec, Square):
+        with torch.no_grad():
+            features = lvlm.encode_images(*lvlm.blank()).numel()
+    return Counted(
+        parameters={part: _number(module) for part, module in lvlm.parts.items()},
+        learning=learning,
+        shape=None if spec is None else model_shape(lvlm),
+        images=spec,
+        features=features,
+    )
 
 
 def _learning_alone(voice: PreTrainedModel, name: str, stage: Stage) -> dict[str, int]:

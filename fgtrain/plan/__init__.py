@@ -3,6 +3,7 @@
 from .arithmetic import samples_of, split_passes, steps_of, warmup_steps_of
 from .compare import Comparison, compare_plans
 from .data_facts import data_facts, light_facts
+from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
 from .make import make_plan
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
 from .tables import print_comparison, print_plan
@@ -18,6 +19,7 @@ __all__ = [
     "StagePlan",
     "compare_plans",
     "data_facts",
+    "evaluation_uses_encoder_cache",
     "light_facts",
     "make_plan",
     "print_comparison",
@@ -27,5 +29,6 @@ __all__ = [
     "split_passes",
     "steps_of",
     "warmup_steps_of",
+    "uses_encoder_cache",
     "write_plan",
 ]

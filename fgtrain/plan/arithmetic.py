@@ -19,6 +19,12 @@ def samples_of(passes: float, rows: int) -> int:
     return whole * rows + rest
 
 
+def views_of(passes: float, pictures: int, fixed: int | None) -> int:
+    """Most different pictures that `passes` show, each with so many `fixed` views; None: a new one in each pass."""
+    seen = passes if fixed is None else min(passes, fixed)
+    return samples_of(seen, pictures)
+
+
 def steps_of(samples: int, global_batch_size: int) -> int:
     """Optimizer steps; the last one may hold fewer samples, none is dropped."""
     return -(-samples // global_batch_size)

@@ -1,7 +1,7 @@
 """Adds to a stage's plan what it costs: peak memory with activations, arithmetic, time."""
 
 from fgtrain.counts import Counts
-from fgtrain.recipe import Recipe, Stage
+from fgtrain.recipe import Recipe
 
 from .arithmetic import held_bytes
 from .cost import ASSUMED_MFU, ModelShape, training_work
@@ -18,11 +18,11 @@ def with_costs(
     peak_flops: float | None,
 ) -> StagePlan:
     """The stage's plan with work, memory and time, as far as model and data are known."""
-    stage, shape = recipe.stages[plan.name], model_facts.shape
+    shape = model_facts.shape
     if shape is None or plan.objective != "answers" or any(part.trainable is None for part in plan.parts):
         return plan
     learning = {part.part: part.trainable / max(part.parameters, 1) for part in plan.parts if part.learns}
-    work = training_work(shape, learning, encoder_runs=not encoder_cached(stage))
+    work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work}
     counts = _whole(plan, data_facts)
     if counts is not None:
@@ -32,11 +32,6 @@ def with_costs(
     if heaviest is not None:
         added |= _memory(plan, recipe, shape, learning, heaviest)
     return plan.model_copy(update=added)
-
-
-def encoder_cached(stage: Stage) -> bool:
-    """Does a cache stand for the vision encoder: it is frozen, and its images have a fixed number of views?"""
-    return "vision_encoder" not in stage.train and (stage.augment == "none" or stage.augment_views is not None)
 
 
 def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:

@@ -35,7 +35,7 @@ def _facts(recipe: Recipe, name: str) -> DataFacts:
     declared = recipe.data[name].rows
     folder = _folder(recipe, name)
     if folder is None or not (folder / "manifest.json").is_file():
-        return DataFacts(rows=declared, declared=declared is not None)
+        return DataFacts(rows=declared, declared=declared is not None, composed=recipe.data[name].what == "mosaic")
     manifest = Manifest.load(folder)
     if declared is not None and declared != manifest.rows:
         raise UserError(
@@ -47,6 +47,7 @@ def _facts(recipe: Recipe, name: str) -> DataFacts:
         questions=_answers(folder / "rows.jsonl", recipe.file_memo),
         images=manifest.images,
         sha256=manifest.sha256,
+        composed=manifest.builder == "mosaic",
     )
 
 

@@ -7,7 +7,8 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 
 from .arithmetic import memory_bytes, samples_of, steps_of, warmup_steps_of
-from .costs import encoder_cached, with_costs
+from .costs import with_costs
+from .encoder import encoder_plan
 from .fingerprint import model_fingerprint, stage_fingerprint
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 
@@ -98,6 +99,7 @@ def _stage(
         batch=_batch(recipe, stage, samples),
         parts=parts,
         memory_bytes=_memory(recipe, parts),
+        encoder=encoder_plan(recipe, name, model_facts, data_facts),
         checkpoint=str(recipe.run_folder / name / "checkpoint"),
         store=str(recipe.stage_store(fingerprint) / "checkpoint"),
         fingerprint=fingerprint,
@@ -180,7 +182,7 @@ def _notes(
         yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
     if any(stage.tokens is None for stage in stages):
         yield "Tokens stay unknown until the rows and the model's tokenizer are here"
-    cached = [stage.name for stage in stages if stage.seconds is not None and encoder_cached(recipe.stages[stage.name])]
+    cached = [stage.name for stage in stages if stage.seconds is not None and stage.encoder.cached]
     if cached:
         yield f"Times do not hold encoding each picture once, for the frozen encoder's cache: {', '.join(cached)}"
     if any(stage.provisional for stage in stages):

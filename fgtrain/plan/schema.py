@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data_builders.shared.files import read_json, write_json
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec
 
 from .cost import ModelShape, Work
 
@@ -26,6 +27,12 @@ class DataFacts:
     counts_per_pass: Counts | None = None
     sha256: str | None = None  # of rows.jsonl; None = not built yet
     declared: bool = False  # rows is the recipe's word, nothing was read
+    composed: bool = False  # its pictures are put together of several, anew in each pass
+
+    @property
+    def pictures(self) -> int | None:
+        """Distinct pictures; until they are known, one a row."""
+        return self.rows if self.images is None else self.images
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class ModelFacts:
     learning: dict[str, dict[str, int]] = field(default_factory=dict)  # stage -> part -> parameters that learn
     image_tokens: int | None = None  # per image (or tile)
     shape: ModelShape | None = None
+    images: ImageSpec | None = None  # how pictures become inputs
+    features: int | None = None  # values that the vision encoder makes of one picture of a fixed size
     weights_sha: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
 
@@ -81,6 +90,15 @@ class PartPlan(Numbers):
     updates: int | None  # optimizer steps that move it
 
 
+class EncoderPlan(Numbers):
+    """The vision encoder in one stage."""
+
+    cached: bool  # kept outputs stand for it
+    why: str  # it does not; empty where it does
+    views: dict[str, int | None]  # data set -> most different pictures that the stage sees, each view counted
+    bytes: int | None  # of all of them, kept
+
+
 class StagePlan(Numbers):
     name: str
     objective: str
@@ -98,6 +116,7 @@ class StagePlan(Numbers):
     work: Work | None = None  # of the model
     flops: float | None = None  # of the whole stage, on all devices
     seconds: float | None = None  # an estimate: flops at ASSUMED_MFU of the devices' peak
+    encoder: EncoderPlan
     checkpoint: str  # Hugging Face folder, as the run shows it
     store: str  # where it really lies, shared by equal fingerprints
     fingerprint: str

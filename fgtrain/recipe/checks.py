@@ -67,6 +67,9 @@ def _data(recipe: Recipe) -> Found:
         elif data_set.what is None and (data_set.root is not None or data_set.options):
             text = "has a path and a builder's root or options. A set that lies at a path is not built: remove them"
             yield Problem(key, text), needs
+        if (row := data_set.expected) is not None and row.learnt_tokens > row.text_tokens:
+            text = f"is {row.learnt_tokens}, more than all text of a row ({row.text_tokens} text_tokens)"
+            yield Problem((*key, "expected", "learnt_tokens"), text), [(*key, "expected")]
 
 
 def _devices(recipe: Recipe) -> Found:

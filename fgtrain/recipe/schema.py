@@ -109,6 +109,17 @@ class Model(Section):
         return value
 
 
+class ExpectedRow(Section):
+    """What a row holds on average, told for plans that are made before the data is here. Decides nothing else."""
+
+    pictures: Annotated[float, Field(ge=0)] = 1.0  # 0.9 = one row in ten is text only
+    width: Positive = 512  # pixels of a picture
+    height: Positive = 512
+    text_tokens: Positive  # all texts, image tokens not counted
+    learnt_tokens: Positive  # of these, the answers'
+    most_text_tokens: Positive | None = None  # of the longest row; null = as many as model.max_tokens leaves
+
+
 class DataSet(Section):
     """A training set: built by `what` at <built_root>/<name>, or one that lies at `path` already."""
 
@@ -117,6 +128,7 @@ class DataSet(Section):
     options: dict[str, Any] = {}  # the builder's options
     path: str | None = None
     rows: Positive | None = None  # declared; lets a plan count without the data, and is checked against the manifest
+    expected: ExpectedRow | None = None  # lets a plan estimate tokens, time and memory without the data; else unused
 
 
 class Prepare(Section):
@@ -182,6 +194,17 @@ class Evaluation(Section):
     tasks: Texts = ()
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
     batch_size: Positive = 64  # questions asked at once
+    limit: Positive | None = None  # most questions per task of a full evaluation; null = all
+
+
+class EncoderCache(Section):
+    """Outputs of a frozen vision encoder, kept on disk: it runs once per picture instead of in every pass.
+
+    Only for pictures that become one square each; tiles and pictures of their own size are encoded as they come.
+    """
+
+    enabled: bool = True
+    max_gib: Annotated[float, Field(gt=0)] = 200.0  # of a stage's pictures; a stage that would need more goes without
 
 
 class Wandb(Section):
@@ -203,6 +226,7 @@ class Recipe(Section):
     prepare: Annotated[tuple[Prepare, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
     stages: dict[Name, Stage] = {}
     devices: Devices = Devices()
+    encoder_cache: EncoderCache = EncoderCache()
     evaluation: Evaluation
     wandb: Wandb = Wandb()
 

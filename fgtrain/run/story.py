@@ -21,9 +21,8 @@ from fgtrain.model import (
     set_trainable,
 )
 from fgtrain.plan import Plan, StagePlan, data_facts, light_facts, make_plan, print_plan, write_plan
-from fgtrain.plan.costs import encoder_cached
 from fgtrain.plan.fingerprint import model_fingerprint
-from fgtrain.recipe import START, Recipe, Stage
+from fgtrain.recipe import START, Recipe
 from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
@@ -107,15 +106,10 @@ def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
     )
 
 
-def stage_features(recipe: Recipe, stage: Stage, lvlm: LVLM) -> FeatureCache | None:
-    """A frozen encoder whose images have fixed views is replaced by its cached outputs."""
-    return feature_cache(recipe, lvlm) if encoder_cached(stage) else None
-
-
 def evaluation_features(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
     """Cached outputs also serve evaluation, as long as no stage changes the encoder."""
     learns = any("vision_encoder" in stage.train for stage in recipe.enabled_stages.values())
-    return None if learns else feature_cache(recipe, lvlm)
+    return None if learns or not recipe.encoder_cache.enabled else feature_cache(recipe, lvlm)
 
 
 def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache | None:
@@ -185,7 +179,7 @@ def do_stage(
             accuracy = train_heads(lvlm, chosen, stage.name, folders, recipe.seed, stage.steps)
             print(f"stage {stage.name}: the heads are right on {accuracy:.1%} of what they are asked", flush=True)
         else:
-            data.features = stage_features(recipe, chosen, lvlm)
+            data.features = feature_cache(recipe, lvlm) if stage.encoder.cached else None
             if word.first:
                 data.prepare()
             train(recipe, stage, lvlm, data, word, evaluator, tracker, store)
