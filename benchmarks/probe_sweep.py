@@ -34,7 +34,7 @@ from evaluation.features.labelled import labelled
 from evaluation.features.loading import EncoderFeaturizer
 from evaluation.features.probe import PROTOCOLS, batches, head_input, train_heads
 from evaluation.features.transform import dinov2_transform
-from evaluation.pretrained import quiet
+from evaluation.shared.pretrained import quiet
 
 SIZE = 224
 

@@ -7,12 +7,12 @@ from data_builders.shared.errors import run_command
 
 
 def parser() -> argparse.ArgumentParser:
-    from .compare.command import add_compare
-    from .features.command import add_features
-    from .features.friedman_command import add_friedman
-    from .judging.command import add_judge
-    from .run_command import add_run
-    from .score_command import add_score
+    from .commands.compare import add_compare
+    from .commands.features import add_features
+    from .commands.friedman import add_friedman
+    from .commands.judge import add_judge
+    from .commands.run import add_run
+    from .commands.score import add_score
 
     main = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
     commands = main.add_subparsers(dest="command", required=True)

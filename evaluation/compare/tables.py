@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..ledger import Change, Estimate, Run, known, primary
-from ..scores import Score, TaskScore
+from ..scoring.score_files import Score, TaskScore
 from .results import Comparison, RunResult
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from data_builders.shared.errors import UserError
 
-from ..pretrained import first_line
+from ..shared.pretrained import first_line
 
 BLOCKS = 4  # the last blocks whose class tokens are kept: DINOv2's probe reads up to four
 NORM_NAMES = ("post_layernorm", "layernorm", "layer_norm", "ln_post", "norm")

@@ -13,8 +13,8 @@ from data_builders.shared.array_store import ArrayStore
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file, write_json
 
-from ..progress import progress
 from ..protocols import Featurizer
+from ..shared.progress import progress
 
 BATCH = 32  # pictures encoded at once
 FLUSH = 256  # pictures written at once: what a killed process loses at most

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
 
-from ..pretrained import first_line
+from ..shared.pretrained import first_line
 from .own_layouts import load_strictly, model_folder, read_tensors
 from .transform import CLIP_MEAN, CLIP_STD, ImageTransform
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
 
-from ..pretrained import check_source, find_file, first_line, load_config, load_weights, quiet
+from ..shared.pretrained import check_source, find_file, first_line, load_config, load_weights, quiet
 from .backbone import PooledBackbone, TokenBackbone, backbone_of, tensor_hash
 from .towers import find_tower, is_qwen, patch_of, projector_run, tower_run, vision_config_of, without_language
 from .transform import ImageTransform, dinov2_transform, transform_of

@@ -9,10 +9,10 @@ import torch
 from data_builders.shared.errors import UserError
 from data_builders.shared.seeding import draw
 
-from ..progress import progress
 from ..protocols import Featurizer
-from ..scores import Score, TaskScore
-from ..statistics import cluster_sums, interval, ratio, share_interval
+from ..scoring.score_files import Score, TaskScore
+from ..scoring.statistics import cluster_sums, interval, ratio, share_interval
+from ..shared.progress import progress
 from .cache import FeatureCache, VectorTable
 from .labelled import Labelled
 from .neighbours import NEIGHBOURS, nearest_centroid, nearest_neighbours

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from data_builders.shared.errors import UserError
 
-from ..pretrained import first_line, offline
+from ..shared.pretrained import first_line, offline
 
 
 def model_folder(source: str) -> Path:

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from data_builders.shared.errors import UserError
 
-from ..forms import shortened
-from ..statistics import cluster_sums, interval, ratio
+from ..scoring.answer_formats import shortened
+from ..scoring.statistics import cluster_sums, interval, ratio
 from .files import by_question, has_absolute_images, read_judged
 from .verdict import FACT_MOST, ITEM_MOST, filed_scores, on_the_scale
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 
-from ..forms import OURS, shortened
-from ..readers import utf8_rows
-from ..task import Item, Task, load_tasks, task_without_items
+from ..scoring.answer_formats import OURS, shortened
+from ..tasks.question_files import utf8_rows
+from ..tasks.task import Item, Task, load_tasks, task_without_items
 from .candidate import Candidate
 
 PATTERN = "frow__*.jsonl"

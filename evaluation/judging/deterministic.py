@@ -9,10 +9,10 @@ scores. How far it agrees with another judge: `python -m evaluation judge-agreem
 from collections.abc import Callable, Sequence
 
 from .candidate import Candidate
-from .facts import judge_facts
-from .items import judge_item
-from .kin import NO_TAXONOMY, Taxonomy
 from .mentions import Text
+from .recognition import judge_item
+from .stated_facts import judge_facts
+from .taxonomy import NO_TAXONOMY, Taxonomy
 from .verdict import ITEM_MOST, Identity, Judgement
 
 JUDGE = "deterministic_judge"

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from data_builders.shared.errors import UserError
 
-from ..forms import shortened
-from ..readers import utf8_rows
+from ..scoring.answer_formats import shortened
+from ..tasks.question_files import utf8_rows
 from .candidate import Candidate
 from .verdict import Identity, Judgement, filed_scores
 
@@ -46,7 +46,7 @@ def about(one: Candidate) -> dict:
 
 def write_judged(path: Path, rows: Iterable[dict], unjudged: Iterable[dict]) -> None:
     """Both files, whole; the one of the unjudged goes where there are none."""
-    from ..engine.disk import json_line, write_lines
+    from ..asking.disk import json_line, write_lines
 
     aside, lines = unjudged_path(path), "".join(map(json_line, unjudged))
     # First the unjudged: were it to end here, a row would rather count twice, which is an error, than not at all.

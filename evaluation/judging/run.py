@@ -7,8 +7,8 @@ from typing import Protocol
 
 from data_builders.shared.errors import UserError
 
-from ..scores import TaskScore
-from ..scoring import score_judged
+from ..scoring.score_answers import score_judged
+from ..scoring.score_files import TaskScore
 from .answers import AnswerFile
 from .candidate import Candidate
 from .files import is_judged, judge_folder, judged_row, read_judged, unjudged_row, write_judged

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from data_builders.shared.errors import UserError
 
-from ..forms import shortened
+from ..scoring.answer_formats import shortened
 
 ITEM_MOST, FACT_MOST = 2, 3
 ITEM, FACT = "Item_accuracy_score", "Fact_accuracy_score"

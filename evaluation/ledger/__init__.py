@@ -1,15 +1,15 @@
 """Item by item across the checkpoints of a run: what was learned, kept, forgotten, regained; and the sums of it.
 
 `run` reads a run folder, `answers` an answers file as columns, `store` keeps them and sums over them, `history` sets
-the checkpoints side by side, `steps` adds what was asked between them, `words` names what became of each item, `faults`
-tells form from knowledge, `changes` compares two checkpoints, `most_forgotten` lists items.
+the checkpoints side by side, `between_checkpoints` adds what was asked between them, `transitions` names what became of
+each item, `faults` tells form from knowledge, `changes` compares two checkpoints, `most_forgotten` lists items.
 """
 
+from .between_checkpoints import history_with_steps, moments
 from .changes import Change, Part, Split, change_of, compare_answers, unpaired, with_holm
 from .history import TaskHistory, task_history
 from .most_forgotten import ForgottenItem, most_forgotten
 from .run import GROUPS, Checkpoint, Run, is_accuracy, known, load_run, primary
-from .steps import history_with_steps, moments
 from .store import (
     Estimate,
     ItemStore,
@@ -19,7 +19,7 @@ from .store import (
     mean_change,
     shared_tasks,
 )
-from .words import WORDS, counted, transition, transitions
+from .transitions import WORDS, counted, transition, transitions
 
 __all__ = [
     "GROUPS",

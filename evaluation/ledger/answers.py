@@ -13,10 +13,10 @@ import numpy as np
 from data_builders.shared.errors import UserError
 
 from ..judging.verdict import filed_scores
-from ..metrics import Measure
-from ..scoring import RIGHT, grade
-from ..sheet import cluster_of, fill, id_order
-from ..task import Task, task_without_items
+from ..scoring.answer_columns import cluster_of, fill, id_order
+from ..scoring.metrics import Measure
+from ..scoring.score_answers import RIGHT, grade
+from ..tasks.task import Task, task_without_items
 from .faults import fault_of_items, form_of, margin
 
 GOLD_YES = {"yes": 1, "no": 0}

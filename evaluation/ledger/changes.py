@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..metrics import Measure
-from ..scoring import RIGHT
-from ..statistics import holm, interval, mcnemar_counts, ratio, sums_by
+from ..scoring.metrics import Measure
+from ..scoring.score_answers import RIGHT
+from ..scoring.statistics import holm, interval, mcnemar_counts, ratio, sums_by
 from .answers import Answers
 from .faults import FAULTS, NONE
 from .history import TaskHistory, aligned

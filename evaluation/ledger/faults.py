@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..matching import RULES, golds_of, mentions, normalise
-from ..readers import quoted_options
+from ..scoring.matching import RULES, golds_of, mentions, normalise
+from ..tasks.question_files import quoted_options
 
 # How an answer misses its form. The order is that of reading: the first that holds is noted.
 FAULTS = ("none", "empty", "unparsed", "verbose", "cut off", "always the same answer", "right option likeliest")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scoring import RIGHT
+from ..scoring.score_answers import RIGHT
 from .answers import Answers
 from .run import Run
 from .store import ItemStore
-from .words import counted, times_forgotten, transitions
+from .transitions import counted, times_forgotten, transitions
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..statistics import ImageBootstrap, share_interval
+from ..scoring.statistics import ImageBootstrap, share_interval
 from .answers import Answers, read_answers
 from .run import Checkpoint, Run, is_accuracy, known, primary
 

@@ -35,7 +35,7 @@ from .papers import attribute_tables, bias_figures, frow_table, part_tables, str
 from .setup import setup
 from .table import same_n, score_table
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(runs: list[Path], out: Path, found: Comparison | None = None) -> None:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from evaluation.answerers.branches import answer_branches, in_groups
-from evaluation.answerers.language import Branch, Language, Prefixes, Reply
+from evaluation.asking.answerers.branches import answer_branches, in_groups
+from evaluation.asking.answerers.language import Branch, Language, Prefixes, Reply
 from fgtrain.batch import Prompt
 
 from .packed_attention import mask_dtype

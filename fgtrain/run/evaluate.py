@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from data_builders.shared.files import read_json, write_json
-from evaluation.engine import Share, evaluate, subset_of
+from evaluation.asking import Share, evaluate, subset_of
 from evaluation.judging.deterministic import JUDGE
-from evaluation.scores import add_checkpoint
-from evaluation.task import Task, load_tasks, questions_hash
+from evaluation.scoring.score_files import add_checkpoint
+from evaluation.tasks.task import Task, load_tasks, questions_hash
 from fgtrain.data import FeatureCache, ImageRef
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.shared.files import read_json, write_jsonl
-from evaluation.scores import TaskScore, read_scores
+from evaluation.scoring.score_files import TaskScore, read_scores
 from fgtrain.plan import Plan
 from fgtrain.recipe import START
 

@@ -7,9 +7,9 @@ from must be done; it is never done on the way, so that two jobs do not train th
 from contextlib import nullcontext
 from pathlib import Path
 
-from evaluation.engine import Share
-from evaluation.scores import read_scores
-from evaluation.task import load_tasks
+from evaluation.asking import Share
+from evaluation.scoring.score_files import read_scores
+from evaluation.tasks.task import load_tasks
 from fgtrain.errors import UserError
 from fgtrain.model import load_checkpoint
 from fgtrain.plan import Plan, write_plan

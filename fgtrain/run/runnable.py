@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from evaluation.task import all_specs, could_select
+from evaluation.tasks.task import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 from fgtrain.training.strategy import refuse_missing_deepspeed

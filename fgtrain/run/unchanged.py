@@ -4,7 +4,7 @@ A training set is known by the hash of its rows, which holds the names of its pi
 """
 
 from data_builders.shared.files import read_json
-from evaluation.scores import read_scores
+from evaluation.scoring.score_files import read_scores
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluation.answerers.language import Reply
-from evaluation.answerers.loading import device_map
+from evaluation.asking.answerers.language import Reply
+from evaluation.asking.answerers.loading import device_map
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.batch import Prompt
 from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, render

@@ -65,7 +65,7 @@ INTERRUPTED = """
 import runpy, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name in ("data_builders.build", "evaluation.run_command"):
+        if name in ("data_builders.build", "evaluation.commands.run"):
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Finder())
 sys.argv = [sys.argv[1], "--help"]

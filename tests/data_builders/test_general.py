@@ -11,7 +11,7 @@ from data_builders.general.builder import BENCHMARK_NAMES, find_benchmark
 from data_builders.general.mathvista import hint_of, query_of
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, sha256_file
-from evaluation.readers import read_questions
+from evaluation.tasks.question_files import read_questions
 
 
 @pytest.mark.parametrize(("name", "form"), TWINS)

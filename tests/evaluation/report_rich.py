@@ -10,8 +10,8 @@ from report_fakes import SPECIES, make_run
 from data_builders.shared.files import write_json, write_jsonl
 from data_builders.shared.seeding import draw
 from evaluation.features.friedman import compare_models
-from evaluation.scoring import judge_rows, score_answers
-from evaluation.task import task_without_items
+from evaluation.scoring.score_answers import judge_rows, score_answers
+from evaluation.tasks.task import task_without_items
 
 ATTRIBUTES = ("wing color", "back color", "wing pattern", "tail pattern", "bill shape", "size")
 SHARES = {"start": 0.3, "align": 0.4, "sft": 0.6, "fg": 0.8}

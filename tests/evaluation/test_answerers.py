@@ -9,11 +9,11 @@ import torch
 from lvlm_fakes import CHATML, FAMILIES, SHARED, TEMPLATE, letter_tokenizer
 from PIL import Image
 
-import evaluation.answerers.branches as branches
-import evaluation.answerers.lvlm as lvlm
+import evaluation.asking.answerers.branches as branches
+import evaluation.asking.answerers.lvlm as lvlm
 from data_builders.shared.errors import UserError
-from evaluation.answerers.chat import Chat
-from evaluation.answerers.lvlm import TransformersAnswerer
+from evaluation.asking.answerers.chat import Chat
+from evaluation.asking.answerers.lvlm import TransformersAnswerer
 from evaluation.protocols import Answerer, ImageQuestions, Question
 
 QUESTIONS = (
@@ -123,7 +123,7 @@ def test_a_picture_is_encoded_once_for_all_its_questions(family, folders, pictur
 def test_a_family_that_goes_wrong_together_is_asked_one_by_one(folders, pictures, monkeypatch):
     alone = TransformersAnswerer(str(folders("qwen2_5_vl")), sharing=False)
     # positions of questions that forget how far the picture's reach
-    monkeypatch.setattr("evaluation.answerers.prefix.next_positions", lambda _, lengths: lengths + 3)
+    monkeypatch.setattr("evaluation.asking.answerers.prefix.next_positions", lambda _, lengths: lengths + 3)
     model = TransformersAnswerer(str(folders("qwen2_5_vl")))
     assert model.prefixes is None
     assert "differ by" in model.settings["sharing"]

@@ -13,7 +13,7 @@ from evaluation.__main__ import main
 from evaluation.compare import compare_runs, to_json
 from evaluation.compare.files import dominates
 from evaluation.ledger import WORDS, load_run
-from evaluation.statistics import holm, mcnemar_exact
+from evaluation.scoring.statistics import holm, mcnemar_exact
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from evaluation_fakes import FakeAnswerer, make_benchmark
 
 from data_builders.shared.errors import UserError
 from evaluation import __main__ as command
-from evaluation.answerers.endpoint import endpoint_answerer
-from evaluation.engine import ask, evaluate, read_unanswered
+from evaluation.asking import ask, evaluate, read_unanswered
+from evaluation.asking.answerers.endpoint import endpoint_answerer
 from evaluation.protocols import Answerer
-from evaluation.task import load_tasks
+from evaluation.tasks.task import load_tasks
 
 _path = Path(__file__).parents[1] / "data_builders" / "fake_endpoint.py"
 _spec = importlib.util.spec_from_file_location("fake_endpoint", _path)
@@ -216,7 +216,7 @@ def test_local_models_are_still_found_by_entry_point(data, tmp_path, monkeypatch
         def load(self):
             return lambda folder: FakeAnswerer() if (folder / "fake.json").exists() else None
 
-    monkeypatch.setattr("evaluation.run_command.entry_points", lambda group: [Point()])
+    monkeypatch.setattr("evaluation.asking.answerers.find.entry_points", lambda group: [Point()])
     (tmp_path / "model").mkdir()
     arguments = ["run", "--model", str(tmp_path / "model"), "--tasks", "fgbmk", "--data", str(data)]
     arguments += ["--out", str(tmp_path / "run")]

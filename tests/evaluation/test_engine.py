@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_builders.shared.errors import UserError
-from evaluation.engine import ask, evaluate, subset_of
-from evaluation.scoring import score_answers
-from evaluation.task import load_tasks, task_without_items
+from evaluation.asking import ask, evaluate, subset_of
+from evaluation.scoring.score_answers import score_answers
+from evaluation.tasks.task import load_tasks, task_without_items
 
 ALL = ["fgbmk", "frow", "drawn", "perplexity"]
 
@@ -137,8 +137,8 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from evaluation_fakes import FakeAnswerer
-from evaluation.engine import ask
-from evaluation.task import load_tasks
+from evaluation.asking import ask
+from evaluation.tasks.task import load_tasks
 model = FakeAnswerer()
 model.reply = lambda *_: os.kill(os.getpid(), signal.SIGKILL) if len(model.asked) > 12 else "yes"
 ask(model, load_tasks(["fgbmk"], [Path(sys.argv[1])]), Path(sys.argv[2]), batch_size=4)
@@ -288,6 +288,6 @@ def test_disagreement_of_the_rules_is_counted(tasks, tmp_path):
 
 
 def test_a_jobs_log_says_now_and_then_how_far_it_is(tasks, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("evaluation.progress.SECONDS_A_LINE", 0.0)
+    monkeypatch.setattr("evaluation.shared.progress.SECONDS_A_LINE", 0.0)
     ask(FakeAnswerer(), tasks, tmp_path, batch_size=4)
     assert re.search(r"asking 8 tasks: \d+ of 41 questions, [\d.,]+/s, \d+ min left", capsys.readouterr().err)

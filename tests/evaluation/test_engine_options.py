@@ -5,10 +5,10 @@ import json
 import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 
-from evaluation.engine import ask
-from evaluation.engine.options import options_of, spoken, weighed
-from evaluation.scoring import score_answers
-from evaluation.task import Item, load_tasks
+from evaluation.asking import ask
+from evaluation.asking.options import options_of, spoken, weighed
+from evaluation.scoring.score_answers import score_answers
+from evaluation.tasks.task import Item, load_tasks
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import evaluation.engine.share as shares
+import evaluation.asking.share as shares
 from data_builders.shared.errors import UserError
-from evaluation.engine import Share, ask, evaluate
-from evaluation.task import load_tasks
+from evaluation.asking import Share, ask, evaluate
+from evaluation.tasks.task import load_tasks
 
 ALL = ["fgbmk", "frow", "drawn", "perplexity"]
 
@@ -139,8 +139,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from evaluation_fakes import FakeAnswerer
-from evaluation.engine import Share, ask
-from evaluation.task import load_tasks
+from evaluation.asking import Share, ask
+from evaluation.tasks.task import load_tasks
 import time
 model = FakeAnswerer(lambda *_: time.sleep(0.02) or "yes")
 ask(model, load_tasks(["fgbmk"], [Path(sys.argv[1])]), Path(sys.argv[2]), batch_size=3, share=Share.from_environment())

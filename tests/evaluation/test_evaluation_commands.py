@@ -9,9 +9,9 @@ from evaluation_fakes import HIERARCHY, NAME, SPECIES, FakeAnswerer, make_benchm
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl
 from evaluation import __main__ as command
-from evaluation import run_command
-from evaluation.engine import ask, evaluate
-from evaluation.task import load_tasks
+from evaluation.asking import ask, evaluate
+from evaluation.asking.answerers import find
+from evaluation.tasks.task import load_tasks
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ class Point:
 
 
 def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(run_command, "entry_points", lambda group: [Point] if group == "evaluation.answerers" else [])
+    monkeypatch.setattr(find, "entry_points", lambda group: [Point] if group == "evaluation.answerers" else [])
     model = tmp_path / "model"
     model.mkdir()
     arguments = ["run", "--model", model, "--tasks", "fgbmk,frow", "--data", data, "--out", tmp_path / "out"]

@@ -14,8 +14,8 @@ from data_builders.shared.errors import UserError
 from evaluation.features.loading import load_featurizer
 from evaluation.features.towers import qwen_patches
 from evaluation.features.transform import dinov2_transform, transform_of
-from evaluation.pretrained import quiet
 from evaluation.protocols import Featurizer
+from evaluation.shared.pretrained import quiet
 
 
 @pytest.fixture

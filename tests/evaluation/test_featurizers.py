@@ -23,7 +23,7 @@ from evaluation.features.loading import load_featurizer
 from evaluation.features.measures import Probed, mean_score, probe_scores
 from evaluation.features.probe import PROTOCOLS
 from evaluation.features.transform import ImageTransform
-from evaluation.scores import TaskScore
+from evaluation.scoring.score_files import TaskScore
 
 
 class Counting:

@@ -8,10 +8,10 @@ from evaluation_fakes import FakeAnswerer
 from data_builders.__main__ import main as build
 from data_builders.templates import ATTRIBUTE_CHOICE, ATTRIBUTE_TRUE_FALSE, attribute_choice, attribute_true_false
 from evaluation.__main__ import main as score_file
-from evaluation.engine import evaluate
-from evaluation.grouping import attribute_of
-from evaluation.readers import quoted_options
-from evaluation.task import load_tasks, task_without_items
+from evaluation.asking import evaluate
+from evaluation.scoring.group_values import attribute_of
+from evaluation.tasks.question_files import quoted_options
+from evaluation.tasks.task import load_tasks, task_without_items
 
 ATTRIBUTES = ("wing color", "under tail color", "head pattern", "shape", "bill length", "size", "primary color")
 TRACKS = "hierarchy,knowledge_bias,attributes"

@@ -6,10 +6,10 @@ import pytest
 from evaluation_fakes import FakeAnswerer
 
 from data_builders.__main__ import main as build
-from evaluation.engine import evaluate
-from evaluation.predictions import load_questions, read_predictions
-from evaluation.scoring import item_scores, score_answers
-from evaluation.task import load_tasks, task_without_items
+from evaluation.asking import evaluate
+from evaluation.scoring.predictions import load_questions, read_predictions
+from evaluation.scoring.score_answers import item_scores, score_answers
+from evaluation.tasks.task import load_tasks, task_without_items
 
 NAMES = ("ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope")
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from golden_rows import beside, kept, totals
 
-from evaluation.matching import RULES
-from evaluation.rules.letters import lettered, lmms_eval_reply, vlmevalkit_letter
-from evaluation.rules.mathvista import direct, normalised, quick
-from evaluation.scoring import score_answers
-from evaluation.task import Item, task_without_items
+from evaluation.scoring.matching import RULES
+from evaluation.scoring.rules.letters import lettered, lmms_eval_reply, vlmevalkit_letter
+from evaluation.scoring.rules.mathvista import direct, normalised, quick
+from evaluation.scoring.score_answers import score_answers
+from evaluation.tasks.task import Item, task_without_items
 
 KEPT = {
     "anls.jsonl": ("anls", "anls_lmms_eval"),

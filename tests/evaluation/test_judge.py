@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 from evaluation.judging.deterministic import VERSION, judge
-from evaluation.judging.kin import aliases, read_taxonomy
 from evaluation.judging.quantities import quantities
+from evaluation.judging.taxonomy import aliases, read_taxonomy
 from evaluation.judging.verdict import filed_scores
-from evaluation.task import all_specs
+from evaluation.tasks.task import all_specs
 
 NAME = "sooty albatross"
 OTHERS = ("laysan albatross", "song sparrow", NAME)

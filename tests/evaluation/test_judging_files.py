@@ -21,11 +21,11 @@ from pydantic import ValidationError
 from data_builders.shared.files import read_json, read_jsonl, write_jsonl
 from data_builders.shared.llm import sending
 from evaluation import __main__ as command
-from evaluation.judging.beside import with_judges_beside
+from evaluation.judging.judge_scores import with_judges_beside
 from evaluation.judging.prompt import LONGEST_ANSWER, prompt_text
 from evaluation.judging.prompt import Reply as Form
-from evaluation.scoring import score_answers
-from evaluation.task import load_tasks
+from evaluation.scoring.score_answers import score_answers
+from evaluation.tasks.task import load_tasks
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 
 from data_builders.shared.errors import UserError
+from evaluation.asking import evaluate
 from evaluation.compare import compare_runs, to_json
-from evaluation.engine import evaluate
 from evaluation.ledger import WORDS, ItemStore, forgetting, load_run, shared_tasks, transition
-from evaluation.scores import TaskScore, add_checkpoint, read_scores
-from evaluation.statistics import holm
-from evaluation.task import load_tasks
+from evaluation.scoring.score_files import TaskScore, add_checkpoint, read_scores
+from evaluation.scoring.statistics import holm
+from evaluation.tasks.task import load_tasks
 
 
 @pytest.mark.parametrize(

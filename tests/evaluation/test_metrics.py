@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from test_rules import golden
 
-from evaluation import metrics
-from evaluation.matching import pope_label, released
-from evaluation.scoring import score_judged
-from evaluation.statistics import cluster_sums
-from evaluation.task import task_without_items
+from evaluation.scoring import metrics
+from evaluation.scoring.matching import pope_label, released
+from evaluation.scoring.score_answers import score_judged
+from evaluation.scoring.statistics import cluster_sums
+from evaluation.tasks.task import task_without_items
 
 
 def value(measure, clusters=None):

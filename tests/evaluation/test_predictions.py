@@ -9,8 +9,8 @@ from evaluation_fakes import HIERARCHY, NAME, SPECIES, FakeAnswerer, make_benchm
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 from evaluation import __main__ as command
-from evaluation.engine import evaluate
-from evaluation.task import load_tasks
+from evaluation.asking import evaluate
+from evaluation.tasks.task import load_tasks
 
 
 @pytest.fixture(scope="module")

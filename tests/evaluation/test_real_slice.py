@@ -7,7 +7,7 @@ import pytest
 from lvlm_fakes import llava
 
 from evaluation.__main__ import main
-from evaluation.features import command
+from evaluation.commands import features
 
 CLASSES, TRAIN, TEST = 5, 3, 2  # of the slice's 30, 15 and 10
 
@@ -70,13 +70,13 @@ def test_probe_neighbours_retrieval_and_attack_on_real_weights(shared, birds, tm
     weights = shared / "data" / "weights" / "mobilenet_v2_inat_bird"
     out = ["--out", str(tmp_path), "--device", "cpu", "--attack-images", "2"]
     where = ["--source", "cub", "--root", str(birds)]
-    measures = ["--measure", ",".join(command.MEASURES)]
+    measures = ["--measure", ",".join(features.MEASURES)]
     assert main(["features", "--model", str(weights), *where, *measures, *out]) == 0
     values = printed_values(capsys.readouterr().out)
     assert all(re.fullmatch(r"\d+\.\d\d \[\d+\.\d, \d+\.\d]", value) for value, _ in values), values
     assert {n for _, n in values} == {str(CLASSES * TEST), "2"}
     tasks = json.loads((tmp_path / "features.json").read_text())["tasks"]
-    assert set(tasks) == {f"features/cub/{measure}" for measure in command.MEASURES}
+    assert set(tasks) == {f"features/cub/{measure}" for measure in features.MEASURES}
     found = {name: {one["metric"]: one["value"] for one in task["scores"]} for name, task in tasks.items()}
     assert found["features/cub/knn"]["top-1, nearest class centroid"] >= 60
     assert found["features/cub/retrieval"]["mAP"] > 50

@@ -24,7 +24,7 @@ from evaluation.ledger import (
 from evaluation.report.curves import loss_line, stage_spans
 from evaluation.report.figures import short, ticks
 from evaluation.report.text import num, signed, visible
-from evaluation.statistics import clustered_mean
+from evaluation.scoring.statistics import clustered_mean
 
 
 @pytest.fixture(scope="module")

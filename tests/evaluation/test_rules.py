@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.matching import (
+from evaluation.scoring.matching import (
     RULES,
     anls,
     exact,
@@ -20,8 +20,8 @@ from evaluation.matching import (
     released,
     strict,
 )
-from evaluation.rules.letters import lettered, vlmevalkit_letter
-from evaluation.rules.yes_no import vlmevalkit_label
+from evaluation.scoring.rules.letters import lettered, vlmevalkit_letter
+from evaluation.scoring.rules.yes_no import vlmevalkit_label
 
 OPTIONS = ("laysan albatross", "albatross", "song sparrow", "northern flicker")
 

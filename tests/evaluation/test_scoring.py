@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_builders.shared.errors import UserError
-from evaluation.matching import MATHVISTA_RULES, RULES
-from evaluation.rules.mathvista import plain, types_from_query
-from evaluation.scores import TaskScore
-from evaluation.scoring import item_scores, score_answers
-from evaluation.task import all_specs, task_without_items
+from evaluation.scoring.matching import MATHVISTA_RULES, RULES
+from evaluation.scoring.rules.mathvista import plain, types_from_query
+from evaluation.scoring.score_answers import item_scores, score_answers
+from evaluation.scoring.score_files import TaskScore
+from evaluation.tasks.task import all_specs, task_without_items
 
 GENERAL = ("ai2d", "chartqa", "docvqa", "mathvista", "pope")
 FGBMK = ("fgbmk/cub/species/choice", "fgbmk/cub/species/true_false", "fgbmk/cub/knowledge_bias", "fgbmk/cub/attributes")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.statistics import (
+from evaluation.scoring.statistics import (
     ImageBootstrap,
     cluster_index,
     cluster_sums,

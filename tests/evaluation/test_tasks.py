@@ -6,8 +6,8 @@ import pytest
 from evaluation_fakes import HIERARCHY, make_benchmark, write_rows
 
 from data_builders.shared.errors import UserError
-from evaluation.readers import quoted_options
-from evaluation.task import all_specs, load_tasks, task_without_items
+from evaluation.tasks.question_files import quoted_options
+from evaluation.tasks.task import all_specs, load_tasks, task_without_items
 
 SPECIES_FOLDER = f"{HIERARCHY}/cub/species"
 

@@ -18,8 +18,8 @@ from run_fakes import SCRATCH, losses, metrics, recipe_values, start, when_at_st
 from transformers import AutoModelForImageTextToText, CLIPVisionModel, LlavaForConditionalGeneration
 
 from data_builders.shared.files import read_jsonl
-from evaluation.engine import evaluate
-from evaluation.task import load_tasks
+from evaluation.asking import evaluate
+from evaluation.tasks.task import load_tasks
 from fgtrain.model import load_checkpoint, weights_hash
 from fgtrain.training.answerer import load_answerer
 

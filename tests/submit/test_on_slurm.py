@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "run"))
 
 from run_fakes import command, losses, recipe_values, start, write_recipe
 
-from evaluation.scores import read_scores
+from evaluation.scoring.score_files import read_scores
 
 pytestmark = [
     pytest.mark.slurm,

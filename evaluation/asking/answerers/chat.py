@@ -1,0 +1,147 @@
+"""Questions as a released model was taught to read them: its own chat template, as tokens.
+
+Special tokens written in a question stay text; only the template's own count.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
+
+from ...shared.pretrained import find_file, first_line
+from .pictures import Picture
+
+# What a model without a chat template was trained on: (before the question, behind it); {image} is its picture.
+PLAIN = {
+    "blip-2": ("{image}Question: ", " Answer:"),
+    "llava": ("USER: {image}\n", " ASSISTANT:"),
+}
+MARK = "\ue000"  # stands for the question while the template is filled in
+
+
+class Chat:
+    """The tokens of one model's prompts."""
+
+    def __init__(self, source: str, tokenizer: Any, model_type: str, image_token_id: int) -> None:
+        """UserError when there is no chat template, or it leaves the picture out."""
+        self.tokenizer, self.source, self.image_token_id = tokenizer, source, image_token_id
+        self.template = read_template(source, tokenizer)
+        # BLIP-2's picture stands even before the begin-of-text token.
+        self.image_first = model_type == "blip-2" and self.template is None
+        if self.template is None and model_type not in PLAIN:
+            raise UserError(
+                f"--model {source}: no chat template (chat_template.jinja, or in tokenizer_config.json), so how it "
+                "wants to be asked is unknown. Copy it from the original model"
+            )
+        self.plain = PLAIN.get(model_type)
+        special = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+        special |= {one for one in (*tokenizer.all_special_tokens, self._placeholder) if one}
+        self._special = re.compile(
+            "|".join(re.escape(one) for one in sorted(special, key=len, reverse=True)) or r"(?!)"
+        )
+        self.around = {with_image: self._around(with_image) for with_image in (True, False)}
+        if self.image_token_id not in self._ids("".join(self.around[True])) and not self.image_first:
+            raise UserError(f"--model {source}: its chat template leaves the picture out of the prompt")
+
+    @property
+    def settings(self) -> dict:
+        return {"prompt": list(self.around[True]), "text_prompt": list(self.around[False])}
+
+    @property
+    def _placeholder(self) -> str:
+        return self.tokenizer.convert_ids_to_tokens(self.image_token_id)
+
+    def _around(self, with_image: bool) -> tuple[str, str]:
+        """The text before and behind the question."""
+        if self.template is None:
+            head, tail = self.plain
+            image = self._placeholder if with_image and not self.image_first else ""
+            return head.format(image=image), tail
+        content = [{"type": "image"}] * with_image + [{"type": "text", "text": MARK}]
+        for form in (content, f"{self._placeholder}\n{MARK}" if with_image else MARK):
+            try:
+                text = self.tokenizer.apply_chat_template(
+                    [{"role": "user", "content": form}],
+                    chat_template=self.template,
+                    tokenize=False,
+                    add_generation_prompt=True,
+                )
+            except Exception as error:  # a template is a program of the model's author; anything may come
+                fault = first_line(error)
+                continue
+            if text.count(MARK) == 1 and (not with_image or self._placeholder in text):
+                head, _, tail = text.partition(MARK)
+                return head, tail
+            fault = "it drops the question or the picture"
+        raise UserError(f"--model {self.source}: its chat template cannot be filled in ({fault})")
+
+    def prompt(self, question: str, picture: Picture | None) -> tuple[list[int], int]:
+        """(the prompt's tokens, the number of those up to the picture's last one)."""
+        head, tail = self.around[picture is not None]
+        if self._special.search(question):
+            ids = [*self._ids(head), *self._as_text(question), *self._ids(tail, bos=False)]
+        else:
+            ids = self._ids(head + question + tail)
+        if picture is None:
+            return ids, 0
+        if self.image_first:
+            return picture.run + ids, len(picture.run)
+        place = ids.index(self.image_token_id)
+        return ids[:place] + picture.run + ids[place + 1 :], place + len(picture.run)
+
+    def options(self, question: str, options: Sequence[str], with_image: bool) -> list[tuple[int, ...]]:
+        """The tokens that each option has as the beginning of the answer."""
+        tail = self.around[with_image][1]
+        anchor = tail[-12:] if tail else question[-12:]
+        known = self._ids(anchor, bos=False)
+        # A prompt that ends with a word (ASSISTANT:) is followed by a blank, one that ends its line is not.
+        blank = "" if not anchor or anchor[-1].isspace() or anchor.endswith(">") else " "
+        found = []
+        for option in options:
+            ids = self._ids(anchor + blank + option, bos=False)
+            found.append(tuple(ids[len(known) :] if ids[: len(known)] == known else self._ids(option, bos=False)))
+        return found
+
+    def end_tokens(self) -> set[int]:
+        """The special token that the template writes behind an answer, where it does."""
+        if self.template is None:
+            return set()
+        messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": MARK}]
+        for form in (messages, [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]):
+            try:
+                text = self.tokenizer.apply_chat_template(form, chat_template=self.template, tokenize=False)
+            except Exception:
+                continue
+            behind = text.rpartition(MARK)[2].lstrip()
+            found = self._special.match(behind)
+            return {self.tokenizer.convert_tokens_to_ids(found.group())} if found else set()
+        return set()
+
+    def _ids(self, text: str, bos: bool = True) -> list[int]:
+        begin = self.tokenizer.bos_token
+        # As transformers' processors do: a template that writes the begin of text itself gets no second one.
+        return self.tokenizer(text, add_special_tokens=bos and not (begin and text.startswith(begin)))["input_ids"]
+
+    def _as_text(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
+def read_template(source: str, tokenizer: Any) -> str | None:
+    """The chat template, of the tokenizer or beside it."""
+    template = getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):
+        template = template.get("default")
+    if template:
+        return template
+    for name in ("chat_template.jinja", "chat_template.json", "processor_config.json"):
+        found = find_file(source, name)
+        if found is None:
+            continue
+        if name.endswith(".jinja"):
+            return found.read_text(encoding="utf-8")
+        values = read_json(found)
+        if isinstance(values, dict) and isinstance(values.get("chat_template"), str):
+            return values["chat_template"]
+    return None

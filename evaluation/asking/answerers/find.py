@@ -1,0 +1,55 @@
+"""Who `--model` names: an installed program's checkpoint, a released model, or an endpoint."""
+
+import argparse
+import os
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+
+from ...protocols import Answerer
+
+ANSWERERS = "evaluation.answerers"  # entry points: name -> callable(folder) -> Answerer | None
+ENDPOINT = "endpoint:"
+
+
+def find_answerer(arguments: argparse.Namespace) -> Answerer:
+    """Who `--model` names. UserError when nothing can load it."""
+    model: str = arguments.model
+    if model.startswith(ENDPOINT):
+        from .endpoint import endpoint_answerer
+
+        return endpoint_answerer(
+            model,
+            arguments.cache or arguments.out / "replies",
+            base_url=arguments.base_url,
+            key_variable=arguments.key_variable,
+            requests_per_minute=arguments.requests_per_minute,
+            concurrency=arguments.concurrency,
+            timeout_seconds=arguments.timeout,
+            budget=arguments.budget,
+            temperature=arguments.temperature,
+            max_tokens=arguments.max_tokens,
+        )
+    if arguments.base_url:
+        raise UserError(f"--base-url is for endpoints; write --model {ENDPOINT}{model}")
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        for point in sorted(entry_points(group=ANSWERERS), key=lambda one: one.name):
+            load: Callable[[Path], Answerer | None] = point.load()
+            if (answerer := load(folder)) is not None:
+                return answerer
+        if not (folder / "config.json").is_file():
+            raise UserError(f"--model {model}: nothing can load this model. A checkpoint folder has a config.json")
+    elif model.count("/") != 1 or model.startswith((".", "/", "~")):
+        raise UserError(f"--model {model}: no such folder, and neither a hub id (owner/name) nor {ENDPOINT}NAME")
+    elif not arguments.network:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # before the hub's client is imported
+        from huggingface_hub import try_to_load_from_cache
+
+        if not isinstance(try_to_load_from_cache(model, "config.json"), str):
+            raise UserError(f"--model {model}: not on this machine. Add --network to download it, or give a folder")
+    from .lvlm import TransformersAnswerer
+
+    return TransformersAnswerer(model, dtype=arguments.dtype, device=arguments.device, sharing=not arguments.one_by_one)

@@ -1,0 +1,78 @@
+"""Items with everything that identifies their answers: image bytes, prompt, settings."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import open_image, sha256_file
+
+from ..protocols import Answerer
+from ..tasks.task import Item, Task
+
+ENGINE_VERSION = 1  # raised whenever the same model would be asked in another way
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One item with everything that identifies its answer."""
+
+    task: Task
+    item: Item
+    image_hash: str
+    prompt_hash: str
+    settings_hash: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.image_hash, self.prompt_hash, self.settings_hash
+
+    @property
+    def key(self) -> tuple[str, int | str]:
+        return self.task.name, self.item.question_id
+
+
+def text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@cache
+def checked_image_hash(path: Path, size: int, modified_ns: int) -> str:
+    """Content hash of an image that decodes; remembered per (path, size, time), as the same images are asked often."""
+    open_image(path)
+    return sha256_file(path)[:32]
+
+
+def hash_images(tasks: list[Task]) -> dict[Path, str]:
+    """The hash of every image of the items, each opened once. UserError names the first question without its image."""
+    wanted: dict[Path, tuple[Task, Item]] = {}
+    for task in tasks:
+        for item in task.items:
+            if item.image_path is not None:
+                wanted.setdefault(item.image_path, (task, item))
+    hashes = {}
+    for path, (task, item) in wanted.items():
+        try:
+            found = path.stat()
+            hashes[path] = checked_image_hash(path, found.st_size, found.st_mtime_ns)
+        except (UserError, OSError) as error:
+            reason = error if isinstance(error, UserError) else f"no image {path}"
+            raise UserError(f"task {task.name}, question {item.question_id!r} ({task.source}): {reason}") from None
+    return hashes
+
+
+def identify(tasks: list[Task], answerer: Answerer) -> list[Asked]:
+    """Every item of the tasks with its identity. UserError for an image that is missing or broken."""
+    hashes = hash_images(tasks)
+    asked = []
+    for task in tasks:
+        settings = {"answerer": answerer.settings, "max_new_tokens": task.max_new_tokens, "engine": ENGINE_VERSION}
+        if task.is_text:
+            settings["measure"] = "log_likelihood"
+        settings_hash = text_hash(json.dumps(settings, sort_keys=True, default=str))
+        for item in task.items:
+            image_hash = hashes[item.image_path] if item.image_path is not None else ""
+            asked.append(Asked(task, item, image_hash, text_hash(item.prompt), settings_hash))
+    return asked

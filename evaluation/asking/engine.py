@@ -1,0 +1,193 @@
+"""The story of a start: what still holds is kept, the rest is asked batch by batch, the files are put in order."""
+
+import sys
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+
+from ..judging.deterministic import JUDGE
+from ..judging.judge_scores import with_judges_beside
+from ..protocols import Answerer, Unanswered
+from ..scoring.score_answers import judge_rows, score_answers
+from ..scoring.score_files import TaskScore
+from ..shared.progress import progress
+from ..tasks.task import Task
+from . import share as shares
+from .asked import Asked, identify
+from .batches import batches
+from .disk import append, json_line, locked, rows_on_disk, write_lines
+from .one_batch import ask_batch
+from .rows import Outcome, answer_row, identity_of, key_of, read_outcome, still_valid
+from .share import Share
+from .subset import subset_of, with_items
+from .unanswered import note, write_unanswered
+
+Answers = dict[tuple, dict]  # (task, question id) -> row
+
+
+def ask(
+    answerer: Answerer,
+    tasks: list[Task],
+    out: Path,
+    *,
+    subset: int | None = None,
+    batch_size: int = 64,
+    options: bool = True,
+    share: Share = Share(),
+) -> dict[str, list[dict]]:
+    """Ask what is not yet answered; return every task's answer rows in the order of its items.
+
+    `subset`: only that many items a task, always the same ones. `batch_size`: questions handed over at once; a kill
+    costs at most these. `options`: weigh the options of closed questions too. `share`: this process's part; only the
+    first process returns rows, when all have answered. Questions that got no answer have no row (`read_unanswered`).
+    Raises UserError for an image that is missing or broken before anything is asked.
+    """
+    out = Path(out)
+    if not getattr(answerer, "measures_text", True) and (texts := [task.name for task in tasks if task.is_text]):
+        raise UserError(f"{answerer.name} gives no probabilities of a text: leave out {', '.join(texts)}")
+    wanted = identify([with_items(task, subset_of(task, subset)) for task in tasks], answerer)
+    mine = share.of(wanted)
+    if not share.first:
+        # Without anything to ask it makes no folder, which the first process may be about to take away.
+        answers = reuse(answerer, tasks, wanted, out, share, write=False)
+        if all(one.key in answers for one in mine):
+            return {}
+    with locked(share.folder(out)):
+        answers = reuse(answerer, tasks, wanted, out, share)
+        failures = ask_open(answerer, mine, answers, share.folder(out), batch_size, options)
+        if not share.first:
+            return {}
+        if share.size > 1:
+            gather(answerer, tasks, wanted, out, answers)
+        by_task: dict[str, list[dict]] = {task.name: [] for task in tasks}
+        for (name, _), row in answers.items():
+            by_task[name].append(row)
+        published = {task.name: publish(out / task.file_name, task, by_task[task.name], wanted) for task in tasks}
+        shares.drop(shares.part_folders(out), out)
+        write_unanswered(out, failures)
+    return published
+
+
+def ask_open(
+    answerer: Answerer, mine: list[Asked], answers: Answers, folder: Path, batch_size: int, options: bool
+) -> list[tuple[Asked, str]]:
+    """Ask what `answers` lacks of `mine`, enter it there and on disk; return what got no answer, with the reason."""
+    open_items = [one for one in mine if one.key not in answers]
+    failures: list[tuple[Asked, str]] = []
+    if not open_items:
+        return failures
+    by_key = {one.key: one for one in mine}
+    known: dict[tuple, Outcome] = {
+        identity_of(row): read_outcome(row, by_key[key]) for key, row in answers.items() if key in by_key
+    }
+    with progress(
+        f"asking {len({one.task.name for one in open_items})} tasks", len(open_items), "questions"
+    ) as advance:
+        for batch in batches(open_items, batch_size):
+            replies = ask_batch(answerer, batch, known, options)
+            known |= {identity: one for identity, one in replies.items() if not isinstance(one, Unanswered)}
+            rows = []
+            for one in batch:
+                if one.identity in known:
+                    row = answers[one.key] = answer_row(one, answerer, known[one.identity])
+                    rows.append((one.task.file_name, row))
+                else:
+                    failures.append((one, replies[one.identity].reason))
+            append(rows, folder)
+            advance(len(batch))
+    return failures
+
+
+def reuse(
+    answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path, share: Share, write: bool = True
+) -> Answers:
+    """The answers on disk that still hold, of all processes; with `write`, this one's files then hold nothing else."""
+    by_key = {one.key: one for one in wanted}
+    everything = {(task.name, item.question_id) for task in tasks for item in task.items}
+    mine = share.folder(out)
+    # Parts before the whole: they are deleted only after the whole holds their rows.
+    folders = [one for one in shares.part_folders(out) if one != mine] + [out] + ([] if share.first else [mine])
+    answers: Answers = {}
+    stale = 0
+    for task in tasks:
+        kept = []
+        for folder in folders:
+            for row in rows_on_disk(folder / task.file_name):
+                key = key_of(task, row)
+                if key in answers:
+                    continue  # in a part and in the whole: the first process was killed between two moves
+                if key not in everything:
+                    stale += 1
+                    continue
+                asked = by_key.get(key)
+                if asked is not None and still_valid(row, asked, answerer):
+                    # the question file may have a new gold or category since; the answer to the same prompt still holds
+                    row = answer_row(asked, answerer, read_outcome(row, asked))
+                elif asked is not None or row.get("model_hash") != answerer.model_hash:
+                    stale += 1
+                    continue
+                # else outside this subset; the full evaluation decides about it
+                answers[key] = row
+                if folder == mine:
+                    kept.append(row)
+        if write and (kept or (mine / task.file_name).exists()):
+            write_lines(mine / task.file_name, "".join(map(json_line, kept)))
+    if stale and share.first:
+        print(f"{out}: {stale} answers are of another model, image, prompt or setting; asked again", file=sys.stderr)
+    return answers
+
+
+def gather(answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path, answers: Answers) -> None:
+    """Wait for the other processes' answers and enter them."""
+    by_key = {one.key: one for one in wanted}
+    missing = {key for key in by_key if key not in answers}
+    total = len(missing)
+
+    with progress("the other processes' answers", total, "questions") as advance:
+
+        def take(task: Task, row: dict) -> None:
+            key = key_of(task, row)
+            if key in missing and still_valid(row, by_key[key], answerer):
+                answers[key] = answer_row(by_key[key], answerer, read_outcome(row, by_key[key]))
+                missing.remove(key)
+                advance(1)
+
+        shares.await_others(out, tasks, missing, take)
+
+
+def publish(path: Path, task: Task, rows: list[dict], wanted: list[Asked]) -> list[dict]:
+    """Put the file's rows into the order of the task's items (so that resumed = uninterrupted); return those wanted."""
+    order = {item.question_id: place for place, item in enumerate(task.items)}
+    rows = sorted(rows, key=lambda row: order[row["question_id"]])
+    write_lines(path, "".join(map(json_line, rows)))
+    chosen = {one.item.question_id for one in wanted if one.task.name == task.name}
+    return [row for row in rows if row["question_id"] in chosen]
+
+
+def evaluate(
+    answerer: Answerer,
+    tasks: list[Task],
+    out: Path,
+    subset: int | None = None,
+    batch_size: int = 64,
+    *,
+    options: bool = True,
+    share: Share = Share(),
+) -> dict[str, TaskScore]:
+    """Ask (see `ask`) and score: task name -> TaskScore, without tasks of which nothing was answered.
+
+    The judge's reasons lie in <out>/judged/<task>.jsonl. Processes that are not the first return nothing.
+    """
+    answers = ask(answerer, tasks, out, subset=subset, batch_size=batch_size, options=options, share=share)
+    scores = {}
+    for task in tasks:
+        rows = answers.get(task.name)
+        if not rows:
+            continue
+        if JUDGE in task.rules:
+            judged = judge_rows(task, rows)
+            write_lines(Path(out) / "judged" / task.file_name, "".join(map(json_line, judged)))
+        missing = len(subset_of(task, subset)) - len(rows)
+        notes = [note(missing, len(rows) + missing)] if missing else []
+        scores[task.name] = with_judges_beside(score_answers(task, rows, notes=notes), task, Path(out), rows)
+    return scores

@@ -1,0 +1,150 @@
+"""`judge`: verdicts on FROW answers into files beside them; `judge-agreement`: how far two judges agree."""
+
+import argparse
+import os
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+
+from .argument_types import count, positive, price, rate, seconds, temperature
+
+MODEL = "gpt-4o-mini"
+
+
+def add_judge(commands) -> None:
+    judge = commands.add_parser("judge", help="have a model, or rules, judge FROW answers")
+    judge.add_argument(
+        "--answers", type=Path, nargs="+", required=True, help="a run, its folders of answers, or files of answers"
+    )
+    judge.add_argument("--data", type=Path, nargs="+", default=[], help="folders that hold FROW/ with its images")
+    judge.add_argument("--task", help="of a file whose rows do not name it, for example frow/cub")
+    judge.add_argument("--out", type=Path, help="folder of the judge's files (default: judged/JUDGE/ beside each)")
+    judge.add_argument(
+        "--stands", action="store_true", help="this judge's numbers stand for FROW in the run's reports from now on"
+    )
+    judge.add_argument("--deterministic", action="store_true", help="judge by rules, without an endpoint")
+    judge.add_argument(
+        "--taxonomy", help="csv file category,level,...[,aliases], or SOURCE=FOLDER (with --deterministic)"
+    )
+    endpoint = judge.add_argument_group("endpoint")
+    endpoint.add_argument("--model", default=MODEL, help=f"that judges (default: {MODEL})")
+    endpoint.add_argument("--base-url", help="of an OpenAI-compatible endpoint; default $OPENAI_BASE_URL")
+    endpoint.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
+    endpoint.add_argument("--without-image", action="store_true", help="the judge reads only texts: another judge")
+    endpoint.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
+    endpoint.add_argument("--max-tokens", type=positive, help="of a reply; default the endpoint's own")
+    endpoint.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain")
+    endpoint.add_argument("--budget", type=count, default=5000, help="requests, retried ones too (default: 5000)")
+    endpoint.add_argument("--budget-tokens", type=count, help="tokens after which no further request is sent")
+    endpoint.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows; default no bound")
+    endpoint.add_argument("--concurrency", type=positive, default=4, help="requests at the same time (default: 4)")
+    endpoint.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for a reply (default: 120)")
+    endpoint.add_argument("--price-read", type=price, help="of a million tokens sent, to show the cost")
+    endpoint.add_argument("--price-written", type=price, help="of a million tokens that the judge writes")
+    judge.set_defaults(do=command_judge)
+    agreement = commands.add_parser("judge-agreement", help="how far two judges agree on the same answers")
+    agreement.add_argument("files", type=Path, nargs=2, metavar="FILE", help="a judge's file")
+    agreement.add_argument("--out", type=Path, help="write it as JSON")
+    agreement.set_defaults(do=command_agreement)
+
+
+def command_judge(arguments: argparse.Namespace) -> None:
+    from ..judging.answers import answer_files, frow_tasks, read_answers
+    from ..judging.judge_scores import add_to_run, let_stand
+    from ..judging.run import judge_file
+
+    tasks = frow_tasks(arguments.data)
+    files = [read_answers(path, tasks, arguments.task) for path in answer_files(arguments.answers)]
+    names = [one.path.name for one in files]
+    if arguments.out and len(set(names)) < len(names):
+        raise UserError(f"--out {arguments.out}: several files of answers have the same name; judge them one by one")
+    if arguments.out and arguments.stands:
+        raise UserError("--stands needs the judge's files beside the answers: leave out --out")
+    judge, client = judge_of(arguments)
+    for one in files:
+        judge.check(one.candidates)  # all, before the first request is paid
+    done, error = [], None
+    for one in files:
+        judged, error = judge_file(one, judge, arguments.out)
+        done.append(judged)
+        report(judged, added=not arguments.out and add_to_run(judged))
+        if error is not None:
+            break
+    if client is not None:
+        print(cost(client, arguments))
+    if error is not None:
+        raise error
+    if arguments.stands:
+        print(f"{done[0].score.primary} stands for FROW in {let_stand(done)} scores now")
+
+
+def report(judged, added: bool) -> None:
+    from ..compare.tables import print_scores
+
+    count = len(judged.answers.candidates)
+    print(judged.answers.path)
+    if judged.score is not None:
+        print_scores([judged.score])
+    where = f"{judged.path}{', and in scores.json of the run' if added else ''}"
+    print(f"{len(judged.rows)} of {count} answers are judged: {where}")
+    if judged.unjudged:
+        reasons = ", ".join(sorted({row["unjudged"] for row in judged.unjudged})[:3])
+        print(f"{len(judged.unjudged)} of {count} are unjudged: {reasons}")
+    if judged.kept:
+        print(f"{judged.kept} verdicts of an earlier start still hold")
+
+
+def judge_of(arguments: argparse.Namespace) -> tuple:
+    """The judge, and its client if it has one."""
+    if arguments.deterministic:
+        from ..judging.deterministic import DeterministicJudge
+        from ..judging.taxonomy import NO_TAXONOMY, read_taxonomy
+
+        taxonomy = read_taxonomy(arguments.taxonomy) if arguments.taxonomy else NO_TAXONOMY
+        return DeterministicJudge(taxonomy), None
+    if arguments.taxonomy:
+        raise UserError("--taxonomy is for the judge by rules: add --deterministic")
+    if (arguments.price_read is None) != (arguments.price_written is None):
+        raise UserError("--price-read and --price-written go together")
+    from data_builders.shared.llm import Budget, Client, Endpoint
+
+    from ..judging.model import ModelJudge
+
+    client = Client(
+        Endpoint(
+            model=arguments.model,
+            cache=arguments.cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain",
+            base_url=arguments.base_url,
+            key_variable=arguments.key_variable,
+            budget=Budget(arguments.budget, arguments.budget_tokens),
+            requests_per_minute=arguments.requests_per_minute,
+            concurrency=arguments.concurrency,
+            timeout_seconds=arguments.timeout,
+            temperature=arguments.temperature,
+            max_tokens=arguments.max_tokens,
+        )
+    )
+    return ModelJudge(client, with_image=not arguments.without_image), client
+
+
+def cost(client, arguments: argparse.Namespace) -> str:
+    budget = client.budget
+    said = (
+        f"this start: {budget.used} ({budget.written_tokens:,} written by the judge); {client.cached:,} from the cache"
+    )
+    if arguments.price_read is None:
+        return said
+    read = budget.tokens - budget.written_tokens
+    total = (read * arguments.price_read + budget.written_tokens * arguments.price_written) / 1e6
+    return f"{said}; {total:.4f} at {arguments.price_read:g} and {arguments.price_written:g} per million tokens"
+
+
+def command_agreement(arguments: argparse.Namespace) -> None:
+    from data_builders.shared.files import write_json
+
+    from ..judging.agreement import compare_files, print_agreement
+
+    found = compare_files(*arguments.files)
+    print_agreement(found)
+    if arguments.out:
+        write_json(arguments.out, found)

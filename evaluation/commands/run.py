@@ -1,0 +1,85 @@
+"""`run`: who is asked (a checkpoint, a released model, an endpoint), what, and where the answers go."""
+
+import argparse
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+
+from ..asking import Share, evaluate, read_unanswered
+from ..asking.answerers.find import ENDPOINT, find_answerer
+from ..compare import print_scores
+from ..scoring.score_files import add_checkpoint
+from ..tasks.task import load_tasks
+from .argument_types import count, positive, rate, seconds, temperature
+
+
+def add_run(commands) -> None:
+    run = commands.add_parser("run", help="ask a model and score its answers")
+    run.add_argument("--model", required=True, help="checkpoint folder, hub id, or endpoint:NAME")
+    run.add_argument("--tasks", required=True, help="task files, tasks or globs: fgbmk,frow/cub,drawn/*")
+    run.add_argument("--data", type=Path, nargs="+", required=True, help="folders that hold FG-BMK/, FROW/, general/")
+    run.add_argument("--out", type=Path, required=True, help="folder for answers/ and scores.json")
+    run.add_argument("--checkpoint", default="start", help="the name of this model in --out (default: start)")
+    run.add_argument("--samples-seen", type=int, default=0, help="that it was trained on, for the report's curves")
+    run.add_argument("--subset", type=positive, help="ask a fixed part of this many questions a task")
+    run.add_argument("--batch-size", type=positive, default=64, help="questions asked at once (default: 64)")
+    run.add_argument("--no-options", action="store_true", help="do not weigh the options of closed questions")
+    local = run.add_argument_group("models on this machine")
+    local.add_argument("--network", action="store_true", help="a hub id may be downloaded")
+    local.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="default: bfloat16 on GPUs")
+    local.add_argument("--device", help="cpu, cuda:1 ... (default: spread over all GPUs)")
+    local.add_argument("--one-by-one", action="store_true", help="do not read a picture once for all its questions")
+    far = run.add_argument_group("endpoints", "OpenAI's protocol: GPT-4o, Gemini, vLLM, transformers serve ...")
+    far.add_argument("--base-url", help="default $OPENAI_BASE_URL")
+    far.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
+    far.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows (default: no bound)")
+    far.add_argument("--concurrency", type=positive, default=8, help="requests under way at once (default: 8)")
+    far.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for one reply (default: 120)")
+    far.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
+    far.add_argument("--max-tokens", type=positive, help="of an answer (default: the task's); more for thinking models")
+    far.add_argument("--budget", type=count, help="requests that may be sent")
+    far.add_argument("--cache", type=Path, help="folder of replies (default: OUT/replies)")
+    run.set_defaults(do=command_run)
+
+
+def command_run(arguments: argparse.Namespace) -> None:
+    names = [name.strip() for name in arguments.tasks.split(",") if name.strip()]
+    if not names:
+        raise UserError("--tasks names no task; for example --tasks fgbmk,frow")
+    tasks = load_tasks(names, arguments.data)
+    share = Share.from_environment()
+    if arguments.model.startswith(ENDPOINT):
+        if not share.first:
+            print("an endpoint is asked by the first process alone")
+            return
+        share = Share()
+    answerer = find_answerer(arguments)
+    folder = arguments.out / "answers" / arguments.checkpoint
+    scores = evaluate(
+        answerer,
+        tasks,
+        folder,
+        arguments.subset,
+        arguments.batch_size,
+        options=not arguments.no_options,
+        share=share,
+    )
+    if not share.first:
+        return
+    if scores:
+        add_checkpoint(
+            arguments.out,
+            arguments.checkpoint,
+            stage=None,
+            samples_seen=arguments.samples_seen,
+            step=0,
+            model_hash=answerer.model_hash,
+            scores=scores,
+        )
+        print_scores(list(scores.values()))
+        print(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")
+    if missing := read_unanswered(folder):
+        raise UserError(
+            f"{len(missing):,} questions got no answer and are in no score ({missing[0]['reason']}); all others are "
+            f"kept. The same command asks only these again; {folder / 'unanswered.jsonl'} names them"
+        )

@@ -1,0 +1,124 @@
+"""`score`: a predictions or a judge's file -> numbers; and our answers in FG-BMK's form, for its scripts."""
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.markup import escape
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import write_json
+
+from ..compare import print_scores
+from ..compare.tables import shown, wide_console
+from ..judging.files import read_judged
+from ..scoring.answer_formats import export_fgbmk
+from ..scoring.matching import MATHVISTA_RULES
+from ..scoring.predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
+from ..scoring.score_answers import score_answers, score_judged
+from ..scoring.score_files import TaskScore
+from ..tasks.task import Task, task_without_items
+from .argument_types import count, rate
+
+ENDS = 8  # rows shown of each end of a long table
+
+
+def add_score(commands) -> None:
+    score = commands.add_parser("score", help="score a predictions or a judge's file")
+    score.add_argument("task", help="full name, for example fgbmk/cub/species/choice")
+    score.add_argument("--predictions", type=Path, required=True)
+    score.add_argument("--questions", type=Path, help="the question file; then missing and foreign rows are found")
+    score.add_argument("--out", type=Path, help="write the score as JSON")
+    score.add_argument("--export", type=Path, help="write the answers as FG-BMK's prediction file, for its scripts")
+    extraction = score.add_argument_group("extraction (MathVista)", "what a model reads out of replies")
+    extraction.add_argument("--extract-with", metavar="MODEL", help="of an OpenAI-compatible endpoint")
+    extraction.add_argument("--base-url", help="of the endpoint; default $OPENAI_BASE_URL")
+    extraction.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
+    extraction.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain/extraction")
+    extraction.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows; default no bound")
+    extraction.add_argument("--budget", type=count, help="requests that may be sent")
+    score.set_defaults(do=command_score)
+
+
+def command_score(arguments: argparse.Namespace) -> None:
+    name, path = arguments.task, arguments.predictions
+    task = load_questions(name, arguments.questions) if arguments.questions else task_without_items(name)
+    if is_a_judges_file(task, path):
+        if arguments.export:
+            raise UserError(f"{path} is a judge's file; --export writes answers")
+        rows = read_judged(path)
+        score = score_judged(task, path, rows, check_judged(task, rows, path))
+    else:
+        score = score_file(task, path, arguments)
+    print_scores([score])
+    print_groups(score)
+    if arguments.out:
+        write_json(arguments.out, score.to_json())
+
+
+def print_groups(score: TaskScore) -> None:
+    """The score by split, attribute, skill or category; of a long list its ends."""
+    from rich.table import Table
+
+    console = wide_console()
+    for by in dict.fromkeys(group.by for group in score.groups):
+        rows = [group for group in score.groups if group.by == by]
+        table = Table(title=f"{score.task} by {by.replace('_', ' ')}, rule {score.primary}")
+        table.add_column(by, overflow="fold")
+        table.add_column("metric")
+        table.add_column("value")
+        table.add_column("n", justify="right")
+        hidden = len(rows) - 2 * ENDS if len(rows) > 4 * ENDS else 0
+        for place, group in enumerate(rows):
+            if hidden and place == ENDS:
+                table.add_row(f"... {hidden} more, all in --out FILE")
+            if not hidden or place < ENDS or place >= len(rows) - ENDS:
+                table.add_row(escape(printable(group.name)), group.metric, shown(group), f"{group.n:,}")
+        console.print(table)
+
+
+def printable(name: str) -> str:
+    """A name from a file, without what would steer a terminal."""
+    return name if name.isprintable() else ascii(name)
+
+
+def is_a_judges_file(task: Task, path: Path) -> bool:
+    """Only open tasks have such files, and theirs are short; of another file one row is enough for the message."""
+    rows = raw_rows(path)
+    return carries_scores(rows if task.kind == "open" else [next(rows)])
+
+
+def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskScore:
+    answers, notes = read_predictions(task, path)
+    if arguments.export:
+        if task.is_text:
+            raise UserError(f"task {task.name} has no answers that FG-BMK's form could hold")
+        count = export_fgbmk(answers, arguments.export)
+        print(f"{count:,} answers in FG-BMK's form in {arguments.export}")
+    if not arguments.extract_with:
+        return score_answers(task, answers, notes=notes)
+    if not MATHVISTA_RULES & set(task.rules):
+        raise UserError(f"--extract-with is for tasks whose rule extracts (mathvista), not {task.name}")
+    from ..scoring.extraction import ModelExtractor, with_extractions
+
+    extractor = ModelExtractor(client_of(arguments))
+    rows = with_extractions(task, answers, extractor)
+    return score_answers(task, rows, notes=[*notes, f"answers extracted by {extractor.name}"])
+
+
+def client_of(arguments: argparse.Namespace):
+    from data_builders.shared.llm import Budget, Client, Endpoint
+
+    cache = arguments.cache
+    if cache is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain" / "extraction"
+    return Client(
+        Endpoint(
+            model=arguments.extract_with,
+            cache=cache,
+            base_url=arguments.base_url,
+            key_variable=arguments.key_variable,
+            budget=Budget(arguments.budget),
+            requests_per_minute=arguments.requests_per_minute,
+        )
+    )

@@ -1,0 +1,105 @@
+"""All measures asked for on all data sets given, and the file that they are written into."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, write_json, write_jsonl
+from data_builders.sources import Source
+
+from ..protocols import Featurizer
+
+FEATURIZERS = "evaluation.featurizers"  # entry points: name -> callable(folder, **options) -> Featurizer | None
+
+
+def registered(model: str, options: dict) -> Featurizer | None:
+    """The model as an installed program loads its own kind of checkpoint; None when none of them knows it."""
+    for point in sorted(entry_points(group=FEATURIZERS), key=lambda one: one.name):
+        if (found := point.load()(model, **options)) is not None:
+            return found
+    return None
+
+
+def named(source: Source) -> Source:
+    """The data set under its folder's name where its layout has no name of its own."""
+    return replace(source, name=source.root.resolve().name) if source.name in ("folder", "fgbmk_lists") else source
+
+
+def measure_all(cache, sets, union, measures: Sequence[str], protocols: dict, arguments: argparse.Namespace) -> dict:
+    """Task name -> `Measured`, in the order asked for."""
+    from . import measures as how
+    from .robustness import ATTACKS
+
+    results, probed = {}, {}
+    options = {"seed": arguments.seed, "device": cache.featurizer.device}
+    for data in sets:
+        found = []
+        if "probe" in measures or "robustness" in measures or len(sets) > 1:
+            probed[data.name] = {name: how.run_probe(cache, data, one, **options) for name, one in protocols.items()}
+        if "probe" in measures:
+            found.append(how.probe_scores(data, probed[data.name]))
+        if "knn" in measures:
+            found.append(how.neighbour_scores(cache, data))
+        if "retrieval" in measures:
+            found.append(how.retrieval_scores(cache, data, arguments.gallery))
+        if "robustness" in measures:
+            head = next(iter(probed[data.name].values())).chosen()
+            attacks = [ATTACKS["default"]] + [ATTACKS["fgbmk"]] * ("fgbmk" in protocols)
+            found.append(
+                how.robustness_scores(
+                    cache.featurizer, data, head, attacks,
+                    images=arguments.attack_images, batch=arguments.batch_size, seed=arguments.seed,
+                )
+            )  # fmt: skip
+        for one in found:
+            results[one.score.task] = one
+            if one.values is not None:
+                rows = zip(data.test_names, data.test_labels, one.values, strict=True)
+                write_jsonl(
+                    arguments.out / "items" / (one.score.task.replace("/", "__") + ".jsonl"),
+                    (
+                        {"image": name, "label": data.classes[label], "value": float(value)}
+                        for name, label, value in rows
+                    ),
+                )
+    if len(sets) > 1 and "probe" in measures:
+        name, protocol = next(iter(protocols.items()))
+        multiple = how.run_probe(cache, union(sets), protocol, **options)
+        one = how.meta_class_scores(sets, [probed[data.name][name] for data in sets], multiple, name)
+        results[one.score.task] = one
+    return results
+
+
+def write_results(out: Path, featurizer, results: dict, arguments: argparse.Namespace) -> None:
+    """<out>/features.json; tasks measured by an earlier call with the same model stay."""
+    path = out / "features.json"
+    entry = {
+        "model": featurizer.name,
+        "model_hash": featurizer.model_hash,
+        "settings": featurizer.settings,
+        "seed": arguments.seed,
+        "tasks": {},
+        "details": {},
+    }
+    if path.is_file():
+        known = read_json(path)
+        same = isinstance(known, dict) and all(
+            known.get(key) == _plain(entry[key]) for key in ("model_hash", "settings", "seed")
+        )
+        if same:
+            entry["tasks"], entry["details"] = known["tasks"], known["details"]
+        else:
+            raise UserError(f"{path} holds another model's scores (or other settings); choose another --out")
+    for name, one in results.items():
+        entry["tasks"][name], entry["details"][name] = one.score.to_json(), one.details
+    write_json(path, entry)
+
+
+def _plain(value: object) -> object:
+    """As JSON gives it back: tuples become lists."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,222 @@
+"""Answers -> scores: a pure function of the task and the answer rows, whatever their order. No model is needed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_builders.shared.errors import UserError
+
+from ..judging.deterministic import IDENTITY, JUDGE, judge
+from ..judging.verdict import FACT_MOST, ITEM_MOST, Judgement, filed_scores, judged_by, on_the_scale
+from ..tasks.task import Task
+from . import metrics
+from .answer_columns import Sheet, cluster_of, fill, id_order
+from .group_scores import group_scores, ranked_scores
+from .group_values import FROM_WORDING
+from .intervals import score_of
+from .matching import RULES, YES_NO_RULES
+from .metrics import Measure
+from .score_files import Score, TaskScore
+from .statistics import cluster_index
+
+__all__ = ["RIGHT", "Graded", "cluster_of", "item_scores", "judge_rows", "score_answers", "score_judged"]
+
+RIGHT = 0.5  # a graded score (ANLS, FROW) counts as right from here on
+
+
+@dataclass(frozen=True)
+class Graded:
+    """One rule's outcome on every row: the score in 0..1 of each question and the measures made of them."""
+
+    rule: str
+    scores: np.ndarray
+    measures: list[Measure]
+
+
+def in_order(rows: Iterable[dict]) -> list[dict]:
+    """Rows by question id: sums of floats must not depend on the order in which the answers were written."""
+    return sorted(rows, key=lambda row: id_order(row["question_id"]))
+
+
+def grade(task: Task, rule: str, sheet: Sheet) -> Graded:
+    """One rule's scores and measures, the one that stands for the task first."""
+    if rule == "perplexity":
+        measure = metrics.perplexity(
+            [row["log_likelihood"] for row in sheet.rows], [row["tokens"] for row in sheet.rows]
+        )
+        return Graded(rule, np.full(len(sheet.rows), np.nan), [measure])
+    if rule == JUDGE:
+        judged = judgements(task, sheet.rows)
+        measures = metrics.frow_measures([one.item for one in judged], [one.fact for one in judged])
+        return Graded(rule, np.asarray([(one.item + one.fact) / 5 for one in judged]), measures)
+    scores = sheet.scores[rule]
+    measures = base_measures(sheet, rule)
+    if task.mean_of:
+        parts = list(sheet.members(task.mean_of).values())
+        measures = [metrics.mean_over(measure, parts) for measure in measures] + measures
+    if rule in ("released", "strict"):
+        measures.append(metrics.accuracy_by_image(scores))
+    measures.sort(key=lambda one: not (task.headline and one.metric.startswith(task.headline)))
+    return Graded(rule, scores, measures)
+
+
+def base_measures(sheet: Sheet, rule: str) -> list[Measure]:
+    if rule in YES_NO_RULES:
+        return metrics.yes_no_measures(metrics.yes_no_counts(sheet.labels[rule], sheet.gold_yes), rule)
+    return [metrics.accuracy(sheet.scores[rule])]
+
+
+def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
+    """The deterministic judge's verdicts with their reasons, under the field names that FROW's own judge files have."""
+    rows = in_order(rows)
+    return [
+        {
+            "image": row["image"],
+            "name": row["category"],
+            "question": row["question"],
+            "ref_answer": row["gold"],
+            "answer": row["answer"],
+            **judgement.fields(),
+            **IDENTITY.fields(),
+        }
+        for row, judgement in zip(rows, judgements(task, rows), strict=True)
+    ]
+
+
+def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[str] = ()) -> TaskScore:
+    """FROW's percentages from a judge's file. Rows without two numbers are unjudged: left out, and counted in a note.
+
+    UserError when no row is judged.
+    """
+    valid, faults, outside = [], [], 0
+    for number, row in enumerate(rows, 1):
+        try:
+            item, fact = filed_scores(row)
+        except UserError as error:
+            faults.append(f"row {number}: {error}")
+            continue
+        outside += not on_the_scale(item, fact)
+        valid.append((row, item, fact))
+    if not valid:
+        raise UserError(f"{path}: no row is judged ({'; '.join(faults[:3])})")
+    notes = [*notes, *judged_by(row for row, _, _ in valid)]
+    if faults:
+        notes.append(f"{len(faults)} of {len(rows)} rows unjudged and left out ({'; '.join(faults[:3])})")
+    if outside:
+        notes.append(f"{outside} rows hold scores outside 0-{ITEM_MOST} and 0-{FACT_MOST}; taken as they are")
+    judges = {str(row.get("judge", "judge_file")) for row, _, _ in valid}
+    rule = judges.pop() if len(judges) == 1 else "judge_file"
+    measures = metrics.frow_measures([item for _, item, _ in valid], [fact for _, _, fact in valid])
+    clusters = [str(row.get("image") or f"row {number}") for number, (row, _, _) in enumerate(valid)]
+    index = cluster_index(clusters)
+    return TaskScore(
+        task=task.name,
+        title=task.title,
+        group=task.group,
+        version=task.version,
+        n=len(valid),
+        images=len(set(clusters)),
+        primary=rule,
+        scores=[score_of(rule, measure, index, (task.name,)) for measure in measures],
+        notes=[*task.notes, *notes],
+        image_root=task.image_root,
+    )
+
+
+def judgements(task: Task, rows: list[dict]) -> list[Judgement]:
+    """The deterministic judge on every row. It knows all categories of the file, or those of the rows without one."""
+    categories = sorted({item.category for item in task.items} or {row["category"] for row in rows})
+    return [judge(row["category"], row["question"], str(row["gold"]), row["answer"], categories) for row in rows]
+
+
+def check_rules(task: Task) -> None:
+    for rule in task.rules:
+        if rule not in RULES and rule not in (JUDGE, "perplexity"):
+            raise UserError(f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(RULES)}, {JUDGE}, perplexity")
+
+
+def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()) -> TaskScore:
+    """All numbers of one task from its answer rows (see `asking.rows`), each once, in any order; `rows` may be
+    a generator, as each is looked at once.
+
+    Raises UserError when a question has two answers or there are none at all.
+    """
+    check_rules(task)
+    # the primary rule's numbers first: the first one stands for the task
+    rules = sorted(task.rules, key=lambda rule: rule != task.primary)
+    sheet = fill(task, rows, rules)
+    address = (task.name,)
+    scores: list[Score] = []
+    columns = {}
+    for rule in rules:
+        graded = grade(task, rule, sheet)
+        columns[rule] = graded.scores
+        scores += [score_of(rule, measure, sheet.index, address) for measure in graded.measures]
+    groups = group_scores(task, sheet, columns[task.primary], address)
+    if task.ranked:
+        ranked, ranking_note = ranked_scores(task, sheet, columns[task.primary], groups, address)
+        scores += ranked
+        notes = [*notes, ranking_note]
+    differences = {
+        rule: int(((columns[rule] >= RIGHT) != (columns[task.primary] >= RIGHT)).sum()) for rule in rules[1:]
+    }
+    return TaskScore(
+        task=task.name,
+        title=task.title,
+        group=task.group,
+        version=task.version,
+        n=len(sheet.ids),
+        images=len(set(sheet.clusters)),
+        primary=task.primary,
+        scores=scores,
+        disagreements=disagreements(list(columns.values())),
+        notes=[*task.notes, *notes, *said_beside(task, sheet, differences)],
+        image_root=task.image_root,
+        higher_is_better=not task.is_text,
+        categories=metrics.per_category(sheet.categories, columns[task.primary].tolist()) if task.per_category else {},
+        groups=groups,
+        unparsed={rule: count for rule, count in sheet.unparsed.items() if count},
+        differences=differences,
+    )
+
+
+def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[str]:
+    """What must be said beside the numbers."""
+    notes, count = [], len(sheet.ids)
+    if JUDGE in task.rules:
+        notes += judged_by([IDENTITY.fields()])
+    if sheet.unfinished:
+        notes.append(f"{sheet.unfinished} of {count} answers were cut off at {task.max_new_tokens} tokens")
+    for rule, unparsed in sheet.unparsed.items():
+        if unparsed:
+            notes.append(f"{unparsed} of {count} answers unparsed under {rule} (counted as wrong)")
+    if len(differences) > 1:
+        notes += [f"{rule} differs from {task.primary} on {number} of {count}" for rule, number in differences.items()]
+    if task.primary in YES_NO_RULES:
+        parts = sheet.members(task.mean_of) if task.mean_of else {task.title: np.arange(count)}
+        counts = metrics.yes_no_counts(sheet.labels[task.primary], sheet.gold_yes)
+        for name, places in parts.items():
+            if faults := metrics.without_denominator(counts[places], task.primary):
+                notes.append(f"{name}: nothing to divide by for {' and '.join(faults)}; taken as 0")
+    for key, values in sheet.groups.items():
+        if key not in FROM_WORDING and not task.items and not any(values):
+            notes.append(f"no answer row tells its {key}; give the question file (--questions) to score by it")
+    return notes
+
+
+def disagreements(columns: Sequence[np.ndarray]) -> int:
+    """Questions that one rule calls right and another wrong."""
+    if len(columns) < 2:
+        return 0
+    right = np.asarray(columns) >= RIGHT
+    return int((right.any(0) & ~right.all(0)).sum())
+
+
+def item_scores(task: Task, rows: Iterable[dict]) -> dict[int | str, float]:
+    """question id -> score in 0..1 under the primary rule (the log-likelihood per token for perplexity)."""
+    if task.is_text:
+        return {row["question_id"]: row["log_likelihood"] / max(1, row["tokens"]) for row in in_order(rows)}
+    sheet = fill(task, rows, [task.primary])
+    return dict(zip(sheet.ids, map(float, grade(task, task.primary, sheet).scores), strict=True))

@@ -1,0 +1,217 @@
+"""Question files in their published forms -> items. Every row is checked; a broken one is a UserError with its line."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, read_jsonl, safe_join
+
+from ..scoring.matching import golds_of, normalise
+from .task import Item, Task, TaskSpec, key_name, make_task
+
+FGBMK_KEYS = {"question_id": (int, str), "image": (str,), "text": (str,), "class": (str,)}
+FROW_KEYS = {"image": (str,), "name": (str,), "question": (str,), "ref_answer": (str,)}
+QUESTION_KEYS = {"question_id": (int, str), "image": (str, type(None)), "question": (str,), "answer": (str, list)}
+UNFINISHED = ".building.json"  # what a builder leaves in a folder until it is whole
+TEXT_KEYS = {"id": (int, str), "text": (str,)}
+
+
+def checked_rows(path: Path, keys: dict[str, tuple[type, ...]]) -> Iterable[tuple[int, dict]]:
+    """(number of the row, row), each with the given keys of the given types; UserError otherwise."""
+    number = 0
+    for number, row in enumerate(utf8_rows(path), 1):
+        for key, types in keys.items():
+            if key not in row:
+                raise UserError(
+                    f"{path}, row {number}: no {key!r}; the row has {', '.join(map(repr, row)) or 'nothing'}"
+                )
+            if not isinstance(row[key], types) or isinstance(row[key], bool):
+                raise UserError(
+                    f"{path}, row {number}: {key} is {json.dumps(row[key])[:80]}, a {type(row[key]).__name__}"
+                )
+        yield number, row
+    if number == 0:
+        raise UserError(f"{path} holds no questions")
+
+
+def utf8_rows(path: Path) -> Iterable[dict]:
+    try:
+        yield from read_jsonl(path)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from None
+
+
+def quoted_options(question: str) -> tuple[str, ...]:
+    """The options of an FG-BMK choice question, in order, usually double-quoted; none for other questions."""
+    _, found, listed = question.partition("following list:")
+    if not found:
+        return ()
+    # attributes' values may stand without quotes, up to the end of the sentence
+    return tuple(re.findall(r'"([^"]*)"', listed)) or tuple(
+        one.strip() for one in listed.split(". ")[0].strip().removesuffix(".").split(",") if one.strip()
+    )
+
+
+def fgbmk_image_root(spec: TaskSpec, path: Path, dataset: str) -> Path:
+    """Where a data set's images lie: FG-BMK/images.json, else the table in the task file. UserError when in neither."""
+    benchmark = next(parent for parent in path.parents if parent.name == "FG-BMK")
+    listed = benchmark / "images.json"
+    roots = read_json(listed) if listed.exists() else {}
+    if not isinstance(roots, dict):
+        raise UserError(f"{listed} must map data sets to folders")
+    relative = roots.get(dataset, spec.image_roots.get(dataset))
+    if not isinstance(relative, str):
+        raise UserError(
+            f"{path}: where are the images of {dataset!r}? "
+            f'Write {{"{dataset}": "folder relative to {benchmark.name}"}} into {listed}'
+        )
+    return benchmark / relative
+
+
+def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | None = None) -> Task:
+    """One question file as a task with all its items. `root`: where its images lie, if not where the spec says."""
+    reader = {"fgbmk": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text}[spec.reader]
+    if root is None:
+        root = fgbmk_image_root(spec, path, fields["dataset"]) if spec.reader == "fgbmk" else path.parent
+    if (path.parent / UNFINISHED).exists():
+        raise UserError(f"{path.parent} is not built to the end; run the command again: {spec.build}")
+    items = tuple(reader(path, root, spec.suffix, *([wanted_details(spec)] if spec.reader == "questions" else [])))
+    seen: set[int | str] = set()
+    for item in items:
+        if item.question_id in seen:
+            raise UserError(f"{path}: question_id {item.question_id!r} occurs twice")
+        seen.add(item.question_id)
+    task = make_task(spec, fields, items=items, image_root=str(root.resolve()), source=path, notes=())
+    found = (uninformative(items, task.kind), incomplete(path, len(items)), without_gold(items))
+    notes = [note for note in found if note]
+    return Task(**{**task.__dict__, "notes": tuple(notes)})
+
+
+def without_gold(items: tuple[Item, ...]) -> str | None:
+    """A note where published option lists lack the gold: only the released rule, which sees no list, can be met."""
+    lacking = [item.question_id for item in items if item.options and not offers_gold(item.options, item.gold)]
+    shown = ", ".join(ascii(one)[:40] for one in lacking[:3])
+    return f"{len(lacking)} of {len(items)} option lists lack the gold (question {shown})" if lacking else None
+
+
+def offers_gold(options: tuple[str, ...], gold: str | list[str]) -> bool:
+    """Is the gold an option's text or the letter of one?"""
+    letters = {chr(ord("A") + place) for place in range(len(options))}
+    wanted = golds_of(gold)
+    return bool(letters & set(wanted)) or bool(set(map(normalise, options)) & set(map(normalise, wanted)))
+
+
+def wanted_details(spec: TaskSpec) -> tuple[str, ...]:
+    """The keys that the spec needs of a question row beyond those that every item has."""
+    keys = dict.fromkeys([*spec.groups, spec.mean_of, *spec.details])
+    return tuple(key for key in keys if key not in ("", "category"))
+
+
+def details_of(row: dict, keys: Iterable[str]) -> dict[str, object]:
+    """The values of those keys that the row has, under their names."""
+    found = {}
+    for key in keys:
+        value: object = row
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is not None:
+            found[key_name(key)] = value
+    return found
+
+
+def incomplete(path: Path, count: int) -> str | None:
+    """A note where the manifest beside the question file says that the benchmark has more questions."""
+    manifest = path.parent / "manifest.json"
+    whole = (
+        read_json(manifest).get("official_questions") if path.name == "questions.jsonl" and manifest.exists() else None
+    )
+    if not isinstance(whole, int) or whole == count:
+        return None
+    return f"{count:,} of the benchmark's {whole:,} questions: not comparable with published scores"
+
+
+def read_fgbmk(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+    for number, row in checked_rows(path, FGBMK_KEYS):
+        yield Item(
+            question_id=row["question_id"],
+            image=row["image"],
+            image_path=image_path(root, row["image"], path, number),
+            question=row["text"],
+            prompt=row["text"] + suffix,
+            gold=row["class"],
+            category=str(row.get("category", "generic")),
+            options=quoted_options(row["text"]),
+        )
+
+
+def read_frow(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+    # FROW's rows have no id; their place in the file is one, and nothing in the file may move anyway
+    for number, row in checked_rows(path, FROW_KEYS):
+        yield Item(
+            question_id=number,
+            image=row["image"],
+            image_path=image_path(root, row["image"], path, number),
+            question=row["question"],
+            prompt=row["question"] + suffix,
+            gold=row["ref_answer"],
+            category=row["name"],
+        )
+
+
+def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] = ()) -> Iterable[Item]:
+    for number, row in checked_rows(path, QUESTION_KEYS):
+        gold = row["answer"]
+        if isinstance(gold, list) and not (gold and all(isinstance(one, str) for one in gold)):
+            raise UserError(
+                f"{path}, row {number}: answer must be text or a list of texts, not {json.dumps(gold)[:80]}"
+            )
+        options = tuple(map(str, row.get("options") or ()))
+        if options and not offers_gold(options, gold):
+            raise UserError(
+                f"{path}, row {number}: the options {ascii(options)[:200]} lack the answer {ascii(gold)[:80]}"
+            )
+        yield Item(
+            question_id=row["question_id"],
+            image=row["image"],
+            image_path=image_path(root, row["image"], path, number) if row["image"] is not None else None,
+            question=row["question"],
+            prompt=row["question"] + suffix,
+            gold=gold,
+            category=str(row.get("category", "generic")),
+            options=options,
+            details=details_of(row, details),
+        )
+
+
+def read_text(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+    for number, row in checked_rows(path, TEXT_KEYS):
+        if not row["text"].strip():
+            raise UserError(f"{path}, row {number}: the text is empty")
+        yield Item(row["id"], None, None, row["text"], row["text"], "", str(row.get("category", "text")))
+
+
+def image_path(root: Path, relative: str, path: Path, number: int) -> Path:
+    try:
+        return safe_join(root, relative)
+    except UserError as error:
+        raise UserError(f"{path}, row {number}: {error}") from None
+
+
+def uninformative(items: tuple[Item, ...], kind: str) -> str | None:
+    """A note where the questions can be answered without looking, as at CUB's class level."""
+    golds = {normalise(item.gold) for item in items if isinstance(item.gold, str)}
+    if kind == "choice" and len(golds) == 1:
+        return f"the answer is always {next(iter(golds))!r}: this score says nothing about recognition"
+    if kind == "true_false" and golds == {"yes", "no"}:
+        words = {"yes": [], "no": []}
+        for item in items:
+            words[normalise(item.gold)].append(set(re.findall(r"\w+", item.question.lower())))
+        giveaway = set.intersection(*words["yes"]) - set.union(*words["no"])
+        if giveaway:
+            word = sorted(giveaway)[0]
+            return (
+                f"solvable from the text (yes exactly where the question says {word!r}): says nothing about recognition"
+            )
+    return None
