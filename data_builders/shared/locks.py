@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import UserError
+from .errors import UserError
 from .lock_files import DEAD_AFTER_SECONDS, held_by_files
 
 # Lustre mounted without flock, NFS without its lock server, NFSv4 and others where a file's mode does not fit.

@@ -6,12 +6,13 @@ import multiprocessing
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lock_fakes import MODES, start, without_flock
 
-from data_builders.errors import UserError
 from data_builders.shared import lock_files, locks
+from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
 
 HOLDER = """
@@ -104,20 +105,25 @@ def test_who_does_not_wait_is_told_at_once(tmp_path, mode, held):
         pass
 
 
-def test_who_waits_says_so_once_and_has_it_when_it_is_free(tmp_path, mode, held, capsys, monkeypatch):
-    holder = held(tmp_path / ".lock", mode)
-    met = []
+def test_who_waits_says_so_once_and_has_it_when_it_is_free(tmp_path, mode, held, monkeypatch):
+    holder, told, looks = held(tmp_path / ".lock", mode), [], []
 
     def printed(*words, **_):
-        met.append(words)
-        if len(met) == 1:
+        told.append(words)
+        if mode == "flock":
             holder.stdin.write("\n")
             holder.stdin.flush()
 
+    def slept(_):
+        looks.append(_)
+        if len(looks) == 3:
+            holder.communicate("\n")
+
     monkeypatch.setattr("builtins.print", printed)
+    monkeypatch.setattr(lock_files, "time", SimpleNamespace(sleep=slept))
     monkeypatch.setattr(locks, "_told", {os.getpid()})
     with locked(tmp_path / ".lock", waiting="another builds it"):
-        assert met == [("another builds it",)]
+        assert told == [("another builds it",)]
 
 
 def test_who_shares_is_beside_others_and_who_does_not_waits_for_all(tmp_path, mode, held):
@@ -142,10 +148,9 @@ def test_a_killed_holder_holds_nothing(tmp_path, mode, held, shared):
         pass
 
 
-def test_a_holder_that_ended_but_was_not_asked_for_holds_nothing(tmp_path, mode, held):
+def test_a_killed_holder_whose_parent_has_not_asked_for_it_holds_nothing(tmp_path, mode, held):
     holder = held(tmp_path / ".lock", mode)
-    holder.stdin.write("\n")
-    holder.stdin.flush()
+    holder.kill()
     os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
     with locked(tmp_path / ".lock", busy="in use"):
         pass
@@ -156,10 +161,13 @@ import os, sys, time
 from pathlib import Path
 from data_builders.shared.locks import locked
 with locked(Path(sys.argv[1])):
+    reading, writing = os.pipe()
     if not os.fork():
         sys.stdout.close()
+        os.write(writing, b"!")
         sys.stdin.read()
         os._exit(0)
+    os.read(reading, 1)
     print("holds", flush=True)
     os.kill(os.getpid(), 9)
 """
