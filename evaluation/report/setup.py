@@ -10,6 +10,7 @@ def setup(run: Run) -> dict:
         ("Recipe", recipe.get("name") or plan.get("name") or run.name),
         ("Seed", recipe.get("seed", plan.get("seed"))),
         *((f"Model: {part}", value) for part, value in _model(recipe)),
+        ("Commit", plan.get("commit")),
         *((f"Version: {name}", value) for name, value in _mapping(plan.get("versions")).items()),
     ]
     return {

@@ -1,5 +1,7 @@
 """A stage's fingerprint: a hash over all that decides its result. Equal fingerprints are equal work, done once.
 
+The program is part of it: what trains a stage decides its weights as much as the recipe does (`code`, see versions.py).
+
 Not in it: where things lie (roots), how the work is spread (devices, packing, workers), when it is saved or evaluated.
 In it, though it looks like machinery: precision, which changes the numbers, and the stage's name, which is part of the
 address of every draw.
@@ -13,8 +15,6 @@ from fgtrain.recipe import Recipe
 
 from .schema import DataFacts, ModelFacts
 
-# Raise when the training code changes results for the same recipe, so that older checkpoints are not taken for newer.
-VERSION = 2
 NOT_IN_STAGE = {"enabled", "checkpoint_every_steps"}
 MODEL_PARTS = ("checkpoint", "vision_encoder", "language_model")
 
@@ -23,7 +23,6 @@ def model_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
     """What the first stage starts from: parts as named, their weights, the image and text settings, precision."""
     return _hash(
         {
-            "version": VERSION,
             "model": recipe.model.model_dump(mode="json"),
             "weights": facts.weights_sha,
             "precision": recipe.devices.precision,
@@ -31,15 +30,20 @@ def model_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
     )
 
 
-def stage_fingerprint(recipe: Recipe, name: str, before: str, facts: dict[str, DataFacts]) -> str:
-    """The fingerprint of stage `name`, which starts from what has the fingerprint `before`."""
+def stage_fingerprint(
+    recipe: Recipe, name: str, before: str, facts: dict[str, DataFacts], code: str | None = None
+) -> str:
+    """The fingerprint of stage `name`, which starts from what has the fingerprint `before` and is trained by `code`.
+
+    Without `code`: of what goes into the stage, whatever program trains it.
+    """
     stage = recipe.stages[name]
     chosen = stage.model_dump(mode="json", exclude=NOT_IN_STAGE)
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()
     }
-    return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen})
+    return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})
 
 
 def _data_identity(recipe: Recipe, name: str, facts: dict[str, DataFacts]) -> Any:

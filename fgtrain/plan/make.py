@@ -1,4 +1,4 @@
-"""From a recipe and what is known of its data and model to every number of the run. Pure: reads nothing."""
+"""From a recipe and what is known of its data and model to every number of the run. Pure: reads only its own code."""
 
 from collections.abc import Iterable
 
@@ -11,29 +11,33 @@ from .costs import with_costs
 from .encoder import encoder_plan
 from .fingerprint import model_fingerprint, stage_fingerprint
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
+from .versions import Program, this_program
 
 
 def make_plan(
     recipe: Recipe,
     data_facts: dict[str, DataFacts],
     model_facts: ModelFacts,
-    versions: dict[str, str] | None = None,
+    program: Program | None = None,
     heaviest: dict[str, Counts] | None = None,
     peak_flops: float | None = None,
 ) -> Plan:
-    """The plan. What the facts leave open stays None and is told in `notes`. `versions`: libraries, for the record.
+    """The plan. What the facts leave open stays None and is told in `notes`. `program`: whose code it is, default this.
 
     `heaviest`: of each stage the largest number of everything in a micro-batch; `peak_flops`: of one device.
 
     Raises UserError when a stage would have no sample to learn from.
     """
     stages: list[StagePlan] = []
-    fingerprint = model_fingerprint(recipe, model_facts)
+    program = program or this_program()
+    fingerprint = inputs = model_fingerprint(recipe, model_facts)
     provisional = model_facts.weights_sha is None
     for name, stage in recipe.enabled_stages.items():
-        fingerprint = stage_fingerprint(recipe, name, fingerprint, data_facts)
+        code = program.code[stage.objective].hash
+        fingerprint = stage_fingerprint(recipe, name, fingerprint, data_facts, code)
+        inputs = stage_fingerprint(recipe, name, inputs, data_facts)
         provisional = provisional or any(_facts(data_facts, data).sha256 is None for data in stage.mix)
-        made = _stage(recipe, name, stage, data_facts, model_facts, fingerprint, provisional)
+        made = _stage(recipe, name, stage, data_facts, model_facts, (fingerprint, inputs), provisional)
         stages.append(with_costs(made, recipe, data_facts, model_facts, (heaviest or {}).get(name), peak_flops))
     return Plan(
         name=recipe.name,
@@ -54,7 +58,9 @@ def make_plan(
         evaluated=recipe.evaluation.at if recipe.evaluation.tasks else (),
         tasks=recipe.evaluation.tasks,
         notes=tuple(_notes(recipe, data_facts, model_facts, stages)),
-        versions=versions or {},
+        code={stage.objective: program.code[stage.objective] for stage in recipe.enabled_stages.values()},
+        commit=program.commit,
+        versions=program.versions,
     )
 
 
@@ -78,9 +84,10 @@ def _stage(
     stage: Stage,
     data_facts: dict[str, DataFacts],
     model_facts: ModelFacts,
-    fingerprint: str,
+    fingerprints: tuple[str, str],
     provisional: bool,
 ) -> StagePlan:
+    fingerprint, inputs = fingerprints
     data = tuple(_data(data, passes, _facts(data_facts, data)) for data, passes in stage.mix.items())
     samples = _sum(item.samples for item in data)
     if samples == 0:
@@ -103,6 +110,7 @@ def _stage(
         checkpoint=str(recipe.run_folder / name / "checkpoint"),
         store=str(recipe.stage_store(fingerprint) / "checkpoint"),
         fingerprint=fingerprint,
+        inputs=inputs,
         provisional=provisional,
     )
 

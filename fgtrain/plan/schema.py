@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from data_builders.shared.code_identity import CodeIdentity
 from data_builders.shared.files import read_json, write_json
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
@@ -120,6 +121,7 @@ class StagePlan(Numbers):
     checkpoint: str  # Hugging Face folder, as the run shows it
     store: str  # where it really lies, shared by equal fingerprints
     fingerprint: str
+    inputs: str  # as fingerprint, but whatever the program's code: equal inputs, another fingerprint = changed code
     provisional: bool  # the fingerprint will change once data and weights are here
 
 
@@ -137,6 +139,8 @@ class Plan(Numbers):
     evaluated: tuple[str, ...]  # checkpoints scored in full
     tasks: tuple[str, ...]
     notes: tuple[str, ...]
+    code: dict[str, CodeIdentity] = {}  # objective -> what trains a stage with it
+    commit: str | None = None
     versions: dict[str, str] = {}
 
     def stage(self, name: str) -> StagePlan:

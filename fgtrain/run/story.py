@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data_builders.shared.code_identity import code_of
 from evaluation.report import write_report
 from fgtrain.data import FeatureCache, StageData
 from fgtrain.images import Square
@@ -22,6 +23,7 @@ from fgtrain.model import (
 )
 from fgtrain.plan import Plan, StagePlan, data_facts, light_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.fingerprint import model_fingerprint
+from fgtrain.plan.versions import TRAINING, made_with
 from fgtrain.recipe import START, Recipe
 from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.resume import ResumePoint
@@ -38,7 +40,6 @@ from .prepare import build_data, build_texts
 from .runnable import refuse_missing_gpus, refuse_what_cannot_run
 from .tracking import Tracker
 from .unchanged import refuse_changed_data
-from .versions import versions
 
 
 def run_recipe(recipe: Recipe) -> Path | None:
@@ -142,7 +143,7 @@ def final_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
     of_model = model_facts(
         recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages, memo=recipe.file_memo
     )
-    return make_plan(recipe, facts, of_model, versions(), heaviest, device_peak(recipe.devices))
+    return make_plan(recipe, facts, of_model, None, heaviest, device_peak(recipe.devices))
 
 
 def do_stage(
@@ -185,6 +186,7 @@ def do_stage(
             train(recipe, stage, lvlm, data, word, evaluator, tracker, store)
         if word.first:
             made = {"stage": stage.name, "fingerprint": stage.fingerprint, "steps": stage.steps}
+            made |= made_with(code_of(*TRAINING[stage.objective]).hash)
             if left_out := data.left_out():
                 made["left_out"] = left_out
             save_checkpoint(lvlm, store / "checkpoint", made)

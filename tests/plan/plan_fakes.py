@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.counts import Counts
 from fgtrain.plan import DataFacts, ModelFacts, Plan, make_plan
 from fgtrain.plan.cost import ModelShape
+from fgtrain.plan.versions import Program
 from fgtrain.recipe import Recipe, load_recipe
 
 BASE = """\
@@ -35,6 +37,7 @@ PARTS = {"vision_encoder": 400, "projector": 100, "language_model": 600}
 SHAPE = ModelShape(8, 2, 2, 1, 4, 16, 10, 500, 2000, 300, 40, 48)
 MODEL = ModelFacts(parameters=PARTS, image_tokens=16, shape=SHAPE, weights_sha=dict.fromkeys(PARTS, "d" * 64))
 PEAK_FLOPS = 1e9
+PROGRAM = Program({name: CodeIdentity(name[0] * 16, {f"fgtrain/{name}.py": "1"}) for name in ("answers", "heads")})
 
 
 def recipe_of(folder: Path, *overrides: str, text: str = BASE) -> Recipe:
@@ -43,5 +46,12 @@ def recipe_of(folder: Path, *overrides: str, text: str = BASE) -> Recipe:
     return load_recipe(path, overrides)
 
 
-def plan_of(folder: Path, *overrides: str, facts=FACTS, model: ModelFacts = MODEL, text: str = BASE) -> Plan:
-    return make_plan(recipe_of(folder, *overrides, text=text), facts, model, peak_flops=PEAK_FLOPS)
+def plan_of(
+    folder: Path,
+    *overrides: str,
+    facts=FACTS,
+    model: ModelFacts = MODEL,
+    text: str = BASE,
+    program: Program = PROGRAM,
+) -> Plan:
+    return make_plan(recipe_of(folder, *overrides, text=text), facts, model, program, peak_flops=PEAK_FLOPS)

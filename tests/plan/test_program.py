@@ -1,0 +1,131 @@
+"""The program is a part of a stage's fingerprint: what decides its weights, and nothing that only asks or shows."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from plan_fakes import BASE, PROGRAM, plan_of
+
+from data_builders.shared.code_identity import TOP, CodeIdentity, code_of
+from data_builders.shared.code_imports import PACKAGES, source_file
+from fgtrain.plan import read_plan, write_plan
+from fgtrain.plan.code_changes import why_anew
+from fgtrain.plan.versions import TRAINING, made_with, this_program
+
+WITH_HEADS = BASE.replace(
+    "stages:\n", "stages:\n  base: {objective: heads, train: {vision_encoder: 1.0e-3}, mix: {extra: 9}, global_batch_size: 8}\n"
+)
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    for name in PACKAGES:
+        shutil.copytree(TOP / name, tmp_path / "copy" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "copy"
+
+
+def edited(copy: Path, file: str, old: str, new: str):
+    """The program after an edit, as a process that begins now finds it."""
+    path = copy / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{file} has changed: name another line"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    code_of.cache_clear()
+    source_file.cache_clear()
+    return this_program(copy)
+
+
+def prints(plan) -> list[str]:
+    return [stage.fingerprint for stage in plan.stages]
+
+
+def test_a_changed_line_of_the_loss_is_another_stage_and_the_file_is_named(tmp_path, copy):
+    before = plan_of(tmp_path, program=this_program(copy))
+    write_plan(before, tmp_path / "plan.json")
+    smoothed = edited(copy, "fgtrain/model/lvlm.py", 'reduction="none")', 'reduction="none", label_smoothing=0.5)')
+    after = plan_of(tmp_path, program=smoothed)
+    assert all(old != new for old, new in zip(prints(before), prints(after), strict=True))
+    assert why_anew(read_plan(tmp_path / "plan.json").model_dump(mode="json"), after) == [
+        f"stage {name}: code of fgtrain/model/lvlm.py changed since it was trained; trained anew"
+        for name in ("align", "sft")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("fgtrain/model/lvlm.py", "# ---- images", "# ---- pictures"),
+        ("fgtrain/model/lvlm.py", '"""An LVLM as', '"""A model as'),
+        ("fgtrain/training/module.py", "\n\n", "\n\n\n"),
+    ],
+)
+def test_a_comment_a_docstring_and_a_blank_line_change_no_fingerprint(tmp_path, copy, file, old, new):
+    before = plan_of(tmp_path, program=this_program(copy))
+    after = plan_of(tmp_path, program=edited(copy, file, old, new))
+    assert after == before
+    assert why_anew(before.model_dump(mode="json"), after) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old"),
+    [
+        ("evaluation/rules/text.py", "return "),
+        ("evaluation/scoring.py", "return "),
+        ("fgtrain/model/generation.py", "PREFIX_TOKENS_AT_ONCE = 8192"),
+        ("fgtrain/training/answerer.py", '"greedy"'),
+        ("fgtrain/plan/tables.py", "return "),
+    ],
+)
+def test_what_only_asks_scores_or_shows_retrains_nothing(tmp_path, copy, file, old):
+    before = this_program(copy)
+    after = edited(copy, file, old, {"return ": "return 0 or "}.get(old, old + " or 1"))
+    assert prints(plan_of(tmp_path, program=after)) == prints(plan_of(tmp_path, program=before))
+
+
+def test_no_training_code_imports_evaluation():
+    for objective, roots in TRAINING.items():
+        files = code_of(*roots).files
+        assert "fgtrain/model/lvlm.py" in files
+        assert [path for path in files if path.startswith("evaluation/")] == [], objective
+
+
+def test_a_stage_is_bound_to_the_code_of_its_own_objective(tmp_path):
+    before = plan_of(tmp_path, text=WITH_HEADS)
+    answers = {**PROGRAM.code, "answers": CodeIdentity("9" * 16, {"fgtrain/answers.py": "2"})}
+    after = plan_of(tmp_path, text=WITH_HEADS, program=replace(PROGRAM, code=answers))
+    assert prints(before)[0] == prints(after)[0], "the pretrained encoder stays"
+    assert [line.split(":")[0] for line in why_anew(before.model_dump(mode="json"), after)] == [
+        "stage align",
+        "stage sft",
+    ]
+    heads = {**PROGRAM.code, "heads": CodeIdentity("9" * 16, {"fgtrain/heads.py": "2", "fgtrain/new.py": "1"})}
+    after = plan_of(tmp_path, text=WITH_HEADS, program=replace(PROGRAM, code=heads))
+    assert why_anew(before.model_dump(mode="json"), after) == [
+        "stage base: code of fgtrain/heads.py and 1 more changed since it was trained; trained anew",
+        "stage align: starts from stage base; trained anew",
+        "stage sft: starts from stage align; trained anew",
+    ]
+
+
+def test_the_code_is_no_reason_where_something_else_was_chosen(tmp_path):
+    other = {**PROGRAM.code, "answers": CodeIdentity("9" * 16, {"fgtrain/answers.py": "2"})}
+    after = plan_of(tmp_path, program=replace(PROGRAM, code=other))
+    before = plan_of(tmp_path, "stages.align.weight_decay=0.1").model_dump(mode="json")
+    assert why_anew(before, after) == []
+    before = plan_of(tmp_path, "stages.sft.weight_decay=0.1").model_dump(mode="json")
+    assert len(why_anew(before, after)) == 1
+
+
+@pytest.mark.parametrize("before", [{}, {"stages": 3}, {"stages": [7, {}]}, {"code": [], "stages": [{"name": "sft"}]}])
+def test_a_plan_of_another_shape_gives_no_reason(tmp_path, before):
+    assert why_anew(before, plan_of(tmp_path)) == []
+
+
+def test_what_made_a_result_is_told_without_importing_it():
+    code = "import sys; from fgtrain.plan.versions import made_with, this_program; made = made_with(); this_program()"
+    code += "; assert made['versions']['torch']; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=TOP).returncode == 0
+    assert made_with("abc")["code"] == "abc"
