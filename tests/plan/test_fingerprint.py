@@ -141,4 +141,4 @@ def test_a_fingerprint_without_data_or_weights_says_so(tmp_path):
 
 def test_fingerprints_are_the_same_on_every_machine(tmp_path):
     """Pinned: when this changes, every stored checkpoint is trained again."""
-    assert prints(plan_of(tmp_path)) == ["ba485c28485fe199", "2009efe4577bd4ea"]
+    assert prints(plan_of(tmp_path)) == ["c6a1710c5b8cf1cf", "670afb78d7d6e600"]

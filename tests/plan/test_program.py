@@ -15,9 +15,8 @@ from fgtrain.plan import read_plan, write_plan
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.versions import TRAINING, made_with, this_program
 
-WITH_HEADS = BASE.replace(
-    "stages:\n", "stages:\n  base: {objective: heads, train: {vision_encoder: 1.0e-3}, mix: {extra: 9}, global_batch_size: 8}\n"
-)
+BASE_STAGE = "base: {objective: heads, train: {vision_encoder: 1.0e-3}, mix: {extra: 9}, global_batch_size: 8}"
+WITH_HEADS = BASE.replace("stages:\n", f"stages:\n  {BASE_STAGE}\n")
 
 
 @pytest.fixture
