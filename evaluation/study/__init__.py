@@ -1,0 +1,29 @@
+"""What a study comes to, from its run folders alone: arms x seeds, with intervals over seeds and images.
+
+`runs` reads and checks the folders, `measures` makes one measure of each run, `seed_image_interval` is the statistics,
+`answer` puts them together, `pareto` orders the arms, `words`, `files`, `tables` and `page` tell it.
+"""
+
+from .answer import ArmAnswer, ArmMean, Contrast, StudyAnswer, study_answer
+from .files import from_json, read_answer, to_json, write_answer
+from .pareto import ParetoPlace
+from .runs import StudyRuns
+from .tables import print_answer
+from .words import answer_words, contrast_words
+
+__all__ = [
+    "ArmAnswer",
+    "ArmMean",
+    "Contrast",
+    "ParetoPlace",
+    "StudyAnswer",
+    "StudyRuns",
+    "answer_words",
+    "contrast_words",
+    "from_json",
+    "print_answer",
+    "read_answer",
+    "study_answer",
+    "to_json",
+    "write_answer",
+]

@@ -1,0 +1,262 @@
+"""The answer of a study: every arm's mean, every contrast, and which arms are not bettered, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ..ledger import ItemStore
+from ..statistics import holm
+from .measures import Measured, measure
+from .pareto import ParetoPlace, pareto_places
+from .runs import StudyRun, StudyRuns, listed, read_runs
+from .seed_image_interval import sign_flip_floor
+
+LEVEL = 0.05
+LEAST_SEEDS = 3  # below that nothing is claimed
+
+
+@dataclass(frozen=True)
+class ArmMean:
+    """One measure of one arm: the mean over seeds with its 95 % interval. `low`, `high` cover what `covers` says."""
+
+    measure: str
+    value: float
+    low: float
+    high: float
+    covers: str  # seeds and images | images only
+    seeds: int  # with different weights
+    images: int
+    questions: int
+    per_seed: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`first` minus `second` under one measure, paired by seed and image. Without a number: not measured, and why.
+
+    `p`, `p_holm`: two-sided, and adjusted over all contrasts and measures of the study; None with one seed.
+    `verdict`: shown | not shown | seeds are missing | not measured; `why`: what it hangs on, where that is not plain.
+    """
+
+    first: str
+    second: str
+    measure: str
+    verdict: str
+    why: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    covers: str = ""
+    seeds: int = 0
+    images: int = 0
+    per_seed: dict[int, float] = field(default_factory=dict)
+    p: float | None = None
+    p_holm: float | None = None
+
+
+@dataclass(frozen=True)
+class ArmAnswer:
+    """One arm: its runs, at which checkpoint they were measured, and each measure's mean (None: not measured)."""
+
+    arm: str
+    runs: dict[int, str]  # seed -> run folder
+    checkpoints: list[str]  # the name of the last checkpoint; several where the seeds do not agree
+    hours: float | None  # of devices
+    means: dict[str, ArmMean | None]
+
+
+@dataclass(frozen=True)
+class MeasureFacts:
+    """What a measure was made of: the tasks that all arms were asked alike."""
+
+    name: str
+    unit: str  # points or perplexity
+    tasks: list[str]
+    questions: int
+    images: int
+
+
+@dataclass(frozen=True)
+class StudyAnswer:
+    """All that a study comes to. `not_measured`, `notes`: sentences that belong beside the numbers."""
+
+    name: str | None
+    question: str
+    arms: list[ArmAnswer]
+    measures: list[MeasureFacts]
+    contrasts: list[Contrast]
+    pareto: list[ParetoPlace]  # empty where gain or forgetting was not measured
+    matched: list[dict]
+    not_measured: list[str]
+    notes: list[str]
+
+    def arm(self, name: str) -> ArmAnswer:
+        return next(one for one in self.arms if one.arm == name)
+
+    def ranked(self) -> list[ArmAnswer]:
+        """The arms by their first measure, the best first, those without it last."""
+        first = self.measures[0]
+        better = 1 if first.name == "forgetting" or first.unit == "perplexity" else -1
+
+        def place(one: ArmAnswer) -> tuple[bool, float]:
+            mean = one.means[first.name]
+            return (mean is None, better * mean.value if mean else 0.0)
+
+        return sorted(self.arms, key=place)
+
+
+def study_answer(runs: StudyRuns) -> StudyAnswer:
+    """Read the run folders and answer. UserError: a folder without scores, an unknown arm or measure."""
+    members, store = read_runs(runs), ItemStore()
+    names = list(dict.fromkeys(runs.measures))
+    measured = {name: measure(name, members, store) for name in names}
+    plane = [measured.get(name) or measure(name, members, store) for name in ("fine_grained", "forgetting")]
+    return StudyAnswer(
+        name=runs.name,
+        question=runs.question,
+        arms=[arm_answer(runs, arm, members, measured) for arm in runs.arms],
+        measures=[
+            MeasureFacts(one.name, one.unit, list(one.tasks), one.questions, one.images) for one in measured.values()
+        ],
+        contrasts=contrasts(runs.contrasts, measured),
+        pareto=pareto_places(list(runs.arms), *plane),
+        matched=[dict(one) for one in runs.matched],
+        not_measured=not_measured(runs, measured),
+        notes=notes(members, measured),
+    )
+
+
+def arm_answer(runs: StudyRuns, arm: str, members: Sequence[StudyRun], measured: dict[str, Measured]) -> ArmAnswer:
+    own = [one for one in members if one.arm == arm]
+    return ArmAnswer(
+        arm=arm,
+        runs={one.seed: str(one.run.folder) for one in own},
+        checkpoints=list(dict.fromkeys(one.run.last.name for one in own)),
+        hours=runs.costs.get(arm),
+        means={name: arm_mean(arm, one) for name, one in measured.items()},
+    )
+
+
+def arm_mean(arm: str, measured: Measured) -> ArmMean | None:
+    mean = measured.arm_mean(arm)
+    if mean is None:
+        return None
+    low, high = mean.interval()
+    if measured.unit == "points":  # of shares: none is below 0 or above 100
+        low, high = max(low, 0.0), min(high, 100.0)
+    return ArmMean(
+        measure=measured.name,
+        value=mean.value,
+        low=low,
+        high=high,
+        covers=mean.covers,
+        seeds=mean.seeds,
+        images=mean.images,
+        questions=measured.questions,
+        per_seed={seed: measured.values[arm, seed] for seed in measured.seeds(arm)},
+    )
+
+
+def contrasts(pairs: Sequence[tuple[str, str]], measured: dict[str, Measured]) -> list[Contrast]:
+    """Every contrast under every measure, p values adjusted over all of them."""
+    pairs = list(dict.fromkeys(pairs))
+    found = [contrast(first, second, one) for first, second in pairs for one in measured.values()]
+    tested = [place for place, one in enumerate(found) if one.p is not None]
+    for place, adjusted in zip(tested, holm([found[place].p for place in tested]), strict=True):
+        found[place] = with_verdict(replace(found[place], p_holm=adjusted), len(tested))
+    return found
+
+
+def contrast(first: str, second: str, measured: Measured) -> Contrast:
+    mean = measured.difference(first, second)
+    about = {"first": first, "second": second, "measure": measured.name}
+    if mean is None:
+        without = [arm for arm in (first, second) if not measured.seeds(arm)]
+        why = f"not measured in {' and '.join(without)}" if without else "they have no seed in common"
+        return Contrast(**about, verdict="not measured", why=why)
+    low, high = mean.interval()
+    return Contrast(
+        **about,
+        verdict="seeds are missing",
+        value=mean.value,
+        low=low,
+        high=high,
+        covers=mean.covers,
+        seeds=mean.seeds,
+        images=mean.images,
+        per_seed={
+            seed: measured.values[first, seed] - measured.values[second, seed]
+            for seed in measured.paired_seeds(first, second)
+        },
+        p=mean.p_value(),
+    )
+
+
+def with_verdict(one: Contrast, family: int) -> Contrast:
+    """shown: the interval leaves zero out after Holm, and three seeds or more agree on the side."""
+    if one.low <= 0 <= one.high:
+        return replace(one, verdict="not shown")
+    if one.p_holm >= LEVEL:
+        return replace(one, verdict="not shown", why=f"after Holm over {family} tests p is {p_text(one.p_holm)}")
+    if one.seeds < LEAST_SEEDS:
+        return replace(one, verdict="not shown", why=f"{one.seeds} seeds are too few, {LEAST_SEEDS} are asked for")
+    if any(value * one.value <= 0 for value in one.per_seed.values()):
+        return replace(one, verdict="not shown", why="the seeds do not agree")
+    return replace(one, verdict="shown")
+
+
+def p_text(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def not_measured(runs: StudyRuns, measured: dict[str, Measured]) -> list[str]:
+    """What has no number, in sentences."""
+    found = [f"{arm}: no run of it" for arm, seeds in runs.arms.items() if not seeds]
+    for name, one in measured.items():
+        reason = "no task of it in common" if one.left_out and not one.tasks else WITHOUT.get(name, "no score of it")
+        missing = [
+            f"{arm}, seed {seed}" for arm, seeds in runs.arms.items() for seed in seeds if (arm, seed) not in one.values
+        ]
+        if missing:
+            found.append(f"{name} is not measured in {listed(missing)}: {reason}")
+        found += one.left_out
+    return list(dict.fromkeys(found))
+
+
+WITHOUT = {
+    "fine_grained": "no fine-grained task with a score in percent at the last checkpoint",
+    "general": "no general task with a score in percent at the last checkpoint",
+    "forgetting": "no general task with a score in percent both at the last checkpoint and at one before it",
+}
+
+
+def notes(members: Sequence[StudyRun], measured: dict[str, Measured]) -> list[str]:
+    """How the numbers are to be read, where that is not plain."""
+    found = []
+    for name, one in measured.items():
+        if one.unfollowed:
+            found.append(
+                f"{name}: the answers of {listed(one.unfollowed)} do not lie on disk for all runs (or do not give the "
+                "score on record); their images count as others in every arm, so that intervals are wider"
+            )
+    by_arm: dict[str, set[tuple[str, ...]]] = {}
+    for one in members:
+        by_arm.setdefault(one.arm, set()).add(tuple(point.name for point in one.run.checkpoints))
+    if "forgetting" in measured and len(set().union(*by_arm.values())) > 1:
+        ways = {arm: " | ".join(sorted(" > ".join(way) for way in found)) for arm, found in by_arm.items()}
+        found.append(
+            "forgetting: the best so far is sought among the checkpoints that were measured, and these differ: "
+            + "; ".join(f"{arm}: {way}" for arm, way in ways.items())
+        )
+    for arm in by_arm:
+        hashes = [one.run.last.model_hash for one in members if one.arm == arm and one.run.last.model_hash]
+        if len(set(hashes)) < len(hashes):
+            found.append(
+                f"{arm}: {len(hashes)} seeds have {len(set(hashes))} different weights; equal weights count as one seed"
+            )
+    seeds = max((len(one.seeds(arm)) for one in measured.values() for arm in by_arm), default=0)
+    if seeds > 1:
+        found.append(
+            f"Intervals and p values take the values of the seeds as normal; a test that assumes nothing of {seeds} "
+            f"seeds but symmetry could not give a p below {sign_flip_floor(seeds):.2g}"
+        )
+    return found

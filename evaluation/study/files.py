@@ -1,0 +1,101 @@
+"""The answer on disk: answer.json for programs, answer.md in words."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+from data_builders.errors import UserError
+from data_builders.files import atomic_write, read_json, write_json
+
+from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
+from .pareto import ParetoPlace
+from .words import answer_words, checkpoint_words, counted, ends, figure, label, matched_words, number
+
+VERSION = 1
+
+
+def write_answer(answer: StudyAnswer, folder: Path) -> None:
+    """answer.json and answer.md in `folder`, each whole or not at all."""
+    folder = Path(folder)
+    write_json(folder / "answer.json", to_json(answer))
+    with atomic_write(folder / "answer.md") as file:
+        file.write(markdown(answer))
+
+
+def read_answer(folder: Path) -> StudyAnswer:
+    """What `write_answer` wrote. UserError: it is not there, or not of this program."""
+    return from_json(read_json(Path(folder) / "answer.json"))
+
+
+def to_json(answer: StudyAnswer) -> dict:
+    """All of it; what is not defined is null, and the sentences stand under "words"."""
+    return finite({"version": VERSION, "words": answer_words(answer), **asdict(answer)})
+
+
+def from_json(values: dict) -> StudyAnswer:
+    """The inverse of `to_json`. UserError: it is no answer of this program."""
+    try:
+        own = {key: value for key, value in values.items() if key not in ("version", "words")}
+        return StudyAnswer(
+            **{
+                **own,
+                "arms": [_arm(one) for one in own["arms"]],
+                "measures": [MeasureFacts(**one) for one in own["measures"]],
+                "contrasts": [Contrast(**_with_seeds(one)) for one in own["contrasts"]],
+                "pareto": [ParetoPlace(**one) for one in own["pareto"]],
+            }
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"not the answer of a study (at {error}); make it again from the runs") from None
+
+
+def _arm(values: dict) -> ArmAnswer:
+    means = {name: one and ArmMean(**_with_seeds(one)) for name, one in values["means"].items()}
+    runs = {int(seed): folder for seed, folder in values["runs"].items()}
+    return ArmAnswer(**{**values, "runs": runs, "means": means})
+
+
+def _with_seeds(values: dict) -> dict:
+    return {**values, "per_seed": {int(seed): value for seed, value in values["per_seed"].items()}}
+
+
+def finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def markdown(answer: StudyAnswer) -> str:
+    """The answer in words, then the table of arms, what was matched, what was not measured, and how it was read."""
+    lines = [f"# {answer.name or 'Study'}", "", answer.question or "", ""]
+    lines += [f"- {sentence}" for sentence in answer_words(answer)]
+    lines += ["", "## Arms", "", *arm_table(answer), "", "## Measured on", ""]
+    for one in answer.measures:
+        what = (
+            f"{counted(len(one.tasks), 'task')}, {counted(one.questions, 'question')}, {counted(one.images, 'image')}"
+        )
+        lines.append(f"- {label(one.name)}: {what}" + (f" ({', '.join(one.tasks)})" if one.tasks else ""))
+    lines += [f"- {one.arm}: at the checkpoint {checkpoint_words(one)}" for one in answer.arms]
+    for title, sentences in (
+        ("Matched", [matched_words(one) for one in answer.matched] or ["nothing was asked to be equal"]),
+        ("Not measured", answer.not_measured or ["nothing that was asked for"]),
+        ("How to read the numbers", answer.notes),
+    ):
+        if sentences:
+            lines += ["", f"## {title}", "", *(f"- {sentence}" for sentence in sentences)]
+    return "\n".join(lines) + "\n"
+
+
+def arm_table(answer: StudyAnswer) -> list[str]:
+    heads = ["arm", *(label(one.name) for one in answer.measures), "seeds", "device hours"]
+    rows = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for one in answer.ranked():
+        cells = [
+            "not measured" if mean is None else f"{number(mean.value)} ({ends(mean)})"
+            for mean in (one.means[facts.name] for facts in answer.measures)
+        ]
+        hours = "unknown" if one.hours is None else figure(round(one.hours, 2))
+        rows.append("| " + " | ".join([one.arm, *cells, str(len(one.runs)), hours]) + " |")
+    return rows

@@ -1,0 +1,64 @@
+"""Which arms no other betters: more on fine-grained tasks, less forgotten; and whose place is within noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .measures import Measured
+
+
+@dataclass(frozen=True)
+class ParetoPlace:
+    """An arm's place. `bettered_by`: the arms that are at least as good in both and better in one; none: on the front.
+
+    `within_noise`: the place could be another's. On the front, some arm is clearly better in one measure (the paired
+    95 % interval leaves zero out) and not clearly worse in the other; off it, no arm of `bettered_by` is clearly
+    better in either.
+    """
+
+    arm: str
+    fine_grained: float
+    forgetting: float
+    bettered_by: list[str]
+    within_noise: bool
+
+    @property
+    def on_front(self) -> bool:
+        return not self.bettered_by
+
+
+def pareto_places(arms: Sequence[str], fine: Measured, forgetting: Measured) -> list[ParetoPlace]:
+    """The arms that have both measures; empty for under two."""
+    points = {}
+    for arm in arms:
+        gained, lost = fine.arm_mean(arm), forgetting.arm_mean(arm)
+        if gained and lost:
+            points[arm] = (gained.value, lost.value)
+    if len(points) < 2:
+        return []
+    found = []
+    for arm, point in points.items():
+        others = [other for other in points if other != arm]
+        bettered_by = [other for other in others if dominates(points[other], point)]
+        if bettered_by:
+            noise = not any(clearly(fine, other, arm) or clearly(forgetting, arm, other) for other in bettered_by)
+        else:
+            noise = any(only_noise_keeps(arm, other, fine, forgetting) for other in others)
+        found.append(ParetoPlace(arm, *point, bettered_by, noise))
+    return found
+
+
+def only_noise_keeps(arm: str, other: str, fine: Measured, forgetting: Measured) -> bool:
+    """Whether `other` is clearly better than `arm` in one measure, and `arm` not clearly better in the other one."""
+    more, less = clearly(fine, other, arm), clearly(forgetting, arm, other)
+    return (more and not clearly(forgetting, other, arm)) or (less and not clearly(fine, arm, other))
+
+
+def dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether `one` (gained, forgotten) is nowhere worse than `other` and somewhere better."""
+    return one[0] >= other[0] and one[1] <= other[1] and one != other
+
+
+def clearly(measured: Measured, higher: str, lower: str) -> bool:
+    """Whether `higher` lies above `lower` by more than their paired interval."""
+    difference = measured.difference(higher, lower)
+    return difference is not None and difference.interval()[0] > 0

@@ -1,0 +1,90 @@
+"""The answer as sentences: what a reader who reads nothing else takes away."""
+
+from .answer import ArmAnswer, ArmMean, Contrast, StudyAnswer
+
+LABELS = {"fine_grained": "fine-grained"}
+
+
+def label(measure: str) -> str:
+    """What a measure is called in a sentence."""
+    return LABELS.get(measure, measure)
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """One digit behind the point, never a minus before zero."""
+    text = f"{value:.1f}"
+    text = text.lstrip("-") if not text.strip("-0.") else text
+    return f"+{text}" if signed and value > 0 and text.strip("0.") else text
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def ends(one: ArmMean | Contrast) -> str:
+    """'-0.8 to 7.0', with what it covers where that is not seeds and images."""
+    text = f"{number(one.low)} to {number(one.high)}"
+    return text if one.covers == "seeds and images" else f"{one.covers}: {text}"
+
+
+def contrast_words(one: Contrast) -> str:
+    """'early - late: +3.1 fine-grained (-0.8 to 7.0), 3 seeds: not shown'."""
+    name = f"{one.first} - {one.second}"
+    if one.value is None:
+        return f"{name}: {label(one.measure)} cannot be compared: {one.why}"
+    text = f"{name}: {number(one.value, signed=True)} {label(one.measure)} ({ends(one)}), {counted(one.seeds, 'seed')}"
+    return f"{text}: {one.verdict}" + (f" ({one.why})" if one.why else "")
+
+
+def arm_words(arm: str, one: ArmMean) -> str:
+    """'early: 61.2 fine-grained (55.0 to 67.1), 3 seeds, 320 images, 1,920 questions'."""
+    return (
+        f"{arm}: {number(one.value)} {label(one.measure)} ({ends(one)}), {counted(one.seeds, 'seed')}, "
+        f"{counted(one.images, 'image')}, {counted(one.questions, 'question')}"
+    )
+
+
+def pareto_words(answer: StudyAnswer) -> list[str]:
+    """Which arms are not bettered, and which of the others only within noise; nothing where that was not measured."""
+    front = [one for one in answer.pareto if one.on_front]
+    if not front:
+        return []
+    names = ", ".join(one.arm + (" (within noise)" if one.within_noise else "") for one in front)
+    found = [f"No other arm gains as much and forgets as little: {names}"]
+    if near := [one for one in answer.pareto if not one.on_front and one.within_noise]:
+        names = ", ".join(f"{one.arm} (by {' and '.join(one.bettered_by)})" for one in near)
+        found.append(f"Bettered, but within noise: {names}")
+    return found
+
+
+def answer_words(answer: StudyAnswer) -> list[str]:
+    """The answer in sentences, the contrasts first; where none was asked for, every arm's first measure."""
+    sentences = [contrast_words(one) for one in answer.contrasts]
+    if not sentences:
+        means = [(one.arm, one.means[answer.measures[0].name]) for one in answer.ranked()]
+        sentences = [arm_words(arm, mean) for arm, mean in means if mean is not None]
+    return sentences + pareto_words(answer)
+
+
+def matched_words(fact: dict) -> str:
+    """'exposures.fg_short_answer: equal (early 12,000, late 12,000; exempt: none)'."""
+    values = fact.get("values") or {}
+    given = ", ".join(f"{arm} {figure(value)}" for arm, value in values.items())
+    exempt = fact.get("exempt") or []
+    exempt = [exempt] if isinstance(exempt, str) else list(exempt)
+    inside = "; ".join(part for part in (given, f"exempt: {', '.join(exempt)}" if exempt else "") if part)
+    text = f"{fact.get('what', '?')}: {'equal' if fact.get('equal') else 'NOT equal'}" + (
+        f" ({inside})" if inside else ""
+    )
+    return f"{text}. {fact['note']}" if fact.get("note") else text
+
+
+def figure(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "-" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def checkpoint_words(one: ArmAnswer) -> str:
+    """At which checkpoint the arm was measured."""
+    return " or ".join(one.checkpoints) if one.checkpoints else "no run"
