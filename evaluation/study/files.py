@@ -4,8 +4,8 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from data_builders.errors import UserError
-from data_builders.files import atomic_write, read_json, write_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import atomic_write, read_json, write_json
 
 from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
 from .pareto import ParetoPlace

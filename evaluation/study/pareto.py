@@ -10,9 +10,8 @@ from .measures import Measured
 class ParetoPlace:
     """An arm's place. `bettered_by`: the arms that are at least as good in both and better in one; none: on the front.
 
-    `within_noise`: the place could be another's. On the front, some arm is clearly better in one measure (the paired
-    95 % interval leaves zero out) and not clearly worse in the other; off it, no arm of `bettered_by` is clearly
-    better in either.
+    `within_noise`: the place hangs on differences whose paired 95 % interval holds zero. On the front: there is an arm
+    than which this one is not clearly better in either measure; off it: no arm of `bettered_by` is clearly better.
     """
 
     arm: str
@@ -40,17 +39,16 @@ def pareto_places(arms: Sequence[str], fine: Measured, forgetting: Measured) -> 
         others = [other for other in points if other != arm]
         bettered_by = [other for other in others if dominates(points[other], point)]
         if bettered_by:
-            noise = not any(clearly(fine, other, arm) or clearly(forgetting, arm, other) for other in bettered_by)
+            noise = not any(clearly_better(other, arm, fine, forgetting) for other in bettered_by)
         else:
-            noise = any(only_noise_keeps(arm, other, fine, forgetting) for other in others)
+            noise = not all(clearly_better(arm, other, fine, forgetting) for other in others)
         found.append(ParetoPlace(arm, *point, bettered_by, noise))
     return found
 
 
-def only_noise_keeps(arm: str, other: str, fine: Measured, forgetting: Measured) -> bool:
-    """Whether `other` is clearly better than `arm` in one measure, and `arm` not clearly better in the other one."""
-    more, less = clearly(fine, other, arm), clearly(forgetting, arm, other)
-    return (more and not clearly(forgetting, other, arm)) or (less and not clearly(fine, arm, other))
+def clearly_better(arm: str, other: str, fine: Measured, forgetting: Measured) -> bool:
+    """Whether the arm is clearly better in one of the two at least."""
+    return clearly(fine, arm, other) or clearly(forgetting, other, arm)
 
 
 def dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:

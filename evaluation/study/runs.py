@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.errors import UserError
+from data_builders.shared.errors import UserError
 
 from ..ledger import ItemStore, Run, is_accuracy, known, load_run, primary
 from ..scores import read_scores

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_builders.chance import address_hash, draw
-from data_builders.files import write_json, write_jsonl
+from data_builders.shared.seeding import address_hash, draw
+from data_builders.shared.files import write_json, write_jsonl
 from evaluation.scoring import score_answers
 from evaluation.task import task_without_items
 
