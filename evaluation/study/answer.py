@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..ledger import ItemStore
-from ..statistics import holm
+from ..scoring.statistics import holm
 from .measures import Measured, measure
 from .pareto import ParetoPlace, pareto_places
 from .runs import StudyRun, StudyRuns, listed, read_runs

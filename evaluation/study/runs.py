@@ -9,7 +9,7 @@ import numpy as np
 from data_builders.shared.errors import UserError
 
 from ..ledger import ItemStore, Run, is_accuracy, known, load_run, primary
-from ..scores import read_scores
+from ..scoring.score_files import read_scores
 
 GROUP_MEASURES = {"fine_grained": "fine_grained", "general": "general", "forgetting": "general"}  # -> group of tasks
 

@@ -25,7 +25,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..statistics import ImageBootstrap
+from ..scoring.statistics import ImageBootstrap
 
 Z95 = 1.959964
 

@@ -1,15 +1,16 @@
-"""Made-up run folders of a study: arms x seeds, each run's answers drawn from what its arm, seed and images are like."""
+"""Made-up run folders of a study, arms x seeds: answers drawn from what the arm, the seed and each image are like."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_builders.shared.seeding import address_hash, draw
 from data_builders.shared.files import write_json, write_jsonl
-from evaluation.scoring import score_answers
-from evaluation.task import task_without_items
+from data_builders.shared.seeding import address_hash, draw
+from evaluation.scoring.score_answers import score_answers
+from evaluation.tasks.task import task_without_items
 
 FINE, GENERAL = "fgbmk/cub/species/choice", "drawn/count"
 GROUPS = {FINE: "fine_grained", GENERAL: "general"}
@@ -45,7 +46,7 @@ def make_run(
                 "step": 10 * place,
                 "model_hash": f"{address_hash(hash_of or (folder.name, seed), checkpoint):032x}"[:16],
                 "tasks": scores,
-                "questions": {task: f"{first}-{images}" for task in skill},
+                "questions": dict.fromkeys(skill, f"{first}-{images}"),
             }
         )
     write_json(folder / "scores.json", {"run": folder.name, "checkpoints": checkpoints})
@@ -83,8 +84,6 @@ def make_arms(
 
 
 def mean_right(folder: Path, checkpoint: str, task: str) -> np.ndarray:
-    import json
-
     path = folder / "answers" / checkpoint / f"{task.replace('/', '__')}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     return np.asarray([one["answer"] == one["gold"] for one in rows], float)

@@ -10,8 +10,9 @@ from study_fakes import FINE, GENERAL, make_arms, make_run, mean_right
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json
-from evaluation.statistics import holm
+from evaluation.scoring.statistics import holm
 from evaluation.study import StudyRuns, answer_words, contrast_words, study_answer
+from evaluation.study.answer import with_verdict
 
 SEEDS = (17, 18, 19)
 ARMS = {"none": (-2.0, 1.8), "early": (1.4, 0.0), "late": (1.2, -0.1), "alone": (1.2, -4.0)}
@@ -52,7 +53,10 @@ def test_forgetting_is_best_so_far_minus_now(arms, answer):
 def test_a_contrast_is_paired_by_seed_and_by_image(arms, answer):
     one = one_contrast(answer, "early", "late")
     differences = np.stack(
-        [100 * (mean_right(arms["early"][s], "align", FINE) - mean_right(arms["late"][s], "align", FINE)) for s in SEEDS]
+        [
+            100 * (mean_right(arms["early"][s], "align", FINE) - mean_right(arms["late"][s], "align", FINE))
+            for s in SEEDS
+        ]
     )
     assert list(one.per_seed.values()) == pytest.approx(differences.mean(1).tolist())
     assert one.value == pytest.approx(differences.mean())
@@ -92,8 +96,6 @@ def test_what_only_holm_takes_away_says_so(arms):
     pairs = (("early", "none"),)
     alone = study_answer(StudyRuns(None, "", arms, ("fine_grained",), pairs)).contrasts[0]
     assert alone.verdict == "shown"
-    from evaluation.study.answer import with_verdict
-
     of_many = with_verdict(type(alone)(**{**vars(alone), "p_holm": 0.08}), 40)
     assert contrast_words(of_many).endswith("3 seeds: not shown (after Holm over 40 tests p is 0.08)")
     otherwise = with_verdict(type(alone)(**{**vars(alone), "per_seed": {17: 50.0, 18: -1.0, 19: 60.0}}), 40)
@@ -105,7 +107,9 @@ def test_what_only_holm_takes_away_says_so(arms):
 def test_the_words_of_a_contrast(answer):
     words = answer_words(answer)
     number = r"-?\d+\.\d"
-    assert re.fullmatch(rf"early - late: [+-]{number} fine-grained \({number} to {number}\), 3 seeds: not shown", words[0])
+    assert re.fullmatch(
+        rf"early - late: [+-]{number} fine-grained \({number} to {number}\), 3 seeds: not shown", words[0]
+    )
     assert re.fullmatch(rf"early - none: \+{number} fine-grained \({number} to {number}\), 3 seeds: shown", words[2])
     assert "No other arm gains as much and forgets as little: " in words[6]
 

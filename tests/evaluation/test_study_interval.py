@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.statistics import holm
+from evaluation.scoring.statistics import holm
 from evaluation.study.seed_image_interval import seed_image_mean, sign_flip_floor
 
 STUDIES = 600
