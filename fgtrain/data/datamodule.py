@@ -13,7 +13,7 @@ from data_builders.shared.files import atomic_write
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
-from fgtrain.plan.arithmetic import steps_of
+from fgtrain.plan.arithmetic import stage_samples, steps_of
 from fgtrain.recipe.schema import Devices, Stage
 
 from .checks import check_rows, rows_identity
@@ -67,7 +67,16 @@ class StageData(LightningDataModule):
 
     @cached_property
     def order(self) -> StageOrder:
-        return stage_order(self.seed, self.name, self.stage.mix, {name: len(rows) for name, rows in self.rows.items()})
+        return stage_order(self.seed, self.name, self.samples_of_each, self._rows_of_each)
+
+    @property
+    def _rows_of_each(self) -> dict[str, int]:
+        return {name: len(rows) for name, rows in self.rows.items()}
+
+    @property
+    def samples_of_each(self) -> dict[str, int]:
+        """Data set -> samples of the stage."""
+        return stage_samples(self.stage.mix, self._rows_of_each, self.stage.steps, self.stage.global_batch_size)
 
     @property
     def samples(self) -> int:
@@ -164,7 +173,13 @@ class StageData(LightningDataModule):
     def _views_identity(self) -> str:
         """A hash of all that decides which views the stage will see."""
         checks = [rows_identity(name, self.maker) for name in sorted(self.stage.mix)]
-        chosen = (self.seed, self.name, sorted(self.stage.mix.items()), self.stage.augment, self.stage.augment_views)
+        chosen = (
+            self.seed,
+            self.name,
+            sorted(self.samples_of_each.items()),
+            self.stage.augment,
+            self.stage.augment_views,
+        )
         return hashlib.sha256(repr((chosen, checks)).encode()).hexdigest()[:32]
 
     def micro_batches(self, rank: int = 0, world_size: int = 1) -> MicroBatches:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_builders.shared.seeding import draw
-from fgtrain.plan.arithmetic import samples_of, split_passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +33,13 @@ class StageOrder:
         return (self[place] for place in range(len(self)))
 
 
-def stage_order(seed: int, stage: str, mix: Mapping[str, float], rows: Mapping[str, int]) -> StageOrder:
-    """The stage's order. `mix`: data set -> passes; `rows`: data set -> its rows.
+def stage_order(seed: int, stage: str, samples: Mapping[str, int], rows: Mapping[str, int]) -> StageOrder:
+    """The stage's order. `samples`: data set -> how many (see `stage_samples`); `rows`: data set -> its rows.
 
     A pass holds every row once, in an order of its own; a partial pass holds a drawn part of the rows.
     """
-    names = tuple(sorted(mix))
-    parts = [_samples(seed, stage, name, mix[name], rows[name]) for name in names]
+    names = tuple(sorted(samples))
+    parts = [_samples(seed, stage, name, samples[name], rows[name]) for name in names]
     counts = [len(keys) for keys, _, _ in parts]
     keys_S = np.concatenate([np.empty(0), *(keys for keys, _, _ in parts)])
     # Stable: equal keys of different data sets keep the order of the data sets' names.
@@ -53,10 +52,9 @@ def stage_order(seed: int, stage: str, mix: Mapping[str, float], rows: Mapping[s
     )
 
 
-def _samples(seed: int, stage: str, name: str, passes: float, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One data set's (keys, rising; pass; row) of each sample."""
-    whole, rest = split_passes(passes, rows)
-    count = samples_of(passes, rows)
+def _samples(seed: int, stage: str, name: str, count: int, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One data set's (keys, rising; pass; row) of each of `count` samples."""
+    whole, rest = divmod(count, rows) if count else (0, 0)
     row_S, pass_S = np.empty(count, np.int32), np.empty(count, np.int32)
     for number in range(whole + bool(rest)):
         start = number * rows

@@ -1,6 +1,6 @@
 """Every number of a run before it runs: steps, samples, tokens, parameters, memory, fingerprints."""
 
-from .arithmetic import samples_of, split_passes, steps_of, warmup_steps_of
+from .arithmetic import samples_of, split_passes, stage_samples, steps_of, warmup_steps_of
 from .compare import Comparison, compare_plans
 from .data_facts import data_facts, light_facts
 from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
@@ -27,6 +27,7 @@ __all__ = [
     "read_plan",
     "samples_of",
     "split_passes",
+    "stage_samples",
     "steps_of",
     "warmup_steps_of",
     "uses_encoder_cache",

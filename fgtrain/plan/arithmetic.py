@@ -1,6 +1,7 @@
 """The sums that a plan and the training share, each in one place."""
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 
 BYTES_FP32, BYTES_BF16 = 4, 2
@@ -23,6 +24,38 @@ def views_of(passes: float, pictures: int, fixed: int | None) -> int:
     """Most different pictures that `passes` show, each with so many `fixed` views; None: a new one in each pass."""
     seen = passes if fixed is None else min(passes, fixed)
     return samples_of(seen, pictures)
+
+
+def stage_samples(
+    mix: Mapping[str, float], rows: Mapping[str, int], steps: int | None, global_batch_size: int
+) -> dict[str, int]:
+    """Samples of each data set in a stage: what its passes give, or, with `steps`, their shares of all its steps.
+
+    Then all passes are scaled by one factor, and what is lost in rounding down goes to the largest remainders, so that
+    the sum is steps x global_batch_size exactly. Passes that give that sum anyway are left as they are.
+    """
+    counts = {name: samples_of(passes, rows[name]) for name, passes in mix.items()}
+    total = sum(counts.values())
+    if steps is None or not total:
+        return counts
+    wanted = steps * global_batch_size
+    shares = {name: divmod(count * wanted, total) for name, count in counts.items()}
+    left = wanted - sum(whole for whole, _ in shares.values())
+    # By name where remainders are equal, so that the order in which a mix is written does not count.
+    up = set(sorted(shares, key=lambda name: (-shares[name][1], name))[:left])
+    return {name: whole + (name in up) for name, (whole, _) in shares.items()}
+
+
+def stage_passes(
+    mix: Mapping[str, float], rows: Mapping[str, int | None], steps: int | None, global_batch_size: int
+) -> dict[str, float | None]:
+    """Passes over each data set in a stage, as `steps` scales them; None where the rows that decide it are unknown."""
+    if steps is None:
+        return dict(mix)
+    if None in rows.values():
+        return dict.fromkeys(mix)
+    samples = stage_samples(mix, rows, steps, global_batch_size)
+    return {name: samples[name] / rows[name] if rows[name] else 0.0 for name in mix}
 
 
 def steps_of(samples: int, global_batch_size: int) -> int:

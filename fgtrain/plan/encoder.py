@@ -6,7 +6,7 @@ Only here is it decided whether a stage uses the cache: the run and its plan ask
 from fgtrain.images import Square
 from fgtrain.recipe import Recipe, Stage
 
-from .arithmetic import BYTES_FP32, views_of
+from .arithmetic import BYTES_FP32, stage_passes, views_of
 from .schema import DataFacts, EncoderPlan, ModelFacts
 
 GIB = 2**30
@@ -26,7 +26,9 @@ def evaluation_uses_encoder_cache(recipe: Recipe, model: ModelFacts, pictures: i
 def encoder_plan(recipe: Recipe, name: str, model: ModelFacts, data: dict[str, DataFacts]) -> EncoderPlan:
     """The decision for a stage, with the reason where it is no, and the pictures (each view counted) that it sees."""
     stage = recipe.stages[name]
-    views = {known: _views(stage, known, data.get(known, DataFacts())) for known in stage.mix}
+    rows = {known: data.get(known, DataFacts()).rows for known in stage.mix}
+    passes = stage_passes(stage.mix, rows, stage.steps, stage.global_batch_size)
+    views = {known: _views(stage, passes[known], data.get(known, DataFacts())) for known in stage.mix}
     total = None if None in views.values() else sum(views.values())
     size = _bytes(model, total)
     why = _changing(stage) or _unfit(recipe, model) or _too_large(recipe, size)
@@ -60,10 +62,10 @@ def _bytes(model: ModelFacts, pictures: int | None) -> int | None:
     return None if pictures is None or model.features is None else pictures * model.features * BYTES_FP32
 
 
-def _views(stage: Stage, name: str, facts: DataFacts) -> int | None:
+def _views(stage: Stage, passes: float | None, facts: DataFacts) -> int | None:
     """At most so many different pictures of a data set are seen. A mosaic is another picture in each pass."""
     pictures = facts.rows if facts.composed else facts.pictures
-    if pictures is None:
+    if pictures is None or passes is None:
         return None
     fixed = 1 if stage.augment == "none" else stage.augment_views or 1
-    return views_of(stage.mix[name], pictures, None if facts.composed else fixed)
+    return views_of(passes, pictures, None if facts.composed else fixed)

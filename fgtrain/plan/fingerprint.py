@@ -11,8 +11,9 @@ import hashlib
 import json
 from typing import Any
 
-from fgtrain.recipe import Recipe
+from fgtrain.recipe import Recipe, Stage
 
+from .arithmetic import stage_samples
 from .schema import DataFacts, ModelFacts
 
 NOT_IN_STAGE = {"enabled", "checkpoint_every_steps"}
@@ -39,11 +40,22 @@ def stage_fingerprint(
     """
     stage = recipe.stages[name]
     chosen = stage.model_dump(mode="json", exclude=NOT_IN_STAGE)
+    if stage.steps is not None and _as_its_passes(stage, facts):
+        del chosen["steps"]
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()
     }
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})
+
+
+def _as_its_passes(stage: Stage, facts: dict[str, DataFacts]) -> bool:
+    """Does the stage's `steps` say what its passes say anyway?"""
+    rows = {name: facts[name].rows for name in stage.mix if name in facts}
+    if len(rows) < len(stage.mix) or None in rows.values():
+        return False
+    scaled, plain = (stage_samples(stage.mix, rows, steps, stage.global_batch_size) for steps in (stage.steps, None))
+    return scaled == plain
 
 
 def _data_identity(recipe: Recipe, name: str, facts: dict[str, DataFacts]) -> Any:

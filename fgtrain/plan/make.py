@@ -6,7 +6,7 @@ from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 
-from .arithmetic import memory_bytes, samples_of, steps_of, warmup_steps_of
+from .arithmetic import memory_bytes, stage_samples, steps_of, warmup_steps_of
 from .costs import with_costs
 from .encoder import encoder_plan
 from .fingerprint import model_fingerprint, stage_fingerprint
@@ -88,8 +88,13 @@ def _stage(
     provisional: bool,
 ) -> StagePlan:
     fingerprint, inputs = fingerprints
-    data = tuple(_data(data, passes, _facts(data_facts, data)) for data, passes in stage.mix.items())
+    counts = _samples(stage, data_facts)
+    data = tuple(
+        _data(data, passes, counts[data], _facts(data_facts, data), stage.steps) for data, passes in stage.mix.items()
+    )
     samples = _sum(item.samples for item in data)
+    if samples is None and stage.steps is not None:
+        samples = stage.steps * stage.global_batch_size
     if samples == 0:
         raise UserError(f"stages.{name}.mix gives no sample to learn from: {_mix_text(data)}. Raise the passes")
     steps = None if samples is None else steps_of(samples, stage.global_batch_size)
@@ -119,8 +124,19 @@ def _mix_text(data: Iterable[DataPlan]) -> str:
     return ", ".join(f"{item.passes:g} of the {item.rows} rows of {item.name}" for item in data)
 
 
-def _data(name: str, passes: float, facts: DataFacts) -> DataPlan:
-    samples = None if facts.rows is None else samples_of(passes, facts.rows)
+def _samples(stage: Stage, data_facts: dict[str, DataFacts]) -> dict[str, int | None]:
+    """Of each data set; None where rows are unknown that decide it: its own, or, with `steps`, those of any."""
+    rows = {name: _facts(data_facts, name).rows for name in stage.mix}
+    unknown = {name for name, count in rows.items() if count is None}
+    if unknown and stage.steps is not None:
+        return dict.fromkeys(stage.mix)
+    known = {name: passes for name, passes in stage.mix.items() if name not in unknown}
+    return {**dict.fromkeys(stage.mix), **stage_samples(known, rows, stage.steps, stage.global_batch_size)}
+
+
+def _data(name: str, passes: float, samples: int | None, facts: DataFacts, steps: int | None) -> DataPlan:
+    if steps is not None and samples is not None and facts.rows:
+        passes = samples / facts.rows  # as scaled
 
     def share(per_pass: int | None) -> int | None:
         """Of a count per pass: exact for whole passes, the expected value where a random part of the rows is taken."""

@@ -59,7 +59,7 @@ class DataPlan(Numbers):
 
     name: str
     rows: int | None
-    passes: float
+    passes: float  # as the recipe says, or as its stage's `steps` scale them
     samples: int | None  # rows x passes
     questions: int | None
     tokens: int | None

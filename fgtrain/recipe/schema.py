@@ -147,6 +147,7 @@ class Stage(Section):
     train: dict[Part, Annotated[TrainPart, BeforeValidator(_part_from_number)]]
     mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
     global_batch_size: Positive  # samples per optimizer step, all devices
+    steps: Positive | None = None  # optimizer steps, all of them full: the passes of `mix` are proportions then
     warmup_fraction: Fraction01 = 0.03  # of this stage's optimizer steps
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0  # of the whole gradient; null = no clipping

@@ -90,6 +90,20 @@ def test_a_global_batch_that_does_not_divide_is_refused_with_the_nearest_that_do
         data.micro_batches(0, 16)
 
 
+@pytest.mark.parametrize("steps", [3, 8, 20])
+def test_a_stage_of_so_many_steps_takes_them_full_and_goes_on_exactly(sets, tmp_path, steps):
+    def data():
+        return stage_data(tmp_path, sets, MIX, stage={"steps": steps}, per_device_batch_size=4)
+
+    whole = list(data().train_dataloader())
+    assert data().steps == len(whole) == steps
+    assert [batch.num_samples for batch in whole] == [4] * steps
+    resumed = data()
+    resumed.load_state_dict({"steps_done": 2})
+    for ours, theirs in zip(resumed.train_dataloader(), whole[2:], strict=True):
+        assert_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("augment", ["none", "flip_crop"])
 def test_going_on_gives_exactly_the_batches_that_were_left(sets, tmp_path, augment):
     """Wherever it stopped, in this process or in loader processes."""

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from fgtrain.data import stage_order
 from fgtrain.data.mixture import StageOrder
-from fgtrain.plan.arithmetic import samples_of
+from fgtrain.plan.arithmetic import samples_of, stage_samples
 
 PASSES = st.sampled_from([0.1, 0.5, 1.0, 1.5, 2.0, 2.34, 3.0])
 MIXES = st.dictionaries(st.sampled_from("abcde"), st.tuples(PASSES, st.integers(1, 40)), min_size=1)
 
 
 def order_of(mix: dict[str, tuple[float, int]], seed: int = 1, stage: str = "align") -> StageOrder:
-    return stage_order(seed, stage, {n: p for n, (p, _) in mix.items()}, {n: r for n, (_, r) in mix.items()})
+    return stage_order(
+        seed, stage, {n: samples_of(p, r) for n, (p, r) in mix.items()}, {n: r for n, (_, r) in mix.items()}
+    )
 
 
 @given(MIXES)
@@ -93,6 +95,40 @@ def test_each_pass_has_an_order_of_its_own_and_half_a_pass_is_a_drawn_half(passe
             for change in ({"seed": 2}, {"stage": "sft"})
         ]
         assert all(other != part for other in others)
+
+
+@given(MIXES, st.integers(1, 30), st.integers(1, 16))
+@settings(max_examples=60, deadline=None)
+def test_steps_scale_the_passes_and_leave_the_first_samples_of_each_data_set_as_they_were(mix, steps, size):
+    passes, rows = {n: p for n, (p, _) in mix.items()}, {n: r for n, (_, r) in mix.items()}
+    plain = {n: samples_of(*v) for n, v in mix.items()}
+    scaled = stage_samples(passes, rows, steps, size)
+    if not any(plain.values()):
+        return
+    order = stage_order(1, "align", scaled, rows)
+    assert len(order) == sum(scaled.values()) == steps * size, "every step is full"
+    for name in mix:
+        exact = steps * size * plain[name] / sum(plain.values())
+        assert abs(scaled[name] - exact) < 1, "one factor for all"
+        ours = [entry for entry in order if entry[0] == name]
+        theirs = [entry for entry in order_of(mix) if entry[0] == name]
+        assert all(a == b for a, b in zip(ours, theirs, strict=False))
+
+
+@given(MIXES, st.integers(1, 16))
+@settings(max_examples=60, deadline=None)
+def test_steps_that_the_passes_give_anyway_change_nothing(mix, size):
+    passes, rows = {n: p for n, (p, _) in mix.items()}, {n: r for n, (_, r) in mix.items()}
+    plain = stage_samples(passes, rows, None, size)
+    if (total := sum(plain.values())) and total % size == 0:
+        assert stage_samples(passes, rows, total // size, size) == plain
+
+
+def test_what_rounding_leaves_goes_to_the_largest_remainders():
+    rows = {"a": 10, "b": 10, "c": 10}
+    assert stage_samples({"a": 1, "b": 1, "c": 1}, rows, 4, 5) == {"a": 7, "b": 7, "c": 6}
+    assert stage_samples({"c": 1, "b": 1, "a": 1}, rows, 4, 5) == {"a": 7, "b": 7, "c": 6}, "however it is written"
+    assert stage_samples({"a": 1, "b": 0.5}, rows, 2, 5) == {"a": 7, "b": 3}
 
 
 def test_a_data_set_that_grows_leaves_the_order_of_the_others():

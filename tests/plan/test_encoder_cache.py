@@ -54,6 +54,11 @@ def test_part_of_a_pass_shows_part_of_the_pictures(tmp_path):
     assert encoder(tmp_path, "stages.sft.mix.fine=0.1").views["fine"] == 45
 
 
+def test_steps_that_show_less_than_a_pass_show_fewer_pictures(tmp_path):
+    assert encoder(tmp_path, "stages.sft.steps=10").views == {"general": round(900 * 168 / 1000), "fine": 152}
+    assert encoder(tmp_path, "stages.sft.steps=100").views == {"general": 900, "fine": 450}
+
+
 def test_every_fixed_view_counts_but_not_more_than_passes_show(tmp_path):
     fixed = ["stages.sft.augment=flip_crop", "stages.sft.augment_views=4"]
     assert encoder(tmp_path, *fixed).views == {"general": 900, "fine": 2 * 450}

@@ -63,6 +63,7 @@ def test_where_and_how_it_runs_leaves_fingerprints_alone(tmp_path, override):
         "stages.align.mix.general=2",
         "stages.align.mix.extra=1",
         "stages.align.global_batch_size=128",
+        "stages.align.steps=16",
         "stages.align.warmup_fraction=0.1",
         "stages.align.weight_decay=0.1",
         "stages.align.clip_norm=null",
@@ -130,6 +131,13 @@ def test_a_switched_off_stage_does_not_exist(tmp_path):
 def test_written_and_default_values_are_the_same(tmp_path):
     written = ["stages.align.clip_norm=1.0", "stages.align.mix.general=1.0", "stages.align.objective=answers"]
     assert prints(plan_of(tmp_path, *written)) == prints(plan_of(tmp_path))
+
+
+def test_steps_that_the_passes_give_anyway_are_the_same_work(tmp_path):
+    facts = {**FACTS, "general": replace(FACTS["general"], rows=1024)}
+    plain = prints(plan_of(tmp_path, facts=facts))
+    assert prints(plan_of(tmp_path, "stages.align.steps=16", facts=facts)) == plain
+    assert prints(plan_of(tmp_path, "stages.align.steps=15", facts=facts))[0] != plain[0]
 
 
 def test_a_fingerprint_without_data_or_weights_says_so(tmp_path):

@@ -63,6 +63,18 @@ def test_a_full_last_step_counts_as_full(tmp_path):
     assert plan.stage("align").steps == 10
 
 
+def test_a_stage_that_says_its_steps_takes_them_whatever_its_passes_give(tmp_path):
+    sft = plan_of(tmp_path, "stages.sft.steps=100").stage("sft")
+    assert (sft.steps, sft.samples, sft.batch.last_step_samples) == (100, 3200, 32)
+    assert {data.name: data.samples for data in sft.data} == {"general": 1684, "fine": 1516}, "10 to 9"
+    assert [data.passes for data in sft.data] == [1.684, 1516 / 450]
+    assert sft.parts[2].updates == 100
+    blind = plan_of(tmp_path, "stages.sft.steps=100", facts={})
+    assert (blind.stage("sft").steps, blind.stage("sft").samples) == (100, 3200), "known before the data is"
+    assert blind.updates["language_model"] == 100
+    assert blind.exposures == {"general": None, "fine": None}
+
+
 def test_how_the_work_is_spread_does_not_change_steps_or_samples(tmp_path):
     one = plan_of(tmp_path)
     for spread in (["devices.count=4"], ["devices.nodes=2", "devices.count=2"], ["devices.per_device_batch_size=2"]):
