@@ -5,12 +5,19 @@ from .checkpoint import load_checkpoint, save_checkpoint
 from .hashes import part_hash, weights_hash
 from .lvlm import LVLM
 from .model_facts import model_facts
+from .single_parts import Encoder, LanguageModel, build_encoder, build_language_model, encoder_hash, load_encoder
 from .trainable import merge_adapters, set_trainable
 
 __all__ = [
     "LVLM",
+    "Encoder",
+    "LanguageModel",
+    "build_encoder",
+    "build_language_model",
     "build_model",
+    "encoder_hash",
     "load_checkpoint",
+    "load_encoder",
     "merge_adapters",
     "model_facts",
     "outline_model",

@@ -16,20 +16,24 @@ from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of, released_images
 from .lvlm import LVLM
 from .native import assemble_native, native_config, native_images, native_type
+from .preprocessing import image_spec
 from .projector import SHUFFLE, projector_kind
-from .sources import Source, image_spec
+from .sources import Source
 from .tensors import Tensors
 from .vision import encoder_arguments, pooled_side, shuffled_side, vision_shape
 from .vocabulary import add_image_tokens, grow_vocabulary, rows_needed, with_image_token
 
 
-def build_model(model: Model, *, network: bool, seed: int) -> LVLM:
-    """The model of a recipe (`Recipe.model_with_paths()`), in fp32 on the CPU, nothing learning yet.
+def build_model(model: Model, *, network: bool, seed: int, device: torch.device | str = "cpu") -> LVLM:
+    """The model of a recipe (`Recipe.model_with_paths()`), in fp32 on a device, nothing learning yet.
+
+    Each tensor goes from its file to the device by itself; on the CPU what a file holds in fp32 stays in the file,
+    mapped, until it is written to.
 
     Fresh weights (the projector's, and those of parts in `from_scratch`) are functions of (seed, part). Raises
     UserError for anything in the recipe or the folders it names that cannot be built.
     """
-    return assembled(model, network, Tensors(seed))
+    return assembled(model, network, Tensors(seed, device=device))
 
 
 def outline_model(model: Model, *, network: bool, seed: int) -> LVLM:
@@ -159,7 +163,7 @@ def released(model: Model, network: bool, tensors: Tensors) -> LVLM:
         )
     tokenizer = source.tokenizer()
     check_language_model(text_config(config), tokenizer, model, source)
-    hf = tensors.released(source, family.model_class, config)
+    hf = tensors.released(source, family.model_class, config, family.parts)
     chat = released_chat(model, source, family.chat(tokenizer))
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, model.max_tokens)
 

@@ -17,6 +17,7 @@ from .export import write_processor
 from .families import family_of, released_images
 from .lvlm import LVLM
 from .sources import Source
+from .tensors import ALL, Tensors
 from .trainable import adapters
 from .vocabulary import with_image_token
 
@@ -94,14 +95,23 @@ def _compare(lvlm: LVLM, folder: Path) -> None:
         raise RuntimeError(f"read back without {', '.join(missing[:4])}")
 
 
-def load_checkpoint(folder: Path, *, chat: str = "vicuna_v1", max_tokens: int = 2048, verify: bool = True) -> LVLM:
-    """The model in a folder that `save_checkpoint` wrote, in fp32 on the CPU.
+def load_checkpoint(
+    folder: Path,
+    *,
+    chat: str = "vicuna_v1",
+    max_tokens: int = 2048,
+    verify: bool = True,
+    device: torch.device | str = "cpu",
+    parts: frozenset[str] = ALL,
+) -> LVLM:
+    """The model in a folder that `save_checkpoint` wrote, in fp32 on a device, as `build_model` brings it there.
 
-    Also a plain released LVLM's folder; `chat` and `max_tokens` stand in for what it does not say. UserError when the
-    folder is not what was saved there; without `verify`, a caller who knows it is.
+    Also a plain released LVLM's folder; `chat` and `max_tokens` stand in for what it does not say. Parts other than
+    `parts` are not read and lie on the meta device. UserError when the folder is not what was saved there; without
+    `verify`, a caller who knows it is.
     """
     if verify and is_checkpoint(Path(folder)):
-        verify_checksums(Path(folder))
+        verify_checksums(Path(folder), contents=bool(parts))
     source = Source("checkpoint", str(folder), network=False)
     config = source.config()
     family = family_of(config, str(folder))
@@ -112,5 +122,6 @@ def load_checkpoint(folder: Path, *, chat: str = "vicuna_v1", max_tokens: int = 
         spec = spec_from_dict(notes["image_spec"])
     else:
         spec = released_images(source, config)
-    hf, tokenizer = source.load(family.model_class, config), source.tokenizer()
+    tensors = Tensors(parts=parts, device=device)
+    hf, tokenizer = tensors.released(source, family.model_class, config, family.parts), source.tokenizer()
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, max_tokens)

@@ -9,7 +9,7 @@ from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles
 
 from .family_features import layers_of
-from .sources import own_size, pixel_values
+from .preprocessing import own_size, pixel_values
 from .vision import vision_shape
 
 DEFAULT_TILES = 12  # of transformers' image processor

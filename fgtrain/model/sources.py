@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,17 @@ import huggingface_hub
 import torch
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.modeling_utils import LoadStateDictConfig
 
 from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
-from fgtrain.images import Square
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # of the hub: whole, or in several files
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or in several files
 PUBLISHED = {"internvl_chat": "an InternVL", "intern_vit_6b": "an InternViT", "internlm2": "an InternLM2"}
-RESAMPLE = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
 class Source:
@@ -133,8 +134,12 @@ class Source:
                 f"{self.place} is {self.value!r}: its weights ({WEIGHTS[0]}) cannot be read. Give another one{advice}"
             )
 
-    def load(self, model_class: Any, config: PreTrainedConfig, **arguments: Any) -> Any:
-        """The model in fp32 with all its weights. UserError when some are missing or of another shape."""
+    def load(
+        self, model_class: Any, config: PreTrainedConfig, device: torch.device | str = "cpu", **arguments: Any
+    ) -> Any:
+        """The model in fp32 with all its weights, each read to the device by itself; on the CPU what is stored in fp32
+        stays in its file, mapped, until it is written to. UserError when some are missing or of another shape.
+        """
         if self.folder is not None:
             self.weights()
         try:
@@ -145,18 +150,62 @@ class Source:
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,  # they are refused below, by name
                 output_loading_info=True,
+                device_map={"": device} if torch.device(device).type != "cpu" else None,
                 **self.arguments,
                 **arguments,
             )
         except (OSError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{self.place} is {self.value!r}: weights cannot be read ({_first_line(error)})") from None
+            raise self._unreadable(error) from None
+        self._refuse_other(report)
+        return model
+
+    def fill(self, model: PreTrainedModel, paths: Iterable[str], device: torch.device | str) -> None:
+        """Give some modules of a model on the meta device their weights, in fp32; the others stay there. UserError as
+        `load`.
+
+        What `from_pretrained` does after it has made the model; by itself it reads all of a model or nothing.
+        """
+        places: dict[str, Any] = dict.fromkeys(paths, device)
+        places |= dict.fromkeys((name for name, _ in model.named_non_persistent_buffers()), device)  # in no file
+        how = LoadStateDictConfig(
+            pretrained_model_name_or_path=self.name,
+            ignore_mismatched_sizes=True,
+            device_map={"": "meta", **places},
+            dtype=torch.float32,
+            weight_mapping=get_model_conversion_mapping(model),
+        )
+        try:
+            report, _ = model._load_pretrained_model(model, None, self._files(), how)
+            report = model._finalize_model_loading(model, how, report).to_dict()
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise self._unreadable(error) from None
+        self._refuse_other(report)
+
+    def _files(self) -> list[str]:
+        """The files of weights that `from_pretrained` reads. OSError when one is missing."""
+        whole, several = WEIGHTS
+        if (path := self.file(whole)) is not None:
+            return [str(path)]
+        index = self.file(several)
+        if index is None:
+            raise OSError(f"there is no {whole}")
+        files = {name: self.file(name) for name in sorted(set(read_json(index)["weight_map"].values()))}
+        for name, path in files.items():
+            if path is None:
+                raise OSError(f"there is no {name}, which {several} lists")
+        return [str(path) for path in files.values()]
+
+    def _unreadable(self, error: Exception) -> UserError:
+        return UserError(f"{self.place} is {self.value!r}: weights cannot be read ({_first_line(error)})")
+
+    def _refuse_other(self, report: Mapping[str, Any]) -> None:
+        """UserError for tensors that were not found, or not of the config's shape. `report`: transformers' own."""
         wrong = sorted(report["missing_keys"]) + sorted(name for name, *_ in report["mismatched_keys"])
         if wrong:
             raise UserError(
                 f"{self.place} is {self.value!r}: {len(wrong)} tensors are missing or of another shape than its config "
                 f"says, first {wrong[0]}. Give the folder that config.json and weights were saved to together"
             )
-        return model
 
     def tokenizer(self) -> Any:
         """Its tokenizer. UserError when there is none."""
@@ -174,51 +223,6 @@ class Source:
         if (path := self.file("processor_config.json")) is not None:
             return read_json(path).get("image_processor")
         return None
-
-
-def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool = False) -> Square:
-    """How pictures become pixels, from preprocessor_config.json; `size` (pixels) overrides its own.
-
-    Without such a file a from-scratch encoder gets mean = std = 0.5 and bicubic; a pretrained one is an error, since
-    wrong pixels would only show as bad scores. Whatever the file says of cropping, pictures are resized to a square.
-    """
-    settings = source.preprocessor()
-    place = f"{source.place} {source.value}: preprocessor_config.json"
-    if settings is None:
-        if not from_scratch:
-            raise UserError(
-                f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model"
-            )
-        settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    return Square(size=size or own_size(settings, place), tokens=tokens, **pixel_values(settings, place))
-
-
-def pixel_values(settings: dict, place: str) -> dict[str, Any]:
-    """mean, std and resample of an ImageSpec. UserError, naming `place`, for what is not known here."""
-    if settings.get("do_normalize") is False:
-        settings = {**settings, "image_mean": [0.0] * 3, "image_std": [1.0] * 3}
-    mean, std = settings.get("image_mean"), settings.get("image_std")
-    for key, value in (("image_mean", mean), ("image_std", std)):
-        if not (isinstance(value, list) and len(value) == 3 and all(isinstance(v, int | float) for v in value)):
-            raise UserError(f"{place} has {key} {value!r}; three numbers are needed")
-    factor = settings.get("rescale_factor", 1 / 255)
-    if settings.get("do_rescale") is False or abs(factor * 255 - 1) > 1e-3:
-        raise UserError(f"{place} rescales by {factor}; only 1/255 is known")
-    resample = settings.get("resample", 3)
-    if resample not in RESAMPLE:
-        raise UserError(f"{place} has resample {resample}; known are 2 (bilinear) and 3 (bicubic)")
-    return {"mean": tuple(map(float, mean)), "std": tuple(map(float, std)), "resample": RESAMPLE[resample]}
-
-
-def own_size(settings: dict, place: str) -> int:
-    """The square size a preprocessor works at: of its crop, else of its resizing. UserError when there is none."""
-    for key in ("crop_size", "size"):
-        value = settings.get(key)
-        if isinstance(value, dict):
-            value = value.get("height", value.get("shortest_edge"))
-        if isinstance(value, int):
-            return value
-    raise UserError(f"{place} names no size. Write model.image_size")
 
 
 def _first_line(error: Exception) -> str:

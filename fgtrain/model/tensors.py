@@ -1,5 +1,6 @@
 """Where a model's tensors come from: files, a seed, or nowhere, for what only has to be known of it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,12 @@ class Tensors:
 
     seed: int = 0
     parts: frozenset[str] = ALL
+    device: torch.device | str = "cpu"  # where the parts' tensors go as they are read, one by one
 
     def load(self, part: str, source: Source, model_class: Any, config: PreTrainedConfig, **arguments: Any) -> Any:
         """A part as its folder has it, in fp32. UserError as `Source.load`."""
         if part in self.parts:
-            return source.load(model_class, config, **arguments)
+            return source.load(model_class, config, self.device, **arguments)
         source.refuse_missing_weights()
         return on_meta(model_class, config, **arguments)
 
@@ -38,7 +40,7 @@ class Tensors:
             return on_meta(model_class, config, **arguments)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(address_hash(self.seed, part) % 2**63)
-            return model_class.from_config(config, dtype=torch.float32, **arguments)
+            return model_class.from_config(config, dtype=torch.float32, **arguments).to(self.device)
 
     def draw_projector(self, projector: nn.Module) -> None:
         """Give a projector on the meta device its memory and its weights. Building it with weights would draw from the
@@ -46,13 +48,19 @@ class Tensors:
         """
         if "projector" in self.parts:
             draw_projector(projector.to_empty(device="cpu"), self.seed)
+            projector.to(self.device)
 
-    def released(self, source: Source, model_class: Any, config: PreTrainedConfig) -> Any:
-        """A whole LVLM as its folder has it, in fp32. UserError as `Source.load`."""
+    def released(
+        self, source: Source, model_class: Any, config: PreTrainedConfig, paths: Mapping[str, Iterable[str]]
+    ) -> Any:
+        """An LVLM as its folder has it, in fp32. `paths`: part -> its modules. UserError as `Source.load`."""
         if self.parts == ALL:
-            return source.load(model_class, config)
+            return source.load(model_class, config, self.device)
         source.refuse_missing_weights()
-        return on_meta(model_class, config)
+        model = on_meta(model_class, config)
+        if self.parts:
+            source.fill(model, [path for part in self.parts for path in paths[part]], self.device)
+        return model
 
 
 def on_meta(model_class: Any, config: PreTrainedConfig, **arguments: Any) -> Any:

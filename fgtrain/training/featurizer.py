@@ -29,7 +29,7 @@ def load_featurizer(
     config = Path(model).expanduser() / "config.json"
     if not config.is_file() or read_json(config).get("model_type") != ComposedConfig.model_type:
         return None
-    lvlm = load_checkpoint(Path(model).expanduser())
+    lvlm = load_checkpoint(Path(model).expanduser(), parts=frozenset({"vision_encoder", "projector"}))
     spec, hf = lvlm.image_spec, lvlm.hf
     if view != "own" or image_size not in (None, spec.size):
         raise UserError(

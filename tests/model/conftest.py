@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from model_fakes import model_values, write_language_model, write_vision_encoder
+from model_kinds import KINDS
 
 from fgtrain.model import LVLM, build_model
+from fgtrain.recipe.schema import Model
 
 torch.set_num_threads(1)
 
@@ -25,3 +27,9 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lvlm(vision: Path, language: Path) -> LVLM:
     """Composed: a tiny CLIP, two linear layers, a tiny Llama."""
     return build_model(model_values(vision, language), network=False, seed=5)
+
+
+@pytest.fixture(params=KINDS)
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> Model:
+    """A recipe's section, of each kind."""
+    return KINDS[request.param](tmp_path)
