@@ -1,6 +1,7 @@
 """What can be known of a model without loading it: parameters on the meta device, weights by their files' hashes."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Square
 from fgtrain.plan.cost import ModelShape
+from fgtrain.plan.known_facts import not_here
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.weights import weights_of
 from fgtrain.recipe.schema import Model, Stage
@@ -18,6 +20,7 @@ from fgtrain.recipe.schema import Model, Stage
 from .build import composition, text_config, vision_config
 from .composed import ComposedConfig, ComposedLVLM
 from .families import FAMILIES, PARTS, family_of, released_images
+from .kept import Kept
 from .lvlm import LVLM
 from .native import native_config, native_images, native_model
 from .shape import model_shape
@@ -56,20 +59,20 @@ def model_facts(
     return replace(facts, weights_sha=weights_of(model, memo))
 
 
-def _config(place: str, value: str | None, network: bool, notes: list[str]) -> PreTrainedConfig | None:
-    """A config, or None with a note."""
+def _source(place: str, value: str | None, network: bool, notes: list[str]) -> Source | Kept | None:
+    """Where a config can be read, else what is kept of it, else None; with a note unless it is the first."""
     if value is None:
         return None
     try:
         source = Source(place, value, network)
+        source.config()
+        return source
     except UserError as error:
-        known = Path(value).expanduser().is_dir()
-        reason = str(error) if known else f"{place} {value}: config is not on this machine"
-    else:
-        try:
-            return source.config()
-        except UserError as error:
-            reason = str(error)
+        if (kept := Kept.find(place, value)) is not None:
+            notes.append(not_here(value))
+            return kept
+        here = Path(value).expanduser().is_dir() or not str(error).startswith(f"{place} is")
+        reason = str(error) if here else f"{place} {value}: config is not on this machine"
     notes.append(f"{reason}; parameters unknown")
     return None
 
@@ -77,15 +80,16 @@ def _config(place: str, value: str | None, network: bool, notes: list[str]) -> P
 def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
     unknown: dict[str, int | None] = dict.fromkeys(PARTS)
-    vision = _config("model.vision_encoder", model.vision_encoder, network, notes)
-    text = _config("model.language_model", model.language_model, network, notes)
+    eyes = _source("model.vision_encoder", model.vision_encoder, network, notes)
+    voice = _source("model.language_model", model.language_model, network, notes)
+    vision, text = (None if source is None else source.config() for source in (eyes, voice))
     tokens, counted = model.image_tokens, Counted()
     try:
         if vision is not None and text is not None:
             config, native = composition(model, vision, text)
             tokens = config.image_tokens
             with torch.device("meta"):
-                whole = ComposedLVLM(config) if native is None else _native(native, config, model, network)
+                whole = ComposedLVLM(config) if native is None else _native(native, config, voice)
                 whole.tie_weights()
             spec = Square(size=config.image_size, tokens=tokens, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic")
             if native is not None:
@@ -93,12 +97,12 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
             counted = _counts(whole, spec, stages)
         elif vision is not None:
             own = vision_config(vision)
-            eyes = _on_meta(AutoModel, own, **encoder_arguments(own))
-            counted = Counted({**unknown, "vision_encoder": _number(eyes)})
+            encoder = _on_meta(AutoModel, own, **encoder_arguments(own))
+            counted = Counted({**unknown, "vision_encoder": _number(encoder)})
         elif text is not None:
-            voice = _on_meta(AutoModelForCausalLM, text_config(text))
-            learning = {name: _learning_alone(voice, name, stage) for name, stage in stages.items()}
-            counted = Counted({**unknown, "language_model": _number(voice)}, learning)
+            alone = _on_meta(AutoModelForCausalLM, text_config(text))
+            learning = {name: _learning_alone(alone, name, stage) for name, stage in stages.items()}
+            counted = Counted({**unknown, "language_model": _number(alone)}, learning)
     except UserError:
         raise
     except Exception as error:  # a plan goes on without what a model's code refuses to tell
@@ -106,12 +110,14 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
     return ModelFacts(**vars(counted), image_tokens=tokens, notes=tuple(notes))
 
 
-def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> PreTrainedModel:
+def _native(kind: str, config: ComposedConfig, voice: Source | Kept) -> PreTrainedModel:
     """The native model without weights, its embedding as large as the image tokens make it."""
-    try:
-        tokenizer = Source("model.language_model", model.language_model, network).tokenizer()
-    except UserError:  # a plan goes on without; building will not
-        tokenizer = None
+    tokenizer = None
+    if isinstance(voice, Kept):
+        config.text_config.vocab_size = max(config.text_config.vocab_size, voice.rows_needed(kind))
+        return native_model(native_config(kind, config, None))
+    with suppress(UserError):  # a plan goes on without a tokenizer; building will not
+        tokenizer = voice.tokenizer()
     if tokenizer is not None:
         add_image_tokens(tokenizer, kind)
         config.text_config.vocab_size = max(config.text_config.vocab_size, rows_needed(tokenizer))
@@ -121,13 +127,13 @@ def _native(kind: str, config: ComposedConfig, model: Model, network: bool) -> P
 def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
     tokens, counted = model.image_tokens, Counted()
-    config = _config("model.checkpoint", model.checkpoint, network, notes)
-    if config is not None:
+    source = _source("model.checkpoint", model.checkpoint, network, notes)
+    if source is not None:
+        config = source.config()
         family, spec = family_of(config), None
         with torch.device("meta"):
             whole = family.model_class(config)
             whole.tie_weights()
-        source = Source("model.checkpoint", model.checkpoint, network)
         if source.preprocessor() is not None:
             spec = released_images(source, config, model)
             tokens = getattr(spec, "tokens", None)

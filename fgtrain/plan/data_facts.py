@@ -1,5 +1,6 @@
 """What the disk knows of a recipe's training sets and weights. The one part of planning that reads; needs no torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from data_builders.records import Manifest
@@ -7,6 +8,7 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 
 from .file_memo import remembered
+from .known_facts import known_facts
 from .schema import DataFacts, ModelFacts
 from .weights import weights_of
 
@@ -20,15 +22,16 @@ def data_facts(recipe: Recipe) -> dict[str, DataFacts]:
 
 
 def light_facts(recipe: Recipe) -> ModelFacts:
-    """What decides fingerprints, without building the model: hashes of its weights' files. The rest stays unknown.
+    """Hashes of the model's weights' files, and what is kept of models that are not here; the rest stays unknown.
 
-    `make_plan` gives the same fingerprints, samples and steps with it as with `fgtrain.model.model_facts`.
+    Needs no torch. `make_plan` gives the same fingerprints, samples and steps as with `fgtrain.model.model_facts`.
     """
     try:
         model = recipe.model_with_paths()
     except UserError:  # a root is not given, so nothing in it can be known
         model = recipe.model
-    return ModelFacts(weights_sha=weights_of(model, recipe.file_memo))
+    known = known_facts(model, recipe.enabled_stages) or ModelFacts()
+    return replace(known, weights_sha=weights_of(model, recipe.file_memo))
 
 
 def _facts(recipe: Recipe, name: str) -> DataFacts:
