@@ -71,8 +71,8 @@ def test_a_comment_a_docstring_and_a_blank_line_change_no_fingerprint(tmp_path, 
 @pytest.mark.parametrize(
     ("file", "old"),
     [
-        ("evaluation/rules/text.py", "return "),
-        ("evaluation/scoring.py", "return "),
+        ("evaluation/scoring/rules/text.py", "return "),
+        ("evaluation/scoring/metrics.py", "return "),
         ("fgtrain/model/generation.py", "PREFIX_TOKENS_AT_ONCE = 8192"),
         ("fgtrain/training/answerer.py", '"greedy"'),
         ("fgtrain/plan/tables.py", "return "),
