@@ -57,7 +57,9 @@ class Answerer(Protocol):
 
     name: str  # for people: a folder or a hub id
     model_hash: str  # identity of the weights; cached answers are keyed on it
-    settings: dict  # all else that decides an answer (chat template, image transform, precision, code version)
+    # All else that decides an answer (chat template, image transform, precision). A model that runs here has "code"
+    # among them, the hash of what asks it; an endpoint has not: it is known by what was sent to whom.
+    settings: dict
 
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer | Unanswered]]:
         """One list of answers a group, in the order of its questions."""
@@ -74,7 +76,7 @@ class Featurizer(Protocol):
 
     name: str  # for people: a folder, a hub id or a preset
     model_hash: str  # identity of the weights; cached features are keyed on it
-    settings: dict  # all else that decides a feature (image transform, layers, final norm, code version)
+    settings: dict  # all else that decides a feature (image transform, layers, final norm, "code": what makes it)
     # What the K vectors of a picture are, e.g. ("cls_2", "cls_1", "mean"): class tokens of the last blocks, the last
     # block's last, then the last block's mean patch. Without a class token ("mean_2", "mean_1"), or just ("pooled",).
     vectors: tuple[str, ...]

@@ -4,7 +4,7 @@ Answers lie in one file a task, `<out>/<task>.jsonl`, which grows by whole rows;
 missing. An answer is reused only for the same weights, image bytes, prompt and generation settings.
 """
 
-from .asked import ENGINE_VERSION, Asked, identify, text_hash
+from .asked import Asked, identify
 from .batches import batches
 from .disk import json_line, rows_on_disk, write_lines
 from .engine import ask, evaluate
@@ -13,7 +13,6 @@ from .subset import subset_of
 from .unanswered import read_unanswered
 
 __all__ = [
-    "ENGINE_VERSION",
     "Asked",
     "Share",
     "ask",
@@ -24,6 +23,5 @@ __all__ = [
     "read_unanswered",
     "rows_on_disk",
     "subset_of",
-    "text_hash",
     "write_lines",
 ]

@@ -1,26 +1,30 @@
 """Items with everything that identifies their answers: image bytes, prompt, settings."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import open_image, sha256_file
 
 from ..protocols import Answerer
-from ..tasks.task import Item, Task
+from ..shared.texts import text_hash
 
-ENGINE_VERSION = 1  # raised whenever the same model would be asked in another way
+if TYPE_CHECKING:
+    from ..tasks.task import Item, Task
+
+ENGINE = "evaluation.asking.one_batch"  # how a question becomes an answer here, with all that it imports
 
 
 @dataclass(frozen=True)
 class Asked:
     """One item with everything that identifies its answer."""
 
-    task: Task
-    item: Item
+    task: "Task"
+    item: "Item"
     image_hash: str
     prompt_hash: str
     settings_hash: str
@@ -34,10 +38,6 @@ class Asked:
         return self.task.name, self.item.question_id
 
 
-def text_hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
 @cache
 def checked_image_hash(path: Path, size: int, modified_ns: int) -> str:
     """Content hash of an image that decodes; remembered per (path, size, time), as the same images are asked often."""
@@ -45,7 +45,7 @@ def checked_image_hash(path: Path, size: int, modified_ns: int) -> str:
     return sha256_file(path)[:32]
 
 
-def hash_images(tasks: list[Task]) -> dict[Path, str]:
+def hash_images(tasks: "list[Task]") -> dict[Path, str]:
     """The hash of every image of the items, each opened once. UserError names the first question without its image."""
     wanted: dict[Path, tuple[Task, Item]] = {}
     for task in tasks:
@@ -63,12 +63,14 @@ def hash_images(tasks: list[Task]) -> dict[Path, str]:
     return hashes
 
 
-def identify(tasks: list[Task], answerer: Answerer) -> list[Asked]:
+def identify(tasks: "list[Task]", answerer: Answerer) -> list[Asked]:
     """Every item of the tasks with its identity. UserError for an image that is missing or broken."""
     hashes = hash_images(tasks)
     asked = []
     for task in tasks:
-        settings = {"answerer": answerer.settings, "max_new_tokens": task.max_new_tokens, "engine": ENGINE_VERSION}
+        settings = {"answerer": answerer.settings, "max_new_tokens": task.max_new_tokens}
+        if "code" in answerer.settings:  # what is paid for does not become worthless because our code changes
+            settings["engine"] = code_of(ENGINE).hash
         if task.is_text:
             settings["measure"] = "log_likelihood"
         settings_hash = text_hash(json.dumps(settings, sort_keys=True, default=str))

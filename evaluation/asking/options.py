@@ -5,15 +5,18 @@ at fault), or another one is (then the model does not know).
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..scoring.matching import normalise
-from ..tasks.task import Item
+from ..shared.texts import normalise
+
+if TYPE_CHECKING:
+    from ..tasks.task import Item
 
 YES_NO = ("yes", "no")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def options_of(item: Item) -> tuple[str, ...]:
+def options_of(item: "Item") -> tuple[str, ...]:
     """The options of an item as its gold names them; none for an open question."""
     if not isinstance(item.gold, str):
         return ()
@@ -31,12 +34,12 @@ def forms_of(option: str) -> tuple[str, ...]:
     return (option, option.capitalize()) if option in YES_NO else (option,)
 
 
-def spoken(item: Item) -> tuple[str, ...]:
+def spoken(item: "Item") -> tuple[str, ...]:
     """All forms of all options, in a fixed order: what a model is asked to weigh."""
     return tuple(form for option in options_of(item) for form in forms_of(option))
 
 
-def weighed(item: Item, found: Sequence[tuple[float, int]]) -> dict[str, list]:
+def weighed(item: "Item", found: Sequence[tuple[float, int]]) -> dict[str, list]:
     """option -> [sum of ln p, number of tokens] of its likeliest form, from the results for `spoken(item)`."""
     results = iter(found)
     best = {}

@@ -1,16 +1,18 @@
 """What a row of answers.jsonl holds, and when it still answers a question."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..protocols import Answer, Answerer
-from ..tasks.task import Item, Task
 from .asked import Asked
 from .options import options_of, weighed
+
+if TYPE_CHECKING:
+    from ..tasks.task import Item, Task
 
 Outcome = dict[str, Any]  # what the model gave, as it stands in a row
 
 
-def outcome_of(answer: Answer | tuple[float, int], item: Item) -> Outcome:
+def outcome_of(answer: Answer | tuple[float, int], item: "Item") -> Outcome:
     """Plain text has no answer but a log-likelihood and a number of predicted tokens."""
     if not isinstance(answer, Answer):
         return {"answer": "", "finished": True, "log_likelihood": float(answer[0]), "tokens": int(answer[1])}
@@ -71,6 +73,6 @@ def still_valid(row: dict, asked: Asked, answerer: Answerer) -> bool:
         return False
 
 
-def key_of(task: Task, row: dict) -> tuple | None:
+def key_of(task: "Task", row: dict) -> tuple | None:
     """(task, question id) of a row in this task's file; None when it is of another task."""
     return (task.name, row.get("question_id")) if row.get("task") == task.name else None

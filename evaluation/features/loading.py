@@ -1,11 +1,14 @@
 """A Featurizer of a model folder or hub id: any vision backbone of transformers, or an LVLM's own tower."""
 
 import inspect
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
 
@@ -14,8 +17,8 @@ from .backbone import PooledBackbone, TokenBackbone, backbone_of, tensor_hash
 from .towers import find_tower, is_qwen, patch_of, projector_run, tower_run, vision_config_of, without_language
 from .transform import ImageTransform, dinov2_transform, transform_of
 
-CODE_VERSION = 1  # raised when the same weights and pixels would give other features
 PARTS = ("encoder", "projector")
+MAKERS = (__name__, "evaluation.features.presets", "evaluation.features.cache")
 
 
 class EncoderFeaturizer:
@@ -30,12 +33,14 @@ class EncoderFeaturizer:
         model_hash: str,
         device: torch.device | str = "cpu",
         about: dict | None = None,
+        code: Sequence[str] = (),
     ) -> None:
+        """`code`: modules beside this package's that decide a feature."""
         self.name, self.model_hash, self.backbone, self.transform = name, model_hash, backbone, transform
         self.vectors, self.mean, self.std = backbone.vectors, transform.mean, transform.std
         self.device = torch.device(device)
-        self.settings = {"code": CODE_VERSION, "vectors": list(self.vectors), "transform": transform.describe()}
-        self.settings |= about or {}
+        self.settings = {"code": code_of(*MAKERS, *code).hash, "vectors": list(self.vectors)}
+        self.settings |= {"transform": asdict(transform)} | (about or {})
         self._shift = torch.tensor(self.mean, device=self.device).view(1, -1, 1, 1)
         self._scale = torch.tensor(self.std, device=self.device).view(1, -1, 1, 1)
 

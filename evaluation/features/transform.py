@@ -1,6 +1,6 @@
 """How a picture becomes pixels: resized and cropped as the model's own image processor does, not yet normalised."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ from torch import Tensor
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import open_image
 
-VERSION = 1  # raised when the same picture would give other pixels
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -41,9 +40,6 @@ class ImageTransform:
         left, top = (edges[0] - self.size) // 2, (edges[1] - self.size) // 2
         picture = picture.crop((left, top, left + self.size, top + self.size))
         return torch.from_numpy(np.array(picture, np.uint8)).permute(2, 0, 1).float() / 255
-
-    def describe(self) -> dict:
-        return {"version": VERSION, **asdict(self)}
 
     def at(self, size: int) -> "ImageTransform":
         """The same at another size; the resized edge keeps its proportion to the crop."""

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..scoring.matching import RULES, golds_of, mentions, normalise
+from ..scoring.matching import RULES, golds_of, mentions
+from ..shared.texts import normalise
 from ..tasks.question_files import quoted_options
 
 # How an answer misses its form. The order is that of reading: the first that holds is noted.

@@ -8,7 +8,7 @@ does too.
 from .rules.base import NO_DETAILS, Details, Gold, Rule, Verdict, golds_of
 from .rules.letters import ai2d_internvl, ai2d_lmms_eval, ai2d_vlmevalkit
 from .rules.mathvista import mathvista, mathvista_plain, mathvista_quick, mathvista_vlmevalkit
-from .rules.names import exact, mentions, normalise, released, strict
+from .rules.names import exact, mentions, released, strict
 from .rules.numbers import parse_number, relaxed, relaxed_internvl, relaxed_lmms_eval
 from .rules.text import anls, anls_lmms_eval, anls_one, levenshtein
 from .rules.yes_no import pope, pope_label, pope_lmms_eval, pope_vlmevalkit
@@ -51,7 +51,6 @@ __all__ = [
     "golds_of",
     "levenshtein",
     "mentions",
-    "normalise",
     "parse_number",
     "pope_label",
     "relaxed",

@@ -8,7 +8,8 @@ from pathlib import Path
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl, safe_join
 
-from ..scoring.matching import golds_of, normalise
+from ..scoring.rules.base import golds_of
+from ..shared.texts import normalise
 from .task import Item, Task, TaskSpec, key_name, make_task
 
 FGBMK_KEYS = {"question_id": (int, str), "image": (str,), "text": (str,), "class": (str,)}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import atomic_write
 from data_builders.shared.progress import progress
 from fgtrain.counts import Counts
@@ -19,8 +20,6 @@ from fgtrain.errors import UserError
 
 from .maker import SampleMaker
 from .quarantine import Quarantine
-
-VERSION = 3  # raised whenever the same row would be encoded otherwise
 
 
 def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
@@ -69,7 +68,7 @@ def rows_identity(data_set: str, maker: SampleMaker) -> str:
     """A hash of the rows and of all that decides how they are encoded."""
     rows = maker.rows[data_set]
     settings = (
-        VERSION,
+        code_of(__name__).hash,
         maker.chat,
         sorted(maker.spec.to_dict().items()),
         maker.max_tokens,

@@ -22,7 +22,6 @@ from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 
 KEPT = {"flip_crop": 0.7}  # augmentation -> least share of a side that it leaves of the picture
-VERSION = 3  # of what `render` does; part of the identity of cached features
 _local = threading.local()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.records import Manifest, check_row, images_of
+from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import read_jsonl, safe_join, sha256_file
 from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
@@ -29,7 +30,7 @@ class Rows:
             )
         self.manifest = Manifest.load(self.folder)
         self.image_root = (self.folder / self.manifest.image_root).resolve()
-        path = (cache or self.folder / ".arrow") / f"{self.manifest.sha256[:32]}.arrow"
+        path = (cache or self.folder / ".arrow") / f"{self.manifest.sha256[:32]}.{code_of(__name__).hash}.arrow"
         self._verify()
         if not path.is_file():
             self._write(path)

@@ -14,7 +14,7 @@ from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 
-from .image import VERSION, ImageRef, render
+from .image import ImageRef, render
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Contents:
     def key(self, view: View) -> str:
         """32 hexadecimal digits that stand for the view, whatever its files are called."""
         augment = view.augment if view.number else "none"
-        text = repr((VERSION, self.of(view.ref), augment, view.number if augment != "none" else 0))
+        text = repr((self.of(view.ref), augment, view.number if augment != "none" else 0))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def pixels(self, view: View, spec: ImageSpec, *, alone: bool = True) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from data_builders.shared.code_identity import code_of
 from evaluation.asking.answerers.language import Reply
 from evaluation.asking.answerers.loading import device_map
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
@@ -15,8 +16,6 @@ from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, 
 from fgtrain.images import Layout
 from fgtrain.model import LVLM, load_checkpoint, weights_hash
 from fgtrain.model.generation import answers
-
-CODE_VERSION = 1  # raised whenever the same weights would answer otherwise
 
 
 class ModelAnswerer:
@@ -39,7 +38,7 @@ class ModelAnswerer:
             "image": lvlm.image_spec.to_dict(),
             "precision": precision,
             "decoding": "greedy",
-            "code": CODE_VERSION,
+            "code": code_of(__name__).hash,
         }
 
     @torch.inference_mode()

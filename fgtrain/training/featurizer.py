@@ -59,5 +59,11 @@ def load_featurizer(
     if part == "projector":
         about |= {"vision_layer": hf.config.vision_layer, "pooled_side": hf.config.pooled_side}
     return EncoderFeaturizer(
-        name or model, backbone, transform, model_hash=tensor_hash(tensors), device=device, about=about
+        name or model,
+        backbone,
+        transform,
+        model_hash=tensor_hash(tensors),
+        device=device,
+        about=about,
+        code=[__name__],
     )

@@ -14,9 +14,8 @@ from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint, NoUs
 from data_builders.shared.llm.workers import in_order
 
 from ...protocols import Answer, ImageQuestions, Question, Unanswered
-from ..asked import text_hash
+from ...shared.texts import text_hash
 
-CODE_VERSION = 1  # raised whenever the same endpoint would be asked in another way
 PREFIX = "endpoint:"
 REFUSALS = 4  # single questions refused that weigh as much as an endpoint that cannot be reached
 
@@ -40,7 +39,6 @@ class EndpointAnswerer:
             "temperature": temperature,
             "max_tokens": max_tokens,
             "message": "picture, then question",
-            "code": CODE_VERSION,
         }
 
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer | Unanswered]]:

@@ -11,7 +11,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file
 
 from ...shared.pretrained import check_source, first_line, load_config, load_weights, offline, quiet
-from ..asked import text_hash
+from ...shared.texts import text_hash
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 HASHED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json")

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 
 from ...protocols import Answer, ImageQuestions
@@ -23,7 +24,6 @@ from .one_by_one import OneByOne
 from .pictures import Picture, PictureReader
 from .prefix import PrefixReader
 
-CODE_VERSION = 1  # raised whenever the same weights would answer otherwise
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one pass over pictures
 BRANCH_TOKENS_AT_ONCE = 16384  # cached tokens of the rows that decode together
 # Of two ways to the same log-probability: rounding in fp32, in half precision.
@@ -59,7 +59,7 @@ class TransformersAnswerer:
             "precision": dtype,
             "decoding": "greedy",
             "sharing": f"no ({why})" if why else "each picture is read once for all its questions",
-            "code": CODE_VERSION,
+            "code": code_of(__name__).hash,
         }
 
     @torch.inference_mode()

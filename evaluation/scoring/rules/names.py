@@ -4,15 +4,10 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ...shared.texts import normalise
 from .base import NO_DETAILS, Details, Gold, Verdict, golds_of
 
-MARKS = re.compile(r"[_\-,]+")
 WORD = re.compile(r"\w+")
-
-
-def normalise(text: str) -> str:
-    """FG-BMK's normal form: each run of `_`, `-`, `,` becomes one blank; lower case; stripped."""
-    return MARKS.sub(" ", text).lower().strip()
 
 
 def single_spaced(text: str) -> str:
