@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.made_with import made_with
 
 from ..asking import Share, evaluate, read_unanswered
 from ..asking.answerers.find import ENDPOINT, find_answerer
@@ -75,6 +76,7 @@ def command_run(arguments: argparse.Namespace) -> None:
             step=0,
             model_hash=answerer.model_hash,
             scores=scores,
+            made_with=made_with(answerer.settings.get("code")),
         )
         print_scores(list(scores.values()))
         print(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")

@@ -91,11 +91,12 @@ def add_checkpoint(
     model_hash: str,
     scores: dict[str, TaskScore],
     questions: dict[str, str] | None = None,
+    made_with: dict | None = None,
 ) -> None:
     """Write one checkpoint's scores into <run_folder>/scores.json; one of the same name is replaced.
 
     Checkpoints stand in the order of training, in whatever order they are entered. `questions`: task -> hash of what
-    was asked (`task.questions_hash`).
+    was asked (`task.questions_hash`). `made_with`: code, commit and library versions, for the record.
     """
     path = Path(run_folder) / "scores.json"
     known = read_scores(path) if path.exists() else {"run": Path(run_folder).resolve().name, "checkpoints": []}
@@ -109,6 +110,8 @@ def add_checkpoint(
     }
     if questions is not None:
         entry["questions"] = questions
+    if made_with is not None:
+        entry["made_with"] = made_with
     names = [checkpoint["name"] for checkpoint in known["checkpoints"]]
     if checkpoint_name in names:
         known["checkpoints"][names.index(checkpoint_name)] = entry

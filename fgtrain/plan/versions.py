@@ -1,26 +1,13 @@
-"""What a result is made with: the program's own code, its commit, and the libraries. Found without importing any."""
+"""The program that a plan is carried out with: which modules decide a stage, their hash, commit, libraries."""
 
-import platform
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from data_builders.shared.code_identity import TOP, CodeIdentity, code_of, commit
+from data_builders.shared.made_with import made_with, versions
 
-PACKAGES = (
-    "fgtrain",
-    "torch",
-    "lightning",
-    "transformers",
-    "peft",
-    "accelerate",
-    "safetensors",
-    "tokenizers",
-    "datasets",
-    "albumentations",
-    "numpy",
-    "pillow",
-)
+__all__ = ["ASKING", "TRAINING", "Program", "made_with", "this_program", "versions"]
+
 MODEL = ("fgtrain.model.build", "fgtrain.model.checkpoint")
 # Objective of a stage -> the modules that, with all they import, decide the weights after it. What only asks, scores or
 # shows is left out, so that a better scoring rule retrains nothing.
@@ -33,6 +20,8 @@ TRAINING = {
     ),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
 }
+# What asks a checkpoint and scores its answers.
+ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
 
 
 @dataclass(frozen=True)
@@ -47,19 +36,3 @@ class Program:
 def this_program(top: Path = TOP) -> Program:
     """The program that runs, or the one whose packages lie in `top`."""
     return Program({name: code_of(*roots, top=top) for name, roots in TRAINING.items()}, commit(top), versions())
-
-
-def made_with(code: str | None = None) -> dict:
-    """For the record beside a result. `code`: the hash of what made it."""
-    return ({"code": code} if code else {}) | {"commit": commit(), "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """Package -> version, of those that decide results; and Python's."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

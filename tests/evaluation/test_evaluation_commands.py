@@ -95,7 +95,9 @@ def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
     assert "passes against" not in (tmp_path / "r.html").read_text()  # and nobody said on what
     assert run(*arguments, "--checkpoint", "trained", "--samples-seen", "500") == 0
     assert run("compare", tmp_path / "out", "--out", tmp_path / "r.html") == 0
-    assert read_json(tmp_path / "out" / "scores.json")["checkpoints"][-1]["samples_seen"] == 500
+    last = read_json(tmp_path / "out" / "scores.json")["checkpoints"][-1]
+    assert last["samples_seen"] == 500
+    assert last["made_with"]["versions"]["transformers"]
     assert run("compare", tmp_path / "nowhere", "--out", tmp_path / "r.html") == 2
 
 

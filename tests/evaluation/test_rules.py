@@ -13,7 +13,6 @@ from evaluation.scoring.matching import (
     exact,
     levenshtein,
     mentions,
-    normalise,
     pope,
     pope_label,
     relaxed,
@@ -22,6 +21,7 @@ from evaluation.scoring.matching import (
 )
 from evaluation.scoring.rules.letters import lettered, vlmevalkit_letter
 from evaluation.scoring.rules.yes_no import vlmevalkit_label
+from evaluation.shared.texts import normalise
 
 OPTIONS = ("laysan albatross", "albatross", "song sparrow", "northern flicker")
 
