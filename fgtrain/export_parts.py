@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from data_builders.shared.files import read_json, sha256_file, write_json
+from data_builders.shared.files import open_to_others, read_json, sha256_file, write_json
 from fgtrain.errors import UserError, run_command
 from fgtrain.model import load_checkpoint
 from fgtrain.model.native import language_model_of
@@ -29,6 +29,8 @@ def export_parts(run: Path, out: Path) -> dict:
     write_json(vision / "preprocessor_config.json", read_json(checkpoint / "preprocessor_config.json"))
     language_model_of(lvlm.hf).to(torch.float16).save_pretrained(language)
     lvlm.tokenizer.save_pretrained(language)
+    for part in (vision, language):
+        open_to_others(part)
     made_by = {
         "recipe": plan.name,
         "seed": plan.seed,

@@ -4,16 +4,15 @@ A row counts once its line is in the index, and its bytes are on disk before tha
 last whole row is written over by the next.
 """
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .files import atomic_write
+from .locks import locked
 
 
 class ArrayStore:
@@ -77,7 +76,7 @@ class ArrayStore:
     def add(self, keys: Sequence[str], rows: np.ndarray) -> None:
         """Append rows [n, *shape] under keys that are not there yet. ValueError when the shape differs."""
         rows = np.ascontiguousarray(rows, dtype=np.float32)
-        with self._alone():
+        with locked(self.folder / ".lock"):
             self._repair()
             if self.shape is None:
                 self.shape = rows.shape[1:]
@@ -102,13 +101,6 @@ class ArrayStore:
         if self.shape is None or not self.data.is_file():
             return 0
         return self.data.stat().st_size // self._row_bytes
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _repair(self) -> None:
         """Write the index anew when it has a torn line or names rows that are not in the data file."""

@@ -35,7 +35,6 @@ _beats = False  # is there a thread that renews them?
 @contextmanager
 def held_by_files(folder: Path, met: Callable[[], None], shared: bool) -> Iterator[None]:
     """Hold `folder`, alone or `shared`. `met` is called, and may raise, each time that somebody else is met in it."""
-    folder.mkdir(parents=True, exist_ok=True)
     mine = _waited_for(folder, met, shared)
     try:
         yield
@@ -48,6 +47,7 @@ class OwnFile:
 
     def __init__(self, folder: Path, kind: str) -> None:
         token, pid = secrets.token_hex(8), os.getpid()
+        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{kind}.{token}"
         self.handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         _beat_from_now_on(self.handle, token)
@@ -136,7 +136,10 @@ def _take_turn(folder: Path, mine: OwnFile) -> str:
 
 
 def _turns(folder: Path) -> list[int]:
-    return [int(name) for name in os.listdir(folder) if name.isdigit()]
+    try:
+        return [int(name) for name in os.listdir(folder) if name.isdigit()]
+    except FileNotFoundError:
+        return []  # the work that it belongs to was deleted
 
 
 def _state(turn: Path, mine: OwnFile) -> str:

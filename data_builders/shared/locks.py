@@ -61,6 +61,19 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
             os.close(handle)
 
 
+def locked_until_closed(handle: int) -> bool | None:
+    """Lock an open file for as long as it is open. False when another holds it, None where files cannot be locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return None
+    return True
+
+
 def _take(path: Path, met: Callable[[], None], shared: bool) -> tuple[int, bool]:
     """The open lock file, and whether it is locked; False where files cannot be."""
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX

@@ -1,13 +1,9 @@
-"""Answers on disk: files that grow by whole rows, and a lock on the folder that they lie in."""
+"""Answers on disk: files that grow by whole rows."""
 
 import errno
-import fcntl
 import json
 import os
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
@@ -75,23 +71,3 @@ def append(rows: list[tuple[str, dict]], folder: Path) -> None:
                     "same command goes on from there"
                 ) from error
             raise
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder alone; wait while another process asks into it. It is free when the process ends, however."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a", encoding="utf-8") as file:
-        told = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    print(f"{folder}: another process is asking into it; waiting for its answers", file=sys.stderr)
-                    told = True
-                time.sleep(0.5)
-            except OSError:
-                break  # a file system without locks
-        yield

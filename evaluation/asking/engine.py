@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.locks import locked
 
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
@@ -15,7 +16,7 @@ from ..tasks.task import Task
 from . import share as shares
 from .asked import Asked, identify
 from .batches import batches
-from .disk import append, json_line, locked, rows_on_disk, write_lines
+from .disk import append, json_line, rows_on_disk, write_lines
 from .one_batch import ask_batch
 from .rows import Outcome, answer_row, identity_of, key_of, read_outcome, still_valid
 from .share import Share
@@ -52,9 +53,11 @@ def ask(
         answers = reuse(answerer, tasks, wanted, out, share, write=False)
         if all(one.key in answers for one in mine):
             return {}
-    with locked(share.folder(out)):
+    folder = share.folder(out)
+    waiting = f"{folder}: another process is asking into it; waiting for its answers"
+    with locked(folder / ".lock", waiting=waiting):
         answers = reuse(answerer, tasks, wanted, out, share)
-        failures = ask_open(answerer, mine, answers, share.folder(out), batch_size, options)
+        failures = ask_open(answerer, mine, answers, folder, batch_size, options)
         if not share.first:
             return {}
         if share.size > 1:

@@ -1,6 +1,7 @@
 """Judges' scores beside a task's own: in a run's scores.json, and whenever answers are scored again."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import write_json
 
 from ..scoring.score_answers import score_judged
-from ..scoring.score_files import TaskScore, read_scores
+from ..scoring.score_files import TaskScore, read_scores, scores_locked
 from ..tasks.task import Task
 from .deterministic import JUDGE
 from .files import is_judged, read_judged, write_judged
@@ -57,16 +58,17 @@ def add_to_run(judged: Judged) -> bool:
     run = run_of(judged)
     if run is None or judged.score is None:
         return False
-    scores = read_scores(run / "scores.json")
-    for one in scores["checkpoints"]:
-        task = judged.score.task
-        if one.get("name") == judged.answers.path.parent.name and task in one.get("tasks", {}):
-            known = TaskScore.from_json(one["tasks"][task])
-            if judged.score.primary == known.primary == JUDGE:
-                return False  # it has these numbers from the start
-            one["tasks"][task] = with_judged(known, judged.score).to_json()
-            write_json(run / "scores.json", scores)
-            return True
+    with scores_locked(run):
+        scores = read_scores(run / "scores.json")
+        for one in scores["checkpoints"]:
+            task = judged.score.task
+            if one.get("name") == judged.answers.path.parent.name and task in one.get("tasks", {}):
+                known = TaskScore.from_json(one["tasks"][task])
+                if judged.score.primary == known.primary == JUDGE:
+                    return False  # it has these numbers from the start
+                one["tasks"][task] = with_judged(known, judged.score).to_json()
+                write_json(run / "scores.json", scores)
+                return True
     return False
 
 
@@ -80,20 +82,26 @@ def let_stand(done: Sequence[Judged]) -> int:
         if (run := run_of(one)) is None or one.score is None:
             raise UserError(f"--stands: {one.answers.path} belongs to no run with a scores.json, or nothing is judged")
         runs.setdefault(run, {})[one.answers.path.parent.name, one.score.task] = one
-    changed = {}
-    for run, found in runs.items():
-        scores = read_scores(run / "scores.json")
-        for checkpoint in scores["checkpoints"]:
-            for task in [name for name in checkpoint["tasks"] if name.startswith("frow/")]:
-                if (checkpoint["name"], task) not in found:
-                    raise UserError(
-                        f"--stands: {task} of {run}'s checkpoint {checkpoint['name']!r} is not judged by this judge; "
-                        f"judge the whole run: --answers {run}"
-                    )
-                checkpoint["tasks"][task]["primary"] = found[checkpoint["name"], task].score.primary
-        changed[run] = scores
-    for run, scores in changed.items():
-        for one in runs[run].values():
-            write_judged(one.answers.path.parent / "judged" / one.answers.path.name, one.rows, one.unjudged)
-        write_json(run / "scores.json", scores)
+    with ExitStack() as held:
+        for run in sorted(runs):  # in one order, or two who do this could wait for each other
+            held.enter_context(scores_locked(run))
+        changed = {run: _standing(run, found) for run, found in runs.items()}
+        for run, scores in changed.items():
+            for one in runs[run].values():
+                write_judged(one.answers.path.parent / "judged" / one.answers.path.name, one.rows, one.unjudged)
+            write_json(run / "scores.json", scores)
     return len(done)
+
+
+def _standing(run: Path, found: dict[tuple[str, str], Judged]) -> dict:
+    """What scores.json says when these numbers, by checkpoint and task, stand for FROW."""
+    scores = read_scores(run / "scores.json")
+    for checkpoint in scores["checkpoints"]:
+        for task in [name for name in checkpoint["tasks"] if name.startswith("frow/")]:
+            if (checkpoint["name"], task) not in found:
+                raise UserError(
+                    f"--stands: {task} of {run}'s checkpoint {checkpoint['name']!r} is not judged by this judge; "
+                    f"judge the whole run: --answers {run}"
+                )
+            checkpoint["tasks"][task]["primary"] = found[checkpoint["name"], task].score.primary
+    return scores

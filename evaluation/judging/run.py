@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.locks import locked
 
 from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore
@@ -42,13 +43,20 @@ class Judged:
 def judge_file(answers: AnswerFile, judge: Judge, folder: Path | None = None) -> tuple[Judged, Exception | None]:
     """Judge one file's answers into <folder>/<name>, by default judged/<judge>/ beside the answers.
 
-    The error that ended it early comes back with what was judged until then.
+    Two who judge into one folder do so one after the other, and the second asks what the first left open. The error
+    that ended it early comes back with what was judged until then.
     """
     folder = folder or answers.path.parent / "judged" / judge_folder(judge.identity.name)
     path = folder / answers.path.name
     if path.resolve() == answers.path.resolve():
         raise UserError(f"--out {folder} would put the judge's file in place of the answers")
     judge.check(answers.candidates)
+    waiting = f"{folder}: another process judges there; waiting for its verdicts"
+    with locked(folder / ".lock", waiting=waiting):
+        return _judged(answers, judge, path)
+
+
+def _judged(answers: AnswerFile, judge: Judge, path: Path) -> tuple[Judged, Exception | None]:
     more = {one.key: judge.more(one) for one in answers.candidates}
     verdicts = still_valid(path, answers, judge, more)
     kept, failed = len(verdicts), {}

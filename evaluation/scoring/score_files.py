@@ -1,10 +1,12 @@
 """What a score is on disk: `TaskScore`, and a run's scores.json with one entry a checkpoint."""
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json
+from data_builders.shared.locks import locked
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,6 @@ def add_checkpoint(
     Checkpoints stand in the order of training, in whatever order they are entered. `questions`: task -> hash of what
     was asked (`task.questions_hash`). `made_with`: code, commit and library versions, for the record.
     """
-    path = Path(run_folder) / "scores.json"
-    known = read_scores(path) if path.exists() else {"run": Path(run_folder).resolve().name, "checkpoints": []}
     entry = {
         "name": checkpoint_name,
         "stage": stage,
@@ -112,10 +112,18 @@ def add_checkpoint(
         entry["questions"] = questions
     if made_with is not None:
         entry["made_with"] = made_with
-    names = [checkpoint["name"] for checkpoint in known["checkpoints"]]
-    if checkpoint_name in names:
-        known["checkpoints"][names.index(checkpoint_name)] = entry
-    else:
-        known["checkpoints"].append(entry)
-        known["checkpoints"].sort(key=lambda checkpoint: checkpoint["samples_seen"])
-    write_json(path, known)
+    path = Path(run_folder) / "scores.json"
+    with scores_locked(path.parent):
+        known = read_scores(path) if path.exists() else {"run": path.parent.resolve().name, "checkpoints": []}
+        names = [checkpoint["name"] for checkpoint in known["checkpoints"]]
+        if checkpoint_name in names:
+            known["checkpoints"][names.index(checkpoint_name)] = entry
+        else:
+            known["checkpoints"].append(entry)
+            known["checkpoints"].sort(key=lambda checkpoint: checkpoint["samples_seen"])
+        write_json(path, known)
+
+
+def scores_locked(run_folder: Path) -> AbstractContextManager[None]:
+    """While a run's scores.json is read, changed and written; several processes may enter what they have measured."""
+    return locked(run_folder / ".scores.lock")

@@ -1,9 +1,9 @@
 """Rows that cannot be used: the first one stops the run, or up to a quota they are left out and written down."""
 
-import fcntl
 import json
 from pathlib import Path
 
+from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
 
 
@@ -47,9 +47,10 @@ class Quarantine:
             place = f"{data_set}, row {row!r}"
             reason = reason.removeprefix(f"{place}: ")
             raise UserError(f"{place}: {reason}. (devices.bad_rows: 1 or more leaves so many bad rows out and goes on)")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with (
+            locked(self.path.with_name(f".{self.path.name}.lock")),
+            open(self.path, "a+", encoding="utf-8") as file,
+        ):
             file.seek(0)
             text = file.read()
             whole = text[: text.rfind("\n") + 1]

@@ -1,14 +1,12 @@
 """A training set's rows, memory-mapped: loader processes share them, and a mixture of millions needs no memory."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.records import Manifest, check_row, images_of
 from data_builders.shared.code_identity import code_of
-from data_builders.shared.files import read_jsonl, safe_join, sha256_file
+from data_builders.shared.files import atomic_path, read_jsonl, safe_join, sha256_file
 from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
 
@@ -64,22 +62,16 @@ class Rows:
         from datasets import Features, Value
         from datasets.arrow_writer import ArrowWriter
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        try:
-            with (
-                ArrowWriter(path=temporary, features=Features({"line": Value("large_string")})) as writer,
-                progress(f"reading {self.manifest.name}", "rows", self.manifest.rows) as advance,
-            ):
-                for row in read_jsonl(self.folder / "rows.jsonl"):
-                    _check(row, self.folder)
-                    writer.write({"line": json.dumps(row, ensure_ascii=False)})
-                    advance(1)
-                writer.finalize()
-            os.replace(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with (
+            atomic_path(path) as temporary,
+            ArrowWriter(path=str(temporary), features=Features({"line": Value("large_string")})) as writer,
+            progress(f"reading {self.manifest.name}", "rows", self.manifest.rows) as advance,
+        ):
+            for row in read_jsonl(self.folder / "rows.jsonl"):
+                _check(row, self.folder)
+                writer.write({"line": json.dumps(row, ensure_ascii=False)})
+                advance(1)
+            writer.finalize()
 
 
 def _check(row: dict, folder: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import open_to_others, read_json, write_json
 from fgtrain.errors import UserError
 from fgtrain.images import spec_from_dict
 
@@ -70,6 +70,7 @@ def _write(lvlm: LVLM, folder: Path, extra: dict) -> None:
     spec = lvlm.image_spec.to_dict()
     notes = {"chat": lvlm.chat, "max_tokens": lvlm.max_tokens, "image_spec": spec, "extra": extra}
     write_json(folder / NOTES, notes)
+    open_to_others(folder)
 
 
 def _compare(lvlm: LVLM, folder: Path) -> None:

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from lock_fakes import without_flock
 
-from data_builders.shared.files import atomic_write
+from data_builders.shared.files import atomic_path, atomic_write, open_to_others, write_bytes, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITER = """
 import sys, time
-from data_builders.files import atomic_write
+from data_builders.shared.files import atomic_write
 with atomic_write(sys.argv[1]) as file:
     file.write("half")
     file.flush()
@@ -74,3 +75,44 @@ def test_others_may_read_what_is_written_as_the_umask_says(tmp_path):
             assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize("write", [lambda path: write_json(path, {}), lambda path: write_bytes(path, b"{}\n")])
+def test_a_planted_link_costs_its_target_nothing(tmp_path, write):
+    target, path = tmp_path / "mine.txt", tmp_path / "rows.json"
+    target.write_text("mine")
+    (tmp_path / ".rows.json.part").symlink_to(target)
+    write(path)
+    assert target.read_text() == "mine"
+    assert path.read_text() == "{}\n"
+    assert not path.is_symlink()
+    assert set(tmp_path.iterdir()) == {target, path}
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_a_library_writes_by_name_is_whole_or_not_there_and_others_may_read_it(tmp_path, monkeypatch, locks):
+    if not locks:
+        without_flock(monkeypatch)
+    path, before = tmp_path / "rows.arrow", os.umask(0o027)
+    try:
+        with atomic_path(path) as temporary:
+            temporary.unlink()
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+            temporary.write_text("whole")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text("half" * (1 // 0))
+    assert path.read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_of_one_owner_are_opened_to_others_as_the_umask_says(tmp_path):
+    (tmp_path / "weights").touch(0o600)
+    before = os.umask(0o022)
+    try:
+        open_to_others(tmp_path)
+    finally:
+        os.umask(before)
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("weights", 0o644)]

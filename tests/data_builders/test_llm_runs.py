@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from fake_endpoint import KEY, Reply, endpoint, failed, obliging, said
 from llm_fakes import ASKED, Count, client
+from lock_fakes import MODES, start
 from PIL import Image
 from small_sources import make_cub
 
@@ -149,7 +150,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_an_answer(tmp_path, monkeypatch)
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(UserError, match="no space left while writing"):
             client(server, tmp_path).ask(ASKED)
-        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
         monkeypatch.setattr(os, "fsync", real)
         assert client(server, tmp_path).ask(ASKED) == "yes"
 
@@ -197,3 +198,28 @@ def test_a_killed_run_pays_no_finished_request_twice(tmp_path, how):
         assert KEY not in done.stderr + done.stdout + told
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or KEY not in path.read_text()
+
+
+PAYS = """
+import sys
+from pathlib import Path
+from data_builders.shared.llm import Client, Endpoint, user
+client = Client(Endpoint(model="m", cache=Path(sys.argv[2]), base_url=sys.argv[1], concurrency=4, timeout_seconds=20))
+print("asks", flush=True)
+sys.stdin.readline()
+print(client.ask([user("How many?")]), client.complete([user("How many?")])[0])
+"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_request_of_several_processes_is_paid_once(tmp_path, mode):
+    with endpoint(lambda number, body: said(f"reply {number}")) as server:
+        asking = [start(PAYS, server.url, tmp_path / "cache", mode=mode, folder=tmp_path) for _ in range(3)]
+        for process in asking:
+            assert process.stdout.readline() == "asks\n"
+        for process in asking:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        replies = {process.communicate()[0] for process in asking}
+        assert len(server.requests) == 2  # an answer, and a reply as it comes
+    assert len(replies) == 1

@@ -3,7 +3,11 @@
 import base64
 import json
 import shutil
+import subprocess
+import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 from judging_fakes import (
@@ -252,3 +256,44 @@ def test_an_image_that_cannot_be_sent_is_said_before_anything_is_paid(data, tmp_
         assert judge(server, answers, broken, "--without-image") == 0
     assert all(isinstance(body["messages"][0]["content"], str) for body in server.requests)
     assert len(rows_of(answers, "gpt-4o-mini_without_image")) == 6
+
+
+def test_two_judges_at_one_run_pay_every_answer_once(data, answers, tmp_path):
+    """Each with a cache of its own, so that nothing but the run's folder can tell them of each other."""
+    second_waits = threading.Event()
+
+    def slow(number, body):
+        if number > 1:
+            second_waits.set()  # the second asks too: nothing would end its waiting
+        second_waits.wait()
+        return fair(number, body)
+
+    def start(name, server):
+        words = ["judge", "--answers", answers, "--data", data, "--base-url", server.url]
+        words += ["--cache", tmp_path / name, "--concurrency", 1]
+        command = [sys.executable, "-m", "evaluation", *map(str, words)]
+        return subprocess.Popen(
+            command, cwd=Path(__file__).resolve().parents[2], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    with endpoint(slow) as server:
+        judges = [start(name, server) for name in ("one", "two")]
+        told = [threading.Thread(target=_set_when_waiting, args=(one, second_waits)) for one in judges]
+        for thread in told:
+            thread.start()
+        for thread in told:
+            thread.join()
+        assert [one.wait() for one in judges] == [0, 0]
+        outputs = [one.stdout.read() for one in judges]
+        for one in judges:
+            one.stdout.close()
+            one.stderr.close()
+        assert len(server.requests) == 6
+    assert sorted("6 verdicts of an earlier start still hold" in text for text in outputs) == [False, True]
+    assert len(rows_of(answers)) == 6
+
+
+def _set_when_waiting(process, event):
+    for line in process.stderr:
+        if "another process judges there" in line:
+            event.set()

@@ -1,6 +1,9 @@
 """From answers on disk to what was learned and what was forgotten."""
 
+import errno
+import fcntl
 import json
+import multiprocessing
 
 import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
@@ -75,6 +78,31 @@ def test_a_checkpoint_scored_again_keeps_its_place(run):
     more = {key: entry[key] for key in ("stage", "samples_seen", "step", "model_hash")}
     add_checkpoint(run, "align", scores=scores, **more)
     assert read_scores(run) == before
+
+
+def _enter(run, names):
+    for name in names:
+        add_checkpoint(run, name, stage=None, samples_seen=int(name), step=0, model_hash="m", scores={})
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_processes_that_enter_scores_at_once_lose_none(tmp_path, monkeypatch, locks):
+    if not locks:
+        monkeypatch.setattr(fcntl, "flock", _no_locks)
+    context = multiprocessing.get_context("fork")
+    names = [[str(10 * number + place) for number in range(10)] for place in range(3)]
+    processes = [context.Process(target=_enter, args=(tmp_path, part)) for part in names]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    entered = [checkpoint["name"] for checkpoint in read_scores(tmp_path)["checkpoints"]]
+    assert entered == sorted((name for part in names for name in part), key=int)
+
+
+def _no_locks(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 @pytest.fixture(scope="module")

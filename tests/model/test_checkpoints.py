@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,15 @@ def test_a_write_that_fails_leaves_the_checkpoint_that_was(
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
     save_checkpoint(lvlm, folder, {})
     assert weights_hash(load_checkpoint(folder)) == weights_hash(lvlm) != before
+
+
+def test_others_may_read_a_checkpoint_as_the_umask_says(lvlm: LVLM, tmp_path: Path):
+    before = os.umask(0o027)
+    try:
+        save_checkpoint(lvlm, tmp_path / "saved", {})
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "saved").iterdir()} == {0o640}
 
 
 def test_what_a_killed_write_left_does_not_stay(lvlm: LVLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

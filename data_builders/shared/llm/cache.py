@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ..errors import UserError
 from ..files import read_json, write_json
+from ..locks import locked
 
 
 def request_key(request: dict) -> str:
@@ -30,6 +32,11 @@ class Cache:
         if not isinstance(kept, dict) or not isinstance(kept.get("answer"), str):
             raise UserError(f"{path} holds no answer; delete the file and the request is asked again")
         return kept["answer"]
+
+    def alone(self, key: str) -> AbstractContextManager[None]:
+        """While this request is paid: who wants it too, in any process, waits, and finds the answer."""
+        # A few thousand locks stand for all requests: a lock file each would double the files.
+        return locked(self.folder / "requests" / key[:2] / f".{key[2]}.lock")
 
     def keep(self, key: str, request: dict, answer: str, tokens: int) -> None:
         """Write the answer, whole or not at all. UserError when the disk is full."""

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -33,7 +34,6 @@ class Client:
         self.cached = 0
         self.stop = threading.Event()
         self._lock = threading.Lock()
-        self._busy: dict[str, threading.Lock] = {}
 
     def ask(
         self,
@@ -64,16 +64,10 @@ class Client:
             "sample": sample,
         }
         key = request_key(request)
-        with self._lock:
-            busy = self._busy.setdefault(key, threading.Lock())
-        with busy:  # the same request twice at the same time is paid once
-            text = self.cache.get(key)
+        with self._kept_or_alone(key) as text:
             if text is None:
                 text, tokens = self._obtain(key, as_sent(messages), settings, schema, check)
                 self.cache.keep(key, request, text, tokens)
-            else:
-                with self._lock:
-                    self.cached += 1
         try:
             return parse(text, schema)
         except Unusable as error:
@@ -98,10 +92,7 @@ class Client:
             "as_it_comes": True,
         }
         key = request_key(request)
-        with self._lock:
-            busy = self._busy.setdefault(key, threading.Lock())
-        with busy:
-            kept = self.cache.get(key)
+        with self._kept_or_alone(key) as kept:
             if kept is None:
                 text, finish, tokens = self.sender.send(key, as_sent(messages), settings, self.stop)
                 text = text.rpartition("</think>")[2].strip()
@@ -110,9 +101,6 @@ class Client:
                     raise NoUsableAnswer(f"{self.endpoint.model} sent an empty reply ({why})")
                 kept = json.dumps({"text": text, "finished": finish != "length"}, ensure_ascii=False)
                 self.cache.keep(key, request, kept, tokens)
-            else:
-                with self._lock:
-                    self.cached += 1
         try:
             value = json.loads(kept)
             return str(value["text"]), bool(value["finished"])
@@ -142,6 +130,18 @@ class Client:
             raise BudgetSpent(f"{error} ({done})") from None
         finally:
             self.stop = threading.Event()  # the next question is asked again
+
+    @contextmanager
+    def _kept_or_alone(self, key: str) -> Iterator[str | None]:
+        """The answer that is kept, or None, and nobody else asks for it meanwhile: it is paid once."""
+        if (kept := self.cache.get(key)) is None:
+            with self.cache.alone(key):
+                if (kept := self.cache.get(key)) is None:
+                    yield None
+                    return
+        with self._lock:
+            self.cached += 1
+        yield kept
 
     def _obtain(
         self, key: str, messages: list[Message], settings: dict, schema: type[BaseModel] | None, check: Check | None

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import open_to_others, read_json, write_json
 from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
 
@@ -65,6 +65,7 @@ def import_checkpoint(src: Path, dst: Path) -> Imported:
         _write_weights(files, temporary)
         part.config.save_pretrained(temporary)
         extras.write(temporary)
+        open_to_others(temporary)
         temporary.rename(dst)  # also onto an empty folder
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
