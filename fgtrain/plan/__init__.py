@@ -5,6 +5,7 @@ from .compare import Comparison, compare_plans
 from .data_facts import data_facts, light_facts
 from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
 from .make import make_plan
+from .matched import MatchedFact, check_matched
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
 from .tables import print_comparison, print_plan
 
@@ -13,10 +14,12 @@ __all__ = [
     "Comparison",
     "DataFacts",
     "DataPlan",
+    "MatchedFact",
     "ModelFacts",
     "PartPlan",
     "Plan",
     "StagePlan",
+    "check_matched",
     "compare_plans",
     "data_facts",
     "evaluation_uses_encoder_cache",

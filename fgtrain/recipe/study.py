@@ -19,6 +19,7 @@ class Arm:
 
     name: str
     changes: tuple[Difference, ...]
+    point: str = ""  # of the grid, where there is one: what it adds to the arm's name
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _unnamed(files: list[Path], overrides: list[str], seeds: tuple[int, ...]) ->
         name=None,
         file=None,
         question="",
-        arms=_arms(recipes, loaded[0]),
+        arms=_arms(recipes, loaded[0], {}),
         seeds=seeds or tuple(dict.fromkeys(recipe.seed for recipe in loaded)),
         matched=(),
         measure=(),
@@ -115,7 +115,7 @@ def _named(file: Path, source: Source, overrides: list[str], seeds: tuple[int, .
         name=name,
         file=file,
         question=_leading_comment(file),
-        arms=_arms(read.recipes, reference),
+        arms=_arms(read.recipes, reference, read.points),
         seeds=seeds,
         matched=read.matched,
         measure=read.file.answer.measure,
@@ -148,11 +148,11 @@ def _made_equal(arms: tuple[str, str], overrides: list[str]) -> str:
     return f"{what} makes arms {arms[0]} and {arms[1]} equal, and nothing is left to compare. Leave it out"
 
 
-def _arms(recipes: dict[str, Recipe], reference: Recipe) -> tuple[Arm, ...]:
+def _arms(recipes: dict[str, Recipe], reference: Recipe, points: dict[str, str]) -> tuple[Arm, ...]:
     def changes(recipe: Recipe) -> tuple[Difference, ...]:
         return tuple(one for one in differences(reference, recipe) if one.key not in ("name", "seed"))
 
-    return tuple(Arm(name, changes(recipe)) for name, recipe in recipes.items())
+    return tuple(Arm(name, changes(recipe), points.get(name, "")) for name, recipe in recipes.items())
 
 
 def _leading_comment(file: Path) -> str:

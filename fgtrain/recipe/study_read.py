@@ -21,6 +21,7 @@ class ReadStudy:
     file: StudyFile
     base: Recipe | None  # None where there is none, or where it is no recipe without an arm's changes
     recipes: dict[str, Recipe]  # arm -> recipe, under the arm's name
+    points: dict[str, str]  # arm -> its point of the grid, empty without one
     matched: tuple[Matched, ...]
     contrasts: tuple[Contrast, ...]
 
@@ -43,7 +44,7 @@ def read_study(file: Path, source: Source, overrides: list[str]) -> tuple[ReadSt
         problems += [Problem(p.key, p.text, place_of(p.key, source.places)) for p in wrong]
     if problems:
         return None, problems
-    return ReadStudy(study, reader.base(overrides), recipes, matched, contrasts), []
+    return ReadStudy(study, reader.base(overrides), recipes, reader.point_of, matched, contrasts), []
 
 
 class _Reader:
@@ -54,6 +55,8 @@ class _Reader:
         self.problems: list[Problem] = []
         self.read: dict[Path, ArmValues] = {}
         self.points: dict[str, list[str]] = {}  # arm as written -> arms with the grid's points
+
+        self.point_of: dict[str, str] = {}
 
     def problem(self, key: Key, text: str) -> None:
         self.problems.append(Problem(key, text, place_of(key, self.places)))
@@ -71,6 +74,7 @@ class _Reader:
             for suffix, point in grid:
                 name = arm_name(arm, suffix)
                 self.points.setdefault(arm, []).append(name)
+                self.point_of[name] = suffix
                 here, wrong[name] = _overridden(self.laid(values, point), overrides)
                 recipe, more = here.recipe(name)
                 wrong[name] += more
