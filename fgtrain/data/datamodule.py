@@ -141,6 +141,12 @@ class StageData(LightningDataModule):
 
     def prepare(self) -> None:
         """Check every row and, with a feature cache, encode every view that the stage will see. For one process."""
+        self.check()
+        if self.features is not None and self.encode():
+            self.note_encoded()
+
+    def check(self) -> None:
+        """Check every row. UserError when there are more bad ones than devices.bad_rows allows."""
         self.quarantine.check_quota()
         self.row_counts  # noqa: B018 - checks every row
         if rows := self.left_out():
@@ -149,15 +155,15 @@ class StageData(LightningDataModule):
                 f"file is removed, they are tried again)",
                 flush=True,
             )
-        if self.features is None:
-            return
+
+    def encode(self, part: tuple[int, int] = (0, 1)) -> bool:
+        """Encode this process's part (number, of how many) of the views that the stage will see; was each one good?"""
         if self.stage.augment != "none" and self.stage.augment_views is None:
             raise ValueError(f"stage {self.name}: images that are augmented anew in each pass cannot be cached")
         # A start that goes on need not look at all rows again for their views. Were a picture changed since, or its
         # feature lost, training would compute it where it meets it.
-        whole = self.features.folder / "whole" / self._views_identity()
-        if whole.is_file():
-            return
+        if self._encoded_path.is_file():
+            return True
         owners, bad = stage_views(self.order, self.maker), list(self.left_out())
 
         def on_bad(view: View, error: UserError) -> None:
@@ -165,10 +171,18 @@ class StageData(LightningDataModule):
                 bad.append(row_id)
                 self.quarantine.add(data_set, row_id, str(error))
 
-        self.features.ensure(owners, f"stage {self.name}: image features", on_bad)
-        if not bad:  # they may be mended before the next start
-            with atomic_write(whole, "w") as file:
+        self.features.ensure(owners, f"stage {self.name}: image features", on_bad, part)
+        return not bad  # bad ones may be mended before the next start
+
+    def note_encoded(self) -> None:
+        """All processes have encoded their parts, and every view was good."""
+        if not self._encoded_path.is_file():
+            with atomic_write(self._encoded_path, "w") as file:
                 file.write(f"{self.samples}\n")
+
+    @property
+    def _encoded_path(self) -> Path:
+        return self.features.folder / "whole" / self._views_identity()
 
     def _views_identity(self) -> str:
         """A hash of all that decides which views the stage will see."""

@@ -31,8 +31,8 @@ FLUSH = 256  # pictures written at once
 class FeatureCache:
     """Features float32 [P, F] of views, computed when they are missing.
 
-    Pictures are encoded in batches, so a feature may differ from one encoded alone by what the encoder's kernels make
-    of the batch size (about 1e-6 in fp32).
+    Pictures are encoded in batches of one size, so a feature may differ from one encoded alone by what the encoder's
+    kernels make of the batch size (about 1e-6 in fp32).
     """
 
     def __init__(self, folder: Path, encode: Callable[[Tensor], Tensor], encoder_hash: str, spec: Square) -> None:
@@ -52,8 +52,12 @@ class FeatureCache:
         items: Iterable[View | ImageRef],
         title: str = "image features",
         on_bad: Callable[[View, UserError], None] | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
-        """Compute and store what is missing. `on_bad` gets each view that cannot be read; without it, UserError."""
+        """Compute and store what is missing. `on_bad` gets each view that cannot be read; without it, UserError.
+
+        `part`: (number, of how many) of all views that this process takes.
+        """
         missing: dict[str, View] = {}
         self.store.refresh()
         views = distinct(_view(item) for item in items)
@@ -63,7 +67,7 @@ class FeatureCache:
             except UserError as error:
                 _report(view, error, on_bad)
                 continue
-            if key not in self.store:
+            if key not in self.store and int(key[:8], 16) % part[1] == part[0]:
                 missing.setdefault(key, view)
         self.contents.save()
         if not missing:
@@ -105,7 +109,12 @@ class FeatureCache:
 
     @torch.no_grad()
     def _encode(self, pixels_NCHW: Tensor) -> Tensor:
-        return self.encode(pixels_NCHW).detach().float().cpu()
+        """Always so many at once: kernels are chosen by the batch size, and what is kept must not depend on what else
+        was missing."""
+        count = len(pixels_NCHW)
+        if count < BATCH:
+            pixels_NCHW = torch.cat([pixels_NCHW, pixels_NCHW[-1:].expand(BATCH - count, -1, -1, -1)])
+        return self.encode(pixels_NCHW)[:count].detach().float().cpu()
 
 
 def _view(item: View | ImageRef) -> View:

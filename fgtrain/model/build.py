@@ -7,11 +7,11 @@ import torch
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
 
 from data_builders.shared.files import read_json
+from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.recipe.schema import Model
 
-from .checksums import NOTES, is_checkpoint, verify_checksums
 from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of, released_images
 from .lvlm import LVLM

@@ -9,10 +9,10 @@ from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
 from data_builders.shared.files import open_to_others, read_json, write_json
+from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
 from fgtrain.errors import UserError
 from fgtrain.images import spec_from_dict
 
-from .checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
 from .export import write_processor
 from .families import family_of, released_images
 from .lvlm import LVLM

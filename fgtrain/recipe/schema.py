@@ -180,6 +180,7 @@ class Devices(Section):
     pack_tokens: Positive | None = None
     activation_checkpointing: bool = False  # layers are computed again in the backward pass: slower, much less memory
     workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
+    timeout_minutes: Positive = 30  # that processes wait for each other; one that fails ends the others at once anyway
     bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run
 
     @property

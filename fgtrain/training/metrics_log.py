@@ -11,7 +11,6 @@ from data_builders.shared.files import atomic_write
 from fgtrain.plan.cost import Work
 
 from .module import StageModule, optimizer_step_ended
-from .ranks import rank
 from .throughput import Throughput
 
 Also = Callable[[list[dict]], None]
@@ -69,11 +68,10 @@ class MetricsLog(Callback):
             **self.throughput.figures(samples, trainer.world_size, waited),
         }
         module.data_set_loss.clear()
-        self.write(row)
+        if trainer.is_global_zero:
+            self.write(row)
 
     def write(self, row: dict) -> None:
-        if rank() != 0:
-            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

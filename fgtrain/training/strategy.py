@@ -1,6 +1,5 @@
 """From the recipe's devices section to the strategy that Lightning runs."""
 
-import importlib.util
 import os
 from datetime import timedelta
 from typing import Any
@@ -9,13 +8,7 @@ import torch
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy
 
-from fgtrain.errors import UserError
-
 from .resume_files import WHOLE, PointFiles
-
-# Rank 0 evaluates while the others wait, so the wait may be long.
-PATIENCE = timedelta(hours=12)
-INSTALL = "pip install 'deepspeed>=0.17,<0.20'"
 
 
 def chosen(devices: Any) -> str:
@@ -31,15 +24,10 @@ def kind(devices: Any) -> str:
     return WHOLE if name in ("single", "ddp") else name
 
 
-def refuse_missing_deepspeed(devices: Any) -> None:
-    """UserError where DeepSpeed is asked for and not installed."""
-    if chosen(devices).startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
-        raise UserError(f"devices.strategy is {devices.strategy}, but DeepSpeed is not installed. Type: {INSTALL}")
-
-
 def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, list[Any]]:
     """(strategy, plugins) for Lightning's Trainer. `lvlm`: the model, whose working copy a sharding one trains."""
     name, bf16 = chosen(devices), devices.precision == "bf16"
+    bound = timedelta(minutes=devices.timeout_minutes)
     gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
     if not gpu:  # read once, when deepspeed is imported, which transformers does wherever it is installed
         os.environ["DS_ACCELERATOR"] = "cpu"
@@ -47,13 +35,12 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
     if name == "single":
         return "auto", [mixed, files]
     if name == "ddp":
-        return DDPStrategy(find_unused_parameters=False, timeout=PATIENCE), [mixed, files]
+        return DDPStrategy(find_unused_parameters=False, timeout=bound), [mixed, files]
     if name == "fsdp":
         from .strategy_fsdp import Fsdp2Strategy
 
-        return Fsdp2Strategy(devices.world_size, devices.offload, bf16, files, lvlm, PATIENCE), [mixed]
-    refuse_missing_deepspeed(devices)
+        return Fsdp2Strategy(devices.world_size, devices.offload, bf16, files, lvlm, bound), [mixed]
     from .strategy_zero import ZeroPrecision, ZeroStrategy
 
-    strategy = ZeroStrategy(int(name[-1]), devices.offload, files, lvlm, PATIENCE)
+    strategy = ZeroStrategy(int(name[-1]), devices.offload, files, lvlm, bound)
     return strategy, [ZeroPrecision("bf16-mixed" if bf16 else "32-true")]

@@ -12,9 +12,9 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 
 from fgtrain.plan.cost import Work
 
+from .group_environment import GroupEnvironment
 from .metrics_log import MetricsLog
 from .module import StageModule
-from .ranks import cluster_environments
 from .resume import ResumePoint
 from .resume_files import PointFiles, newest_whole, refuse_other_shards
 from .sharded import Sharded
@@ -37,7 +37,7 @@ QUIET = (
 
 
 @dataclass
-class StageJob:
+class StageRun:
     """All that running one stage needs. `folder` is the stage's own: metrics.jsonl and resume/ lie in it."""
 
     name: str
@@ -51,11 +51,10 @@ class StageJob:
     work: Work | None = None  # of the stage's model, for the utilisation of the device
     subset_every_steps: int | None = None
     ask_subset: Callable[[int, int, int], list[dict]] | None = None  # (step, rank, ranks) -> rows, on every rank
-    # Rank 0 finds something out, the others hear it; (what, how to find it) -> what was found.
-    agree: Callable[[str, Callable[[], str]], str] = field(default=lambda what, find: find())
+    agree: Callable[[Callable[[], Any]], Any] = field(default=lambda find: find())  # what rank 0 finds, for all
 
 
-def build_trainer(job: StageJob, strategy: Any, plugins: list, callbacks: list) -> Trainer:
+def build_trainer(job: StageRun, strategy: Any, plugins: list, callbacks: list) -> Trainer:
     devices, stage = job.devices, job.stage
     accumulate = stage.global_batch_size // (devices.per_device_batch_size * devices.world_size)
     return Trainer(
@@ -63,7 +62,7 @@ def build_trainer(job: StageJob, strategy: Any, plugins: list, callbacks: list) 
         devices=devices.count,
         num_nodes=devices.nodes,
         strategy=strategy,
-        plugins=[*plugins, *cluster_environments()],
+        plugins=[*plugins, GroupEnvironment()],
         max_steps=job.steps,
         max_epochs=-1,
         accumulate_grad_batches=accumulate,
@@ -81,9 +80,9 @@ def build_trainer(job: StageJob, strategy: Any, plugins: list, callbacks: list) 
     )
 
 
-def resume_from(job: StageJob, folder: Path) -> Path | None:
+def resume_from(job: StageRun, folder: Path) -> Path | None:
     """The newest whole resume point, the same on every rank. SharedUserError where this start cannot go on from it."""
-    found = job.agree(f"resume-{job.name}", lambda: point.name if (point := newest_whole(folder)) else "")
+    found = job.agree(lambda: point.name if (point := newest_whole(folder)) else "")
     if not found:
         return None
     refuse_other_shards(folder / found, kind(job.devices), job.devices.world_size)
@@ -98,7 +97,7 @@ class HandBack(Callback):
             trainer.strategy.hand_back()
 
 
-def run_stage(job: StageJob, lvlm: Any, parameter_groups: list[dict], datamodule: LightningDataModule) -> None:
+def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule: LightningDataModule) -> None:
     """Train `lvlm` in place to the end of the stage, going on from a resume point if there is one.
 
     Raises StageInterruptedError when a signal stopped it (state saved).

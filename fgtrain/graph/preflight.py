@@ -1,13 +1,13 @@
 """What a recipe may say and a plan can count, but this version cannot run: said before hours of data are built."""
 
-from typing import Any
-
-import torch
+import importlib.util
 
 from evaluation.tasks.task import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
-from fgtrain.training.strategy import refuse_missing_deepspeed
+from fgtrain.recipe.schema import Devices
+
+INSTALL = "pip install 'deepspeed>=0.17,<0.20'"
 
 
 def refuse_what_cannot_run(recipe: Recipe) -> None:
@@ -29,15 +29,7 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
         raise UserError(f"{recipe.name} plans, but cannot be run as it is:\n{lines}")
 
 
-def refuse_missing_gpus(devices: Any) -> None:
-    """UserError where this host has fewer GPUs than training is to use. Only where it trains: a login node has none."""
-    there = torch.cuda.device_count()
-    if devices.accelerator == "gpu" and there == 0:
-        raise UserError(
-            "devices.accelerator is gpu, but torch sees no GPU here. Write devices.accelerator=cpu, start it where "
-            "there is one (--submit on a cluster), or install the CUDA build of torch"
-        )
-    if devices.accelerator != "cpu" and 0 < there < devices.count:
-        raise UserError(
-            f"devices.count is {devices.count}, but torch sees {there} GPUs here. Write devices.count={there}"
-        )
+def refuse_missing_deepspeed(devices: Devices) -> None:
+    """UserError where DeepSpeed is asked for and not installed."""
+    if devices.strategy.startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
+        raise UserError(f"devices.strategy is {devices.strategy}, but DeepSpeed is not installed. Type: {INSTALL}")

@@ -5,19 +5,16 @@ runs/<name>/<stage>               -> ../.stages/<fingerprint>
 runs/<name>/answers/<checkpoint>  -> ../../.stages/<fingerprint>/answers
 """
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from data_builders.shared.files import atomic_write, read_json
+from fgtrain.checksums import NOTES, SUMS, verify_checksums
 from fgtrain.errors import UserError
-from fgtrain.model.checksums import NOTES, verify_checksums
 from fgtrain.recipe import Recipe, as_values, dump_resolved
 
 # What may change between two starts of one run without making it another run.
@@ -25,49 +22,21 @@ FREE_KEYS = ("devices", "evaluation", "wandb", "network", "data_root", "built_ro
 RESOLVED = "recipe.resolved.yaml"
 
 
-@contextmanager
-def locked(path: Path, waiting: str | None, busy: str = "", *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file at `path`; it is free again when the process ends, however it ends.
-
-    `waiting`: what to print once while another process holds it; None = UserError with `busy` instead of waiting.
-    `shared`: beside others who hold it as shared.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        told = False
-        while True:
-            try:
-                fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if waiting is None:
-                    raise UserError(busy) from None
-                if not told:
-                    print(waiting, flush=True)
-                    told = True
-                time.sleep(1)
-        yield
-
-
-@contextmanager
-def claimed(recipe: Recipe, part: str | None = None) -> Iterator[Path]:
-    """The run's folder, held by this process alone; with a `part` of the run, beside processes at other parts.
-
-    UserError when it belongs to another recipe or is in use.
-    """
+def claim(recipe: Recipe) -> None:
+    """Make the run's folder this recipe's. UserError when it belongs to another one."""
     folder = recipe.run_folder
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose another name (name=...) or runs_root")
-    busy = f"{folder} is in use by another process; wait for it or choose name=..."
-    with locked(folder / ".lock", None, busy, shared=part is not None):
-        busy = f"another process is at the same part of {folder} ({part}); wait for it"
-        with locked(folder / ".parts" / f"{part}.lock", None, busy) if part is not None else nullcontext():
-            refuse_foreign(recipe, folder)
-            # Parts run with devices of their own; the run as a whole is what it was claimed as.
-            if part is None or not (folder / RESOLVED).exists():
-                with atomic_write(folder / RESOLVED) as file:
-                    file.write(dump_resolved(recipe))
-            yield folder
+    refuse_foreign(recipe, folder)
+    text = dump_resolved(recipe)
+    if not (folder / RESOLVED).exists() or (folder / RESOLVED).read_text(encoding="utf-8") != text:
+        with atomic_write(folder / RESOLVED) as file:
+            file.write(text)
+
+
+def stage_kept(recipe: Recipe, fingerprint: str) -> bool:
+    """Does the store hold a checkpoint of the stage with this fingerprint? Looks at nothing in it."""
+    return (recipe.stage_store(fingerprint) / "checkpoint" / SUMS).is_file()
 
 
 def stage_done(recipe: Recipe, fingerprint: str) -> bool:

@@ -19,8 +19,8 @@ from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe, as_values
 
 from .curves import axes, curves
-from .figures import offsets
 from .forgetting import forgetting
+from .metrics import offsets
 
 RUN_ID, SENT = "wandb/run_id", "wandb/sent"
 INIT_SECONDS = 60  # that a server may take to answer; then figures are kept offline

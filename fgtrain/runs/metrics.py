@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.shared.files import read_json, write_jsonl
-from evaluation.scoring.score_files import TaskScore, read_scores
+from evaluation.scoring.score_files import TaskScore
 from fgtrain.plan import Plan
 from fgtrain.recipe import START
 
@@ -24,31 +24,35 @@ def offsets(plan: Plan) -> dict[str, int]:
     return found
 
 
-def assemble(run_folder: Path, plan: Plan) -> list[dict]:
-    """Write metrics.jsonl anew and return its rows. Samples are counted over all stages of the run."""
-    rows = list(with_forgetting(_rows(run_folder, plan)))
+def assemble(run_folder: Path, plan: Plan, evaluations: dict[str, dict]) -> list[dict]:
+    """Write metrics.jsonl anew and return its rows. Samples are counted over all stages of the run.
+
+    `evaluations`: checkpoint -> its evaluation as it lies in the store.
+    """
+    rows = list(with_forgetting(_rows(run_folder, plan, evaluations)))
     write_jsonl(run_folder / "metrics.jsonl", rows)
     return rows
 
 
-def _rows(run_folder: Path, plan: Plan) -> Iterator[dict]:
-    full = _full_evaluations(run_folder)
-    yield from full.get(None, [])
-    yield from _subset_at(run_folder, START)
+def _rows(run_folder: Path, plan: Plan, evaluations: dict[str, dict]) -> Iterator[dict]:
+    before = offsets(plan)
+    yield from _evaluation(evaluations.get(START), None, 0, 0)
     for stage in plan.stages:
-        before = offsets(plan)[stage.name]
-        marker = {"kind": "stage", "stage": stage.name, "samples_seen": before, "step": 0}
+        marker = {"kind": "stage", "stage": stage.name, "samples_seen": before[stage.name], "step": 0}
         yield marker | {"fingerprint": stage.fingerprint}
         for row in stage_rows(run_folder, stage.name):
-            yield row | {"samples_seen": row["samples_seen"] + before}
-        yield from full.get(stage.name, [])
-        yield from _subset_at(run_folder, stage.name)
+            yield row | {"samples_seen": row["samples_seen"] + before[stage.name]}
+        end = before[stage.name] + (stage.samples or 0)
+        yield from _evaluation(evaluations.get(stage.name), stage.name, stage.steps or 0, end)
 
 
-def _subset_at(run_folder: Path, checkpoint: str) -> list[dict]:
-    """The subset's scores at a checkpoint, out of the answers to all questions."""
-    path = run_folder / SUBSET / f"{checkpoint}.json"
-    return read_json(path) if path.exists() else []
+def _evaluation(found: dict | None, stage: str | None, step: int, samples_seen: int) -> Iterator[dict]:
+    """Rows of a full evaluation, then those of the subset out of the same answers."""
+    if found is None:
+        return
+    scores = {name: TaskScore.from_json(task) for name, task in found["tasks"].items()}
+    yield from eval_rows(scores, stage, step, samples_seen, subset=False)
+    yield from (row | {"stage": stage, "step": step, "samples_seen": samples_seen} for row in found["subset"])
 
 
 def stage_rows(run_folder: Path, stage: str) -> list[dict]:
@@ -64,17 +68,6 @@ def _whole_rows(path: Path) -> Iterator[dict]:
     """The rows, without a last line that a killed process left torn."""
     for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
         yield json.loads(line)
-
-
-def _full_evaluations(run_folder: Path) -> dict[str | None, list[dict]]:
-    if not (run_folder / "scores.json").exists():
-        return {}
-    found: dict[str | None, list[dict]] = {}
-    for checkpoint in read_scores(run_folder)["checkpoints"]:
-        place = [checkpoint[key] for key in ("stage", "step", "samples_seen")]
-        scores = {name: TaskScore.from_json(task) for name, task in checkpoint["tasks"].items()}
-        found.setdefault(checkpoint["stage"], []).extend(eval_rows(scores, *place, subset=False))
-    return found
 
 
 def eval_rows(

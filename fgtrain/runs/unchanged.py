@@ -1,14 +1,12 @@
-"""A run goes on over the data that it was begun with, and its checkpoints are asked the same questions.
+"""A run goes on over the data that it was begun with.
 
 A training set is known by the hash of its rows, which holds the names of its pictures and not what is in them.
 """
 
 from data_builders.shared.files import read_json
-from evaluation.scoring.score_files import read_scores
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe
-from fgtrain.training.resume_files import points
 
 
 def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
@@ -37,18 +35,4 @@ def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
 def begun(recipe: Recipe, fingerprint: str) -> bool:
     """Does the store hold anything that was learnt in the stage with this fingerprint?"""
     store = recipe.stage_store(fingerprint)
-    return (store / "checkpoint").exists() or bool(points(store / "resume"))
-
-
-def refuse_changed_questions(recipe: Recipe) -> None:
-    """UserError when two checkpoints of the run were asked different questions under the name of one task."""
-    first: dict[str, tuple[str, str]] = {}  # task -> (checkpoint, hash of its questions)
-    for checkpoint in read_scores(recipe.run_folder)["checkpoints"]:
-        for task, found in checkpoint.get("questions", {}).items():
-            earlier, known = first.setdefault(task, (checkpoint["name"], found))
-            if found != known:
-                raise UserError(
-                    f"task {task}: its question file was changed after checkpoint {earlier} was asked and before "
-                    f"{checkpoint['name']} was; their scores cannot be compared. Ask both again, with "
-                    f"--evaluate {earlier} and --evaluate {checkpoint['name']}: answers to the same prompts are kept"
-                )
+    return (store / "checkpoint").exists() or any((store / "resume").glob("step*"))

@@ -2,24 +2,24 @@
 
 import copy
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from fgtrain.data import StageData
 from fgtrain.errors import TrainingFailedError
-from fgtrain.plan import Plan
 from fgtrain.plan.tables import gib
 from fgtrain.recipe import Recipe
 
-FinalPlan = Callable[[Recipe, dict[str, StageData]], Plan]
+from .prepare import counted_plan
+
 SAYS = ("not enough memory", "out of memory", "can't allocate memory")  # as torch's allocators put it
 USABLE = 0.95  # of a device; the rest goes to its driver and to what its allocator cannot use
 
 
 @contextmanager
-def explained(recipe: Recipe, name: str, data: StageData, final_plan: FinalPlan) -> Iterator[None]:
+def explained(recipe: Recipe, name: str, data: StageData) -> Iterator[None]:
     """TrainingFailedError in the place of an allocator's error while stage `name` trains."""
     try:
         yield
@@ -27,16 +27,16 @@ def explained(recipe: Recipe, name: str, data: StageData, final_plan: FinalPlan)
         if isinstance(error, RuntimeError) and not any(words in str(error).lower() for words in SAYS):
             raise
         raise TrainingFailedError(
-            f"stage {name} ran out of memory: {_advice(recipe, name, data, final_plan)}"
+            f"stage {name} ran out of memory: {_advice(recipe, name, data)}"
         ) from error
 
 
-def predicted(recipe: Recipe, name: str, data: StageData, per_device: int, final_plan: FinalPlan) -> int | None:
+def predicted(recipe: Recipe, name: str, data: StageData, per_device: int) -> int | None:
     """Peak bytes per device of the stage, as the plan predicts them for so many samples a micro-batch."""
     devices = recipe.devices.model_copy(update={"per_device_batch_size": per_device})
     other = copy.copy(data)
     other.devices = devices
-    return final_plan(recipe.model_copy(update={"devices": devices}), {name: other}).stage(name).memory_bytes
+    return counted_plan(recipe.model_copy(update={"devices": devices}), {name: other}).stage(name).memory_bytes
 
 
 def device_memory() -> int:
@@ -46,11 +46,11 @@ def device_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _advice(recipe: Recipe, name: str, data: StageData, final_plan: FinalPlan) -> str:
+def _advice(recipe: Recipe, name: str, data: StageData) -> str:
     devices, room = recipe.devices, device_memory()
     size = recipe.stages[name].global_batch_size // devices.world_size
     now = devices.per_device_batch_size
-    needs = {n: predicted(recipe, name, data, n, final_plan) for n in range(now, 0, -1) if size % n == 0}
+    needs = {n: predicted(recipe, name, data, n) for n in range(now, 0, -1) if size % n == 0}
     text = f"the plan predicts {gib(needs[now])} for devices.per_device_batch_size={now}, the device has {gib(room)}. "
     for smaller, need in needs.items():
         if smaller < now and need is not None and need < USABLE * room:

@@ -1,0 +1,73 @@
+"""What this host has to compute with, found without importing torch."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fgtrain.errors import UserError
+from fgtrain.graph import Job
+from fgtrain.recipe.schema import Devices
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass
+class Host:
+    """Cores and GPUs, and which of them are free."""
+
+    cores: int
+    gpus: tuple[str, ...]
+    free_cores: int = field(init=False)
+    free_gpus: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.free_cores, self.free_gpus = self.cores, list(self.gpus)
+
+    def take(self, job: Job) -> tuple[int, tuple[str, ...]] | None:
+        """(cores, GPUs) for the job's processes here; None where it must wait. An idle host takes any job.
+
+        A process on a GPU counts for no core: those feed it. Where there are fewer cores than a job has processes, it
+        runs alone.
+        """
+        if job.gpu and self.gpus:
+            here = job.processes // job.nodes
+            if len(self.free_gpus) < here:
+                return None
+            taken, self.free_gpus = tuple(self.free_gpus[:here]), self.free_gpus[here:]
+            return 0, taken
+        cores = min(job.processes, self.cores)
+        if self.free_cores < cores:
+            return None
+        self.free_cores -= cores
+        return cores, ()
+
+    def give_back(self, taken: tuple[int, tuple[str, ...]]) -> None:
+        cores, gpus = taken
+        self.free_cores += cores
+        self.free_gpus = [gpu for gpu in self.gpus if gpu in {*self.free_gpus, *gpus}]
+
+
+def this_host(environment: Mapping[str, str] = os.environ) -> Host:
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return Host(len(allowed), gpus(environment))
+
+
+def gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """GPUs that jobs may use, as CUDA names them."""
+    if (visible := environment.get(VISIBLE)) is not None:
+        return tuple(name.strip() for name in visible.split(",") if name.strip() and name.strip() != "-1")
+    there = [path.name for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return tuple(sorted((name.removeprefix("nvidia") for name in there), key=int))
+
+
+def refuse_missing_gpus(devices: Devices, there: int) -> None:
+    """UserError where a recipe asks for GPUs that this host does not have."""
+    if devices.accelerator == "gpu" and not there:
+        raise UserError(
+            "devices.accelerator is gpu, but there is no GPU here. Write devices.accelerator=cpu, or start it where "
+            "there is one (--submit on a cluster)"
+        )
+    if devices.accelerator != "cpu" and 0 < there < devices.count:
+        raise UserError(f"devices.count is {devices.count}, but {there} GPUs are here. Write devices.count={there}")

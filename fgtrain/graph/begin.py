@@ -1,0 +1,56 @@
+"""The beginning and the end of a start, whoever carries it out: what is left to do, and what came out."""
+
+from data_builders.shared.files import atomic_write
+from fgtrain.plan import Plan
+from fgtrain.recipe.load import shown
+from fgtrain.recipe.study import Study
+from fgtrain.runs.folder import claim, stage_done
+from fgtrain.runs.unchanged import refuse_changed_data
+
+from .build import build_graph, report_path, study_folder
+from .job import Graph, Job
+from .planned import planned
+from .preflight import refuse_what_cannot_run
+from .todo import todo
+
+
+def begin(study: Study, words: list[str]) -> tuple[Graph, list[Job]]:
+    """The study's graph, and what is left of it. Claims the runs' folders.
+
+    UserError for what cannot run, a run's folder that belongs to another recipe or was begun over other data, and a
+    checkpoint that was altered.
+    """
+    plans: dict[str, Plan] = {}
+    for one in study.recipes:
+        refuse_what_cannot_run(one.recipe)
+        plan = plans[one.recipe.name] = planned(one.recipe)
+        refuse_changed_data(one.recipe, plan)
+        for stage in plan.stages:
+            stage_done(one.recipe, stage.fingerprint)  # refuses one that was altered
+    graph = build_graph(study, plans, words)
+    for one in study.recipes:
+        claim(one.recipe)
+    if study.name is not None:
+        _write_study(study)
+    return graph, todo(graph)
+
+
+def _write_study(study: Study) -> None:
+    with atomic_write(study_folder(study) / "study.resolved.yaml") as file:
+        file.write(study.resolved)
+
+
+def tell_results(study: Study, done: int, did: int) -> None:
+    """Where everything lies, and what came out."""
+    if not did:
+        print(f"nothing to do: all {done} jobs are done")
+    for one in study.recipes if len(study.recipes) <= 4 else ():
+        report = one.recipe.run_folder / "report.html"
+        print(f"report: {shown(report)}" if report.is_file() else f"run: {shown(one.recipe.run_folder)}")
+    together = report_path(study)
+    if len(study.recipes) > 1 and together.is_file():
+        answer = study_folder(study) / "answer.md"
+        if answer.is_file():
+            print(answer.read_text(encoding="utf-8").rstrip())
+        print(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
+

@@ -1,0 +1,257 @@
+"""From a study's plans to the graph of its jobs: equal work stands there once, whichever arm or seed wants it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
+from fgtrain.plan import Plan, light_facts
+from fgtrain.plan.encoding import encoded_at, encoder_learns
+from fgtrain.recipe import START, Recipe
+from fgtrain.recipe.study import Study
+from fgtrain.runs.encoded import encoded_path
+from fgtrain.runs.evaluations import asked, evaluated, start_fingerprint
+from fgtrain.runs.folder import stage_kept
+
+from .job import Graph, Job
+
+SEEN = {"mix", "augment", "augment_views", "steps"}  # what of a stage decides which pictures it sees
+JOBS = "jobs"  # folder of a run, or of a study, that holds those of its jobs
+
+
+def build_graph(study: Study, plans: Mapping[str, Plan], words: list[str]) -> Graph:
+    """All jobs of all runs. `plans`: run name -> plan; `words`: of the command line, which name the study."""
+    graph = Graph()
+    runs = [_Run(graph, one.recipe, plans[one.recipe.name], show=len(study.recipes) == 1) for one in study.recipes]
+    for run in runs:
+        run.prepare()
+    proof = _match(graph, study, words) if study.matched else None
+    for run in runs:
+        run.carry_out(proof)
+    ends = [run.report() for run in runs]
+    if len(runs) > 1 and all(run.asked for run in runs):
+        _answer(graph, study, ends)
+    return graph
+
+
+def study_folder(study: Study) -> Path:
+    """Of the study, or of recipes that are only started together."""
+    if study.folder is not None:
+        return study.folder
+    first = study.recipes[0].recipe
+    return first.path(first.runs_root) / "together" / "-".join(one.recipe.name for one in study.recipes)[:120]
+
+
+def report_path(study: Study) -> Path:
+    """Where the answer of several runs is told."""
+    return study_folder(study) / "report.html"
+
+
+class _Run:
+    """Adds the jobs of one run to the graph."""
+
+    def __init__(self, graph: Graph, recipe: Recipe, plan: Plan, show: bool) -> None:
+        self.graph, self.recipe, self.plan, self.show = graph, recipe, plan, show
+        self.asked = asked(recipe)
+        self.start = start_fingerprint(recipe, light_facts(recipe))
+        self.ends: list[str] = []
+
+    def _job(self, what: str, kind: str, title: str, identity: tuple, **more: Any) -> str:
+        recipe = self.recipe
+        return self.graph.add(
+            Job(
+                name=f"{recipe.name}/{what}",
+                kind=kind,
+                title=title,
+                identity=identity,
+                folder=recipe.run_folder / JOBS / what,
+                recipe=more.pop("recipe", recipe),
+                runs=(recipe.name,),
+                **more,
+            )
+        )
+
+    def prepare(self) -> None:
+        """Build, one after the other what the recipe builds first, then its sets; then check and count."""
+        first, then = builds(self.recipe)
+        before: tuple[str, ...] = ()
+        for arguments in first:
+            before = (self._build(arguments, before),)
+        sets = [self._build(arguments, before) for arguments in then]
+        for name in self.recipe.mixed_data:
+            if self.recipe.data[name].what == SAMPLE_TEXT:
+                sets.append(self._sample(name))
+        self.prepared = self._job(
+            "prepare",
+            "prepare",
+            f"prepare {self.recipe.name}",
+            ("prepare", self.recipe.name),
+            arguments={"show": self.show},
+            after=tuple(dict.fromkeys((*before, *sets))),
+            done=lambda: False,  # what has changed since is seen at each start
+        )
+
+    def _build(self, arguments: dict[str, Any], after: tuple[str, ...]) -> str:
+        decides = {key: value for key, value in arguments.items() if key != "place"}
+        identity = ("build", json.dumps(decides, sort_keys=True, default=str))
+        what = f"build-{arguments['what']}-{Path(arguments['out']).name}-{_short(identity)}"
+        title = f"build {arguments['what']} into {arguments['out']}"
+        return self._job(
+            what, "build", title, identity, arguments=arguments, after=after, done=lambda: built(arguments)
+        )
+
+    def _sample(self, name: str) -> str:
+        recipe, folder = self.recipe, self.recipe.data_folder(name)
+        identity = ("sample_text", str(folder), self.start, json.dumps(recipe.data[name].options, sort_keys=True))
+        title = f"sample {name}"
+        done = (folder / "manifest.json").is_file
+        return self._job(f"sample-{name}", "sample_text", title, identity, arguments={"name": name}, done=done)
+
+    def carry_out(self, proof: str | None) -> None:
+        """Encode, train each stage, ask each checkpoint. `proof`: the job that proves a study's arms matched."""
+        ready = (self.prepared,) if proof is None else (self.prepared, proof)
+        encoding = encoded_at(self.recipe, self.plan)
+        before = ready
+        origin = self._encode(START, encoding, ready)
+        if START in self.asked:
+            self._evaluate(START, self.start, origin or ready)
+        for stage in self.plan.stages:
+            trained = self._train(stage.name, stage.fingerprint, (*before, *(origin or ())))
+            before = (self.prepared, trained)
+            origin = self._encode(stage.name, encoding, before)
+            if stage.name in self.asked:
+                self._evaluate(stage.name, stage.fingerprint, before)
+            self.ends.append(trained)
+
+    def _encode(self, origin: str, encoding: dict[str, list[str]], after: tuple[str, ...]) -> tuple[str, ...] | None:
+        """None where nothing is encoded with this checkpoint's encoder."""
+        recipe, stages = self.recipe, encoding.get(origin, [])
+        questions = origin == START and bool(self.asked) and recipe.encoder_cache.enabled and not encoder_learns(recipe)
+        if not stages and not questions:
+            return None
+        chosen = {name: recipe.stages[name] for name in stages}
+        decides = {
+            "encoder": self.start if origin == START else self.plan.stage(origin).fingerprint,
+            "stages": {n: s.model_dump(mode="json", include=SEEN) for n, s in chosen.items()},
+            "data": {d.name: d.sha256 for stage in self.plan.stages if stage.name in stages for d in stage.data},
+            "tasks": [*recipe.evaluation.tasks, *map(str, recipe.evaluation_folders())] if questions else [],
+            "seed": recipe.seed,
+        }
+        identity = ("encode", json.dumps(decides, sort_keys=True, default=str))
+        key = _short(identity)
+        name = self._job(
+            f"encode-{origin}",
+            "encode",
+            f"encode pictures for {', '.join(stages) or 'evaluation'}",
+            identity,
+            arguments={"origin": origin, "key": key},
+            after=after,
+            done=encoded_path(recipe, key).is_file,
+            **self._devices(),
+        )
+        return (*after, name)
+
+    def _train(self, stage: str, fingerprint: str, after: tuple[str, ...]) -> str:
+        devices = self._devices()
+        if self.recipe.stages[stage].objective == "heads":
+            devices |= {"processes": 1, "nodes": 1}
+        return self._job(
+            f"train-{stage}",
+            "train",
+            f"train {stage}",
+            ("train", str(self.recipe.stage_store(fingerprint))),
+            arguments={"stage": stage},
+            after=after,
+            done=lambda: stage_kept(self.recipe, fingerprint),
+            stage=stage,
+            fingerprint=fingerprint,
+            **devices,
+        )
+
+    def _evaluate(self, checkpoint: str, fingerprint: str, after: tuple[str, ...]) -> None:
+        recipe, store = self.recipe, self.recipe.stage_store(fingerprint)
+        evaluation = recipe.evaluation.model_dump(mode="json", exclude={"at", "batch_size"})
+        folders = [str(folder) for folder in recipe.evaluation_folders()]
+        identity = ("evaluate", str(store), json.dumps([evaluation, folders], sort_keys=True))
+        name = self._job(
+            f"evaluate-{checkpoint}",
+            "evaluate",
+            f"ask {checkpoint}",
+            identity,
+            arguments={"checkpoint": checkpoint, "start": self.start},
+            after=after,
+            done=lambda: evaluated(recipe, store),
+            stage=checkpoint,
+            **self._devices(),
+        )
+        self.ends.append(name)
+
+    def report(self) -> str:
+        recipe = self.recipe
+        written = recipe.run_folder / ("report.html" if self.asked else "metrics.jsonl")
+        return self._job(
+            "report",
+            "report",
+            f"report of {recipe.name}",
+            ("report", recipe.name),
+            arguments={"start": self.start},
+            after=tuple(dict.fromkeys((self.prepared, *self.ends))),
+            done=written.is_file,
+        )
+
+    def _devices(self) -> dict[str, Any]:
+        devices = self.recipe.devices
+        return {"processes": devices.world_size, "nodes": devices.nodes, "computes": True}
+
+
+def _match(graph: Graph, study: Study, words: list[str]) -> str:
+    folder = study_folder(study)
+    name = f"{study.name}/match"
+    return graph.add(
+        Job(
+            name=name,
+            kind="match",
+            title=f"prove that the arms of {study.name} are matched",
+            identity=("match", str(folder)),
+            folder=folder / JOBS / "match",
+            arguments={"words": words, "out": str(folder / "matched.json")},
+            after=tuple(job.name for job in graph if job.kind == "prepare"),
+            runs=tuple(one.recipe.name for one in study.recipes),
+            done=lambda: False,
+        )
+    )
+
+
+def _answer(graph: Graph, study: Study, ends: list[str]) -> None:
+    folder = study_folder(study)
+    arms: dict[str, dict[str, str]] = {}
+    for one in study.recipes:
+        arms.setdefault(one.arm, {})[str(one.seed)] = str(one.recipe.run_folder)
+    values = {
+        "name": study.name,
+        "question": study.question,
+        "arms": arms,
+        "measures": list(study.measure),
+        "contrasts": [list(pair) for pair in study.contrasts],
+        "costs": dict.fromkeys(arms),
+    }
+    path = report_path(study)
+    graph.add(
+        Job(
+            name=f"{study.name or 'together'}/answer",
+            kind="answer",
+            title=f"answer of {study.name}" if study.name else "runs side by side",
+            identity=("answer", str(folder)),
+            folder=folder / JOBS / "answer",
+            arguments={"study": values, "out": str(folder if study.name else path)},
+            after=tuple(ends),
+            runs=tuple(one.recipe.name for one in study.recipes),
+            done=path.is_file,
+        )
+    )
+
+
+def _short(identity: tuple) -> str:
+    return hashlib.blake2b(repr(identity).encode(), digest_size=4).hexdigest()

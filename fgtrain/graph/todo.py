@@ -1,0 +1,36 @@
+"""What is left of a graph: results that are not there, and what they need."""
+
+from dataclasses import replace
+
+from .job import Graph, Job
+
+WORK = ("train", "evaluate")  # results that nothing but their own absence calls for
+
+
+def todo(graph: Graph) -> list[Job]:
+    """The jobs to carry out, in order; each waits only for others among them.
+
+    A job that leaves no result (building, preparing, encoding) is needed only by one that does, and is left out where
+    it is done as well. A report is written anew when anything before it is.
+    """
+    done = {job.name: job.done() for job in graph if job.is_result}
+    needed: dict[str, Job] = {}
+    for job in reversed(list(graph)):
+        if job.is_result:
+            wanted = not done[job.name] or (job.kind not in WORK and not all(done[n] for n in job.after if n in done))
+        else:
+            wanted = any(job.name in later.after for later in needed.values()) and not job.done()
+        if wanted:
+            needed[job.name] = job
+    return [replace(job, after=_open(graph, job, needed)) for job in graph if job.name in needed]
+
+
+def _open(graph: Graph, job: Job, needed: dict[str, Job]) -> tuple[str, ...]:
+    """What the job still waits for; behind one that is left out, what that one waited for."""
+    found: dict[str, None] = {}
+    for name in job.after:
+        if name in needed:
+            found[name] = None
+        elif not graph[name].is_result:
+            found.update(dict.fromkeys(_open(graph, graph[name], needed)))
+    return tuple(found)

@@ -1,0 +1,115 @@
+"""python -m fgtrain.jobs FOLDER: one process of the job whose job.json lies in the folder.
+
+What goes wrong is left in FOLDER/fault.<rank>.json for whoever has started it, and told here as well where nobody has.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from data_builders.shared.errors import REFUSALS
+from evaluation.launcher import launched
+from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
+from fgtrain.processes import Group, join, leave
+from fgtrain.recipe import load_recipe
+from fgtrain.training.stop_signals import StageInterruptedError, Stopped, stoppable, tell_script
+
+from . import function_of
+from .spec import FOLDER, LEASH, RECIPE, Fault, read_spec, write_fault
+
+STOPPED = 130
+GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
+
+
+def run_job(folder: Path) -> int:
+    """Do the job as one of its processes; returns the exit status: 0, 2 (the user's input), 1, 130 (stopped)."""
+    os.environ[FOLDER] = str(folder)
+    rank = launched().rank
+    try:
+        with stoppable():  # before the large libraries are imported, which takes its time
+            spec = read_spec(folder)
+            recipe = load_recipe(folder / RECIPE) if spec.recipe else None
+            if recipe is not None and not recipe.network:
+                # Read when the libraries are imported, so before that. Their bars would only tell of local files.
+                os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+            group = join(spec.processes, recipe.devices if recipe is not None else None)
+            function_of(spec.kind)(recipe, group, **spec.arguments)
+    # No large library may be imported down here: it may have been stopped while it was imported.
+    except Stopped as stop:
+        said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"
+        if rank == 0:
+            tell_script(said)
+        return _failed(folder, Fault(rank, STOPPED, said, at=time.time()))
+    except SharedUserError as error:
+        return _failed(folder, Fault(rank, 2, str(error), shared=True, at=time.time()))
+    except UserError as error:
+        return _failed(folder, Fault(rank, 2, str(error), at=time.time()))
+    except TrainingFailedError as failure:
+        return _failed(folder, Fault(rank, 1, str(failure), shared=failure.on_all_ranks, at=time.time()))
+    except KeyboardInterrupt:
+        return _failed(folder, Fault(rank, STOPPED, "interrupted; what was finished is kept", at=time.time()))
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            return _failed(folder, _defect(rank))
+        where = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
+        return _failed(folder, Fault(rank, 2, f"{error.strerror}{f': {where}' if where else ''}", at=time.time()))
+    except BaseException:
+        return _failed(folder, _defect(rank))
+    return 0
+
+
+def _defect(rank: int) -> Fault:
+    return Fault(rank, 1, traceback.format_exc().rstrip(), at=time.time())
+
+
+def _failed(folder: Path, fault: Fault) -> int:
+    """Leave word of it; on this process's own output only where nobody reads that word."""
+    try:
+        write_fault(folder, fault)
+        told = LEASH in os.environ
+    except (OSError, UserError):
+        told = False
+    if not told and (fault.rank == 0 or not fault.shared):
+        print(f"error: {fault.message}" if fault.status == 2 else fault.message, file=sys.stderr)
+    return fault.status
+
+
+def end_with_starter(leash: int) -> None:
+    """When the process that has started this one is gone, stop as if asked to; end by force where that takes long.
+
+    `leash`: a pipe that it holds open and never writes to.
+    """
+
+    def watch() -> None:
+        while True:
+            try:
+                if os.read(leash, 1) == b"":
+                    break
+            except InterruptedError:
+                continue
+            except OSError:
+                return
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(words: list[str]) -> int:
+    if len(words) != 1:
+        print("usage: python -m fgtrain.jobs FOLDER", file=sys.stderr)
+        return 2
+    if (leash := os.environ.get(LEASH)) is not None:
+        end_with_starter(int(leash))
+    return run_job(Path(words[0]))
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))
+
+__all__ = ["Group", "main", "run_job"]

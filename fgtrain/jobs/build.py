@@ -1,0 +1,84 @@
+"""Builds one data set or one set of question files that a recipe names. Needs no model."""
+
+from pathlib import Path
+from typing import Any
+
+from data_builders.build import BUILDERS, build, command_line, same_build
+from fgtrain.errors import UserError
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe
+
+SAMPLE_TEXT = "sample_text"  # needs a model, so it is a job of its own kind
+
+
+def build_data_set(
+    recipe: Recipe | None, group: Group, place: str, what: str, root: str | None, out: str, options: dict[str, Any]
+) -> None:
+    """Run the builder; what is there already and whole is left alone. `place`: the recipe's key, for messages.
+
+    UserError with the command that builds what is missing, or for a folder that was built otherwise.
+    """
+    folder = Path(root) if root is not None else None
+    if folder is not None and not folder.exists() and not (Path(out) / "manifest.json").exists():
+        raise UserError(
+            f"{place}: there is no {folder}. Put the data set there as it is downloaded, or name its place "
+            f"(data_root=DIR). Then this builds it: {command_line(what, folder, Path(out), options)}"
+        )
+    try:
+        build(what, root=folder, out=Path(out), options=options)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(what is built first and in this order, what is built from it): arguments of `build_data_set`.
+
+    UserError for an unknown builder, a placeholder without a value, or a training set that is not there and that
+    nobody builds.
+    """
+    first = []
+    for index, item in enumerate(recipe.prepare):
+        place = f"prepare.{index}"
+        out = recipe.path(item.out, f"{place}.out")
+        first.append(_arguments(recipe, place, item.what, item.root, out, item.options))
+    then = []
+    for name in recipe.mixed_data:
+        data_set, place = recipe.data[name], f"data.{name}"
+        if data_set.what is not None and data_set.what != SAMPLE_TEXT:
+            folder = recipe.data_folder(name)
+            then.append(_arguments(recipe, place, data_set.what, data_set.root, folder, data_set.options))
+        elif data_set.what is None and not recipe.prepare:
+            refuse_missing(recipe, name)
+    return first, then
+
+
+def refuse_missing(recipe: Recipe, name: str) -> None:
+    """UserError when the training set is not there."""
+    folder = recipe.data_folder(name)
+    if not (folder / "manifest.json").is_file():
+        known = ", ".join(BUILDERS)
+        raise UserError(
+            f"data.{name}: no manifest at {folder}. Build it: python -m data_builders WHAT --root DIR --out {folder} "
+            f"(WHAT: {known}), or correct the path"
+        )
+
+
+def _arguments(
+    recipe: Recipe, place: str, what: str, root: str | None, out: Path, options: dict[str, Any]
+) -> dict[str, Any]:
+    if what not in BUILDERS:
+        known = ", ".join([*BUILDERS, SAMPLE_TEXT])
+        raise UserError(f"{place}.what is {what!r}, which is no builder; there are: {known}")
+    return {
+        "place": place,
+        "what": what,
+        "root": str(recipe.path(root, f"{place}.root")) if root is not None else None,
+        "out": str(out),
+        "options": recipe.filled(options, f"{place}.options"),
+    }
+
+
+def built(arguments: dict[str, Any]) -> bool:
+    """Would `build_data_set` find everything there already?"""
+    root = Path(arguments["root"]) if arguments["root"] is not None else None
+    return same_build(Path(arguments["out"]), arguments["what"], arguments["options"], root)

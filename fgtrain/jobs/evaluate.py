@@ -1,0 +1,128 @@
+"""Asks one checkpoint all that a recipe asks, by all processes of the job; also the subset while a stage trains."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from data_builders.shared.files import write_json
+from evaluation.asking import Share, evaluate, subset_of
+from evaluation.judging.deterministic import JUDGE
+from evaluation.tasks.task import Task, questions_hash
+from fgtrain.data import FeatureCache
+from fgtrain.errors import UserError
+from fgtrain.model import LVLM
+from fgtrain.plan import Plan
+from fgtrain.plan.versions import made_with
+from fgtrain.processes import Group
+from fgtrain.recipe import START, Recipe
+from fgtrain.runs.evaluations import evaluation_path, tasks_of, write_evaluation
+from fgtrain.runs.folder import link
+from fgtrain.runs.metrics import SUBSET, SUBSET_ROWS, eval_rows
+from fgtrain.training.answerer import ModelAnswerer
+
+from .inputs import final_plan, job_device, model_at, question_cache
+
+
+def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str) -> None:
+    """Ask the checkpoint and leave its scores in the store, for every run that asks it the same.
+
+    `start`: the untrained model's fingerprint. UserError when the checkpoint is not there, or a question file is not.
+    """
+    plan, tasks = final_plan(recipe), tasks_of(recipe)
+    questions = {task.name: questions_hash(task) for task in tasks}
+    store = recipe.stage_store(start if checkpoint == START else plan.stage(checkpoint).fingerprint)
+    path = evaluation_path(recipe, store, questions)
+    waiting = f"evaluation of {checkpoint}: another run is asking the same checkpoint; waiting for it"
+    with group.locked(store / ".evaluation.lock", waiting):
+        if group.agree(path.is_file):
+            if group.first:
+                print(f"evaluation: {checkpoint}, done before", flush=True)
+            return
+        lvlm = model_at(recipe, plan, checkpoint).to(job_device(recipe, group.local_rank)).eval()
+        features = question_cache(recipe, plan, lvlm, tasks)
+        answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
+        if group.first:
+            link(recipe.run_folder / "answers" / checkpoint, store / "answers")
+            print(f"evaluation: {checkpoint}", flush=True)
+        batch_size, limit = recipe.evaluation.batch_size, recipe.evaluation.limit
+        share = Share(group.rank, group.size)
+        scores = evaluate(answerer, tasks, store / "answers", limit, batch_size, share=share)
+        if not group.first:
+            return
+        subset: list[dict] = []
+        if recipe.evaluation.every_steps:
+            # The curves in between need both ends. All is answered; judged tasks keep their reasons of the whole.
+            chosen = [task for task in tasks if JUDGE not in task.rules]
+            part = evaluate(answerer, chosen, store / "answers", recipe.evaluation.subset, batch_size)
+            subset = eval_rows(part, None, 0, 0, subset=True)
+        about = {"model_hash": answerer.model_hash, "questions": questions, "made_with": made_with()}
+        write_evaluation(path, scores, subset, about)
+
+
+def answerer_of(
+    recipe: Recipe, lvlm: LVLM, name: str, model_hash: str | None, features: FeatureCache | None
+) -> ModelAnswerer:
+    return ModelAnswerer(
+        lvlm,
+        f"{recipe.name}/{name}",
+        model_hash=model_hash,
+        features=features,
+        precision=recipe.devices.precision,
+    )
+
+
+class SubsetQuestions:
+    """The fixed subset that is asked of a stage while it trains."""
+
+    def __init__(self, recipe: Recipe, plan: Plan, stage: str, store: Path, lvlm: LVLM) -> None:
+        """UserError when a question file is missing. `store`: the stage's folder."""
+        self.recipe, self.plan, self.stage = recipe, plan, stage
+        self.tasks = tasks_of(recipe)
+        self.features = question_cache(recipe, plan, lvlm, self.tasks)
+        self.folder = store / SUBSET / self._key()
+
+    def _key(self) -> str:
+        """A hash of the questions: recipes that share the stage but ask others do not see each other's."""
+        size = self.recipe.evaluation.subset
+        chosen = {task.name: questions_hash(replace(task, items=subset_of(task, size))) for task in self.tasks}
+        return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+    def asking(self, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
+        """A function that asks the subset at a step and leaves answers and rows in `folder`.
+
+        It is called as (step, rank, ranks) by every process, which asks its share; the first one returns the rows.
+        """
+
+        def ask(step: int, rank: int, ranks: int) -> list[dict]:
+            # The weights of a step follow from the fingerprint, so hashing them again and again is not needed.
+            planned = self.plan.stage(self.stage)
+            known = f"{planned.fingerprint}/{step}"
+            answerer = answerer_of(self.recipe, lvlm, f"{self.stage} step {step}", known, self.features)
+            evaluation, out, share = self.recipe.evaluation, self.folder / f"step{step:08d}", Share(rank, ranks)
+            scores = evaluate(answerer, self.tasks, out, evaluation.subset, evaluation.batch_size, share=share)
+            if not share.first:
+                return []
+            size = self.recipe.stages[self.stage].global_batch_size
+            samples = min(step * size, planned.samples or 0)
+            rows = eval_rows(scores, self.stage, step, samples, subset=True)
+            write_json(out / SUBSET_ROWS, rows)
+            return rows
+
+        return ask
+
+
+def subset_questions(recipe: Recipe, plan: Plan, stage: str, store: Path, lvlm: LVLM) -> SubsetQuestions | None:
+    """None where nothing is asked in between."""
+    if not (recipe.evaluation.every_steps and recipe.evaluation.tasks):
+        return None
+    return SubsetQuestions(recipe, plan, stage, store, lvlm)
+
+
+def check_questions(recipe: Recipe) -> list[Task]:
+    """The recipe's tasks, read to see that all is there. UserError naming what is missing."""
+    try:
+        return tasks_of(recipe) if recipe.evaluation.tasks else []
+    except UserError as error:
+        raise UserError(f"evaluation.tasks: {error}") from None

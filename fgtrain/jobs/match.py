@@ -1,0 +1,20 @@
+"""Proves that a study's arms are matched, by their final plans, before anything is trained."""
+
+from pathlib import Path
+
+from data_builders.shared.files import write_json
+from fgtrain.plan import read_plan
+from fgtrain.plan.matched import check_matched
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe
+from fgtrain.recipe.study_load import load_study
+
+
+def match(recipe: Recipe | None, group: Group, words: list[str], out: str) -> None:
+    """Write what is equal between the arms, and how it is known. UserError with the arms' numbers where it is not.
+
+    `words`: of the command line, which name the study.
+    """
+    study = load_study(words)
+    plans = {(one.arm, one.seed): read_plan(one.recipe.run_folder / "plan.json") for one in study.recipes}
+    write_json(Path(out), [fact.model_dump(mode="json") for fact in check_matched(study, plans)])

@@ -1,0 +1,54 @@
+"""Checks every row and question file of a recipe, counts all of it, and leaves the final plan. Loads no weights."""
+
+from dataclasses import replace
+
+from data_builders.shared.files import read_json
+from data_builders.shared.locks import locked
+from fgtrain.data import StageData
+from fgtrain.graph.preflight import refuse_what_cannot_run
+from fgtrain.model import model_facts, outline_model
+from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
+from fgtrain.plan.code_changes import why_anew
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe
+from fgtrain.runs.unchanged import refuse_changed_data
+from fgtrain.training.throughput import device_peak
+
+from .build import refuse_missing
+from .evaluate import check_questions
+from .inputs import stage_data
+
+
+def prepare(recipe: Recipe, group: Group, show: bool) -> None:
+    """Leave the run's plan.json with nothing provisional in it. `show`: print it, too.
+
+    UserError for rows that cannot be used, questions that are missing, a run that was begun over other data.
+    """
+    refuse_what_cannot_run(recipe)
+    for name in recipe.mixed_data:
+        refuse_missing(recipe, name)
+    with locked(recipe.run_folder / ".prepare.lock", waiting=f"{recipe.name} is being prepared elsewhere; waiting"):
+        lvlm = outline_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+        data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
+        for stage in data.values():
+            stage.check()
+        check_questions(recipe)
+        plan = counted_plan(recipe, data)
+        refuse_changed_data(recipe, plan)
+        path = recipe.run_folder / "plan.json"
+        for line in why_anew(read_json(path), plan) if path.is_file() else ():
+            print(line, flush=True)
+        write_plan(plan, path)
+    if show:
+        print_plan(plan)
+
+
+def counted_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
+    """The plan with data and configuration at hand: nothing in it is provisional. Counting tokens checks every row."""
+    facts = data_facts(recipe)
+    for stage in data.values():
+        for name, counts in stage.counts_per_pass().items():
+            facts[name] = replace(facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts)
+    heaviest = {name: stage.heaviest() for name, stage in data.items()}
+    of_model = model_facts(recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages)
+    return make_plan(recipe, facts, of_model, None, heaviest, device_peak(recipe.devices))

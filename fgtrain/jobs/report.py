@@ -1,0 +1,69 @@
+"""What is said in the end: a run's figures, scores and report; a study's answer. Needs neither model nor torch."""
+
+from pathlib import Path
+from typing import Any
+
+from data_builders.shared.files import read_json
+from data_builders.shared.locks import locked
+from evaluation.report import write_report
+from evaluation.study import StudyRuns, study_answer, write_answer, write_study_report
+from fgtrain.errors import UserError
+from fgtrain.plan import Plan, read_plan
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe
+from fgtrain.runs import metrics, tracking
+from fgtrain.runs.evaluations import asked, assemble_scores, stores
+from fgtrain.runs.folder import link
+
+REPORT = "report.html"
+
+
+def report_run(recipe: Recipe, group: Group, start: str) -> None:
+    """Put scores and figures of all stages together, send to W&B what it lacks, write the report.
+
+    `start`: the untrained model's fingerprint. UserError when a checkpoint that the recipe asks has no scores.
+    """
+    plan = read_plan(recipe.run_folder / "plan.json")
+    with locked(recipe.run_folder / ".report.lock", waiting=f"{recipe.name}: its report is being written; waiting"):
+        _links(recipe, plan, start)
+        found = assemble_scores(recipe, plan, start) if asked(recipe) else {}
+        if missing := [name for name in asked(recipe) if name not in found]:
+            raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
+        rows = metrics.assemble(recipe.run_folder, plan, found)
+        tracker = tracking.start(recipe, plan, recipe.run_folder)
+        for stage in plan.stages:
+            tracker.stage(metrics.stage_rows(recipe.run_folder, stage.name))
+        tracker.evaluations([row for row in rows if row["kind"] == "eval"])
+        tracker.finish()
+        if found:
+            write_report([recipe.run_folder], recipe.run_folder / REPORT)
+
+
+def _links(recipe: Recipe, plan: Plan, start: str) -> None:
+    """Show the store's folders, some of which other runs have made, as the run's own."""
+    places = stores(recipe, plan, start)
+    for stage in plan.stages:
+        link(recipe.run_folder / stage.name, places[stage.name])
+    for checkpoint in asked(recipe):
+        link(recipe.run_folder / "answers" / checkpoint, places[checkpoint] / "answers")
+
+
+def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out: str) -> None:
+    """The study's answer: answer.json, answer.md, report.html in the folder `out`; or runs side by side in a file."""
+    runs = [Path(folder) for seeds in study["arms"].values() for folder in seeds.values()]
+    if study["name"] is None:
+        write_report(runs, Path(out))
+        return
+    matched = Path(out) / "matched.json"
+    known = StudyRuns(
+        name=study["name"],
+        question=study["question"],
+        arms={arm: {int(seed): Path(run) for seed, run in seeds.items()} for arm, seeds in study["arms"].items()},
+        measures=tuple(study["measures"]),
+        contrasts=tuple((a, b) for a, b in study["contrasts"]),
+        matched=read_json(matched) if matched.is_file() else [],
+        costs=study["costs"],
+    )
+    answer = study_answer(known)
+    write_answer(answer, Path(out))
+    write_study_report(known, answer, Path(out) / REPORT)

@@ -1,0 +1,80 @@
+"""A job as it lies on disk: what it does, for what recipe, with how many processes; and how it ended."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_builders.shared.files import read_json, write_json
+from fgtrain.errors import UserError
+
+SPEC, LOG, PROGRESS, RECIPE = "job.json", "log.txt", "progress.json", "recipe.yaml"
+FOLDER, RANK_LOG, LEASH, STOPPED_NOTE = "FGTRAIN_JOB", "log.{}.txt", "FGTRAIN_LEASH", "FGTRAIN_STOPPED"
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What a job's process reads when it starts. `recipe` is the file beside it, frozen when the job was made."""
+
+    name: str  # <run>/<what>
+    kind: str
+    title: str
+    processes: int = 1
+    nodes: int = 1
+    arguments: dict[str, Any] = field(default_factory=dict)
+    recipe: bool = True  # does a recipe lie beside it?
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a process of a job did not end well. `status`: 2 the user's input, 1 anything else, 130 stopped."""
+
+    rank: int
+    status: int
+    message: str
+    shared: bool = False  # all processes have it alike
+    at: float = 0.0  # seconds of the clock
+
+
+def write_spec(folder: Path, spec: JobSpec, recipe: str | None) -> None:
+    """The job into its folder; `recipe`: the resolved recipe as YAML."""
+    if recipe is not None:
+        path = folder / RECIPE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        from data_builders.shared.files import atomic_write
+
+        with atomic_write(path) as file:
+            file.write(recipe)
+    write_json(folder / SPEC, asdict(spec))
+
+
+def read_spec(folder: Path) -> JobSpec:
+    """UserError when the folder holds no job."""
+    values = read_json(folder / SPEC)
+    try:
+        return JobSpec(**values)
+    except TypeError as error:
+        raise UserError(f"{folder / SPEC} is no job of this version ({error}). Start the run again") from None
+
+
+def fault_path(folder: Path, rank: int) -> Path:
+    return folder / f"fault.{rank}.json"
+
+
+def write_fault(folder: Path, fault: Fault) -> None:
+    write_json(fault_path(folder, fault.rank), asdict(fault))
+
+
+def read_faults(folder: Path) -> list[Fault]:
+    """Of all processes of the job's latest start, the telling ones first: those that came first, stops last."""
+    found = []
+    for path in sorted(folder.glob("fault.*.json")):
+        try:
+            found.append(Fault(**read_json(path)))
+        except (UserError, TypeError):
+            continue  # torn by a killed process
+    return sorted(found, key=lambda fault: (fault.status == 130, fault.status != 2, fault.at))
+
+
+def forget_faults(folder: Path) -> None:
+    for path in folder.glob("fault.*.json"):
+        path.unlink(missing_ok=True)

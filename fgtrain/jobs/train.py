@@ -1,0 +1,110 @@
+"""Trains one stage from the checkpoint before it, to a checkpoint in the store."""
+
+from pathlib import Path
+
+from data_builders.shared.code_identity import code_of
+from fgtrain.data import StageData
+from fgtrain.model import LVLM, merge_adapters, save_checkpoint, set_trainable
+from fgtrain.plan import Plan, StagePlan
+from fgtrain.plan.versions import TRAINING, made_with
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe
+from fgtrain.runs import metrics, tracking
+from fgtrain.runs.folder import link, stage_done
+from fgtrain.runs.metrics import SUBSET
+from fgtrain.training.classification_pretraining import train_heads
+from fgtrain.training.resume import ResumePoint
+from fgtrain.training.stop_signals import stop_if_asked
+from fgtrain.training.trainer import StageRun, run_stage
+
+from .evaluate import SubsetQuestions, subset_questions
+from .inputs import feature_cache, final_plan, model_at, stage_before, stage_data
+from .out_of_memory import explained
+
+
+def train_stage(recipe: Recipe, group: Group, stage: str) -> None:
+    """Train the stage and save its checkpoint in the store; return at once where it is there.
+
+    UserError when the stage before is not done or the data is not what the plan counted; StageInterruptedError when a
+    signal asked to stop (state saved).
+    """
+    plan = final_plan(recipe)
+    planned = plan.stage(stage)
+    store = recipe.stage_store(planned.fingerprint)
+    if group.first:
+        link(recipe.run_folder / stage, store)
+    waiting = f"stage {stage}: another run is at the same stage; waiting for it"
+    with group.locked(store / ".lock", waiting):
+        if group.agree(lambda: stage_done(recipe, planned.fingerprint)):
+            if group.first:
+                print(f"stage {stage}: done before, taken from {store}", flush=True)
+            return
+        lvlm = model_at(recipe, plan, stage_before(plan, stage))
+        data = stage_data(recipe, stage, lvlm)
+        if recipe.stages[stage].objective == "heads":
+            _pretrain(recipe, planned, lvlm)
+        else:
+            _train(recipe, plan, planned, lvlm, data, group, store)
+        if group.first:
+            made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
+            made |= made_with(code_of(*TRAINING[planned.objective]).hash)
+            if left_out := data.left_out():
+                made["left_out"] = left_out
+            save_checkpoint(lvlm, store / "checkpoint", made)
+            ResumePoint.clear(store / "resume")
+    stop_if_asked()
+
+
+def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM) -> None:
+    chosen = recipe.stages[planned.name]
+    folders = [recipe.data_folder(name) for name in chosen.mix]
+    accuracy = train_heads(lvlm, chosen, planned.name, folders, recipe.seed, planned.steps)
+    print(f"stage {planned.name}: the heads are right on {accuracy:.1%} of what they are asked", flush=True)
+
+
+def _train(
+    recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, data: StageData, group: Group, store: Path
+) -> None:
+    stage, tracker = recipe.stages[planned.name], None
+    if planned.encoder.cached:
+        data.features = feature_cache(recipe, lvlm)
+    questions = subset_questions(recipe, plan, planned.name, store, lvlm)
+    if group.first:
+        _show_subset(recipe, planned.name, questions)
+        tracker = tracking.start(recipe, plan, recipe.run_folder)
+        known = metrics.stage_rows(recipe.run_folder, planned.name)
+        tracker.stage([row for row in known if row["kind"] == "eval"])  # the steps are given when it goes on
+    lvlm.checkpoint_activations(recipe.devices.activation_checkpointing)
+    groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
+    run = StageRun(
+        name=planned.name,
+        stage=stage,
+        devices=recipe.devices,
+        steps=planned.steps,
+        samples=planned.samples,
+        folder=store,
+        also_log=tracker.stage if tracker is not None else None,
+        work=planned.work,
+        subset_every_steps=recipe.evaluation.every_steps if questions is not None else None,
+        ask_subset=questions.asking(lvlm) if questions is not None else None,
+        seed=recipe.seed,
+        agree=group.agree,
+    )
+    try:
+        with explained(recipe, planned.name, data):
+            run_stage(run, lvlm, groups, data)
+    finally:
+        if tracker is not None:
+            tracker.finish()
+    merge_adapters(lvlm)
+
+
+def _show_subset(recipe: Recipe, stage: str, questions: SubsetQuestions | None) -> None:
+    """Show the subset's answers as <run>/subset/<stage>; where nothing is asked in between there is none."""
+    place = recipe.run_folder / SUBSET / stage
+    if questions is not None:
+        link(place, questions.folder)
+    elif place.is_symlink():  # of an earlier start that did ask
+        place.unlink()
+
+

@@ -1,0 +1,108 @@
+"""Evaluations of checkpoints: what decides one, where it lies in the store, and a run's scores.json out of them.
+
+<runs_root>/.stages/<fingerprint>/evaluations/<identity>.json   scores of one checkpoint, for every run that asks it so
+<run>/scores.json                                               those of its checkpoints, put together
+"""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_builders.shared.files import read_json, write_json
+from evaluation.scoring.score_files import TaskScore
+from evaluation.tasks.task import Task, load_tasks, questions_hash
+from fgtrain.errors import UserError
+from fgtrain.plan import Plan
+from fgtrain.plan.fingerprint import model_fingerprint
+from fgtrain.plan.schema import ModelFacts
+from fgtrain.recipe import START, Recipe
+
+from .metrics import offsets
+
+FOLDER = "evaluations"
+
+
+def asked(recipe: Recipe) -> tuple[str, ...]:
+    """The checkpoints that are scored in full, in the order of training."""
+    if not recipe.evaluation.tasks:
+        return ()
+    return tuple(name for name in (START, *recipe.enabled_stages) if name in recipe.evaluation.at)
+
+
+def tasks_of(recipe: Recipe) -> list[Task]:
+    """The recipe's tasks. UserError when a question file is missing (naming the command that builds it)."""
+    return load_tasks(list(recipe.evaluation.tasks), recipe.evaluation_folders())
+
+
+def start_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
+    """Of the untrained model. The fresh projector follows from the seed."""
+    return f"start-{model_fingerprint(recipe, facts)}-{recipe.seed}"
+
+
+@lru_cache(maxsize=256)
+def question_hashes(tasks: tuple[str, ...], folders: tuple[Path, ...]) -> dict[str, str]:
+    """Task -> hash of its questions, once a process. UserError when a question file is missing."""
+    return {task.name: questions_hash(task) for task in load_tasks(list(tasks), list(folders))}
+
+
+def identity(recipe: Recipe, questions: dict[str, str]) -> dict[str, Any]:
+    """What decides the scores of a checkpoint beside its weights. `questions`: task -> hash."""
+    evaluation = recipe.evaluation
+    subset = evaluation.subset if evaluation.every_steps else None
+    return {"tasks": questions, "subset": subset, "limit": evaluation.limit, "precision": recipe.devices.precision}
+
+
+def evaluation_path(recipe: Recipe, store: Path, questions: dict[str, str]) -> Path:
+    """Where the evaluation of the checkpoint in `store` lies, whoever has made it."""
+    text = json.dumps(identity(recipe, questions), sort_keys=True)
+    return store / FOLDER / f"{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.json"
+
+
+def evaluated(recipe: Recipe, store: Path) -> bool:
+    """Were just these tasks asked of the checkpoint in `store`? No, where the question files are not built yet."""
+    try:
+        questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+    except UserError:
+        return False
+    return evaluation_path(recipe, store, questions).is_file()
+
+
+def stores(recipe: Recipe, plan: Plan, start: str) -> dict[str, Path]:
+    """Checkpoint -> its folder in the store. `start`: the untrained model's fingerprint."""
+    return {START: recipe.stage_store(start)} | {
+        stage.name: recipe.stage_store(stage.fingerprint) for stage in plan.stages
+    }
+
+
+def write_evaluation(path: Path, scores: dict[str, TaskScore], subset: list[dict], about: dict[str, Any]) -> None:
+    """`subset`: rows of metrics.jsonl of the fixed subset; `about`: model hash, questions, code and versions."""
+    write_json(path, {**about, "tasks": {name: score.to_json() for name, score in scores.items()}, "subset": subset})
+
+
+def assemble_scores(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
+    """Write the run's scores.json out of the evaluations that are there; returns them, checkpoint -> evaluation."""
+    questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+    found: dict[str, dict] = {}
+    for name, store in stores(recipe, plan, start).items():
+        path = evaluation_path(recipe, store, questions)
+        if name in asked(recipe) and path.is_file():
+            found[name] = read_json(path)
+    before = offsets(plan)
+    entries = []
+    for name, one in found.items():
+        stage = None if name == START else plan.stage(name)
+        entry = {
+            "name": name,
+            "stage": stage.name if stage is not None else None,
+            "samples_seen": 0 if stage is None else before[stage.name] + (stage.samples or 0),
+            "step": 0 if stage is None else stage.steps or 0,
+            **{key: value for key, value in one.items() if key != "subset"},
+        }
+        entries.append(entry)
+    if entries:
+        write_json(recipe.run_folder / "scores.json", {"run": recipe.name, "checkpoints": entries})
+    return found
+
+
