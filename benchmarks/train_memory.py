@@ -44,10 +44,11 @@ evaluation: {{tasks: []}}
 
 def measure(place: Path) -> None:
     """Prints {"predicted": bytes, "measured": bytes}."""
-    from fgtrain.model import build_model
-    from fgtrain.recipe import load_recipe
     from fgtrain.run.launch import Word
     from fgtrain.run.story import final_plan, stage_data, train
+
+    from fgtrain.model import build_model
+    from fgtrain.recipe import load_recipe
 
     recipe = load_recipe(place / "memory.yaml", [])
     before = resident("VmRSS")

@@ -61,7 +61,7 @@ def run_ours(place: Path, mix: str) -> dict:
     from fgtrain.data import StageData
     from fgtrain.model import build_model, set_trainable
     from fgtrain.recipe.schema import Devices, Model, Stage
-    from fgtrain.training.trainer import StageJob, run_stage
+    from fgtrain.training.trainer import StageRun, run_stage
 
     clock = Clock()
     questions = train_mixes.MIXES[mix][1]
@@ -86,7 +86,7 @@ def run_ours(place: Path, mix: str) -> dict:
         cache=place / "cache",
     )
     data.prepare()
-    job = StageJob("speed", stage, devices, data.steps, data.samples, place / f"ours_{mix}")
+    job = StageRun("speed", stage, devices, data.steps, data.samples, place / f"ours_{mix}")
     clock.watch(lvlm.decoder)
     run_stage(job, lvlm, set_trainable(lvlm, stage.train), data)
     lines = (job.folder / "metrics.jsonl").read_text().splitlines()

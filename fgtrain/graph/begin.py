@@ -5,12 +5,12 @@ from fgtrain.plan import Plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
 from fgtrain.runs.folder import claim, stage_done
+from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 
 from .build import build_graph, report_path, study_folder
 from .job import Graph, Job
 from .planned import planned
-from .preflight import refuse_what_cannot_run
 from .todo import todo
 
 
@@ -53,4 +53,3 @@ def tell_results(study: Study, done: int, did: int) -> None:
         if answer.is_file():
             print(answer.read_text(encoding="utf-8").rstrip())
         print(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
-

@@ -70,7 +70,6 @@ def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache:
     return FeatureCache(features_folder(recipe), encode, part_hash(lvlm, "vision_encoder"), lvlm.image_spec)
 
 
-
 def question_cache(recipe: Recipe, plan: Plan, lvlm: LVLM, tasks: list[Task]) -> FeatureCache | None:
     """The cache that serves questions too; None where the plan says that their pictures are encoded each time."""
     if not isinstance(lvlm.image_spec, Square) or encoder_learns(recipe):

@@ -26,9 +26,7 @@ def explained(recipe: Recipe, name: str, data: StageData) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, RuntimeError) and not any(words in str(error).lower() for words in SAYS):
             raise
-        raise TrainingFailedError(
-            f"stage {name} ran out of memory: {_advice(recipe, name, data)}"
-        ) from error
+        raise TrainingFailedError(f"stage {name} ran out of memory: {_advice(recipe, name, data)}") from error
 
 
 def predicted(recipe: Recipe, name: str, data: StageData, per_device: int) -> int | None:

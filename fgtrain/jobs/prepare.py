@@ -5,12 +5,12 @@ from dataclasses import replace
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from fgtrain.data import StageData
-from fgtrain.graph.preflight import refuse_what_cannot_run
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
+from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
 

@@ -6,7 +6,7 @@ from typing import Any
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from evaluation.report import write_report
-from evaluation.study import StudyRuns, study_answer, write_answer, write_study_report
+from evaluation.study import StudyRuns, study_answer, write_answer
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.processes import Group
@@ -66,4 +66,3 @@ def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out
     )
     answer = study_answer(known)
     write_answer(answer, Path(out))
-    write_study_report(known, answer, Path(out) / REPORT)

@@ -106,5 +106,3 @@ def _show_subset(recipe: Recipe, stage: str, questions: SubsetQuestions | None) 
         link(place, questions.folder)
     elif place.is_symlink():  # of an earlier start that did ask
         place.unlink()
-
-

@@ -104,5 +104,3 @@ def assemble_scores(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
     if entries:
         write_json(recipe.run_folder / "scores.json", {"run": recipe.name, "checkpoints": entries})
     return found
-
-

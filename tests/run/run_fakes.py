@@ -9,6 +9,12 @@ from pathlib import Path
 
 import yaml
 
+from fgtrain.graph.begin import begin
+from fgtrain.jobs import function_of
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe
+from fgtrain.recipe.study import Arm, ArmRecipe, Study
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRATCH = REPOSITORY / "recipes" / "mini" / "scratch"
 WORLD = {
@@ -70,6 +76,17 @@ def recipe_values(folder: Path, name: str = "tiny", **changes: object) -> dict:
         "evaluation": {"tasks": ["fgbmk", "drawn_count"]},
         **changes,
     }
+
+
+def run_recipe(recipe: Recipe) -> Path | None:
+    """The recipe's jobs one after the other in this process; returns the report's path, None where nothing is asked."""
+    arm = (Arm(recipe.name, ()),)
+    runs = (ArmRecipe(recipe.name, recipe.seed, recipe),)
+    _, left = begin(Study(None, None, "", arm, (recipe.seed,), (), (), (), runs), [])
+    for job in left:
+        function_of(job.kind)(job.recipe, Group(), **job.arguments)
+    report = recipe.run_folder / "report.html"
+    return report if report.is_file() else None
 
 
 def write_recipe(folder: Path, values: dict) -> Path:

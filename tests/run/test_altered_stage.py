@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from fgtrain.run import run_recipe
 from run_fakes import recipe_values, write_recipe
 
 from fgtrain.__main__ import main
 from fgtrain.errors import UserError
 from fgtrain.recipe import load_recipe
-from fgtrain.run import run_recipe
 
 
 def test_a_stage_that_was_altered_is_not_taken_as_done(place: Path, capfd: pytest.CaptureFixture) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fgtrain.run import run_recipe
 from run_fakes import SCRATCH, command, metrics, recipe_values, write_recipe
 from transformers import (
     AutoModelForImageTextToText,
@@ -20,7 +21,6 @@ from transformers import (
 from data_builders.shared.files import read_json, write_json
 from fgtrain.model import load_checkpoint
 from fgtrain.recipe import load_recipe
-from fgtrain.run import run_recipe
 
 TOKENS = ["<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>"]
 TOKENS += ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]

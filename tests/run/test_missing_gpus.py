@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
+from fgtrain.run.runnable import refuse_missing_gpus
 
 from fgtrain.errors import UserError
-from fgtrain.run.runnable import refuse_missing_gpus
 
 
 @pytest.mark.parametrize(

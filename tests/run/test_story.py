@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from run_fakes import losses, metrics, recipe_values, write_recipe
+from run_fakes import losses, metrics, recipe_values, run_recipe, write_recipe
 
 from data_builders.shared.errors import UserError
 from fgtrain.model import load_checkpoint, weights_hash
 from fgtrain.recipe import load_recipe
-from fgtrain.run import run_recipe
 
 
 def run(place: Path, *overrides: str, **changes: object) -> Path:
@@ -100,15 +99,6 @@ def test_a_run_folder_of_another_recipe_is_refused(place: Path) -> None:
     run(place, "evaluation.tasks=[]")
     with pytest.raises(UserError, match=r"belongs to another recipe: seed was 17, is 18.*name="):
         run(place, "evaluation.tasks=[]", "seed=18")
-
-
-def test_a_folder_in_use_is_refused(place: Path) -> None:
-    from fgtrain.run.folder import claimed
-
-    recipe = load_recipe(write_recipe(place, recipe_values(place)))
-    with claimed(recipe), pytest.raises(UserError, match="in use by another process"):
-        with claimed(recipe):
-            pass
 
 
 def test_recipes_that_share_a_stage_see_only_the_subset_that_they_ask(place: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from fgtrain.run import out_of_memory, run_recipe, story
 from run_fakes import command, recipe_values, write_recipe
 
 from data_builders.shared.errors import UserError
 from fgtrain.__main__ import main
 from fgtrain.recipe import load_recipe
-from fgtrain.run import out_of_memory, run_recipe, story
 
 
 def message(place: Path, *words: str, **changes: object) -> str:

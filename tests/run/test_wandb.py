@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from fgtrain.run import run_recipe
+from fgtrain.run.forgetting import with_forgetting
 from run_fakes import metrics, recipe_values, start, when_at_step, write_recipe
 from wandb_files import curve, curve_names, offline_files, records, run_record, step_axes
 
 from fgtrain.recipe import load_recipe
-from fgtrain.run import run_recipe
-from fgtrain.run.forgetting import with_forgetting
 
 KEY = "fedcba9876543210fedcba9876543210fedcba98"
 
@@ -129,7 +129,6 @@ def test_without_network_it_is_tried_and_then_kept_offline(
     place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     import wandb
-
     from fgtrain.run import tracking
     from fgtrain.run.planned import planned
 

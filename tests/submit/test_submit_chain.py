@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from submit_fakes import REPOSITORY, recipe_values, record, write
-
 from fgtrain.model.checksums import write_checksums
+from submit_fakes import REPOSITORY, recipe_values, record, write
 
 WHOLE = [
     ("one/prepare", []),

@@ -25,7 +25,7 @@ from fgtrain.data.datamodule import MicroBatchLoader
 from fgtrain.data.dataset import Share
 from fgtrain.data.packing import pack
 from fgtrain.model import LVLM
-from fgtrain.training.trainer import StageJob, run_stage
+from fgtrain.training.trainer import StageRun, run_stage
 
 STEPS = ([0, 1, 2, 1], [3, 1, 1, 1])  # rows of each step; two processes take every second one
 
@@ -59,7 +59,7 @@ def train_family(case: Case, kind: str) -> dict[str, Any]:
     """The model's tensors after the stage."""
     folder = Path(case.folder)
     lvlm = built(folder / kind)
-    job = StageJob(
+    job = StageRun(
         name=case.name,
         stage=case.stage(),
         devices=case.devices_section(),

@@ -19,7 +19,7 @@ from fgtrain.data.datamodule import MicroBatchLoader
 from fgtrain.data.dataset import Share
 from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.recipe.schema import Devices, Stage
-from fgtrain.training.trainer import StageJob, run_stage
+from fgtrain.training.trainer import StageRun, run_stage
 
 PACK = 96
 BASE = {"projector": 1.0e-2, "language_model": 1.0e-2}
@@ -156,7 +156,7 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
     """The model after the stage. StageInterruptedError where the case says so. `ask` is called after each step."""
     lvlm = tiny_lvlm(Path(case.folder)) if lvlm is None else lvlm
     stage = case.stage()
-    job = StageJob(
+    job = StageRun(
         name=case.name,
         stage=stage,
         devices=case.devices_section(),

@@ -219,4 +219,3 @@ def send(connection: socket.socket, message: dict[str, int]) -> None:
 
 if __name__ == "__main__":
     main()
-

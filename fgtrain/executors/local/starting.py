@@ -88,9 +88,7 @@ class Starter:
             added |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         return without_launcher(os.environ) | added | {"PYTHONUNBUFFERED": "1"}
 
-    def _process(
-        self, job: Job, environment: Mapping[str, str], log: Path, listener: socket.socket | None
-    ) -> Process:
+    def _process(self, job: Job, environment: Mapping[str, str], log: Path, listener: socket.socket | None) -> Process:
         if imports_torch(job.kind) and not (job.gpu and VISIBLE in environment):
             return self._server(environment).fork(job.folder, environment, log, listener)
         inherited = [self.leash]
