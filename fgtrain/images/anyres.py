@@ -33,6 +33,15 @@ class AnyRes(ImageSpec):
     def fixed_tokens(self) -> None:
         return None
 
+    @property
+    def most_tokens(self) -> int:
+        """The picture whole, its squares (scaled down where they are too many), and a token at the end of each row."""
+        most = 0
+        for high, wide in self.resolutions:
+            rows, columns = high // self.size * self.side, wide // self.size * self.side
+            most = max(most, min(rows * columns, int(1.1**2 * self.max_squares * self.side**2)) + rows)
+        return self.tokens + most
+
     def resolution(self, width: int, height: int) -> tuple[int, int]:
         """(height, width): where most of the picture's pixels are kept; of equals, where least is black."""
 

@@ -34,6 +34,12 @@ class Native(ImageSpec):
     def fixed_tokens(self) -> None:
         return None
 
+    @property
+    def most_tokens(self) -> int:
+        """A picture so long that a side would be less than one token stays a little above `max_pixels`."""
+        unit = self.patch * self.merge
+        return max(self.max_pixels // unit**2, MOST_ELONGATED)
+
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) after resizing: multiples of patch x merge, the number of pixels within the limits."""
         if max(width, height) > MOST_ELONGATED * min(width, height):

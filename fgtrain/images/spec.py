@@ -40,6 +40,11 @@ class ImageSpec(ABC):
     def fixed_tokens(self) -> int | None:
         """Image tokens of every picture, or None where they depend on its size."""
 
+    @property
+    @abstractmethod
+    def most_tokens(self) -> int:
+        """Image tokens that no picture alone in its sample has more of."""
+
     @abstractmethod
     def layout(self, width: int, height: int, alone: bool = True) -> Layout:
         """The layout of a picture. `alone`: no other picture is in its sample. UserError: it cannot be taken."""

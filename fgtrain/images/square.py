@@ -23,6 +23,10 @@ class Square(ImageSpec):
     def fixed_tokens(self) -> int:
         return self.tokens
 
+    @property
+    def most_tokens(self) -> int:
+        return self.tokens
+
     def layout(self, width: int, height: int, alone: bool = True) -> Layout:
         return Layout(self.tokens, 1)
 

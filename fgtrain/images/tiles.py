@@ -29,6 +29,10 @@ class Tiles(ImageSpec):
     def fixed_tokens(self) -> int | None:
         return self.tokens if self.max_tiles == 1 else None
 
+    @property
+    def most_tokens(self) -> int:
+        return self.tokens * (self.max_tiles + (self.max_tiles > 1))
+
     def grid(self, width: int, height: int) -> tuple[int, int]:
         """(columns, rows) of the tiles."""
         if self.max_tiles == 1:

@@ -4,12 +4,15 @@ from .arithmetic import samples_of, split_passes, stage_samples, steps_of, warmu
 from .compare import Comparison, compare_plans
 from .data_facts import data_facts, light_facts
 from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
+from .evaluation import Asked, asked_of
 from .make import make_plan
 from .matched import MatchedFact, check_matched
+from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
 from .tables import print_comparison, print_plan
 
 __all__ = [
+    "Asked",
     "BatchPlan",
     "Comparison",
     "DataFacts",
@@ -17,8 +20,11 @@ __all__ = [
     "MatchedFact",
     "ModelFacts",
     "PartPlan",
+    "Peak",
     "Plan",
     "StagePlan",
+    "asked_of",
+    "assumed_peak",
     "check_matched",
     "compare_plans",
     "data_facts",
@@ -32,7 +38,7 @@ __all__ = [
     "split_passes",
     "stage_samples",
     "steps_of",
-    "warmup_steps_of",
     "uses_encoder_cache",
+    "warmup_steps_of",
     "write_plan",
 ]

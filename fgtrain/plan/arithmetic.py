@@ -67,17 +67,12 @@ def warmup_steps_of(steps: int, fraction: float) -> int:
     return math.ceil(fraction * steps)
 
 
-def memory_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> int:
-    """Bytes per device for weights, gradients and AdamW's two states; activations not counted (see fgtrain.plan.cost).
+def held_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> tuple[int, int, int]:
+    """Bytes per device of (weights, gradients, AdamW's two states); activations: see fgtrain.plan.memory.
 
     Mixed precision keeps fp32 weights. DeepSpeed in bf16 keeps bf16 weights and gradients beside an fp32 master copy.
     ZeRO stage 1 spreads the optimizer's states over the devices, 2 also the gradients, 3 (and FSDP) also the weights.
     """
-    return sum(held_bytes(total, trainable, precision, strategy, devices))
-
-
-def held_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> tuple[int, int, int]:
-    """Bytes per device of (weights, gradients, AdamW's states): see `memory_bytes`."""
     deepspeed = strategy.startswith("deepspeed")
     half = deepspeed and precision == "bf16"
     weights = total * (BYTES_BF16 if half else BYTES_FP32)
@@ -86,3 +81,15 @@ def held_bytes(total: int, trainable: int, precision: str, strategy: str, device
     stage = 3 if strategy == "fsdp" else int(strategy[-1]) if deepspeed else 0
     spread_from = ((weights, 3), (gradients, 2), (states, 1))
     return tuple(-(-size // devices) if stage >= first else size for size, first in spread_from)
+
+
+def offloaded_bytes(held: tuple[int, int, int], offload: str | None) -> tuple[int, int, int]:
+    """Of `held_bytes` what lies in host memory instead: AdamW's states, with offload "parameters" the weights too."""
+    weights, _, states = held
+    return (weights if offload == "parameters" else 0, 0, states if offload is not None else 0)
+
+
+def on_device(held: tuple[int, int, int], offload: str | None) -> tuple[int, int, int]:
+    """Of `held_bytes` what is left on the device."""
+    weights, gradients, states = (a - b for a, b in zip(held, offloaded_bytes(held, offload), strict=True))
+    return weights, gradients, states

@@ -6,10 +6,16 @@ from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 
-from .arithmetic import memory_bytes, stage_samples, steps_of, warmup_steps_of
+from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .costs import with_costs
+from .disk import disk_plan
 from .encoder import encoder_plan
+from .evaluation import Asked, evaluation_plans
+from .expected import with_expected
 from .fingerprint import model_fingerprint, stage_fingerprint
+from .hours import device_hours, with_encoding
+from .notes import notes
+from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 from .versions import Program, this_program
 
@@ -20,15 +26,19 @@ def make_plan(
     model_facts: ModelFacts,
     program: Program | None = None,
     heaviest: dict[str, Counts] | None = None,
-    peak_flops: float | None = None,
+    peak: Peak | None = None,
+    asked: dict[str, Asked] | None = None,
 ) -> Plan:
     """The plan. What the facts leave open stays None and is told in `notes`. `program`: whose code it is, default this.
 
-    `heaviest`: of each stage the largest number of everything in a micro-batch; `peak_flops`: of one device.
+    `heaviest`: of each stage the largest number of everything in a micro-batch, else a bound is taken; `peak`: of one
+    device, else that of the GPU assumed; `asked`: entry of `evaluation.tasks` -> its questions, else as published.
 
     Raises UserError when a stage would have no sample to learn from.
     """
     stages: list[StagePlan] = []
+    data_facts = with_expected(recipe, data_facts, model_facts)
+    peak = peak or assumed_peak(recipe.devices)
     program = program or this_program()
     fingerprint = inputs = model_fingerprint(recipe, model_facts)
     provisional = model_facts.weights_sha is None
@@ -38,7 +48,9 @@ def make_plan(
         inputs = stage_fingerprint(recipe, name, inputs, data_facts)
         provisional = provisional or any(_facts(data_facts, data).sha256 is None for data in stage.mix)
         made = _stage(recipe, name, stage, data_facts, model_facts, (fingerprint, inputs), provisional)
-        stages.append(with_costs(made, recipe, data_facts, model_facts, (heaviest or {}).get(name), peak_flops))
+        stages.append(with_costs(made, recipe, data_facts, model_facts, (heaviest or {}).get(name), peak))
+    stages, features = with_encoding(recipe, model_facts, stages, peak)
+    evaluations = evaluation_plans(recipe, model_facts, stages, asked or {}, peak)
     return Plan(
         name=recipe.name,
         seed=recipe.seed,
@@ -57,7 +69,10 @@ def make_plan(
         image_tokens=model_facts.image_tokens,
         evaluated=recipe.evaluation.at if recipe.evaluation.tasks else (),
         tasks=recipe.evaluation.tasks,
-        notes=tuple(_notes(recipe, data_facts, model_facts, stages)),
+        evaluations=evaluations,
+        device_hours=device_hours(recipe.devices, stages, evaluations),
+        disk=disk_plan(stages, evaluations, features),
+        notes=tuple(notes(recipe, data_facts, model_facts, stages, asked or {})),
         code={stage.objective: program.code[stage.objective] for stage in recipe.enabled_stages.values()},
         commit=program.commit,
         versions=program.versions,
@@ -110,7 +125,7 @@ def _stage(
         warmup_steps=None if steps is None else warmup_steps_of(steps, stage.warmup_fraction),
         batch=_batch(recipe, stage, samples),
         parts=parts,
-        memory_bytes=_memory(recipe, parts),
+        memory_bytes=None,
         encoder=encoder_plan(recipe, name, model_facts, data_facts),
         checkpoint=str(recipe.run_folder / name / "checkpoint"),
         store=str(recipe.stage_store(fingerprint) / "checkpoint"),
@@ -153,6 +168,7 @@ def _data(name: str, passes: float, samples: int | None, facts: DataFacts, steps
         tokens=share(facts.tokens_per_pass),
         sha256=facts.sha256,
         declared=facts.declared,
+        expected=facts.expected,
     )
 
 
@@ -186,28 +202,3 @@ def _part(part: str, name: str, stage: Stage, facts: ModelFacts, steps: int | No
         trainable=facts.learning.get(name, {}).get(part, None if narrowed else parameters),
         updates=steps,
     )
-
-
-def _memory(recipe: Recipe, parts: tuple[PartPlan, ...]) -> int | None:
-    total, trainable = _sum(part.parameters for part in parts), _sum(part.trainable for part in parts)
-    if total is None or trainable is None:
-        return None
-    devices = recipe.devices
-    return memory_bytes(total, trainable, devices.precision, devices.strategy, devices.world_size)
-
-
-def _notes(
-    recipe: Recipe, data_facts: dict[str, DataFacts], model_facts: ModelFacts, stages: list[StagePlan]
-) -> Iterable[str]:
-    yield from model_facts.notes
-    if unknown := [name for name in recipe.mixed_data if _facts(data_facts, name).rows is None]:
-        yield f"Rows unknown until built: {', '.join(unknown)}. Declare them in the recipe (rows: N) to plan before"
-    if declared := [name for name in recipe.mixed_data if _facts(data_facts, name).declared]:
-        yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
-    if any(stage.tokens is None for stage in stages):
-        yield "Tokens stay unknown until the rows and the model's tokenizer are here"
-    cached = [stage.name for stage in stages if stage.seconds is not None and stage.encoder.cached]
-    if cached:
-        yield f"Times do not hold encoding each picture once, for the frozen encoder's cache: {', '.join(cached)}"
-    if any(stage.provisional for stage in stages):
-        yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"

@@ -28,6 +28,7 @@ class DataFacts:
     counts_per_pass: Counts | None = None
     sha256: str | None = None  # of rows.jsonl; None = not built yet
     declared: bool = False  # rows is the recipe's word, nothing was read
+    expected: bool = False  # tokens and counts are an estimate, from what the recipe expects of a row
     composed: bool = False  # its pictures are put together of several, anew in each pass
 
     @property
@@ -65,6 +66,7 @@ class DataPlan(Numbers):
     tokens: int | None
     sha256: str | None
     declared: bool
+    expected: bool = False  # tokens are an estimate
 
 
 class BatchPlan(Numbers):
@@ -98,6 +100,49 @@ class EncoderPlan(Numbers):
     why: str  # it does not; empty where it does
     views: dict[str, int | None]  # data set -> most different pictures that the stage sees, each view counted
     bytes: int | None  # of all of them, kept
+    new_views: int | None = None  # of these, that no earlier stage has encoded; 0 where nothing is kept
+    seconds: float | None = None  # an estimate: encoding the new ones, by all devices
+
+
+class HostPlan(Numbers):
+    """Bytes of host memory on a node, see fgtrain.plan.host."""
+
+    loading: int
+    training: int
+    saving: int
+
+    @property
+    def most(self) -> int:
+        return max(self.loading, self.training, self.saving)
+
+
+class DiskPlan(Numbers):
+    """Bytes on disk, see fgtrain.plan.disk."""
+
+    checkpoints: int | None
+    resume: int | None
+    features: int | None
+    answers: int | None
+    most: int | None
+
+
+class EvaluationPlan(Numbers):
+    """One checkpoint that is scored, or all subsets that are asked during a stage."""
+
+    checkpoint: str
+    during: bool
+    questions: int | None
+    images: int | None
+    seconds: float | None  # an estimate, by all devices
+
+
+class DeviceHours(Numbers):
+    """Hours x devices; None as soon as a part is unknown."""
+
+    training: float | None
+    encoding: float | None
+    evaluation: float | None
+    all: float | None
 
 
 class StagePlan(Numbers):
@@ -114,6 +159,8 @@ class StagePlan(Numbers):
     memory_bytes: int | None  # peak per device: weights, gradients, AdamW states, and activations where they are known
     activation_bytes: int | None = None  # of the heaviest micro-batch, within memory_bytes; None = not counted there
     heaviest_tokens: int | None = None  # of a micro-batch
+    bounded: bool = False  # the heaviest micro-batch is a bound, no row has been counted
+    host: HostPlan | None = None
     work: Work | None = None  # of the model
     flops: float | None = None  # of the whole stage, on all devices
     seconds: float | None = None  # an estimate: flops at ASSUMED_MFU of the devices' peak
@@ -138,6 +185,9 @@ class Plan(Numbers):
     image_tokens: int | None
     evaluated: tuple[str, ...]  # checkpoints scored in full
     tasks: tuple[str, ...]
+    evaluations: tuple[EvaluationPlan, ...]
+    device_hours: DeviceHours
+    disk: DiskPlan
     notes: tuple[str, ...]
     code: dict[str, CodeIdentity] = {}  # objective -> what trains a stage with it
     commit: str | None = None

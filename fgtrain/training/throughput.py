@@ -10,7 +10,7 @@ import torch
 from fgtrain.batch import Batch
 from fgtrain.counts import Counts
 from fgtrain.plan.cost import Work
-from fgtrain.plan.peak import ASSUMED_GPU, peak_of
+from fgtrain.plan.peak import ASSUMED_GPU, Peak, gpu_peak, peak_of
 from fgtrain.recipe.schema import Devices
 
 
@@ -67,13 +67,13 @@ def peak_memory(device: torch.device) -> int:
     return held if sys.platform == "darwin" else held * 1024
 
 
-def device_peak(devices: Devices) -> float | None:
-    """FLOP/s of one of the recipe's devices as far as it can be known here. Without a GPU here: of an A100."""
+def device_peak(devices: Devices) -> Peak:
+    """What one of the recipe's devices can do, as far as it can be known here. Without a GPU here: of an A100."""
     if devices.accelerator == "cpu" or (devices.accelerator == "auto" and not torch.cuda.is_available()):
-        return peak_flops(torch.device("cpu"), devices.precision)
-    if torch.cuda.is_available():
-        return peak_flops(torch.device("cuda"), devices.precision)
-    return peak_of(ASSUMED_GPU, devices.precision)
+        cpu = torch.device("cpu")
+        return Peak(train=peak_flops(cpu, devices.precision), fp32=peak_flops(cpu, "fp32"))
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ASSUMED_GPU
+    return gpu_peak(name, devices.precision)
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.counts import Counts
 from fgtrain.plan import DataFacts, ModelFacts, Plan, make_plan
 from fgtrain.plan.cost import ModelShape
+from fgtrain.plan.peak import Peak
 from fgtrain.plan.versions import Program
 from fgtrain.recipe import Recipe, load_recipe
 
@@ -36,7 +37,7 @@ FACTS = {
 PARTS = {"vision_encoder": 400, "projector": 100, "language_model": 600}
 SHAPE = ModelShape(8, 2, 2, 1, 4, 16, 10, 500, 2000, 300, 40, 48)
 MODEL = ModelFacts(parameters=PARTS, image_tokens=16, shape=SHAPE, weights_sha=dict.fromkeys(PARTS, "d" * 64))
-PEAK_FLOPS = 1e9
+PEAK = Peak(train=1e9, fp32=5e8)
 PROGRAM = Program({name: CodeIdentity(name[0] * 16, {f"fgtrain/{name}.py": "1"}) for name in ("answers", "heads")})
 
 
@@ -54,4 +55,4 @@ def plan_of(
     text: str = BASE,
     program: Program = PROGRAM,
 ) -> Plan:
-    return make_plan(recipe_of(folder, *overrides, text=text), facts, model, program, peak_flops=PEAK_FLOPS)
+    return make_plan(recipe_of(folder, *overrides, text=text), facts, model, program, peak=PEAK)

@@ -9,7 +9,7 @@ from plan_fakes import FACTS, PARTS, plan_of
 
 from fgtrain.errors import UserError
 from fgtrain.plan import DataFacts, ModelFacts, read_plan, samples_of, split_passes, steps_of, write_plan
-from fgtrain.plan.arithmetic import memory_bytes
+from fgtrain.plan.arithmetic import held_bytes
 
 
 @given(st.integers(1, 50), st.integers(0, 10**6))
@@ -37,6 +37,10 @@ def test_passes_are_read_as_written():
 def test_steps_take_every_sample_and_no_step_is_empty(samples, size):
     steps = steps_of(samples, size)
     assert (steps - 1) * size < samples <= steps * size
+
+
+def memory_bytes(*arguments) -> int:
+    return sum(held_bytes(*arguments))
 
 
 def test_the_numbers_of_a_small_recipe(tmp_path):

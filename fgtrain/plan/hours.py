@@ -1,0 +1,61 @@
+"""Encoding each picture once, for the frozen encoder's cache, and what all of a run takes of its devices. Pure."""
+
+from collections.abc import Iterable
+
+from fgtrain.recipe import Devices, Recipe
+
+from .cost import ASSUMED_MFU
+from .peak import Peak
+from .schema import DeviceHours, EvaluationPlan, ModelFacts, StagePlan
+
+
+def with_encoding(
+    recipe: Recipe, model: ModelFacts, stages: Iterable[StagePlan], peak: Peak | None
+) -> tuple[list[StagePlan], int | None]:
+    """(the stages' plans with what each has to encode, bytes of all that is kept). What an earlier stage has encoded
+    is there, unless the encoder has learnt since. It runs in fp32, by all devices.
+    """
+    made: list[StagePlan] = []
+    there: dict[str, int | None] = {}
+    kept: int | None = 0
+    for stage in stages:
+        new: int | None = 0
+        if stage.encoder.cached:
+            counts = {name: _more(views, there.get(name, 0)) for name, views in stage.encoder.views.items()}
+            new = None if None in counts.values() else sum(counts.values())
+            there |= {name: views for name, views in stage.encoder.views.items() if counts[name] != 0}
+            kept = None if None in (kept, new) or model.features is None else kept + new * model.features * 4
+        if "vision_encoder" in recipe.stages[stage.name].train:
+            there = {}
+        seconds = _seconds(recipe.devices, model, new, peak)
+        encoder = stage.encoder.model_copy(update={"new_views": new, "seconds": seconds})
+        made.append(stage.model_copy(update={"encoder": encoder}))
+    return made, kept
+
+
+def _more(views: int | None, there: int | None) -> int | None:
+    return None if views is None or there is None else max(0, views - there)
+
+
+def _seconds(devices: Devices, model: ModelFacts, views: int | None, peak: Peak | None) -> float | None:
+    if views == 0:
+        return 0.0
+    tokens = model.images.fixed_tokens if model.images is not None else None
+    if views is None or tokens is None or model.shape is None or peak is None or peak.fp32 is None:
+        return None
+    return views * tokens * model.shape.vision_flops / (peak.fp32 * ASSUMED_MFU * devices.world_size)
+
+
+def device_hours(devices: Devices, stages: Iterable[StagePlan], evaluations: Iterable[EvaluationPlan]) -> DeviceHours:
+    """Hours x devices of each kind of work and of all."""
+    stages = list(stages)
+
+    def hours(seconds: list[float | None]) -> float | None:
+        return None if None in seconds else sum(seconds) * devices.world_size / 3600
+
+    found = {
+        "training": hours([stage.seconds for stage in stages]),
+        "encoding": hours([stage.encoder.seconds for stage in stages]),
+        "evaluation": hours([one.seconds for one in evaluations]),
+    }
+    return DeviceHours(**found, all=None if None in found.values() else sum(found.values()))

@@ -1,0 +1,39 @@
+"""What a plan says beside its numbers: what is unknown, what is assumed, and why."""
+
+from collections.abc import Iterable
+
+from fgtrain.recipe import Recipe
+
+from .evaluation import Asked, published
+from .schema import DataFacts, ModelFacts, StagePlan
+
+
+def notes(
+    recipe: Recipe,
+    data: dict[str, DataFacts],
+    model: ModelFacts,
+    stages: list[StagePlan],
+    asked: dict[str, Asked],
+) -> Iterable[str]:
+    yield from model.notes
+    facts = {name: data.get(name, DataFacts()) for name in recipe.mixed_data}
+    if unknown := [name for name, known in facts.items() if known.rows is None]:
+        yield f"Rows unknown until built: {', '.join(unknown)}. Declare them in the recipe (rows: N) to plan before"
+    if declared := [name for name, known in facts.items() if known.declared]:
+        yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
+    if assumed := [name for name, known in facts.items() if known.expected]:
+        yield f"Tokens estimated from what the recipe expects of a row: {', '.join(assumed)}"
+    if any(stage.tokens is None for stage in stages):
+        yield "Tokens stay unknown until the rows and the model's tokenizer are here"
+    if any(stage.bounded and stage.activation_bytes is not None for stage in stages):
+        yield "Memory holds the longest micro-batch that could be, until the rows have been counted"
+    for stage in stages:
+        if not stage.encoder.cached and recipe.encoder_cache.enabled and "max_gib" in stage.encoder.why:
+            yield f"Stage {stage.name} encodes its pictures in each pass: {stage.encoder.why}"
+    tasks = recipe.evaluation.tasks
+    if by_papers := [name for name in tasks if name not in asked and name in published()]:
+        yield f"Questions as published, not counted: {', '.join(by_papers)}"
+    if unknown := [name for name in tasks if name not in asked and name not in published()]:
+        yield f"Questions unknown until their files are here: {', '.join(unknown)}"
+    if any(stage.provisional for stage in stages):
+        yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"
