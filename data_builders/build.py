@@ -1,32 +1,15 @@
-"""All builders by name, and the one way to run them: build what is missing, return at once when it is there."""
+"""The one way to run a builder: build what is missing, return at once when it is there."""
 
 import shlex
+import sys
 from importlib import import_module
 from pathlib import Path
 
 from .builder import Builder
+from .builder_code import BENCHMARK_BUILDERS, BUILDERS, MODULES, builder_code, changed_code
 from .options import LeakOptions, Options, parse_options
 from .shared.errors import UserError
 from .shared.files import read_json
-
-# name -> the module that has it as BUILDER; imported when asked for, as some need much
-MODULES = {
-    "short_answer": "short_answer",
-    "questions": "questions",
-    "caption": "caption",
-    "caption_fg": "caption_fg",
-    "tf_balanced": "tf_balanced",
-    "mosaic": "mosaic",
-    "open_world": "writing.open_world",
-    "llava": "llava",
-    "fgbmk": "fgbmk",
-    "frow": "writing.frow",
-    "unpack": "unpack",
-    "general": "general.builder",
-    "drawn": "drawn.builder",
-}
-BUILDERS: tuple[str, ...] = tuple(MODULES)
-BENCHMARK_BUILDERS = ("fgbmk", "frow", "general")
 
 
 def find_builder(what: str) -> Builder:
@@ -37,15 +20,9 @@ def find_builder(what: str) -> Builder:
 
 def differences(manifest: dict, what: str, builder: Builder, options: Options, folder: Path, root: Path | None) -> list:
     """What would be built otherwise now, one text per difference; empty when the same would be built."""
-    found = []
-    for name, was, now in (
-        ("builder", manifest.get("builder"), what),
-        ("version of the builder", manifest.get("version"), builder.version),
-    ):
-        if was != now:
-            found.append(f"{name} was {was}, is {now}")
     if manifest.get("builder") != what:
-        return found
+        return [f"builder was {manifest.get('builder')}, is {what}"]
+    found = []
     was, now = manifest.get("options", {}), options.identity()
     found += [
         f"{key} was {was.get(key)!r}, is {now.get(key)!r}" for key in {**was, **now} if was.get(key) != now.get(key)
@@ -75,6 +52,8 @@ def same_build(out: Path, what: str, options: dict, root: Path | None = None) ->
     if builder.outdated is not None and builder.outdated(Path(out), checked):
         return False
     manifest = read_json(folder / "manifest.json")
+    if changed_code(manifest, builder_code(what)):
+        return False
     return not differences(manifest, what, builder, checked, folder, root) and not unchecked(folder, manifest, checked)
 
 
@@ -89,6 +68,8 @@ def unchecked(folder: Path, manifest: dict, options: Options) -> bool:
 
 def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
     """Build `what` into `out` unless it is there already; return its manifest.
+
+    What the builder's code would write otherwise since it was built is built anew, with a line that says why.
 
     UserError for unknown builders and options, a missing root, faulty source data, and a folder that holds something
     else.
@@ -106,8 +87,10 @@ def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
             raise UserError(
                 f"{folder} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
             )
-        if builder.outdated is None or not builder.outdated(out, checked):
-            manifest = read_json(path)
+        manifest = read_json(path)
+        if why := changed_code(manifest, builder_code(what)):
+            again(what, builder, folder, root, why)
+        elif builder.outdated is None or not builder.outdated(out, checked):
             if unchecked(folder, manifest, checked):
                 from .leakage.build_check import check_again
 
@@ -121,6 +104,17 @@ def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
 
         list_at_the_end(folder, out, read_json(path), checked)
     return read_json(path)
+
+
+def again(what: str, builder: Builder, folder: Path, root: Path | None, why: str) -> None:
+    """Say that a finished set is built anew. UserError when what it was built from is no longer there."""
+    if builder.needs_root and not builder.root_optional and (root is None or not root.exists()):
+        there = "no --root was given" if root is None else f"there is no {root}"
+        raise UserError(
+            f"{folder}: {why} it was built, so it must be built anew, but {there}. Add --root DIR, the data set's own "
+            "folder as it was downloaded"
+        )
+    print(f"{what}: {folder}: {why} it was built; built anew", file=sys.stderr, flush=True)
 
 
 def command_line(what: str, root: Path | None, out: Path, options: dict) -> str:

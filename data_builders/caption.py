@@ -5,15 +5,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .builder import Builder, write_source_rows
+from .builder import Builder
 from .options import TrainingOptions
 from .records import conversation
 from .shared.seeding import draw
 from .short_answer import at_most, row_id
+from .source_rows import write_source_rows
 from .sources import Source
 from .templates import CAPTION, CAPTION_ANSWER
-
-VERSION = 1
 
 
 class CaptionOptions(TrainingOptions):
@@ -48,7 +47,7 @@ def rows_of(source: Source, options: CaptionOptions) -> Iterable[dict]:
 def build(root: Path, out: Path, options: CaptionOptions) -> None:
     sources = options.load(root)
     rows = (row for source in sources for row in rows_of(source, options))
-    write_source_rows(out, rows, builder="caption", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, rows, builder="caption", sources=sources, options=options)
 
 
-BUILDER = Builder("training rows: a plain caption per image", CaptionOptions, VERSION, build)
+BUILDER = Builder("training rows: a plain caption per image", CaptionOptions, build)

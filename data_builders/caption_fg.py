@@ -10,17 +10,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from .builder import Builder, write_source_rows
+from .builder import Builder
 from .options import TrainingOptions
 from .question_maker import plain
 from .records import conversation
 from .shared.errors import UserError
 from .shared.seeding import Draws
 from .short_answer import at_most, row_id
+from .source_rows import write_source_rows
 from .sources import LabelledImage, Level, Source
 from .templates import OBJECT, OBJECT_ANSWER
-
-VERSION = 1
 
 
 class CaptionFgOptions(TrainingOptions):
@@ -70,12 +69,11 @@ def build(root: Path, out: Path, options: CaptionFgOptions) -> None:
         raise UserError(f"level is {options.level!r} and granularity {options.granularity!r}; write one of the two")
     sources = options.load(root)
     rows = (row for source in sources for row in rows_of(source, options))
-    write_source_rows(out, rows, builder="caption_fg", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, rows, builder="caption_fg", sources=sources, options=options)
 
 
 BUILDER = Builder(
     "training rows for alignment: the name of the object at a chosen granularity, one question per image",
     CaptionFgOptions,
-    VERSION,
     build,
 )

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from .builder import Builder, write_source_rows
+from .builder import Builder
 from .options import TrainingOptions, Words
 from .question_maker import KINDS, Asker, Kinds, WordingCount
-from .records import IMAGE_PLACEHOLDER
+from .records import independent_turns
 from .short_answer import kept_images, row_id
+from .source_rows import write_source_rows
 from .sources import Source
-
-VERSION = 2
 
 
 class QuestionsOptions(TrainingOptions):
@@ -39,15 +38,6 @@ class QuestionsOptions(TrainingOptions):
         if value > (wordings := info.data.get("wordings", 4)):
             raise ValueError(f"there are {wordings} wordings; write at most {wordings}, or wordings: 10")
         return value
-
-
-def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
-    """Question and answer pairs as turns; only the first question carries the image's placeholder."""
-    turns = []
-    for question, answer in pairs:
-        lead = "" if turns else IMAGE_PLACEHOLDER + "\n"
-        turns += [{"from": "human", "value": lead + question}, {"from": "gpt", "value": answer}]
-    return turns
 
 
 def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
@@ -82,12 +72,11 @@ def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
 def build(root: Path, out: Path, options: QuestionsOptions) -> None:
     sources = options.load(root)
     rows = (row for source in sources for row in rows_of(source, options))
-    write_source_rows(out, rows, builder="questions", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, rows, builder="questions", sources=sources, options=options)
 
 
 BUILDER = Builder(
     "training rows: true/false, choice and short-answer questions as FG-BMK asks them, from training images",
     QuestionsOptions,
-    VERSION,
     build,
 )

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .shared.code_identity import CodeIdentity
 from .shared.errors import UserError
 from .shared.files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
 
@@ -34,7 +35,6 @@ class Manifest:
 
     name: str
     builder: str
-    version: int
     rows: int
     images: int
     sha256: str  # of rows.jsonl
@@ -42,6 +42,7 @@ class Manifest:
     sources: list[str]
     splits: list[str]
     options: dict = field(default_factory=dict)
+    code: dict = field(default_factory=dict)  # that built it: {hash, files}
     check: dict = field(default_factory=dict)  # what it was compared with before the manifest was written
 
     @classmethod
@@ -66,6 +67,15 @@ def conversation(question: str, answer: str, with_image: bool = True) -> list[di
     """One question and its answer as LLaVA writes them."""
     lead = IMAGE_PLACEHOLDER + "\n" if with_image else ""
     return [{"from": "human", "value": lead + question}, {"from": "gpt", "value": answer}]
+
+
+def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
+    """Question and answer pairs as turns; only the first question carries the image's placeholder."""
+    turns = []
+    for question, answer in pairs:
+        lead = "" if turns else IMAGE_PLACEHOLDER + "\n"
+        turns += [{"from": "human", "value": lead + question}, {"from": "gpt", "value": answer}]
+    return turns
 
 
 def check_row(row: dict, place: str) -> None:
@@ -98,7 +108,7 @@ def write_training_set(
     *,
     name: str,
     builder: str,
-    version: int,
+    code: CodeIdentity,
     image_root: Path,
     sources: list[str],
     splits: list[str],
@@ -137,7 +147,7 @@ def write_training_set(
     manifest = Manifest(
         name=name,
         builder=builder,
-        version=version,
+        code=code.to_dict(),
         rows=count,
         images=len(images),
         sha256=sha256,

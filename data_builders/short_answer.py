@@ -5,15 +5,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from .builder import Builder, write_source_rows
+from .builder import Builder
 from .options import TrainingOptions
 from .question_maker import question_words
 from .records import conversation
 from .shared.seeding import address_hash, draw
+from .source_rows import write_source_rows
 from .sources import LabelledImage, Source
 from .templates import SHORT_ANSWER, SHORT_ANSWERS_IN_TRAINING, short_answer
-
-VERSION = 1
 
 
 class ShortAnswerOptions(TrainingOptions):
@@ -68,9 +67,7 @@ def rows_of(source: Source, options: ShortAnswerOptions) -> Iterable[dict]:
 def build(root: Path, out: Path, options: ShortAnswerOptions) -> None:
     sources = options.load(root)
     rows = (row for source in sources for row in rows_of(source, options))
-    write_source_rows(out, rows, builder="short_answer", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, rows, builder="short_answer", sources=sources, options=options)
 
 
-BUILDER = Builder(
-    "training rows: one question per image, its category as the answer", ShortAnswerOptions, VERSION, build
-)
+BUILDER = Builder("training rows: one question per image, its category as the answer", ShortAnswerOptions, build)

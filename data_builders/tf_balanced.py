@@ -22,17 +22,16 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from .builder import Builder, write_source_rows
+from .builder import Builder
 from .options import TrainingOptions
 from .question_maker import Asker, WordingCount
-from .questions import independent_turns
+from .records import independent_turns
 from .shared.errors import UserError
 from .shared.seeding import Draws, address_hash
 from .short_answer import at_most, row_id
+from .source_rows import write_source_rows
 from .sources import LabelledImage, Level, Source
 from .templates import true_false
-
-VERSION = 1
 
 
 class TfBalancedOptions(TrainingOptions):
@@ -160,12 +159,11 @@ def shown(rows: Iterable[LabelledImage], images: int, slots: int, seed: int) -> 
 def build(root: Path, out: Path, options: TfBalancedOptions) -> None:
     sources = options.load(root)
     rows = (row for source in sources for row in rows_of(source, options))
-    write_source_rows(out, rows, builder="tf_balanced", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, rows, builder="tf_balanced", sources=sources, options=options)
 
 
 BUILDER = Builder(
     "training rows: true/false questions in which every category occurs equally often, half yes and half no",
     TfBalancedOptions,
-    VERSION,
     build,
 )

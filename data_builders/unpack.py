@@ -18,6 +18,7 @@ from PIL import Image
 from pydantic import Field
 
 from .builder import Builder
+from .builder_code import builder_code
 from .options import Options
 from .shared.build_marker import claim_folder, release_folder
 from .shared.errors import UserError
@@ -25,7 +26,6 @@ from .shared.files import safe_join, write_bytes, write_json
 from .shared.progress import progress
 from .sources.reading import numbered_lines
 
-VERSION = 1
 SIDE = 32  # pixels
 RECORD = 2 + 3 * SIDE * SIDE  # bytes: coarse label, fine label, then the red, green and blue plane
 SPLITS = ("train", "test")
@@ -49,7 +49,8 @@ class Packed:
 
 def build(root: Path, out: Path, options: UnpackOptions) -> None:
     names, pictures = open_cifar(root)
-    claim_folder(out, {"version": VERSION, "root": str(root.resolve()), **options.identity()})
+    code = builder_code("unpack")
+    claim_folder(out, {"root": str(root.resolve()), **options.identity()}, code.hash, SPLITS)
     counts, parent = dict.fromkeys(SPLITS, 0), {}
     with progress("unpacking", "pictures") as advance:
         for one in pictures:
@@ -68,7 +69,7 @@ def build(root: Path, out: Path, options: UnpackOptions) -> None:
         {
             "name": out.name,
             "builder": "unpack",
-            "version": VERSION,
+            "code": code.to_dict(),
             "images": sum(counts.values()),
             "splits": counts,
             "root": os.path.relpath(root.resolve(), out.resolve()),
@@ -166,7 +167,6 @@ def from_parquet(files: dict[str, list[Path]]) -> Iterator[Packed]:
 BUILDER = Builder(
     "picture files of a data set that is downloaded packed (CIFAR-100: binary version or parquet files)",
     UnpackOptions,
-    VERSION,
     build,
     example="--source cifar100 --root cifar-100-binary",
 )

@@ -4,7 +4,8 @@ from importlib import import_module
 from pathlib import Path
 
 from ..builder import Builder
-from ..shared.build_marker import claim_folder, release_folder
+from ..builder_code import builder_code
+from ..shared.build_marker import MANIFEST, claim_folder, release_folder
 from ..shared.errors import UserError
 from ..shared.files import write_json
 from ..shared.progress import progress
@@ -22,7 +23,8 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
     if options.source not in (*SOURCE_NAMES, *BENCHMARKS):
         known = ", ".join(("world", *SOURCE_NAMES, *BENCHMARKS))
         raise UserError(f"source is {options.source!r}; drawn has {known}")
-    claim_folder(out, {"version": world.VERSION, **options.identity()})
+    code = builder_code("drawn")
+    claim_folder(out, options.identity(), code.hash, own_entries(out))
     test = options.test_images_per_species
     counts = {"train": options.train_images_per_species, "val": test, "test": test}
     with progress(f"drawing {options.source}", "pictures") as advance:
@@ -32,16 +34,21 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
         import_module(f".{package}.{options.source}", __package__).write(mini)
     write_json(
         out / "manifest.json",
-        {"name": out.name, "builder": "drawn", "version": world.VERSION, "options": options.identity()},
+        {"name": out.name, "builder": "drawn", "code": code.to_dict(), "options": options.identity()},
     )
     release_folder(out)
+
+
+def own_entries(out: Path) -> list[str]:
+    """Names in the folder of a miniature: all but those under which others have put sets of their own."""
+    entries = [path for path in out.glob("[!.]*") if path.name != MANIFEST]
+    return [path.name for path in entries if path.is_file() or next(path.rglob(MANIFEST), None) is None]
 
 
 BUILDER = Builder(
     "a miniature world: species in CUB's layout, general skills with test questions, facts in words; "
     "or, with --source, a miniature of one data set in its own layout",
     DrawnOptions,
-    world.VERSION,
     build,
     needs_root=False,
     example="--source cars",

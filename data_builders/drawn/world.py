@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ..builder_code import builder_code
 from ..options import Options
-from ..questions import independent_turns
-from ..records import write_training_set
+from ..records import independent_turns, write_training_set
 from ..shared.build_marker import claim_folder, release_folder
 from ..shared.files import sha256_file, write_bytes, write_json, write_jsonl
 from ..shared.progress import progress
@@ -26,8 +26,6 @@ from .cub_layout import write_lists
 from .parallel_drawing import World, draw_all, general_image
 from .skills import KINDS, make
 from .taxonomy import all_species
-
-VERSION = 2
 
 
 class DrawnOptions(Options):
@@ -51,7 +49,9 @@ class DrawnOptions(Options):
 def build(root: Path, out: Path, options: DrawnOptions) -> None:
     world, everyone = options.world(), all_species()
     # Pictures left by an interrupted build are kept if they are of the same world.
-    claim_folder(out, {"version": VERSION, **options.identity()})
+    code = builder_code("drawn")
+    ours = ("CUB_200_2011", *(f"general/{kind}" for kind in KINDS), "facts", "contact_sheet.png")
+    claim_folder(out, options.identity(), code.hash, ours)
     with progress("drawing the world", "pictures", world.images) as advance:
         draw_all(out, world, options.processes, advance)
     listed = world.species_pictures()
@@ -65,7 +65,7 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
         encyclopedia.rows(everyone, options.seed),
         name="facts",
         builder="drawn",
-        version=VERSION,
+        code=code,
         image_root=out / "facts",
         sources=["drawn"],
         splits=["train"],
@@ -73,7 +73,7 @@ def build(root: Path, out: Path, options: DrawnOptions) -> None:
     )
     parts["facts"] = {"rows": manifest.rows, "sha256": manifest.sha256}
     write_bytes(out / "contact_sheet.png", contact_sheet(everyone, world))
-    whole = {"name": out.name, "builder": "drawn", "version": VERSION, "images": world.images}
+    whole = {"name": out.name, "builder": "drawn", "code": code.to_dict(), "images": world.images}
     write_json(out / "manifest.json", {**whole, "options": options.identity(), "parts": parts})
     release_folder(out)
 
@@ -111,7 +111,7 @@ def write_kind(folder: Path, kind: str, world: World) -> dict:
         training_rows(),
         name=kind,
         builder="drawn",
-        version=VERSION,
+        code=builder_code("drawn"),
         image_root=folder,
         sources=["drawn"],
         splits=["train"],

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..builder import Builder
+from ..builder_code import builder_code, changed_code
 from ..leakage.build_check import refuse_broken
 from ..question_maker import Asker
 from ..shared.errors import UserError
@@ -31,7 +32,6 @@ from .labels import read_labels
 from .published import dataset_of
 from .task import TRACKS, FgbmkOptions
 
-VERSION = 2
 BENCHMARK = "FG-BMK"
 MAKERS = {"hierarchy": hierarchy, "knowledge_bias": knowledge_bias, "attributes": attributes}
 
@@ -104,7 +104,7 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
         {
             "name": folder.name,
             "builder": "fgbmk",
-            "version": VERSION,
+            "code": builder_code("fgbmk").to_dict(),
             "rows": sum(manifest["rows"] for _, manifest in manifests),
             "images": sum({part.dataset: manifest["images"] for part, manifest in manifests}.values()),
             "image_root": os.path.relpath(root.resolve(), folder.resolve()),
@@ -117,22 +117,20 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
 
 
 def is_built(part: Part, out: Path) -> bool:
-    """UserError when the part was built otherwise."""
+    """By this code, and with these options: UserError when by others."""
     path = part.folder(out) / "manifest.json"
     if not path.exists():
         return False
     manifest = read_json(path)
     was, now = manifest.get("options", {}), part.options.identity()
     changed = [f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]]
-    if manifest.get("version") != VERSION:
-        changed.append(f"version of the builder was {manifest.get('version')!r}, is {VERSION}")
     if changed:
         beside = [str(part.folder(out) / name) for name in manifest.get("files", {}) if name.startswith("..")]
         raise UserError(
             f"{path.parent} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete "
             f"{' and '.join(['the folder', *beside])}."
         )
-    return True
+    return not changed_code(manifest, builder_code("fgbmk"))
 
 
 def asked_about(source: Source, options: FgbmkOptions) -> list[LabelledImage]:
@@ -150,7 +148,8 @@ def write_part(part: Part, source: Source, out: Path) -> None:
         print(f"{part.dataset}: left out: {reason}", file=sys.stderr)
     marker = folder / ".building"
     there = [path for path in (*folder.glob("[!.]*"), *(top / name for name in files)) if path.exists()]
-    if there and not marker.exists():
+    vouched = read_json(folder / "manifest.json")["files"] if (folder / "manifest.json").exists() else {}
+    if there and not marker.exists() and not vouched:
         raise UserError(
             f"{there[0]} is there, and this command did not write it; delete it, or choose another --dataset or --out"
         )
@@ -168,7 +167,7 @@ def write_part(part: Part, source: Source, out: Path) -> None:
         {
             "name": part.dataset,
             "builder": "fgbmk",
-            "version": VERSION,
+            "code": builder_code("fgbmk").to_dict(),
             "rows": sum(file["rows"] for file in written.values()),
             "images": len(images),
             "image_root": os.path.relpath(source.root.resolve(), folder.resolve()),
@@ -180,6 +179,8 @@ def write_part(part: Part, source: Source, out: Path) -> None:
             **({"left_out": left_out} if left_out else {}),
         },
     )
+    for name in vouched.keys() - written.keys():
+        (folder / name).unlink(missing_ok=True)
     marker.unlink()
 
 
@@ -204,7 +205,6 @@ def list_images(benchmark: Path, dataset: str, image_root: Path) -> None:
 BUILDER = Builder(
     "benchmark questions: FG-BMK's human-oriented files from the test split",
     FgbmkOptions,
-    VERSION,
     build,
     folder=manifest_folder,
     description=(

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, get_args
 from pydantic import Field
 
 from ..builder import Builder
+from ..builder_code import builder_code
 from ..options import CheckOptions
 from ..shared.build_marker import claim_folder, release_folder
 from ..shared.errors import UserError
@@ -23,7 +24,6 @@ from ..shared.progress import progress
 from .benchmark import Asked, Benchmark, Official, Reading, Request
 from .images import ImageStore
 
-VERSION = 1
 BenchmarkName = Literal["ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope"]
 BENCHMARK_NAMES: tuple[str, ...] = get_args(BenchmarkName)
 
@@ -60,7 +60,9 @@ def build(root: Path, out: Path, options: GeneralOptions) -> None:
         check_counts(benchmark, split, Official(reading.total), official)
     folder = manifest_folder(out, options)
     # Where the pictures come from is no part of the options, but a half-built folder holds the pictures of one root.
-    claim_folder(folder, {"version": VERSION, "root": str(root.resolve()), **options.identity()})
+    code = builder_code("general")
+    ours = ("images", "questions.jsonl", "findings.jsonl")
+    claim_folder(folder, {"root": str(root.resolve()), **options.identity()}, code.hash, ours)
     store = ImageStore(folder, copy=options.copy_images, check=options.check_images)
     rows = collect(benchmark, reading, store)
     counts = Counter(row["category"] for row in rows)
@@ -74,7 +76,7 @@ def build(root: Path, out: Path, options: GeneralOptions) -> None:
         {
             "name": benchmark.name,
             "builder": "general",
-            "version": VERSION,
+            "code": code.to_dict(),
             "rows": len(rows),
             "images": len(store),
             "sha256": sha256_file(folder / "questions.jsonl"),
@@ -143,7 +145,6 @@ def description() -> str:
 BUILDER = Builder(
     "benchmark questions: AI2D, ChartQA, DocVQA, InfographicsVQA, MathVista, POPE from their downloads",
     GeneralOptions,
-    VERSION,
     build,
     folder=manifest_folder,
     description=description(),

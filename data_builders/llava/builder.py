@@ -6,18 +6,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..builder import Builder, end_check
+from ..builder import Builder
+from ..builder_code import builder_code
 from ..options import LeakOptions
 from ..records import images_of, write_training_set
 from ..shared.errors import UserError
 from ..shared.files import check_inside, safe_join, write_jsonl
 from ..shared.progress import progress
+from ..source_rows import end_check
 from ..sources.reading import files_in
 from .conversation_formats import Form, as_llava
 from .meta import Part, parts_of
 from .reading import read_file
 
-VERSION = 2
 MISSING = "image not there"
 STEP = 1000  # rows between two looks of the progress bar
 DESCRIPTION = """Accepted are LLaVA's and ShareGPT's form (conversations: from, value), OpenAI's (messages: role,
@@ -163,7 +164,7 @@ def build(root: Path, out: Path, options: LlavaOptions) -> None:
         rows_then_list(),
         name=out.name,
         builder="llava",
-        version=VERSION,
+        code=builder_code("llava"),
         image_root=image_root,
         sources=[part.path.name if part.needs_placeholder is None else part.name for part in parts],
         splits=["train"],
@@ -175,7 +176,6 @@ def build(root: Path, out: Path, options: LlavaOptions) -> None:
 BUILDER = Builder(
     "training rows: a file in LLaVA's conversation format, as downloaded or your own",
     LlavaOptions,
-    VERSION,
     build,
     description=DESCRIPTION,
     example="--root LLaVA-Pretrain --file blip_laion_cc_sbu_558k.json --images images",

@@ -13,18 +13,17 @@ from typing import Literal
 from PIL import Image
 from pydantic import Field
 
-from ..builder import Builder, write_source_rows
+from ..builder import Builder
 from ..options import TrainingOptions
 from ..records import conversation
 from ..shared.files import safe_join, write_bytes
 from ..shared.progress import progress
 from ..shared.seeding import draw
+from ..source_rows import write_source_rows
 from ..templates import MOSAIC, MOSAIC_POSITION
 from .answer import answer_in_order, place_names
 from .picture import compose, open_tile
 from .tiles import Pool, mosaics_in, mosaics_of, pool_of
-
-VERSION = 2
 
 
 class MosaicOptions(TrainingOptions):
@@ -110,7 +109,7 @@ def build(root: Path, out: Path, options: MosaicOptions) -> None:
                     yield row
 
     examples = rendered(rows(), out / "examples", sources[0].root, options.render)
-    write_source_rows(out, examples, builder="mosaic", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, examples, builder="mosaic", sources=sources, options=options)
 
 
-BUILDER = Builder("training rows: N x N collages of training images, every tile named", MosaicOptions, VERSION, build)
+BUILDER = Builder("training rows: N x N collages of training images, every tile named", MosaicOptions, build)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from ..builder import Builder
+from ..builder_code import builder_code
 from ..options import CheckOptions, split_pairs
 from ..shared.errors import UserError
 from ..shared.files import read_json, sha256_file, write_json, write_jsonl
@@ -29,7 +30,6 @@ from .published import import_published
 from .review import Marks, check_marks, marked, read_marks, write_review
 from .subjects import Subject, things
 
-VERSION = 1
 PUBLISHED_NAMES = {"dogs": "dog"}  # sources that FROW calls otherwise
 
 
@@ -202,7 +202,7 @@ def write_manifest(out: Path, folder: Path, options: FrowOptions, told: dict) ->
         {
             "name": dataset_name(options),
             "builder": "frow",
-            "version": VERSION,
+            "code": builder_code("frow").to_dict(),
             "image_root": os.path.relpath((out / BENCHMARK).resolve(), folder.resolve()),
             "options": options.identity(),
             **told,
@@ -213,7 +213,6 @@ def write_manifest(out: Path, folder: Path, options: FrowOptions, told: dict) ->
 BUILDER = Builder(
     "benchmark questions: an open-world question and a reference answer per category, as FROW; or FROW as published",
     FrowOptions,
-    VERSION,
     build,
     root_optional=True,
     folder=manifest_folder,

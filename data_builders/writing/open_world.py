@@ -11,14 +11,15 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..builder import Builder, write_source_rows
+from ..builder import Builder
 from ..options import TrainingOptions
-from ..questions import independent_turns
+from ..records import independent_turns
 from ..shared.errors import UserError
 from ..shared.files import write_jsonl
 from ..shared.llm import Client
 from ..shared.seeding import address_hash
 from ..short_answer import at_most, row_id
+from ..source_rows import write_source_rows
 from ..sources import Source
 from .naming import Asked, named_in
 from .options import WriterOptions
@@ -27,7 +28,6 @@ from .subjects import Subject, things
 from .topics import INTRODUCTIONS
 from .writer import Writer
 
-VERSION = 1
 INTRODUCTION_PAIRS, OPEN_PAIRS = 3, 2
 
 
@@ -148,16 +148,16 @@ def build(root: Path, out: Path, options: OpenWorldOptions) -> None:
         for name, listed in subjects.items()
     }
     write_jsonl(out / "pairs.jsonl", ({"source": name, **one} for name in pairs for one in pairs[name].values()))
+    (out / "left_out.jsonl").unlink(missing_ok=True)  # of an earlier build
     if left_out:
         write_jsonl(out / "left_out.jsonl", left_out)
     rows = (row for source in sources for row in rows_of(source, options, pairs[source.name]))
-    write_source_rows(out, rows, builder="open_world", version=VERSION, sources=sources, options=options)
+    write_source_rows(out, rows, builder="open_world", sources=sources, options=options)
 
 
 BUILDER = Builder(
     "training rows: introductions and open questions per category, written from a text by a model or by rules",
     OpenWorldOptions,
-    VERSION,
     build,
     example="--source cub --root CUB_200_2011 --texts texts --frow FROW",
     description=(

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from data_builders.mosaic import answer_in_order
 from data_builders.records import write_training_set
+from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.data import FeatureCache, StageData
 from fgtrain.images import Square
 from fgtrain.recipe.schema import Devices, Stage
@@ -117,7 +118,7 @@ def training_set(folder: Path, rows: Iterable[dict]) -> Path:
         rows,
         name=folder.name,
         builder="test",
-        version=1,
+        code=CodeIdentity("0" * 16, {}),
         image_root=folder / "images",
         sources=[],
         splits=[],

@@ -9,6 +9,7 @@ from PIL import Image
 from small_sources import make_cub
 
 from data_builders.records import conversation, write_training_set
+from data_builders.shared.code_identity import CodeIdentity
 from data_builders.shared.files import write_jsonl
 
 RED, BLUE = "001.Red_Jay/Red_Jay_", "002.Blue_Jay/Blue_Jay_"
@@ -75,5 +76,5 @@ def training_set(folder: Path, images: Path, rows: list[tuple[str | None, str, s
         for n, (i, q, c) in enumerate(rows)
     )
     about = {"sources": ["s"], "splits": ["train"], "image_root": images}
-    write_training_set(folder, made, name=folder.name, builder=builder, version=1, **about)
+    write_training_set(folder, made, name=folder.name, builder=builder, code=CodeIdentity("0" * 16, {}), **about)
     return folder

@@ -63,11 +63,11 @@ def test_the_world_is_the_same_whoever_draws_it_and_after_an_interruption(world,
     # As an interruption leaves it: the marker, some pictures, no manifest.
     options = Manifest.load(alone / "facts").options
     (alone / "manifest.json").unlink()
-    from data_builders.drawn.world import VERSION
+    from data_builders.builder_code import builder_code
     from data_builders.shared.build_marker import MARKER
     from data_builders.shared.files import write_json
 
-    write_json(alone / MARKER, {"version": VERSION, **options})
+    write_json(alone / MARKER, {"asked": options, "code": builder_code("drawn").hash})
     stamp = kept[0].stat().st_mtime_ns
     kept[1].unlink()
     build("drawn", root=None, out=alone, options={**SMALL, "processes": 1})

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from small_sources import picture
 
-from data_builders import unpack
 from data_builders.build import build
+from data_builders.builder_code import builder_code
 from data_builders.drawn.taxonomy import all_species
 from data_builders.shared.build_marker import MARKER
 from data_builders.shared.errors import UserError
@@ -143,7 +143,8 @@ def test_unpacking_goes_on_after_an_interruption_and_spares_other_folders(source
     build("unpack", root=root, out=out, options={"source": "cifar100"})
     whole = sorted(path for path in out.rglob("*.png"))
     (out / "manifest.json").unlink()
-    write_json(out / MARKER, {"version": unpack.VERSION, "root": str(root.resolve()), "source": "cifar100"})
+    asked = {"root": str(root.resolve()), "source": "cifar100"}
+    write_json(out / MARKER, {"asked": asked, "code": builder_code("unpack").hash})
     whole[0].unlink()
     build("unpack", root=root, out=out, options={"source": "cifar100"})
     assert sorted(path for path in out.rglob("*.png")) == whole

@@ -13,6 +13,7 @@ from model_kinds import MINI, stage_checkpoint
 from test_build_mistakes import EYES, LANGUAGE
 
 from data_builders.records import write_training_set
+from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.data import StageData
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, outline_model
@@ -55,7 +56,7 @@ def test_an_outline_counts_data_as_the_model_does(model: Model, tmp_path: Path):
         rows,
         name="set",
         builder="folder",
-        version=1,
+        code=CodeIdentity("0" * 16, {}),
         image_root=write_pictures(tmp_path),
         sources=["drawn"],
         splits=["train"],

@@ -4,6 +4,7 @@ import pytest
 from plan_fakes import recipe_of
 
 from data_builders.records import conversation, write_training_set
+from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.errors import UserError
 from fgtrain.plan import DataFacts, data_facts
 
@@ -26,7 +27,7 @@ def build(folder, rows=4, turns=2):
         ),
         name="general",
         builder="test",
-        version=1,
+        code=CodeIdentity("0" * 16, {}),
         image_root=folder,
         sources=["test"],
         splits=["train"],
