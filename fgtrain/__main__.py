@@ -97,7 +97,7 @@ def main(words: list[str]) -> int:
     elif arguments.status:
         from fgtrain.graph.status import print_status
 
-        print_status(study, arguments.words)
+        print_status(study, arguments.words, {})
     else:
         return carry_out_here(study, arguments.words)
     return 0

@@ -20,19 +20,28 @@ def begin(study: Study, words: list[str]) -> tuple[Graph, list[Job]]:
     UserError for what cannot run, a run's folder that belongs to another recipe or was begun over other data, and a
     checkpoint that was altered.
     """
-    plans: dict[str, Plan] = {}
     for one in study.recipes:
         refuse_what_cannot_run(one.recipe)
-        plan = plans[one.recipe.name] = planned(one.recipe)
+    plans = light_plans(study)
+    looked_at: set[str] = set()
+    for one in study.recipes:
+        plan = plans[one.recipe.name]
         refuse_changed_data(one.recipe, plan)
         for stage in plan.stages:
-            stage_done(one.recipe, stage.fingerprint)  # refuses one that was altered
+            if stage.store not in looked_at:
+                stage_done(one.recipe, stage.fingerprint)  # refuses one that was altered
+            looked_at.add(stage.store)
     graph = build_graph(study, plans, words)
     for one in study.recipes:
         claim(one.recipe)
     if study.name is not None:
         _write_study(study)
     return graph, todo(graph)
+
+
+def light_plans(study: Study) -> dict[str, Plan]:
+    """Run name -> its plan, as far as it can be known without torch."""
+    return {one.recipe.name: planned(one.recipe) for one in study.recipes}
 
 
 def _write_study(study: Study) -> None:

@@ -14,6 +14,7 @@ from fgtrain.recipe.study import Study
 from fgtrain.runs.encoded import encoded_path
 from fgtrain.runs.evaluations import asked, evaluated, start_fingerprint
 from fgtrain.runs.folder import stage_kept
+from fgtrain.runs.prepared import prepared
 
 from .job import Graph, Job
 
@@ -90,7 +91,7 @@ class _Run:
             ("prepare", self.recipe.name),
             arguments={"show": self.show},
             after=tuple(dict.fromkeys((*before, *sets))),
-            done=lambda: False,  # what has changed since is seen at each start
+            done=lambda: prepared(self.recipe, self.plan),
         )
 
     def _build(self, arguments: dict[str, Any], after: tuple[str, ...]) -> str:

@@ -9,9 +9,12 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from data_builders.shared.errors import REFUSALS
+from data_builders.shared.progress import STATE_FILE
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
 from fgtrain.processes import Group, join, leave
@@ -19,7 +22,7 @@ from fgtrain.recipe import load_recipe
 from fgtrain.training.stop_signals import StageInterruptedError, Stopped, stoppable, tell_script
 
 from . import function_of
-from .spec import FOLDER, LEASH, RECIPE, Fault, read_spec, write_fault
+from .spec import ALIVE, FOLDER, LEASH, PROGRESS, RECIPE, Fault, add_spent, read_spec, write_fault
 
 STOPPED = 130
 GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
@@ -29,6 +32,8 @@ def run_job(folder: Path) -> int:
     """Do the job as one of its processes; returns the exit status: 0, 2 (the user's input), 1, 130 (stopped)."""
     os.environ[FOLDER] = str(folder)
     rank = launched().rank
+    if rank == 0:
+        os.environ[STATE_FILE] = str(folder / PROGRESS)
     try:
         with stoppable():  # before the large libraries are imported, which takes its time
             spec = read_spec(folder)
@@ -37,7 +42,9 @@ def run_job(folder: Path) -> int:
                 # Read when the libraries are imported, so before that. Their bars would only tell of local files.
                 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
             group = join(spec.processes, recipe.devices if recipe is not None else None)
-            function_of(spec.kind)(recipe, group, **spec.arguments)
+            waiting = f"{spec.title}: another start is at it; waiting for it"
+            with group.locked(folder / ALIVE, waiting), _time_noted(folder, group):
+                function_of(spec.kind)(recipe, group, **spec.arguments)
     # No large library may be imported down here: it may have been stopped while it was imported.
     except Stopped as stop:
         said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"
@@ -60,6 +67,17 @@ def run_job(folder: Path) -> int:
     except BaseException:
         return _failed(folder, _defect(rank))
     return 0
+
+
+@contextmanager
+def _time_noted(folder: Path, group: Group) -> Iterator[None]:
+    """Add the time that the job takes, over all its starts, to FOLDER/spent.json."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        if group.first:
+            add_spent(folder, time.monotonic() - started)
 
 
 def _defect(rank: int) -> Fault:

@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import atomic_write, read_json, write_json
+from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
 
 SPEC, LOG, PROGRESS, RECIPE = "job.json", "log.txt", "progress.json", "recipe.yaml"
+SPENT, ALIVE = "spent.json", "alive.lock"  # the first process holds the lock while the job is under way
 FOLDER, RANK_LOG, LEASH, STOPPED_NOTE = "FGTRAIN_JOB", "log.{}.txt", "FGTRAIN_LEASH", "FGTRAIN_STOPPED"
 
 
@@ -40,8 +42,6 @@ def write_spec(folder: Path, spec: JobSpec, recipe: str | None) -> None:
     if recipe is not None:
         path = folder / RECIPE
         path.parent.mkdir(parents=True, exist_ok=True)
-        from data_builders.shared.files import atomic_write
-
         with atomic_write(path) as file:
             file.write(recipe)
     write_json(folder / SPEC, asdict(spec))
@@ -73,6 +73,30 @@ def read_faults(folder: Path) -> list[Fault]:
         except (UserError, TypeError):
             continue  # torn by a killed process
     return sorted(found, key=lambda fault: (fault.status == 130, fault.status != 2, fault.at))
+
+
+def add_spent(folder: Path, seconds: float) -> None:
+    """Note that the job has taken so many seconds more."""
+    write_json(folder / SPENT, {"seconds": spent(folder) + seconds})
+
+
+def spent(folder: Path) -> float:
+    """Seconds that the job has taken, over all its starts; 0 where nothing is noted."""
+    try:
+        return float(read_json(folder / SPENT)["seconds"])
+    except (UserError, KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def alive(folder: Path) -> bool:
+    """Is the job under way, on whichever host?"""
+    if not (folder / ALIVE).exists():
+        return False
+    try:
+        with locked(folder / ALIVE, busy="alive"):
+            return False
+    except UserError:
+        return True
 
 
 def forget_faults(folder: Path) -> None:

@@ -1,0 +1,104 @@
+"""Where a study stands: arms x stages, each done, running, waiting, queued or failed; device hours used and left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from data_builders.shared.progress import ProgressState, read_progress
+from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
+from fgtrain.plan import Plan
+from fgtrain.recipe.load import shown
+from fgtrain.recipe.study import Study
+
+from .begin import light_plans
+from .build import build_graph
+from .job import Graph, Job
+from .todo import todo
+
+MARKS = {"done": "green", "running": "cyan", "queued": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """done | running | queued | stopped | failed | waiting, and what more there is to say."""
+
+    state: str
+    note: str = ""
+
+
+def print_status(study: Study, words: list[str], queue: Mapping[str, str]) -> None:
+    """Print the table of a study's runs and stages, what is under way, what failed, and the hours."""
+    plans = light_plans(study)
+    graph = build_graph(study, plans, words)
+    left = {job.name: job for job in todo(graph)}
+    states = {job.name: job_status(job, left, queue) for job in graph}
+    console = Console()
+    console.print(_table(study, plans, graph, states))
+    for job in graph:
+        status = states[job.name]
+        if status.state in ("running", "queued", "stopped", "failed"):
+            console.print(f"{job.title}: {status.state} {status.note}", highlight=False, markup=False, soft_wrap=True)
+    console.print(_hours(graph, states), highlight=False)
+
+
+def job_status(job: Job, left: Mapping[str, Job], queue: Mapping[str, str]) -> JobStatus:
+    """`left`: the jobs that are not done, by name; `queue`: what Slurm says of jobs that it has, by name."""
+    if job.name not in left:
+        return JobStatus("done")
+    if alive(job.folder):
+        return JobStatus("running", how_far(read_progress(job.folder / PROGRESS)))
+    if (waiting := queue.get(job.name)) is not None:
+        return JobStatus("queued", waiting)
+    faults = read_faults(job.folder)
+    if faults and faults[0].status == 130:
+        return JobStatus("stopped", "goes on with the same command")
+    if faults:
+        return JobStatus("failed", f"{faults[0].message.splitlines()[-1]} ({shown(job.folder / LOG)})")
+    blocking = [name for name in left[job.name].after if name in left]
+    return JobStatus("waiting", f"for {', '.join(blocking)}" if blocking else "")
+
+
+def how_far(progress: ProgressState | None) -> str:
+    if progress is None:
+        return ""
+    of = f"/{progress.total:,}" if progress.total is not None else ""
+    left = f", {progress.seconds_left / 60:.0f} min left" if progress.seconds_left is not None else ""
+    return f"{progress.what} {progress.done:,}{of}{f' · {progress.note}' if progress.note else ''}{left}"
+
+
+def _table(study: Study, plans: Mapping[str, Plan], graph: Graph, states: Mapping[str, JobStatus]) -> Table:
+    """A row a run: preparation, each stage, how many of its checkpoints are asked, its report."""
+    names = list(dict.fromkeys(stage.name for plan in plans.values() for stage in plan.stages))
+    table = Table(title=f"Status of {study.name or 'the runs'}", title_justify="left", header_style="")
+    for column in ("run", "data", *names, "asked", "report"):
+        table.add_column(column, no_wrap=True)
+    for one in study.recipes:
+        run = one.recipe.name
+        mine = [job for job in graph if run in job.runs]
+        row = [run.removeprefix(f"{study.name}-") if study.name else run]
+        row.append(_together([states[j.name] for j in mine if j.kind in ("build", "sample_text", "prepare", "encode")]))
+        for name in names:
+            row.append(_together([states[j.name] for j in mine if j.kind == "train" and j.stage == name]))
+        asked = [states[job.name] for job in mine if job.kind == "evaluate"]
+        row.append(f"{sum(status.state == 'done' for status in asked)}/{len(asked)}")
+        row.append(_together([states[job.name] for job in mine if job.kind == "report"]))
+        table.add_row(*row)
+    return table
+
+
+def _together(found: list[JobStatus]) -> str:
+    """The one state that says most of several."""
+    if not found:
+        return "-"
+    for state in ("failed", "running", "stopped", "queued", "waiting", "done"):
+        if any(status.state == state for status in found):
+            return f"[{MARKS[state]}]{state}[/]"
+    return "-"
+
+
+def _hours(graph: Graph, states: Mapping[str, JobStatus]) -> str:
+    used = sum(spent(job.folder) * job.processes for job in graph if job.computes) / 3600
+    done = sum(states[job.name].state == "done" for job in graph)
+    return f"{done} of {len(graph)} jobs done; {used:,.2f} device hours used"
