@@ -75,7 +75,10 @@ def main_address(environment: Mapping[str, str] = os.environ) -> tuple[str, int]
 
 
 def _numbers(environment: Mapping[str, str], rank: str, size: str) -> tuple[int, int]:
-    numbers = _number(environment, rank, -1), _number(environment, size, 0)
+    try:
+        numbers = int(environment[rank]), int(environment[size])
+    except ValueError:
+        numbers = -1, 0
     if not 0 <= numbers[0] < numbers[1]:
         raise UserError(f"{rank}={environment[rank]} and {size}={environment[size]} do not fit together")
     return numbers

@@ -192,5 +192,7 @@ def evaluate(
             write_lines(Path(out) / "judged" / task.file_name, "".join(map(json_line, judged)))
         missing = len(subset_of(task, subset)) - len(rows)
         notes = [note(missing, len(rows) + missing)] if missing else []
+        if (part := len(rows) + missing) < len(task.items):
+            notes.append(f"Of {part:,} of the {len(task.items):,} questions, every category in its proportion")
         scores[task.name] = with_judges_beside(score_answers(task, rows, notes=notes), task, Path(out), rows)
     return scores

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 
+from ..launcher import launched
 from ..tasks.task import Task
 from .asked import Asked
 from .batches import grouped
@@ -29,20 +30,9 @@ class Share:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Share":
-        """As torchrun (RANK, WORLD_SIZE) or srun (SLURM_PROCID, SLURM_STEP_NUM_TASKS) says; alone without them.
-
-        Not SLURM_NTASKS: a batch script sees it too, where no other process has been started.
-        """
-        for rank, size in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")):
-            if rank in environment and size in environment:
-                try:
-                    share = cls(int(environment[rank]), int(environment[size]))
-                except ValueError:
-                    share = cls(-1, 0)
-                if not 0 <= share.rank < share.size:
-                    raise UserError(f"{rank}={environment[rank]} and {size}={environment[size]} do not fit together")
-                return share
-        return cls()
+        """As a launcher's variables say; alone without one. UserError where they contradict each other."""
+        here = launched(environment)
+        return cls(here.rank, here.size)
 
     @property
     def first(self) -> bool:

@@ -1,6 +1,5 @@
 """A model folder or hub id that transformers loads as image-text-to-text: safetensors only, never code of its own."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import nn
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file
 
+from ...launcher import launched
 from ...shared.pretrained import check_source, first_line, load_config, load_weights, offline, quiet
 from ...shared.texts import text_hash
 
@@ -44,12 +44,9 @@ def device_map(device: str | None) -> Any:
             raise UserError(f"--device {device}: write cpu, cuda or cuda:1") from None
     if not torch.cuda.is_available():
         return {"": torch.device("cpu")}
-    rank = os.environ.get(
-        "LOCAL_RANK", os.environ.get("SLURM_LOCALID") if "SLURM_STEP_NUM_TASKS" in os.environ else None
-    )
-    several = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_STEP_NUM_TASKS") or 1) > 1
-    if several and rank is not None:
-        return {"": torch.device("cuda", int(rank) % torch.cuda.device_count())}
+    here = launched()
+    if here.size > 1:
+        return {"": torch.device("cuda", here.local_rank % torch.cuda.device_count())}
     return "auto"
 
 

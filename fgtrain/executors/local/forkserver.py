@@ -16,9 +16,9 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 MESSAGE_BYTES = 1 << 18
+SERVER = "fgtrain.executors.local.fork_main"
 
 
 class Forked:
@@ -69,7 +69,7 @@ class ForkServer:
         self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", SERVER, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 env={**environment, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
                 pass_fds=[theirs.fileno(), leash],
@@ -120,102 +120,3 @@ class ForkServer:
         self.connection.close()
         self.process.kill()
         self.process.wait()
-
-
-def main() -> None:
-    """The server's side."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    import_libraries()
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)  # the parent decides
-    running = True
-    while running:
-        ready, _, _ = select.select([connection, woken], [], [])
-        if woken in ready:
-            os.read(woken, 4096)
-            tell_ended(connection)
-        if connection in ready:
-            running = serve(connection, (woken, wake))
-    os._exit(0)
-
-
-def import_libraries() -> None:
-    """What jobs import, once for all."""
-    from fgtrain.jobs import KINDS, function_of
-
-    for kind, (_, _, heavy) in KINDS.items():
-        if heavy:
-            function_of(kind)
-
-
-def tell_ended(connection: socket.socket) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        send(connection, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
-
-
-def serve(connection: socket.socket, own: tuple[int, ...]) -> bool:
-    """Fork what was asked for; False when there is nobody to ask any more."""
-    try:
-        content, handles, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, 4)
-    except OSError:
-        return False
-    if not content:
-        return False
-    asked = json.loads(content)
-    pid = os.fork()
-    if pid == 0:
-        become_job(asked, list(handles), connection, own)
-    for handle in handles:
-        os.close(handle)
-    send(connection, {"pid": pid})
-    return True
-
-
-def become_job(asked: dict[str, Any], handles: list[int], connection: socket.socket, own: tuple[int, ...]) -> None:
-    """In the forked process: be what `python -m fgtrain.jobs FOLDER` would be. Never returns."""
-    status = 1
-    try:
-        os.setsid()
-        connection.close()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        for handle in own:
-            os.close(handle)
-        log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        for stream in (1, 2):
-            os.dup2(log, stream)
-        os.environ.clear()
-        os.environ.update(asked["environment"])
-        from fgtrain.jobs.__main__ import main as job_main
-        from fgtrain.processes import LISTENER
-
-        if handles:
-            os.environ[LISTENER] = str(handles[0])
-        status = job_main([asked["folder"]])
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(status)
-
-
-def send(connection: socket.socket, message: dict[str, int]) -> None:
-    try:
-        connection.send(json.dumps(message).encode())
-    except OSError:
-        os._exit(0)  # the parent is gone
-
-
-if __name__ == "__main__":
-    main()
