@@ -5,13 +5,13 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
+from data_builders.shared.progress import progress
 
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
 from ..protocols import Answerer, Unanswered
 from ..scoring.score_answers import judge_rows, score_answers
 from ..scoring.score_files import TaskScore
-from ..shared.progress import progress
 from ..tasks.task import Task
 from . import share as shares
 from .asked import Asked, identify
@@ -84,7 +84,7 @@ def ask_open(
         identity_of(row): read_outcome(row, by_key[key]) for key, row in answers.items() if key in by_key
     }
     with progress(
-        f"asking {len({one.task.name for one in open_items})} tasks", len(open_items), "questions"
+        f"asking {len({one.task.name for one in open_items})} tasks", "questions", len(open_items)
     ) as advance:
         for batch in batches(open_items, batch_size):
             replies = ask_batch(answerer, batch, known, options)
@@ -146,7 +146,7 @@ def gather(answerer: Answerer, tasks: list[Task], wanted: list[Asked], out: Path
     missing = {key for key in by_key if key not in answers}
     total = len(missing)
 
-    with progress("the other processes' answers", total, "questions") as advance:
+    with progress("the other processes' answers", "questions", total) as advance:
 
         def take(task: Task, row: dict) -> None:
             key = key_of(task, row)

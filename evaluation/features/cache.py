@@ -12,9 +12,9 @@ import torch
 from data_builders.shared.array_store import ArrayStore
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file, write_json
+from data_builders.shared.progress import progress
 
 from ..protocols import Featurizer
-from ..shared.progress import progress
 
 BATCH = 32  # pictures encoded at once
 FLUSH = 256  # pictures written at once: what a killed process loses at most
@@ -119,7 +119,7 @@ class FeatureCache:
         waiting: list[str] = []
         rows: list[np.ndarray] = []
         pairs = list(missing.items())
-        with progress(f"{title}, {self.featurizer.name}", len(pairs), "images") as advance:
+        with progress(f"{title}, {self.featurizer.name}", "images", len(pairs)) as advance:
             for start in range(0, len(pairs), self.batch):
                 part = pairs[start : start + self.batch]
                 rows.append(encode(self.featurizer, [image for _, image in part]))

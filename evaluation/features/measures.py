@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.progress import progress
 from data_builders.shared.seeding import draw
 
 from ..protocols import Featurizer
 from ..scoring.score_files import Score, TaskScore
 from ..scoring.statistics import cluster_sums, interval, ratio, share_interval
-from ..shared.progress import progress
 from .cache import FeatureCache, VectorTable
 from .labelled import Labelled
 from .neighbours import NEIGHBOURS, nearest_centroid, nearest_neighbours
@@ -96,7 +96,7 @@ def run_probe(
     keep, held = np.nonzero(~data.validation)[0], np.nonzero(data.validation)[0]
     steps = [protocol.number_of_steps(len(keep)), protocol.number_of_steps(len(data.train))]
     options = {"classes": len(data.classes), "protocol": protocol, "seed": seed, "device": str(device)}
-    with progress(f"{data.name}: probe {protocol.name}", sum(steps), "steps") as advance:
+    with progress(f"{data.name}: probe {protocol.name}", "steps", sum(steps)) as advance:
         first = train_heads(table.at(keep), data.train_labels[keep], names, advance=advance, **options)
         validation = first.correct(table.at(held), data.train_labels[held]).mean(1)
         trained = train_heads(table, data.train_labels, names, advance=advance, **options)
@@ -149,7 +149,7 @@ def retrieval_scores(cache: FeatureCache, data: Labelled, gallery: str = "train"
     train, test = _vectors(cache, data)
     itself = np.arange(len(test)) if gallery == "test" else None
     rows, labels = (test, data.test_labels) if gallery == "test" else (train, data.train_labels)
-    with progress(f"{data.name}: retrieval", len(test), "queries") as advance:
+    with progress(f"{data.name}: retrieval", "queries", len(test)) as advance:
         found = retrieve(test, data.test_labels, rows, labels, ks=RECALL_AT, itself=itself, advance=advance)
     address, has = ("retrieval", data.name), found.has_positive
     scores = [mean_score("standard", "mAP", found.ap[has], address)]
@@ -188,7 +188,7 @@ def robustness_scores(
     device = getattr(featurizer, "device", "cpu")
     for attack in attacks:
         clean, attacked, unmoved = [], [], 0
-        with progress(f"{data.name}: {attack.name} attack", len(chosen), "images") as advance:
+        with progress(f"{data.name}: {attack.name} attack", "images", len(chosen)) as advance:
             for start in range(0, len(chosen), batch):
                 places = chosen[start : start + batch]
                 pixels = torch.stack([featurizer.pixels(data.test[place]) for place in places]).to(device)

@@ -235,8 +235,7 @@ def _answer(graph: Graph, study: Study, ends: list[str]) -> None:
         "question": study.question,
         "arms": arms,
         "measures": list(study.measure),
-        "contrasts": [list(pair) for pair in study.contrasts],
-        "costs": dict.fromkeys(arms),
+        "contrasts": [[one.a, one.b] for one in study.contrasts],
     }
     path = report_path(study)
     graph.add(

@@ -9,9 +9,8 @@ from pathlib import Path
 from data_builders.shared.files import write_json
 from evaluation.asking import Share, evaluate, subset_of
 from evaluation.judging.deterministic import JUDGE
-from evaluation.tasks.task import Task, questions_hash
+from evaluation.tasks.task import questions_hash
 from fgtrain.data import FeatureCache
-from fgtrain.errors import UserError
 from fgtrain.model import LVLM
 from fgtrain.plan import Plan
 from fgtrain.plan.versions import made_with
@@ -118,11 +117,3 @@ def subset_questions(recipe: Recipe, plan: Plan, stage: str, store: Path, lvlm: 
     if not (recipe.evaluation.every_steps and recipe.evaluation.tasks):
         return None
     return SubsetQuestions(recipe, plan, stage, store, lvlm)
-
-
-def check_questions(recipe: Recipe) -> list[Task]:
-    """The recipe's tasks, read to see that all is there. UserError naming what is missing."""
-    try:
-        return tasks_of(recipe) if recipe.evaluation.tasks else []
-    except UserError as error:
-        raise UserError(f"evaluation.tasks: {error}") from None

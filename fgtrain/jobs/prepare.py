@@ -4,10 +4,12 @@ from dataclasses import replace
 
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
+from evaluation.tasks.task import load_tasks
 from fgtrain.data import StageData
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.code_changes import why_anew
+from fgtrain.plan.evaluation import Asked, asked_of
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.preflight import refuse_what_cannot_run
@@ -15,7 +17,6 @@ from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
 
 from .build import refuse_missing
-from .evaluate import check_questions
 from .inputs import stage_data
 
 
@@ -32,8 +33,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
         for stage in data.values():
             stage.check()
-        check_questions(recipe)
-        plan = counted_plan(recipe, data)
+        plan = counted_plan(recipe, data, counted_questions(recipe))
         refuse_changed_data(recipe, plan)
         path = recipe.run_folder / "plan.json"
         for line in why_anew(read_json(path), plan) if path.is_file() else ():
@@ -43,7 +43,13 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         print_plan(plan)
 
 
-def counted_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
+def counted_questions(recipe: Recipe) -> dict[str, Asked]:
+    """Entry of `evaluation.tasks` -> what it asks. UserError for a question file that is missing or broken."""
+    folders = recipe.evaluation_folders() if recipe.evaluation.tasks else []
+    return {name: asked_of(load_tasks([name], folders)) for name in recipe.evaluation.tasks}
+
+
+def counted_plan(recipe: Recipe, data: dict[str, StageData], asked: dict[str, Asked] | None = None) -> Plan:
     """The plan with data and configuration at hand: nothing in it is provisional. Counting tokens checks every row."""
     facts = data_facts(recipe)
     for stage in data.values():
@@ -51,4 +57,4 @@ def counted_plan(recipe: Recipe, data: dict[str, StageData]) -> Plan:
             facts[name] = replace(facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts)
     heaviest = {name: stage.heaviest() for name, stage in data.items()}
     of_model = model_facts(recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages)
-    return make_plan(recipe, facts, of_model, None, heaviest, device_peak(recipe.devices))
+    return make_plan(recipe, facts, of_model, None, heaviest, device_peak(recipe.devices), asked)

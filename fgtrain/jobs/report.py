@@ -1,5 +1,6 @@
 """What is said in the end: a run's figures, scores and report; a study's answer. Needs neither model nor torch."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,13 @@ def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out
         measures=tuple(study["measures"]),
         contrasts=tuple((a, b) for a, b in study["contrasts"]),
         matched=read_json(matched) if matched.is_file() else [],
-        costs=study["costs"],
+        costs={arm: _device_hours(seeds.values()) for arm, seeds in study["arms"].items()},
     )
     answer = study_answer(known)
     write_answer(answer, Path(out))
+
+
+def _device_hours(runs: Iterable[str]) -> float | None:
+    """Of one run of an arm by the plan, as if nothing were shared; None where it is not known."""
+    hours = [read_plan(Path(run) / "plan.json").device_hours.all for run in runs]
+    return None if None in hours or not hours else sum(hours) / len(hours)

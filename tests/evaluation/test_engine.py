@@ -288,6 +288,6 @@ def test_disagreement_of_the_rules_is_counted(tasks, tmp_path):
 
 
 def test_a_jobs_log_says_now_and_then_how_far_it_is(tasks, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("evaluation.shared.progress.SECONDS_A_LINE", 0.0)
+    monkeypatch.setattr("data_builders.shared.progress.SECONDS_A_LINE", 0.0)
     ask(FakeAnswerer(), tasks, tmp_path, batch_size=4)
     assert re.search(r"asking 8 tasks: \d+ of 41 questions, [\d.,]+/s, \d+ min left", capsys.readouterr().err)
