@@ -8,6 +8,7 @@ from pathlib import Path
 from .builder import Builder
 from .builder_code import BENCHMARK_BUILDERS, BUILDERS, MODULES, builder_code, changed_code
 from .options import LeakOptions, Options, parse_options
+from .shared.build_marker import build_lock
 from .shared.errors import UserError
 from .shared.files import read_json
 
@@ -69,7 +70,8 @@ def unchecked(folder: Path, manifest: dict, options: Options) -> bool:
 def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
     """Build `what` into `out` unless it is there already; return its manifest.
 
-    What the builder's code would write otherwise since it was built is built anew, with a line that says why.
+    One build at a time writes into a folder: who comes meanwhile waits, and finds it built. What the builder's code
+    would write otherwise since it was built is built anew, with a line that says why.
 
     UserError for unknown builders and options, a missing root, faulty source data, and a folder that holds something
     else.
@@ -80,29 +82,50 @@ def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
     root = Path(root) if root is not None else None
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; name a folder")
-    folder = builder.folder(out, checked)
+    if (manifest := _finished(builder, what, root, out, checked)) is not None:
+        return manifest
+    alone = builder.alone or builder.folder
+    with build_lock(alone(out, checked), out):
+        return _build(builder, what, root, out, checked)
+
+
+def _finished(builder: Builder, what: str, root: Path | None, out: Path, options: Options) -> dict | None:
+    """The manifest of what is there and needs nothing done to it. UserError for a folder that holds something else."""
+    folder = builder.folder(out, options)
+    path = folder / "manifest.json"
+    if not path.exists():
+        return None
+    manifest = read_json(path)
+    if changed := differences(manifest, what, builder, options, folder, root):
+        raise UserError(
+            f"{folder} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
+        )
+    if changed_code(manifest, builder_code(what)) or (builder.outdated is not None and builder.outdated(out, options)):
+        return None
+    return None if unchecked(folder, manifest, options) else manifest
+
+
+def _build(builder: Builder, what: str, root: Path | None, out: Path, options: Options) -> dict:
+    # Again: whoever had the lock before may have built it.
+    if (manifest := _finished(builder, what, root, out, options)) is not None:
+        return manifest
+    folder = builder.folder(out, options)
     path = folder / "manifest.json"
     if path.exists():
-        if changed := differences(read_json(path), what, builder, checked, folder, root):
-            raise UserError(
-                f"{folder} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
-            )
         manifest = read_json(path)
         if why := changed_code(manifest, builder_code(what)):
             again(what, builder, folder, root, why)
-        elif builder.outdated is None or not builder.outdated(out, checked):
-            if unchecked(folder, manifest, checked):
-                from .leakage.build_check import check_again
+        elif builder.outdated is None or not builder.outdated(out, options):
+            from .leakage.build_check import check_again
 
-                return check_again(folder, manifest, checked)
-            return manifest
+            return check_again(folder, manifest, options)
     if builder.needs_root and not builder.root_optional and root is None:
         raise UserError(f"{what} reads a data set: add --root DIR, the data set's own folder")
-    builder.run(root if root is not None else out, out, checked)
+    builder.run(root if root is not None else out, out, options)
     if what in BENCHMARK_BUILDERS:
         from .leakage.contradictions import list_at_the_end
 
-        list_at_the_end(folder, out, read_json(path), checked)
+        list_at_the_end(folder, out, read_json(path), options)
     return read_json(path)
 
 

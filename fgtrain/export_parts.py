@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from data_builders.shared.files import open_to_others, read_json, sha256_file, write_json
+from data_builders.shared.files import read_json, sha256_file, write_json
+from data_builders.shared.temporary_files import open_to_others
 from fgtrain.errors import UserError, run_command
 from fgtrain.model import load_checkpoint
 from fgtrain.model.native import language_model_of

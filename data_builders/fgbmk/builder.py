@@ -207,6 +207,7 @@ BUILDER = Builder(
     FgbmkOptions,
     build,
     folder=manifest_folder,
+    alone=lambda out, options: out / BENCHMARK,
     description=(
         "--tracks: hierarchy asks at every level of names, true/false, choice and short answer; knowledge_bias asks a "
         "yes and a no question about each image; attributes asks about those that the data set has.\n\n"

@@ -1,14 +1,29 @@
-"""A folder that fills up over many files says whose it is while it does, so that nobody else's is written into."""
+"""A folder that fills up over many files: one build at a time writes into it, and it says whose it is meanwhile."""
 
+import os
 import shutil
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .errors import UserError
 from .files import read_json, write_json
+from .locks import locked
 
 MARKER = ".building.json"
 MANIFEST = "manifest.json"
+LOCK = ".lock"
+
+
+def build_lock(folder: Path, out: Path) -> AbstractContextManager[None]:
+    """Whoever else builds into `folder`, which is `out` or lies in it, is waited for."""
+    waiting = f"{folder}: another process builds it; waiting until it is there"
+    folder, out = folder.resolve(), out.resolve()  # one lock, however the folder is spelt
+    name = ".".join([out.name, *folder.relative_to(out).parts])
+    # Beside it: inside, the lock alone would make it a folder that is not empty. Only a place that somebody was given
+    # in a folder that is not his has no room beside it.
+    beside = out if out.is_dir() and not os.access(out.parent, os.W_OK) else out.parent
+    return locked(beside / f".{name}{LOCK}", waiting=waiting)
 
 
 def claim_folder(folder: Path, asked: dict, code: str, ours: Iterable[str]) -> None:
@@ -27,8 +42,7 @@ def claim_folder(folder: Path, asked: dict, code: str, ours: Iterable[str]) -> N
             raise UserError(f"{folder} holds an unfinished build: {told}. Delete it, or choose another --out")
         if was.get("code") == code:
             return
-    # A process that is killed at once leaves the marker half-written.
-    elif folder.is_dir() and any(not path.name.startswith(f".{MARKER}.") for path in folder.iterdir()):
+    elif folder.is_dir() and not all(map(_is_nothing, folder.iterdir())):
         if not (folder / MANIFEST).exists():
             raise UserError(f"{folder} is not empty and holds no unfinished build; choose another --out")
     # Killed between here and the last line, the next start takes away what is left.
@@ -40,6 +54,12 @@ def claim_folder(folder: Path, asked: dict, code: str, ours: Iterable[str]) -> N
         else:
             (folder / name).unlink(missing_ok=True)
     write_json(marker, {"asked": asked, "code": code})
+
+
+def _is_nothing(path: Path) -> bool:
+    """What a process that was killed at once leaves of the marker, and locks of what is built or was to be."""
+    name = path.name.removesuffix(".held")
+    return name.startswith(f".{MARKER}.") or (name.startswith(".") and name.endswith(LOCK))
 
 
 def release_folder(folder: Path) -> None:

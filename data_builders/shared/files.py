@@ -4,7 +4,6 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from .errors import UserError
-from .locks import locked_until_closed
+from .temporary_files import open_temporary
 
 # A 12,000 px square is larger than any picture in the data sets served here; beyond it lies the decompression bomb.
 MAX_IMAGE_PIXELS = 12_000 * 12_000
@@ -88,70 +87,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def open_temporary(path: Path) -> tuple[int, Path]:
-    """An empty file beside `path` that nobody else writes, open and locked; who may read it is as the umask says.
-
-    Its name is the same each time, so that the next writer takes over what a killed one left; only while somebody
-    writes it, or where files cannot be locked, it is another.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    handle = _open_no_link(temporary, os.O_RDWR)
-    mine = locked_until_closed(handle)
-    # Whoever had the lock before may have renamed the file meanwhile.
-    if mine and _is_at(handle, temporary):
-        os.ftruncate(handle, 0)
-        return handle, temporary
-    if mine is None:
-        temporary.unlink(missing_ok=True)
-    os.close(handle)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary
-
-
-def open_to_others(folder: Path) -> None:
-    """Give every file of the folder the rights that the umask says: some libraries write for the owner alone."""
-    handle, probe = open_temporary(folder / "rights")
-    rights = os.fstat(handle).st_mode & 0o777
-    probe.unlink()
-    os.close(handle)
-    for path in folder.iterdir():
-        if path.is_file() and not path.is_symlink():
-            path.chmod(rights)
-
-
-def _open_no_link(path: Path, flags: int) -> int:
-    """Open the file itself: where another user's link to a file elsewhere was put, that is removed."""
-    flags |= os.O_CREAT | os.O_CLOEXEC
-    try:
-        return os.open(path, flags | os.O_NOFOLLOW, 0o666)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-    path.unlink(missing_ok=True)
-    return os.open(path, flags | os.O_EXCL, 0o666)
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
 def write_bytes(path: Path, data: bytes) -> None:
     """Write one of very many files: whole or not at all, but without waiting for the disk as `atomic_write` does.
 
     Raises UserError when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # One name per file, so what a killed process left is replaced by the next; one process writes a file.
-    temporary = path.with_name(f".{path.name}.part")
+    # Of its own, though one build writes a file: what a killed build started may go on drawing beside the next.
+    handle, temporary = open_temporary(path)
     try:
-        with os.fdopen(_open_no_link(temporary, os.O_WRONLY | os.O_TRUNC), "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        with os.fdopen(handle, "wb") as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"no space left while writing {path}") from error
         raise

@@ -216,6 +216,7 @@ BUILDER = Builder(
     build,
     root_optional=True,
     folder=manifest_folder,
+    alone=lambda out, options: out / BENCHMARK,
     outdated=edited,
     example="--source cub --root CUB_200_2011 --texts texts",
     description=(

@@ -8,7 +8,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
-from data_builders.shared.files import open_to_others, read_json, write_json
+from data_builders.shared.files import read_json, write_json
+from data_builders.shared.temporary_files import open_to_others
 from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
 from fgtrain.errors import UserError
 from fgtrain.images import spec_from_dict

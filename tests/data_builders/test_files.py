@@ -1,5 +1,6 @@
 """Writing whole or not at all, whoever else writes and whatever a killed process left."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from lock_fakes import without_flock
 
-from data_builders.shared.files import atomic_path, atomic_write, open_to_others, write_bytes, write_json
+from data_builders.shared.files import atomic_path, atomic_write, write_bytes, write_json
+from data_builders.shared.temporary_files import open_to_others
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -116,3 +118,25 @@ def test_files_of_one_owner_are_opened_to_others_as_the_umask_says(tmp_path):
     finally:
         os.umask(before)
     assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("weights", 0o644)]
+
+
+def _write_often(path: Path, content: bytes) -> None:
+    for _ in range(100):
+        write_bytes(path, content)
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_a_file_that_several_write_at_once_is_whole_all_the_time(tmp_path, monkeypatch, locks):
+    """What a killed build started may go on drawing beside the next build."""
+    if not locks:
+        without_flock(monkeypatch)
+    context, contents = multiprocessing.get_context("fork"), [bytes([number]) * 100_000 for number in range(3)]
+    path = tmp_path / "one.jpg"
+    write_bytes(path, contents[0])
+    writers = [context.Process(target=_write_often, args=(path, content)) for content in contents]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert path.read_bytes() in contents
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == [path]

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data_builders.shared.files import open_to_others, read_json, write_json
+from data_builders.shared.files import read_json, write_json
 from data_builders.shared.progress import progress
+from data_builders.shared.temporary_files import open_to_others
 from fgtrain.errors import UserError
 
 from . import chat, internlm2, internvit
