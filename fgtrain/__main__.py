@@ -49,12 +49,6 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise UserError("--full is of --plan. Add --plan, or leave it out")
 
 
-def show_plans(study: Study, full: bool) -> None:
-    from fgtrain.model.plans import show_plans as show
-
-    show(study, full)
-
-
 def carry_out_here(study: Study, words: Sequence[str]) -> int:
     """Carry the study out on this host; returns the exit status."""
     from fgtrain.graph.begin import begin, tell_results
@@ -93,7 +87,9 @@ def main(words: list[str]) -> int:
 
         (show if arguments.plan else submit)(study, arguments.words, arguments.cluster)
     elif arguments.plan:
-        show_plans(study, arguments.full)
+        from fgtrain.show_plans import show_plans
+
+        show_plans(study, arguments.words, arguments.full)
     elif arguments.status:
         from fgtrain.graph.status import print_status
 

@@ -1,0 +1,28 @@
+"""--plan: every number of a recipe, what differs between two, or a study on two screens."""
+
+from collections import Counter
+
+from fgtrain.graph import build_graph, todo
+from fgtrain.graph.begin import light_plans
+from fgtrain.model.plans import whole_plan
+from fgtrain.plan import compare_plans, print_comparison, print_plan
+from fgtrain.plan.matched import check_matched
+from fgtrain.plan.study_tables import print_study_plan
+from fgtrain.recipe.study import Study
+
+
+def show_plans(study: Study, words: list[str], full: bool) -> None:
+    """Print it. `full`: the whole plan of every run, too. UserError where a study's arms are not matched."""
+    plans = {(one.arm, one.seed): whole_plan(one.recipe) for one in study.recipes}
+    alone = len(study.recipes) == 1
+    if alone or full:
+        for plan in plans.values():
+            print_plan(plan)
+    if alone:
+        return
+    if study.name is None and len(study.recipes) == 2:
+        a, b = study.recipes
+        print_comparison(compare_plans(a.recipe, plans[a.arm, a.seed], b.recipe, plans[b.arm, b.seed]))
+        return
+    left = todo(build_graph(study, light_plans(study), words))
+    print_study_plan(study, plans, check_matched(study, plans), Counter(job.kind for job in left))
