@@ -14,12 +14,14 @@ import numpy as np
 
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import atomic_write
+from data_builders.shared.locks import locked
 from data_builders.shared.progress import progress
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
 from .maker import SampleMaker
 from .quarantine import Quarantine
+from .rows import Rows
 
 
 def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
@@ -29,11 +31,27 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
     before the next start. UserError when there are more bad rows than the quarantine's quota.
     """
     path = cache / "lengths" / f"{rows_identity(data_set, maker)}.npy"
+    if (known := _kept(path, maker.rows[data_set])) is not None:
+        return known
+    with locked(path.with_suffix(".lock"), waiting=f"{data_set} is being checked by another start; waiting"):
+        if (known := _kept(path, maker.rows[data_set])) is not None:
+            return known
+        counts = _look_at(data_set, maker, quarantine)
+        if counts[:, 0].all():
+            with atomic_write(path, "wb") as file:
+                np.save(file, counts)
+        return counts
+
+
+def _kept(path: Path, rows: Rows) -> np.ndarray | None:
+    if not path.is_file():
+        return None
+    counts = np.load(path, allow_pickle=False)
+    return counts if counts.shape == (len(rows), len(fields(Counts))) else None
+
+
+def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine) -> np.ndarray:
     rows = maker.rows[data_set]
-    if path.is_file():
-        counts = np.load(path, allow_pickle=False)
-        if counts.shape == (len(rows), len(fields(Counts))):
-            return counts
     counts = np.zeros((len(rows), len(fields(Counts))), np.int64)
     there: set[Path] = set()
     with progress(f"checking {data_set}", "rows", len(rows)) as advance:
@@ -50,9 +68,6 @@ def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quara
             except UserError as error:
                 quarantine.add(data_set, maker.row_id(data_set, index), str(error), only_in)
             advance(1)
-    if counts[:, 0].all():
-        with atomic_write(path, "wb") as file:
-            np.save(file, counts)
     return counts
 
 

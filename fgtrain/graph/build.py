@@ -8,7 +8,7 @@ from typing import Any
 
 from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
 from fgtrain.plan import Plan, light_facts
-from fgtrain.plan.encoding import encoded_at, encoder_learns
+from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
 from fgtrain.recipe import START, Recipe
 from fgtrain.recipe.study import Study
 from fgtrain.runs.encoded import encoded_path
@@ -56,7 +56,8 @@ class _Run:
     def __init__(self, graph: Graph, recipe: Recipe, plan: Plan, show: bool) -> None:
         self.graph, self.recipe, self.plan, self.show = graph, recipe, plan, show
         self.asked = asked(recipe)
-        self.start = start_fingerprint(recipe, light_facts(recipe))
+        self.facts = light_facts(recipe)
+        self.start = start_fingerprint(recipe, self.facts)
         self.ends: list[str] = []
 
     def _job(self, what: str, kind: str, title: str, identity: tuple, **more: Any) -> str:
@@ -105,7 +106,8 @@ class _Run:
 
     def _sample(self, name: str) -> str:
         recipe, folder = self.recipe, self.recipe.data_folder(name)
-        identity = ("sample_text", str(folder), self.start, json.dumps(recipe.data[name].options, sort_keys=True))
+        weights = (self.facts.weights_sha or {}).get("language_model") or recipe.model.model_dump_json()
+        identity = ("sample_text", str(folder), weights, json.dumps(recipe.data[name].options, sort_keys=True))
         title = f"sample {name}"
         done = (folder / "manifest.json").is_file
         return self._job(f"sample-{name}", "sample_text", title, identity, arguments={"name": name}, done=done)
@@ -115,23 +117,24 @@ class _Run:
         ready = (self.prepared,) if proof is None else (self.prepared, proof)
         encoding = encoded_at(self.recipe, self.plan)
         before = ready
-        origin = self._encode(START, encoding, ready)
+        encoded = {START: self._encode(START, encoding, ready)}
         if START in self.asked:
-            self._evaluate(START, self.start, origin or ready)
+            self._evaluate(START, self.start, (*ready, *encoded[START]))
         for stage in self.plan.stages:
-            trained = self._train(stage.name, stage.fingerprint, (*before, *(origin or ())))
+            pictures = encoded[encoder_origin(self.recipe, stage.name)] if stage.encoder.cached else ()
+            trained = self._train(stage.name, stage.fingerprint, (*before, *pictures))
             before = (self.prepared, trained)
-            origin = self._encode(stage.name, encoding, before)
+            encoded[stage.name] = self._encode(stage.name, encoding, before)
             if stage.name in self.asked:
-                self._evaluate(stage.name, stage.fingerprint, before)
+                self._evaluate(stage.name, stage.fingerprint, (*before, *encoded[START]))
             self.ends.append(trained)
 
-    def _encode(self, origin: str, encoding: dict[str, list[str]], after: tuple[str, ...]) -> tuple[str, ...] | None:
-        """None where nothing is encoded with this checkpoint's encoder."""
+    def _encode(self, origin: str, encoding: dict[str, list[str]], after: tuple[str, ...]) -> tuple[str, ...]:
+        """The job's name; none where nothing is encoded with this checkpoint's encoder."""
         recipe, stages = self.recipe, encoding.get(origin, [])
         questions = origin == START and bool(self.asked) and recipe.encoder_cache.enabled and not encoder_learns(recipe)
         if not stages and not questions:
-            return None
+            return ()
         chosen = {name: recipe.stages[name] for name in stages}
         decides = {
             "encoder": self.start if origin == START else self.plan.stage(origin).fingerprint,
@@ -152,7 +155,7 @@ class _Run:
             done=encoded_path(recipe, key).is_file,
             **self._devices(),
         )
-        return (*after, name)
+        return (name,)
 
     def _train(self, stage: str, fingerprint: str, after: tuple[str, ...]) -> str:
         devices = self._devices()
