@@ -9,7 +9,7 @@ import torch
 
 from fgtrain.data import StageData
 from fgtrain.errors import TrainingFailedError
-from fgtrain.plan.tables import gib
+from fgtrain.plan.layout import gib
 from fgtrain.recipe import Recipe
 
 from .prepare import counted_plan

@@ -2,6 +2,7 @@
 
 from .arithmetic import samples_of, split_passes, stage_samples, steps_of, warmup_steps_of
 from .compare import Comparison, compare_plans
+from .comparison_tables import print_comparison
 from .data_facts import data_facts, light_facts
 from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
 from .evaluation import Asked, asked_of
@@ -9,7 +10,7 @@ from .make import make_plan
 from .matched import MatchedFact, check_matched
 from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
-from .tables import print_comparison, print_plan
+from .tables import print_plan
 
 __all__ = [
     "Asked",

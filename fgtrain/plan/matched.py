@@ -66,8 +66,8 @@ def _fact(study: Study, one: Matched, plans: Plans) -> MatchedFact:
 
 def _value(plan: Plan, what: str) -> int | None:
     kind, _, of = what.partition(".")
-    if kind == "tokens":
-        return plan.tokens
+    if kind == "tokens":  # an estimate proves nothing
+        return None if any(data.expected for stage in plan.stages for data in stage.data) else plan.tokens
     return (plan.exposures if kind == "exposures" else plan.updates).get(of, 0)
 
 

@@ -1,9 +1,11 @@
 """A recipe and facts to plan with, made in memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.counts import Counts
+from fgtrain.images import Square, Tiles
 from fgtrain.plan import DataFacts, ModelFacts, Plan, make_plan
 from fgtrain.plan.cost import ModelShape
 from fgtrain.plan.peak import Peak
@@ -36,7 +38,16 @@ FACTS = {
 }
 PARTS = {"vision_encoder": 400, "projector": 100, "language_model": 600}
 SHAPE = ModelShape(8, 2, 2, 1, 4, 16, 10, 500, 2000, 300, 40, 48)
-MODEL = ModelFacts(parameters=PARTS, image_tokens=16, shape=SHAPE, weights_sha=dict.fromkeys(PARTS, "d" * 64))
+PIXELS = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "resample": "bicubic"}
+MODEL = ModelFacts(
+    parameters=PARTS,
+    image_tokens=16,
+    shape=SHAPE,
+    images=Square(size=64, tokens=16, **PIXELS),
+    features=16 * 32,
+    weights_sha=dict.fromkeys(PARTS, "d" * 64),
+)
+CUT = replace(MODEL, images=Tiles(size=64, tokens=16, max_tiles=4, **PIXELS), features=None)
 PEAK = Peak(train=1e9, fp32=5e8)
 PROGRAM = Program({name: CodeIdentity(name[0] * 16, {f"fgtrain/{name}.py": "1"}) for name in ("answers", "heads")})
 

@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from plan_fakes import BASE, FACTS, MODEL, PARTS, PEAK, plan_of, recipe_of
+from plan_fakes import BASE, CUT, FACTS, MODEL, PARTS, PEAK, plan_of, recipe_of
 
 from evaluation.tasks.task import Item, Task
-from fgtrain.images import Square, Tiles
 from fgtrain.plan import Asked, Peak, asked_of, assumed_peak, make_plan
 from fgtrain.plan.arithmetic import held_bytes, offloaded_bytes, on_device
 from fgtrain.plan.cost import ASSUMED_MFU
@@ -14,13 +13,10 @@ from fgtrain.plan.disk import ANSWER
 from fgtrain.plan.evaluation import BYTES_A_WEIGHT, published, reading_flops
 from fgtrain.plan.host import CPU_PROGRAM, PROGRAM, WEIGHTS_FILE, WORKER, host_plan
 
-PIXELS = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "resample": "bicubic"}
-SQUARE = replace(MODEL, images=Square(size=64, tokens=16, **PIXELS), features=16 * 32)
-CUT = replace(MODEL, images=Tiles(size=64, tokens=16, max_tiles=4, **PIXELS))
 ASKED = {"fgbmk": Asked(questions=100, images=20, width=64, height=64, prompt_tokens=10, answer_tokens=4)}
 
 
-def planned(folder, *overrides, model=SQUARE, facts=FACTS, asked=ASKED, peak=PEAK, text=BASE):
+def planned(folder, *overrides, model=MODEL, facts=FACTS, asked=ASKED, peak=PEAK, text=BASE):
     return make_plan(recipe_of(folder, *overrides, text=text), facts, model, peak=peak, asked=asked)
 
 
@@ -123,7 +119,7 @@ def test_a_gpu_is_assumed_where_a_recipe_asks_for_gpus(tmp_path):
     recipe = recipe_of(tmp_path, "devices.accelerator=gpu", "devices.precision=bf16")
     assert assumed_peak(recipe.devices) == Peak(312e12, 19.5e12, 2e12)
     assert assumed_peak(recipe_of(tmp_path).devices) is None
-    assert make_plan(recipe, FACTS, SQUARE).stages[0].seconds is not None
+    assert make_plan(recipe, FACTS, MODEL).stages[0].seconds is not None
 
 
 # ---- host memory and disk
@@ -185,6 +181,6 @@ def test_disk_holds_checkpoints_three_resume_points_and_answers(tmp_path):
 def test_the_plan_survives_its_file_with_all_of_it(tmp_path):
     from fgtrain.plan import read_plan, write_plan
 
-    plan = plan_of(tmp_path, model=SQUARE)
+    plan = plan_of(tmp_path, model=MODEL)
     write_plan(plan, tmp_path / "plan.json")
     assert read_plan(tmp_path / "plan.json") == plan

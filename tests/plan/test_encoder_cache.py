@@ -3,19 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from plan_fakes import FACTS, MODEL, plan_of, recipe_of
+from plan_fakes import CUT, FACTS, MODEL, plan_of, recipe_of
 
 from fgtrain.errors import UserError
-from fgtrain.images import Square, Tiles
 from fgtrain.plan import evaluation_uses_encoder_cache, uses_encoder_cache
 
-PIXELS = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "resample": "bicubic"}
-SQUARE = replace(MODEL, images=Square(size=64, tokens=16, **PIXELS), features=16 * 32)
-CUT = replace(MODEL, images=Tiles(size=64, tokens=16, max_tiles=4, **PIXELS))
 GIB = 2**30
 
 
-def encoder(folder, *overrides, stage="sft", facts=FACTS, model=SQUARE):
+def encoder(folder, *overrides, stage="sft", facts=FACTS, model=MODEL):
     plan = plan_of(folder, *overrides, facts=facts, model=model).stage(stage).encoder
     assert plan.cached is uses_encoder_cache(recipe_of(folder, *overrides), stage, model, facts)
     return plan
@@ -31,11 +27,11 @@ def test_a_frozen_encoder_on_fixed_pictures_is_replaced_by_its_outputs(tmp_path)
 @pytest.mark.parametrize(
     ("overrides", "model", "why"),
     [
-        (["stages.sft.train.vision_encoder=1e-4"], SQUARE, "learns"),
-        (["stages.sft.augment=flip_crop"], SQUARE, "anew in each pass"),
-        (["encoder_cache.enabled=false"], SQUARE, "enabled"),
+        (["stages.sft.train.vision_encoder=1e-4"], MODEL, "learns"),
+        (["stages.sft.augment=flip_crop"], MODEL, "anew in each pass"),
+        (["encoder_cache.enabled=false"], MODEL, "enabled"),
         ([], CUT, "differs in size"),
-        (["encoder_cache.max_gib=0.001"], SQUARE, "more than encoder_cache.max_gib: 0.001"),
+        (["encoder_cache.max_gib=0.001"], MODEL, "more than encoder_cache.max_gib: 0.001"),
     ],
 )
 def test_a_stage_goes_without_a_cache_and_says_why(tmp_path, overrides, model, why):
@@ -77,7 +73,7 @@ def test_a_declared_row_is_taken_for_a_picture(tmp_path):
 
 
 def test_clip_on_llavas_alignment_pictures_is_beyond_the_bound(tmp_path):
-    model = replace(SQUARE, features=576 * 1024)
+    model = replace(MODEL, features=576 * 1024)
     facts = {**FACTS, "general": replace(FACTS["general"], rows=558_128, images=558_128)}
     found = encoder(tmp_path, stage="align", facts=facts, model=model)
     assert found.bytes == pytest.approx(1.32e12, rel=0.01)
@@ -87,11 +83,11 @@ def test_clip_on_llavas_alignment_pictures_is_beyond_the_bound(tmp_path):
 
 def test_evaluation_reads_the_cache_unless_a_stage_changes_the_encoder(tmp_path):
     recipe = recipe_of(tmp_path)
-    assert evaluation_uses_encoder_cache(recipe, SQUARE, 1000)
+    assert evaluation_uses_encoder_cache(recipe, MODEL, 1000)
     assert not evaluation_uses_encoder_cache(recipe, CUT, 1000)
-    assert not evaluation_uses_encoder_cache(recipe, SQUARE, 10**9)
+    assert not evaluation_uses_encoder_cache(recipe, MODEL, 10**9)
     learning = recipe_of(tmp_path, "stages.align.train.vision_encoder=1e-4")
-    assert not evaluation_uses_encoder_cache(learning, SQUARE, 1000)
+    assert not evaluation_uses_encoder_cache(learning, MODEL, 1000)
 
 
 def test_the_cache_changes_no_fingerprint(tmp_path):

@@ -3,16 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from plan_fakes import FACTS, MODEL, PEAK, plan_of, recipe_of
+from plan_fakes import CUT, FACTS, MODEL, PEAK, PIXELS, plan_of, recipe_of
 
 from fgtrain.counts import Counts
-from fgtrain.images import AnyRes, Native, Square, Tiles
+from fgtrain.images import AnyRes, Native, Square
 from fgtrain.plan import DataFacts, make_plan
 from fgtrain.plan.expected import most_of_a_micro_batch, with_expected
 
-PIXELS = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "resample": "bicubic"}
-TILES = Tiles(size=64, tokens=16, max_tiles=4, **PIXELS)
-CUT = replace(MODEL, images=TILES)
 ROW = "data.fine.expected={width: 128, height: 64, text_tokens: 30, learnt_tokens: 10, most_text_tokens: 50}"
 DECLARED = {**FACTS, "fine": DataFacts(rows=450, declared=True)}
 
@@ -61,7 +58,7 @@ def test_no_micro_batch_is_heavier_than_the_bound(tmp_path):
     assert most_of_a_micro_batch(short, short.stages["sft"], CUT).tokens == 8 * 100
     unknown = recipe_of(tmp_path, "stages.sft.mix.general=null")
     assert most_of_a_micro_batch(unknown, unknown.stages["sft"], CUT).tokens == 8 * unknown.model.max_tokens
-    assert most_of_a_micro_batch(unknown, unknown.stages["sft"], MODEL) is None
+    assert most_of_a_micro_batch(unknown, unknown.stages["sft"], replace(MODEL, images=None)) is None
 
 
 def test_a_counted_micro_batch_goes_before_the_bound(tmp_path):
@@ -73,8 +70,8 @@ def test_a_counted_micro_batch_goes_before_the_bound(tmp_path):
 
 SPECS = [
     Square(size=64, tokens=16, **PIXELS),
-    TILES,
-    replace(TILES, max_tiles=1),
+    CUT.images,
+    replace(CUT.images, max_tiles=1),
     Native(patch=14, merge=2, frames=2, min_pixels=3136, max_pixels=1003520, **PIXELS),
     AnyRes(
         size=64, tokens=16, side=4, resolutions=((64, 128), (128, 64), (128, 128), (64, 192)), max_squares=3, **PIXELS

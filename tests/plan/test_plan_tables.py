@@ -1,20 +1,76 @@
-"""Printed plans fit 100 columns, say "unknown" and never a wrong number, and do not trip over odd names."""
+"""Printed plans fit 80 columns, break no number, say "unknown" and never a wrong number, whatever the names."""
 
 import io
+import re
+from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 from plan_fakes import BASE, FACTS, MODEL, plan_of, recipe_of
 from rich.console import Console
 
-from fgtrain.plan import ModelFacts, compare_plans, make_plan, print_comparison, print_plan
+from fgtrain.plan import ModelFacts, compare_plans, data_facts, light_facts, make_plan, print_comparison, print_plan
+from fgtrain.plan.layout import Column, show_table
+from fgtrain.recipe import load_recipe
+
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("**/[a-z]*.yaml"))
+RECIPES = [path for path in RECIPES if "studies" not in path.parts]
 
 
-def printed(show) -> str:
+def printed(show, width: int = 80) -> str:
     stream = io.StringIO()
-    show(Console(file=stream, width=100))
+    show(Console(file=stream, width=width))
     text = stream.getvalue()
-    assert max(len(line) for line in text.split("\n")) <= 100
+    assert max(len(line) for line in text.split("\n")) <= width
+    assert broken_numbers(text) == []
+    assert "…" not in text, "a cell was cut off"
     return text
+
+
+def broken_numbers(text: str) -> list[str]:
+    """Numbers in a table's cells that go on in the next line."""
+    found = []
+    for above, below in pairwise(text.split("\n")):
+        if not (above.startswith("│") and below.startswith("│")):
+            continue
+        upper, lower = (line.split("│")[1:-1] for line in (above, below))
+        if lower[0].strip():
+            continue  # another row
+        found += [
+            f"{a.strip()} / {b.strip()}"
+            for a, b in zip(upper[1:], lower[1:], strict=True)
+            if re.search(r"[\d,.]$", a.rstrip()) and re.match(r"[\d,.]", b.strip()) and not a.endswith(" " * 3)
+        ]
+    return found
+
+
+def plan_of_file(path: Path):
+    recipe = load_recipe(path)
+    return recipe, make_plan(recipe, data_facts(recipe), light_facts(recipe))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_no_number_of_a_shipped_recipe_breaks(path):
+    _, plan = plan_of_file(path)
+    text = printed(lambda console: print_plan(plan, console))
+    for stage in plan.stages:
+        numbers = [stage.samples, stage.steps, stage.tokens, *(part.trainable for part in stage.parts)]
+        numbers += [data.samples for data in stage.data] + [one.questions for one in plan.evaluations]
+        for number in numbers:
+            assert number is None or re.search(rf"(?<![\d,]){number:,}(?![\d,])", text), number
+
+
+@pytest.mark.parametrize("pair", list(combinations(RECIPES[::3], 2)))
+def test_no_number_of_a_comparison_breaks(pair):
+    (a, plan_a), (b, plan_b) = map(plan_of_file, pair)
+    printed(lambda console: print_comparison(compare_plans(a, plan_a, b, plan_b), console))
+
+
+def test_a_table_that_is_too_wide_goes_on_in_another():
+    columns = [Column(f"stage {number}", ["1,234,567,890,123", "7"]) for number in range(9)]
+    text = printed(lambda console: show_table(console, "Wide", "part", ["one", "two"], columns))
+    assert text.count("1,234,567,890,123") == 9
+    assert text.count("┃ part") > 1, "labels stand before each part of it"
 
 
 @pytest.mark.parametrize("known", [True, False])
