@@ -1,4 +1,4 @@
-"""`python -m evaluation run | score | compare`: ask a model, score a file, set runs beside each other."""
+"""`python -m evaluation run | score | compare | study`: ask, score, set runs or arms beside each other."""
 
 import argparse
 import sys
@@ -13,12 +13,14 @@ def parser() -> argparse.ArgumentParser:
     from .commands.judge import add_judge
     from .commands.run import add_run
     from .commands.score import add_score
+    from .commands.study import add_study
 
     main = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
     commands = main.add_subparsers(dest="command", required=True)
     add_run(commands)
     add_score(commands)
     add_compare(commands)
+    add_study(commands)
     add_judge(commands)
     add_features(commands)
     add_friedman(commands)

@@ -24,7 +24,7 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
     for group, title in GROUPS.items():
         lines, points = _score_marks(found, group)
         if points:
-            panels[group] = _sizes(
+            panels[group] = sizes(
                 {"wide": (600, 340), "narrow": (364, 280)},
                 f"{title} tasks, % right",
                 x_range=(0, end), y_range=(0, 100), lines=lines, points=points, spans=spans, x_label=x_label,
@@ -35,7 +35,7 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
         top = float(np.percentile([y for line in lines for _, y in line.xy], 99)) * 1.08 or 1.0
         lines = [Line(line.run, [(x, min(y, top)) for x, y in line.xy], "loss", line.text) for line in lines]
         # Beside the picture of gain against forgetting; where there is none, as wide as the page.
-        panels["loss"] = _sizes(
+        panels["loss"] = sizes(
             {"wide": (600, 340) if pareto(found) else (1216, 260), "narrow": (364, 240)},
             "Training loss",
             x_range=(0, end), y_range=(0, top), lines=lines, spans=spans, x_label="samples seen",
@@ -79,7 +79,7 @@ def pareto(found: Comparison) -> dict[str, Figure]:
     if len(best) > 1:
         lines.append(Line(0, steps, "front", f"not bettered: {', '.join(sorted(front))}"))
     points.sort(key=lambda p: p.large)
-    return _sizes(
+    return sizes(
         {"wide": (600, 380), "narrow": (364, 320)},
         "Gain against forgetting",
         x_range=(0, right), y_range=(bottom, top), points=points, lines=lines, corner="better",
@@ -106,7 +106,7 @@ def passes(found: Comparison, most: int = 4) -> list[dict[str, Figure]]:
                     points.append(Point(i, count, e.value, text, low=e.low, high=e.high, kind=kind))
         stage, data_set = place
         figures.append(
-            _sizes(
+            sizes(
                 {"wide": (600, 300), "narrow": (364, 260)},
                 f"{data_set} in {stage}: passes against the mean of the tasks, %",
                 x_range=(-0.05 * max(counts), max(counts) * 1.08),
@@ -221,5 +221,6 @@ def _task_curve(run: Run, task: str) -> dict[int, float]:
     return curve | {x: primary(c.tasks[task])["value"] for x, c in zip(places(run), run.checkpoints, strict=True)}
 
 
-def _sizes(sizes: dict[str, tuple[int, int]], title: str, **content) -> dict[str, Figure]:
-    return {name: figure(size, title, **content) for name, size in sizes.items()}
+def sizes(of: dict[str, tuple[int, int]], title: str, **content) -> dict[str, Figure]:
+    """The same figure for wide and for narrow screens."""
+    return {name: figure(size, title, **content) for name, size in of.items()}

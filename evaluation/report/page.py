@@ -55,7 +55,12 @@ def write_report(runs: list[Path], out: Path, found: Comparison | None = None) -
 
 def render(found: Comparison) -> str:
     """The report's HTML."""
-    environment = Environment(
+    return environment().get_template("report.html").render(content(found))
+
+
+def environment() -> Environment:
+    """The templates with the report's own filters."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -64,32 +69,36 @@ def render(found: Comparison) -> str:
         lstrip_blocks=True,
     )
     filters = ("num", "short_interval", "signed", "count", "clip", "p_value")
-    environment.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
+    made.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
+    made.globals |= {"markers": MARKERS, "colours": COLOURS}
+    return made
+
+
+def content(found: Comparison) -> dict:
+    """All that runs.html shows of a comparison."""
     runs = [one.run for one in found.runs]
-    return environment.get_template("report.html").render(
-        runs=runs,
-        headlines=[headline(found.store, one) for one in found.runs],
-        panels=curves(found),
-        pareto=pareto(found),
-        table=score_table(found),
-        changes=change_tables(found),
-        forgetting=forgetting_bars(found.store, found.runs),
-        ledgers=ledger_tables(found),
-        forgotten=forgotten_examples(found),
-        attributes=attribute_tables(found),
-        bias=bias_figures(found),
-        frow=frow_table(found),
-        strategies=strategy_table(found),
-        passes=passes(found),
-        parts_of_tasks=part_tables(found),
-        machine=machine_tables(runs),
-        examples=[examples(one) for one in found.runs],
-        setups=[setup(run) for run in runs],
-        groups=GROUPS,
-        kinds=KINDS,
-        markers=MARKERS,
-        colours=COLOURS,
-    )
+    return {
+        "runs": runs,
+        "headlines": [headline(found.store, one) for one in found.runs],
+        "panels": curves(found),
+        "pareto": pareto(found),
+        "table": score_table(found),
+        "changes": change_tables(found),
+        "forgetting": forgetting_bars(found.store, found.runs),
+        "ledgers": ledger_tables(found),
+        "forgotten": forgotten_examples(found),
+        "attributes": attribute_tables(found),
+        "bias": bias_figures(found),
+        "frow": frow_table(found),
+        "strategies": strategy_table(found),
+        "passes": passes(found),
+        "parts_of_tasks": part_tables(found),
+        "machine": machine_tables(runs),
+        "examples": [examples(one) for one in found.runs],
+        "setups": [setup(run) for run in runs],
+        "groups": GROUPS,
+        "kinds": KINDS,
+    }
 
 
 def headline(store: ItemStore, result: RunResult) -> dict:

@@ -140,9 +140,7 @@ def arm_mean(arm: str, measured: Measured) -> ArmMean | None:
     mean = measured.arm_mean(arm)
     if mean is None:
         return None
-    low, high = mean.interval()
-    if measured.unit == "points":  # of shares: none is below 0 or above 100
-        low, high = max(low, 0.0), min(high, 100.0)
+    low, high = mean.share_interval() if measured.unit == "points" else mean.interval()
     return ArmMean(
         measure=measured.name,
         value=mean.value,
@@ -213,9 +211,11 @@ def not_measured(runs: StudyRuns, measured: dict[str, Measured]) -> list[str]:
     found = [f"{arm}: no run of it" for arm, seeds in runs.arms.items() if not seeds]
     for name, one in measured.items():
         reason = "no task of it in common" if one.left_out and not one.tasks else WITHOUT.get(name, "no score of it")
-        missing = [
-            f"{arm}, seed {seed}" for arm, seeds in runs.arms.items() for seed in seeds if (arm, seed) not in one.values
-        ]
+        missing = []
+        for arm, seeds in runs.arms.items():
+            without = [seed for seed in seeds if (arm, seed) not in one.values]
+            whole = bool(seeds) and len(without) == len(seeds)
+            missing += [arm] if whole else [f"{arm}, seed {seed}" for seed in without]
         if missing:
             found.append(f"{name} is not measured in {listed(missing)}: {reason}")
         found += one.left_out
@@ -256,7 +256,8 @@ def notes(members: Sequence[StudyRun], measured: dict[str, Measured]) -> list[st
     seeds = max((len(one.seeds(arm)) for one in measured.values() for arm in by_arm), default=0)
     if seeds > 1:
         found.append(
-            f"Intervals and p values take the values of the seeds as normal; a test that assumes nothing of {seeds} "
-            f"seeds but symmetry could not give a p below {sign_flip_floor(seeds):.2g}"
+            "Intervals and p values take the values of the seeds as normal, and arms as varying with the seed about "
+            f"alike (believed half); a test that assumes nothing of {seeds} seeds but symmetry could not give a p "
+            f"below {sign_flip_floor(seeds):.2g}"
         )
     return found

@@ -8,8 +8,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import atomic_write, read_json, write_json
 
 from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
-from .pareto import ParetoPlace
-from .words import answer_words, checkpoint_words, counted, ends, figure, label, matched_words, number
+from .pareto import Ends, ParetoPlace
+from .words import answer_words, checkpoint_words, ends, figure, label, matched_words, measured_on_words, number
 
 VERSION = 1
 
@@ -42,7 +42,7 @@ def from_json(values: dict) -> StudyAnswer:
                 "arms": [_arm(one) for one in own["arms"]],
                 "measures": [MeasureFacts(**one) for one in own["measures"]],
                 "contrasts": [Contrast(**_with_seeds(one)) for one in own["contrasts"]],
-                "pareto": [ParetoPlace(**one) for one in own["pareto"]],
+                "pareto": [_place(one) for one in own["pareto"]],
             }
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -53,6 +53,10 @@ def _arm(values: dict) -> ArmAnswer:
     means = {name: one and ArmMean(**_with_seeds(one)) for name, one in values["means"].items()}
     runs = {int(seed): folder for seed, folder in values["runs"].items()}
     return ArmAnswer(**{**values, "runs": runs, "means": means})
+
+
+def _place(values: dict) -> ParetoPlace:
+    return ParetoPlace(**{**values, **{name: Ends(**values[name]) for name in ("fine_grained", "forgetting")}})
 
 
 def _with_seeds(values: dict) -> dict:
@@ -73,10 +77,7 @@ def markdown(answer: StudyAnswer) -> str:
     lines += [f"- {sentence}" for sentence in answer_words(answer)]
     lines += ["", "## Arms", "", *arm_table(answer), "", "## Measured on", ""]
     for one in answer.measures:
-        what = (
-            f"{counted(len(one.tasks), 'task')}, {counted(one.questions, 'question')}, {counted(one.images, 'image')}"
-        )
-        lines.append(f"- {label(one.name)}: {what}" + (f" ({', '.join(one.tasks)})" if one.tasks else ""))
+        lines.append(f"- {measured_on_words(one)}" + (f" ({', '.join(one.tasks)})" if one.tasks else ""))
     lines += [f"- {one.arm}: at the checkpoint {checkpoint_words(one)}" for one in answer.arms]
     for title, sentences in (
         ("Matched", [matched_words(one) for one in answer.matched] or ["nothing was asked to be equal"]),

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..ledger import Checkpoint, ItemStore, Run, known, primary
 from .runs import StudyRun, common_tasks
 from .seed_image_interval import Z95, SeedImageMean, seed_image_mean
+from .seed_noise import SeedNoise, noise_of_arms, noise_of_differences
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,15 @@ class Measured:
 
     def arm_mean(self, arm: str) -> SeedImageMean | None:
         """Mean over the arm's seeds; None: not measured."""
-        keys = [(arm, seed) for seed in self.seeds(arm)]
-        distinct = keep_distinct(keys, [self.weights[key] for key in keys])
-        if not distinct:
+        keys = [(arm, seed) for seed in self._distinct_seeds(arm)]
+        if not keys:
             return None
         return seed_image_mean(
-            np.asarray([self.values[key] for key in distinct]),
-            np.stack([self.influence_K[key] for key in distinct]),
-            float(np.mean([self.apart[key] for key in distinct])),
-            self.images,
+            np.asarray([self.values[key] for key in keys]),
+            np.stack([self.influence_K[key] for key in keys]),
+            apart=float(np.mean([self.apart[key] for key in keys])),
+            all_images=self.images,
+            study=noise_of_arms(self._by_arm),
         )
 
     def difference(self, first: str, second: str) -> SeedImageMean | None:
@@ -55,9 +57,23 @@ class Measured:
         return seed_image_mean(
             np.asarray([self.values[a] - self.values[b] for a, b in pairs]),
             np.stack([self.influence_K[a] - self.influence_K[b] for a, b in pairs]),
-            float(np.mean([self.apart[a] + self.apart[b] for a, b in pairs])),
-            self.images,
+            apart=float(np.mean([self.apart[a] + self.apart[b] for a, b in pairs])),
+            all_images=self.images,
+            study=self._difference_noise,
         )
+
+    @cached_property
+    def _difference_noise(self) -> SeedNoise | None:
+        return noise_of_differences(self._by_arm)
+
+    @cached_property
+    def _by_arm(self) -> dict[str, dict[int, float]]:
+        arms = dict.fromkeys(arm for arm, _ in self.values)
+        return {arm: {seed: self.values[arm, seed] for seed in self._distinct_seeds(arm)} for arm in arms}
+
+    def _distinct_seeds(self, arm: str) -> list[int]:
+        seeds = self.seeds(arm)
+        return keep_distinct(seeds, [self.weights[arm, seed] for seed in seeds])
 
     def _both_weights(self, a: tuple, b: tuple) -> str:
         return f"{self.weights[a]} {self.weights[b]}" if self.weights[a] and self.weights[b] else ""

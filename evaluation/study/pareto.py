@@ -7,6 +7,15 @@ from .measures import Measured
 
 
 @dataclass(frozen=True)
+class Ends:
+    """A number with its 95 % interval, in points."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class ParetoPlace:
     """An arm's place. `bettered_by`: the arms that are at least as good in both and better in one; none: on the front.
 
@@ -15,8 +24,8 @@ class ParetoPlace:
     """
 
     arm: str
-    fine_grained: float
-    forgetting: float
+    fine_grained: Ends
+    forgetting: Ends
     bettered_by: list[str]
     within_noise: bool
 
@@ -27,22 +36,22 @@ class ParetoPlace:
 
 def pareto_places(arms: Sequence[str], fine: Measured, forgetting: Measured) -> list[ParetoPlace]:
     """The arms that have both measures; empty for under two."""
-    points = {}
+    ends = {}
     for arm in arms:
         gained, lost = fine.arm_mean(arm), forgetting.arm_mean(arm)
         if gained and lost:
-            points[arm] = (gained.value, lost.value)
-    if len(points) < 2:
+            ends[arm] = tuple(Ends(one.value, *one.share_interval()) for one in (gained, lost))
+    if len(ends) < 2:
         return []
     found = []
-    for arm, point in points.items():
-        others = [other for other in points if other != arm]
-        bettered_by = [other for other in others if dominates(points[other], point)]
+    for arm, own in ends.items():
+        others = [other for other in ends if other != arm]
+        bettered_by = [other for other in others if dominates(ends[other], own)]
         if bettered_by:
             noise = not any(clearly_better(other, arm, fine, forgetting) for other in bettered_by)
         else:
             noise = not all(clearly_better(arm, other, fine, forgetting) for other in others)
-        found.append(ParetoPlace(arm, *point, bettered_by, noise))
+        found.append(ParetoPlace(arm, *own, bettered_by, noise))
     return found
 
 
@@ -51,9 +60,10 @@ def clearly_better(arm: str, other: str, fine: Measured, forgetting: Measured) -
     return clearly(fine, arm, other) or clearly(forgetting, other, arm)
 
 
-def dominates(one: tuple[float, float], other: tuple[float, float]) -> bool:
+def dominates(one: tuple[Ends, Ends], other: tuple[Ends, Ends]) -> bool:
     """Whether `one` (gained, forgotten) is nowhere worse than `other` and somewhere better."""
-    return one[0] >= other[0] and one[1] <= other[1] and one != other
+    more, less = one[0].value - other[0].value, other[1].value - one[1].value
+    return more >= 0 and less >= 0 and (more > 0 or less > 0)
 
 
 def clearly(measured: Measured, higher: str, lower: str) -> bool:

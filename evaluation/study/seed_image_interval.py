@@ -8,11 +8,11 @@ with two random factors, the squared standard error of a mean over S seeds and K
 - images: what the images have in common over the seeds, which no number of seeds averages away: the variance over
   images of the mean over seeds, less the share of it that is only the seeds' own (the interaction).
 
-Their half-widths, each with the quantile of Student's t for its own degrees of freedom (S - 1 and K - 1), are added in
-quadrature. The result is never narrower than the interval over images alone. With three seeds the quantile is 4.3, not
-1.96: so wide is what three trainings can tell. In the simulations of tests/evaluation/test_study_interval.py the
-interval holds the truth in 94 to 99 % of the studies at 3 seeds, whatever the shares of seeds and images are, where the
-percentile bootstrap (seeds drawn with replacement, then images) holds it in under 80 % where seeds matter most: it
+Their half-widths, each with the quantile of Student's t for its own degrees of freedom, are added in quadrature. The
+result is never narrower than the interval over images alone. A variance of few seeds is steadied by that of the whole
+study (`seed_noise`), where there are more than two arms. In the simulations of tests/evaluation/test_study_interval.py
+the interval holds the truth in 90 to 99 % of the studies at 3 seeds, whatever the shares of seeds and images are, where
+the percentile bootstrap (seeds drawn with replacement, then images) holds it in under 80 % where seeds matter most: it
 makes the variance of three seeds a third too small, and takes it for known.
 
 The p value is the level at which the interval just reaches zero, two-sided. It takes the seeds' values as normal, which
@@ -26,6 +26,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..scoring.statistics import ImageBootstrap
+from .seed_noise import SeedNoise, own_noise, steadied
 
 Z95 = 1.959964
 
@@ -38,6 +39,7 @@ class SeedImageMean:
     seeds: int
     images: int
     seed_variance: float  # 0 with one seed: not known
+    seed_freedom: int  # degrees of freedom of that variance
     shared_image_variance: float  # of what the images do to all seeds alike
     image_variance: float  # of the mean over these very seeds
     image_ends: tuple[float, float]  # of the interval over images alone, relative to `value`
@@ -49,7 +51,7 @@ class SeedImageMean:
 
     def half_width(self, level: float) -> float:
         """Half of the two-sided interval that leaves `level` out (0.05: the 95 % interval)."""
-        seeds = quantile(level, self.seeds - 1) ** 2 * self.seed_variance if self.seeds > 1 else 0.0
+        seeds = quantile(level, self.seed_freedom) ** 2 * self.seed_variance if self.seeds > 1 else 0.0
         of_images = quantile(level, max(self.images - 1, 1)) ** 2
         return max(seeds + of_images * self.shared_image_variance, of_images * self.image_variance) ** 0.5
 
@@ -58,6 +60,11 @@ class SeedImageMean:
         low, high = self.image_ends
         half = self.half_width(0.05) if self.seeds > 1 else 0.0
         return self.value + min(low, -half), self.value + max(high, half)
+
+    def share_interval(self) -> tuple[float, float]:
+        """The same of a share in percent, which is never below 0 or above 100."""
+        low, high = self.interval()
+        return max(low, 0.0), min(high, 100.0)
 
     def p_value(self) -> float | None:
         """That the mean is zero, two-sided; None with one seed, which cannot tell."""
@@ -73,12 +80,18 @@ class SeedImageMean:
 
 
 def seed_image_mean(
-    values_S: np.ndarray, influence_SK: np.ndarray, apart: float = 0.0, all_images: int | None = None
+    values_S: np.ndarray,
+    influence_SK: np.ndarray,
+    *,
+    apart: float = 0.0,
+    all_images: int | None = None,
+    study: SeedNoise | None = None,
 ) -> SeedImageMean:
     """The mean of the seeds' values.
 
     `influence_SK`: how much each image moves each seed's value (points; a row sums to zero). `apart`: variance of the
     mean from images that cannot be followed one by one (no answers on disk); `all_images`: with those counted.
+    `study`: how much such values vary with the seed in the whole study.
     """
     seeds, images = influence_SK.shape
     all_images = images if all_images is None else all_images
@@ -95,14 +108,16 @@ def seed_image_mean(
         if apart:
             half = Z95 * (apart + ((ends[1] - ends[0]) / 2 / Z95) ** 2) ** 0.5
             ends = (-half, half)
-        return SeedImageMean(value, 1, all_images, 0.0, image_variance + apart, image_variance + apart, ends)
+        return SeedImageMean(value, 1, all_images, 0.0, 0, image_variance + apart, image_variance + apart, ends)
     own_SK = influence_SK - common_K
     own_variance = scale * float((own_SK**2).sum()) / ((seeds - 1) * seeds)
+    noise = steadied(own_noise(values_S), study)
     return SeedImageMean(
         value=value,
         seeds=seeds,
         images=all_images,
-        seed_variance=float(values_S.var(ddof=1)) / seeds,
+        seed_variance=noise.variance / seeds,
+        seed_freedom=noise.freedom,
         shared_image_variance=max(image_variance - own_variance, 0.0) + apart,
         image_variance=image_variance + apart,
         image_ends=(0.0, 0.0),

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from .answer import StudyAnswer
-from .words import answer_words, checkpoint_words, counted, ends, label, matched_words, number
+from .words import answer_words, checkpoint_words, ends, matched_words, measured_on_words, number
 
 WIDTH = 80
 
@@ -33,8 +33,7 @@ def print_answer(answer: StudyAnswer) -> None:
 
 def measure_table(answer: StudyAnswer, measure: str) -> Table:
     facts = next(one for one in answer.measures if one.name == measure)
-    what = f"{counted(facts.questions, 'question')} on {counted(facts.images, 'image')}"
-    table = Table(title=f"{escape(label(measure))}, {facts.unit}: {what}", title_justify="left")
+    table = Table(title=escape(f"{measured_on_words(facts)} ({facts.unit})"), title_justify="left")
     table.add_column("arm", overflow="fold", min_width=8)
     for column in ("mean", "95 % interval", "seeds", "hours"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -1,6 +1,6 @@
 """The answer as sentences: what a reader who reads nothing else takes away."""
 
-from .answer import ArmAnswer, ArmMean, Contrast, StudyAnswer
+from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
 
 LABELS = {"fine_grained": "fine-grained"}
 
@@ -64,6 +64,14 @@ def answer_words(answer: StudyAnswer) -> list[str]:
         means = [(one.arm, one.means[answer.measures[0].name]) for one in answer.ranked()]
         sentences = [arm_words(arm, mean) for arm, mean in means if mean is not None]
     return sentences + pareto_words(answer)
+
+
+def measured_on_words(one: MeasureFacts) -> str:
+    """'fine-grained: 6 tasks, 1,920 questions, 320 images'."""
+    if not one.tasks:
+        return f"{label(one.name)}: not measured"
+    counts = (len(one.tasks), "task"), (one.questions, "question"), (one.images, "image")
+    return f"{label(one.name)}: " + ", ".join(counted(*pair) for pair in counts)
 
 
 def matched_words(fact: dict) -> str:

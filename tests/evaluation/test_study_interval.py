@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from evaluation.scoring.statistics import holm
 from evaluation.study.seed_image_interval import seed_image_mean, sign_flip_floor
+from evaluation.study.seed_noise import SeedNoise, noise_of_arms, noise_of_differences, own_noise, steadied
 
 STUDIES = 600
 
@@ -60,6 +61,42 @@ def test_right_and_wrong_answers_of_two_arms_paired_by_image_and_seed():
             low, high = mean_of(values).interval()
             held += low <= truth <= high
         assert 0.9 <= held / STUDIES <= 0.99
+
+
+def share_held(spreads, studies=2000):
+    """How often the interval of the first arm minus the second holds the truth; `spreads`: each arm's over seeds."""
+    generator, held = np.random.default_rng(11), 0
+    for _ in range(studies):
+        values_AS = generator.standard_normal((len(spreads), 3)) * np.asarray(spreads)[:, None]
+        study = noise_of_differences({str(arm): dict(enumerate(row)) for arm, row in enumerate(values_AS.tolist())})
+        # no image differs: seeds alone make the interval
+        mean = seed_image_mean(values_AS[0] - values_AS[1], np.zeros((3, 0)), study=study)
+        low, high = mean.interval()
+        held += low <= 0 <= high
+    return held / studies
+
+
+@pytest.mark.parametrize("spreads", [[1] * 4, [1] * 12, [3, 1, 1, 1], [3, 3, 1, 1], [1, 1, 3, 3], [3] + [1] * 11])
+def test_steadied_by_other_arms_an_interval_holds_the_truth_though_arms_vary_unequally(spreads):
+    assert 0.9 <= share_held(spreads) <= 0.995
+
+
+def test_the_variance_of_all_arms_alone_would_not():
+    generator, held = np.random.default_rng(11), 0
+    for _ in range(1000):
+        values_AS = generator.standard_normal((12, 3)) * np.asarray([3] + [1] * 11)[:, None]
+        study = noise_of_differences({str(arm): dict(enumerate(row)) for arm, row in enumerate(values_AS.tolist())})
+        held += abs((values_AS[0] - values_AS[1]).mean()) <= 2.07 * (study.variance / 3) ** 0.5
+    assert held / 1000 < 0.85
+
+
+def test_of_two_arms_there_are_no_others_to_steady_them():
+    values = {"a": {17: 1.0, 18: 3.0, 19: 2.0}, "b": {17: 0.0, 18: 5.0, 19: 2.5}}
+    own = own_noise(np.asarray([1.0, -2.0, -0.5]))
+    assert noise_of_differences(values) == SeedNoise(pytest.approx(own.variance), own.freedom)
+    assert steadied(own, noise_of_differences(values)) is own
+    assert noise_of_differences({"a": {17: 1.0}, "b": {17: 2.0}}) is None
+    assert noise_of_arms(values).freedom == 4
 
 
 def test_a_percentile_bootstrap_over_three_seeds_and_their_images_does_not():
@@ -116,7 +153,7 @@ def test_images_that_cannot_be_followed_add_their_variance():
         values = draws(generator, seeds, 50, 0.0, 1.0, 1.0)
         influence = (values - values.mean(1)[:, None]) / 50
         narrow = seed_image_mean(values.mean(1), influence).interval()
-        wide = seed_image_mean(values.mean(1), influence, 4.0, 100).interval()
+        wide = seed_image_mean(values.mean(1), influence, apart=4.0, all_images=100).interval()
         assert wide[1] - wide[0] > 2 * 1.9 * 2.0 > narrow[1] - narrow[0]
 
 
