@@ -63,6 +63,10 @@ def test_a_contrast_is_paired_by_seed_and_by_image(arms, answer):
     means = [answer.arm(arm).means["fine_grained"] for arm in ("early", "late")]
     apart = sum(((mean.high - mean.low) / 2) ** 2 for mean in means) ** 0.5
     assert (one.high - one.low) / 2 < apart  # what is hard for one arm is hard for the other
+    single = {arm: {17: arms[arm][17]} for arm in ("early", "late")}
+    found = study_answer(StudyRuns(None, "", single, ("fine_grained",), CONTRASTS[:1]))
+    one, (a, b) = found.contrasts[0], (found.arm(arm).means["fine_grained"] for arm in ("early", "late"))
+    assert one.high - one.low < 0.95 * ((a.high - a.low) ** 2 + (b.high - b.low) ** 2) ** 0.5
 
 
 def test_images_are_paired_whatever_each_run_calls_their_folder(tmp_path, arms):
@@ -174,6 +178,13 @@ def test_a_task_that_a_run_lacks_or_was_asked_otherwise_is_left_out_and_named(tm
     assert f"{FINE}: not in fine_grained, as other, seed 17 was asked other questions than none, seed 17" in (
         found.not_measured
     )
+    scores = read_json(other / "scores.json")
+    alike = make_run(tmp_path / "alike", {FINE: (-2.0, 1.0), GENERAL: (2.0, 1.0)}, seed=17)
+    reworded = read_json(alike / "scores.json")
+    reworded["checkpoints"][-1]["questions"][FINE] = scores["checkpoints"][-1]["questions"][FINE]
+    write_json(alike / "scores.json", reworded)
+    found = study_answer(StudyRuns(None, "", {**arms, "alike": {17: alike}}, ("fine_grained", "general")))
+    assert [one.tasks for one in found.measures] == [[], [GENERAL]]
     more = "fgbmk/cub/genus/choice"
     richer = make_run(tmp_path / "richer", {FINE: (-2.0, 1.0), more: (0.0, 1.0)}, seed=17)
     found = study_answer(StudyRuns(None, "", {**arms, "richer": {17: richer}}, ("fine_grained",)))

@@ -137,6 +137,16 @@ def test_seeds_make_an_interval_wider_never_narrower_than_images_alone(seeds, im
     assert alone.p_value() is None
 
 
+def test_seeds_and_images_add_up():
+    images_K = np.random.default_rng(2).standard_normal(40)
+    images_K -= images_K.mean()
+    seeds_S = np.asarray([1.0, 4.0, 2.5])
+    both = seed_image_mean(seeds_S, np.stack([images_K] * 3))  # images do the same to every seed
+    seeds = seeds_S.var(ddof=1) / 3 * 4.302653**2
+    images = 40 / 39 * (images_K**2).sum() * 2.022691**2
+    assert both.half_width(0.05) ** 2 == pytest.approx(seeds + images, rel=1e-4)
+
+
 def test_where_no_image_differs_the_interval_is_as_wide_as_so_many_images_allow():
     for seeds in (1, 3):
         widths = []
