@@ -43,7 +43,7 @@ def notes(members: Sequence[StudyRun], measured: dict[str, Measured]) -> list[st
     for one in members:
         by_arm.setdefault(one.arm, set()).add(tuple(point.name for point in one.run.checkpoints))
     if "forgetting" in measured and len(set().union(*by_arm.values())) > 1:
-        ways = {arm: " | ".join(sorted(" > ".join(way) for way in found)) for arm, found in by_arm.items()}
+        ways = {arm: " | ".join(sorted(" > ".join(way) for way in own)) for arm, own in by_arm.items()}
         found.append(
             "forgetting: the best so far is sought among the checkpoints that were measured, and these differ: "
             + "; ".join(f"{arm}: {way}" for arm, way in ways.items())
