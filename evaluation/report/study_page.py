@@ -12,7 +12,16 @@ from ..compare import compare_runs
 from ..ledger import load_run
 from ..study import Contrast, StudyAnswer, StudyRuns
 from ..study.pareto import Ends
-from ..study.words import answer_words, checkpoint_words, contrast_words, ends, figure, label, measured_on_words
+from ..study.words import (
+    answer_words,
+    checkpoint_words,
+    contrast_words,
+    ends,
+    equal_words,
+    figure,
+    label,
+    measured_on_words,
+)
 from .curves import sizes
 from .figures import COLOURS, Figure, Line, Point
 from .page import content, environment, write_report
@@ -79,7 +88,7 @@ def page_content(answer: StudyAnswer, path: Path) -> dict:
         "measured_on": "; ".join(measured_on_words(one) for one in answer.measures),
         "pareto": pareto_figure(answer),
         "fact_rows": [
-            {**one, "cells": [figure((one.get("values") or {}).get(arm.arm)) for arm in answer.arms]}
+            {**one, "said": equal_words(one), "cells": [figure(one["values"].get(arm.arm)) for arm in answer.arms]}
             for one in answer.matched
         ],
     }

@@ -119,7 +119,7 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
         ],
         contrasts=contrasts(runs.contrasts, measured),
         pareto=pareto_places(list(runs.arms), *plane),
-        matched=[dict(one) for one in runs.matched],
+        matched=[{**one, "exempt": list(one.get("exempt") or ())} for one in runs.matched],
         not_measured=not_measured(runs, measured),
         notes=notes(members, measured),
     )

@@ -16,8 +16,11 @@ GROUP_MEASURES = {"fine_grained": "fine_grained", "general": "general", "forgett
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """What a study asks of which runs. `matched`: facts of what was proven equal, each {"what", "values" (an arm),
-    "equal", "exempt", "note"}, repeated beside the answer. `costs`: arm -> device hours, None where unknown."""
+    """What a study asks of which runs. `costs`: arm -> device hours, None where unknown.
+
+    `matched`: what was proven equal between the arms, repeated beside the answer: {"what", "values": arm -> number,
+    "equal": None where nobody could prove it, "exempt": arms that need not be equal, "note"}.
+    """
 
     name: str | None
     question: str

@@ -74,16 +74,17 @@ def measured_on_words(one: MeasureFacts) -> str:
     return f"{label(one.name)}: " + ", ".join(counted(*pair) for pair in counts)
 
 
+def equal_words(fact: dict) -> str:
+    """Whether something was equal between the arms; None on record: nobody could prove it."""
+    return {True: "equal", False: "NOT equal"}.get(fact.get("equal"), "not proven equal")
+
+
 def matched_words(fact: dict) -> str:
     """'exposures.fg_short_answer: equal (early 12,000, late 12,000; exempt: none)'."""
-    values = fact.get("values") or {}
-    given = ", ".join(f"{arm} {figure(value)}" for arm, value in values.items())
-    exempt = fact.get("exempt") or []
-    exempt = [exempt] if isinstance(exempt, str) else list(exempt)
-    inside = "; ".join(part for part in (given, f"exempt: {', '.join(exempt)}" if exempt else "") if part)
-    text = f"{fact.get('what', '?')}: {'equal' if fact.get('equal') else 'NOT equal'}" + (
-        f" ({inside})" if inside else ""
-    )
+    given = ", ".join(f"{arm} {figure(value)}" for arm, value in fact["values"].items())
+    exempt = f"exempt: {', '.join(fact['exempt'])}" if fact.get("exempt") else ""
+    inside = "; ".join(part for part in (given, exempt) if part)
+    text = f"{fact['what']}: {equal_words(fact)}" + (f" ({inside})" if inside else "")
     return f"{text}. {fact['note']}" if fact.get("note") else text
 
 

@@ -11,6 +11,7 @@ from evaluation.study import StudyRuns, answer_words, from_json, print_answer, r
 MATCHED = [
     {"what": "exposures.fg", "values": {"early": 12000, "late": 12000}, "equal": True, "exempt": ["none"], "note": ""},
     {"what": "tokens", "values": {"early": 900, "late": 950}, "equal": False, "exempt": [], "note": "Late pads more."},
+    {"what": "updates.x", "values": {"early": None, "late": 5}, "equal": None, "exempt": (), "note": "unknown parts"},
 ]
 
 
@@ -28,7 +29,7 @@ def test_what_was_written_is_read_again(tmp_path, answer):
     assert read_answer(tmp_path / "study") == answer
     values = json.loads((tmp_path / "study" / "answer.json").read_text())
     assert values["words"] == answer_words(answer)
-    assert values["matched"] == MATCHED
+    assert values["matched"] == [{**one, "exempt": list(one["exempt"])} for one in MATCHED]
     with pytest.raises(UserError, match="not the answer of a study"):
         from_json({"name": None})
 
@@ -40,6 +41,7 @@ def test_the_words_hold_all_that_was_found_and_all_that_was_not(tmp_path, answer
         assert f"- {sentence}" in text
     assert "- exposures.fg: equal (early 12,000, late 12,000; exempt: none)" in text
     assert "- tokens: NOT equal (early 900, late 950). Late pads more." in text
+    assert "- updates.x: not proven equal (early -, late 5). unknown parts" in text
     assert "- early: at the checkpoint align" in text
     assert "| late | not measured | not measured | 0 | unknown |" in text
 
