@@ -1,12 +1,12 @@
 """How much the seeds of a whole study vary: what three seeds of one contrast tell too little of.
 
-A variance from three seeds is off by a factor of four in one study of five, and Student's t with its two degrees of
+A variance from three seeds is off by a factor of four in one study of four, and Student's t with its two degrees of
 freedom pays for that with intervals of 4.3 standard errors; after Holm over a dozen contrasts nothing would ever be
 shown. The other arms' seeds tell how much training varies, too, but arms need not vary alike. So the study's variance
 is believed half: a variance is taken as the mean of its own and the study's, never below its own, with twice its own
 degrees of freedom (no more than the study has). In simulations at 3 seeds (tests/evaluation/test_study_interval.py) the
 95 % interval so made holds the truth in 95 to 98 % of the studies where arms vary alike, and in 90 % or more where one
-or two of them vary three times as much as the others; the study's variance alone would hold it in 70 to 86 %.
+or two of them vary three times as much as the others; the study's variance alone would hold it in as few as 68 %.
 """
 
 from collections.abc import Mapping
