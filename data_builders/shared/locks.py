@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
+from .flock_scope import keeps_others_out
 from .lock_files import DEAD_AFTER_SECONDS, held_by_files
 
 # Lustre mounted without flock, NFS without its lock server, NFSv4 and others where a file's mode does not fit.
@@ -28,7 +29,8 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
 
     It is free when the process ends, however it ends, and even where children that it forked live on. Threads of one
     process exclude each other as processes do. It is not re-entrant: RuntimeError when a thread would wait for itself.
-    Where files cannot be locked, files of our own stand for locks (lock_files.py); the process says so once.
+    Where files cannot be locked, or each machine's locks are its own, files of ours stand for locks (lock_files.py);
+    the process says so once.
     """
     path = Path(path)
     told: list[str] = []
@@ -71,7 +73,7 @@ def locked_until_closed(handle: int) -> bool | None:
         if error.errno not in UNSUPPORTED:
             raise
         return None
-    return True
+    return True if keeps_others_out(handle) else None
 
 
 def _take(path: Path, met: Callable[[], None], shared: bool) -> tuple[int, bool]:
@@ -85,6 +87,9 @@ def _take(path: Path, met: Callable[[], None], shared: bool) -> tuple[int, bool]
             except BlockingIOError:
                 met()
                 fcntl.flock(handle, kind)
+            if not keeps_others_out(handle):
+                _held[handle] = ((-1, -1), 0)  # not held yet
+                return handle, False
             # Whoever held it may have removed the file, or the folder that it lies in.
             if _place(path) == _place(handle):
                 _held[handle] = (_place(handle), threading.get_ident())
@@ -123,8 +128,9 @@ def _say_once(path: Path) -> None:
     if os.getpid() not in _told:
         _told.add(os.getpid())
         print(
-            f"{path.parent.resolve()} has no file locks: held by files of our own, which count as left behind when "
-            f"their process is gone, or on another host after {DEAD_AFTER_SECONDS} seconds without a sign of life",
+            f"{path.parent.resolve()} has no file locks that all machines share: held by files of our own, which count "
+            f"as left behind when their process is gone, or on another host after {DEAD_AFTER_SECONDS} seconds without "
+            "a sign of life",
             file=sys.stderr,
             flush=True,
         )

@@ -93,7 +93,7 @@ def alive(folder: Path) -> bool:
     if not (folder / ALIVE).exists():
         return False
     try:
-        with locked(folder / ALIVE, busy="alive"):
+        with locked(folder / ALIVE, busy="alive", shared=True):  # beside others who only look
             return False
     except UserError:
         return True

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MODES = ("flock", "files")
+MODES = ("flock", "files")  # the file system's own locks, and files of ours
 WITHOUT_FLOCK = """
 import errno, fcntl, os
 def flock(*_):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from lock_fakes import MODES, start, without_flock
 
-from data_builders.shared import lock_files, locks
+from data_builders.shared import flock_scope, lock_files, locks
 from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
 
@@ -31,6 +31,12 @@ def mode(request, monkeypatch):
     if request.param == "files":
         without_flock(monkeypatch)
     return request.param
+
+
+@pytest.fixture
+def unknown_mounts(monkeypatch):
+    """Nothing is known yet about any file system."""
+    monkeypatch.setattr(flock_scope, "_known", {})
 
 
 @pytest.fixture
@@ -245,8 +251,41 @@ def test_a_file_system_without_locks_is_told_once(tmp_path, name):
     process = start(code, tmp_path / ".lock", mode="files", folder=tmp_path, name=name)
     out, told = process.communicate()
     assert (process.returncode, out) == (0, "holds\n" * 2), told
-    assert told.count("has no file locks: held by files of our own") == 1
+    assert told.count("has no file locks that all machines share: held by files of our own") == 1
     assert str(tmp_path) in told
+
+
+def test_where_flock_says_yes_to_everybody_processes_lose_no_count(tmp_path, monkeypatch, unknown_mounts):
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    in_processes(4, _count, tmp_path / ".lock", counter, 25)
+    assert counter.read_text() == "100"
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ("rw,relatime - lustre mds@tcp:/scratch rw,flock,lazystatfs", True),
+        ("rw,relatime - lustre mds@tcp:/scratch rw,localflock,lazystatfs", False),
+        ("rw,relatime - nfs4 server:/home rw,vers=4.2,local_lock=none,addr=10.0.0.1", True),
+        ("rw,relatime - nfs server:/home rw,vers=3,nolock,local_lock=all,addr=10.0.0.1", False),
+        ("rw,relatime shared:7 - ext4 /dev/sda1 rw", True),
+    ],
+)
+def test_locks_that_are_one_machines_own_are_no_locks(tmp_path, monkeypatch, unknown_mounts, options, kept):
+    device = os.stat(tmp_path).st_dev
+    mounts = tmp_path / "mountinfo"
+    other = "36 1 98:0 / /other rw - lustre mds@tcp:/other rw,localflock"
+    mounts.write_text(f"{other}\n37 1 {os.major(device)}:{os.minor(device)} / /here {options}\n")
+    monkeypatch.setattr(flock_scope, "MOUNTS", mounts)
+    with locked(tmp_path / ".lock"):
+        assert (tmp_path / ".lock.held").exists() != kept
+        with pytest.raises(UserError), locked(tmp_path / ".lock", busy="in use"):
+            pass
+    handle = os.open(tmp_path / "part", os.O_RDWR | os.O_CREAT)
+    assert locks.locked_until_closed(handle) == (True if kept else None)
+    os.close(handle)
 
 
 # What follows holds where files of our own stand for locks.
