@@ -6,7 +6,7 @@ from typing import Any
 
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
-from evaluation.report import write_report
+from evaluation.report import write_report, write_study_report
 from evaluation.study import StudyRuns, study_answer, write_answer
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
@@ -67,6 +67,7 @@ def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out
     )
     answer = study_answer(known)
     write_answer(answer, Path(out))
+    write_study_report(known, answer, Path(out) / REPORT)
 
 
 def _device_hours(runs: Iterable[str]) -> float | None:
