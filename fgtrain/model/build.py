@@ -28,7 +28,7 @@ def build_model(model: Model, *, network: bool, seed: int, device: torch.device 
     """The model of a recipe (`Recipe.model_with_paths()`), in fp32 on a device, nothing learning yet.
 
     Each tensor goes from its file to the device by itself; on the CPU what a file holds in fp32 stays in the file,
-    mapped, until it is written to.
+    mapped, until it is written to. On the meta device it is an `outline_model`.
 
     Fresh weights (the projector's, and those of parts in `from_scratch`) are functions of (seed, part). Raises
     UserError for anything in the recipe or the folders it names that cannot be built.

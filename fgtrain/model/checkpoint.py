@@ -106,14 +106,16 @@ def load_checkpoint(
     device: torch.device | str = "cpu",
     parts: frozenset[str] = ALL,
 ) -> LVLM:
-    """The model in a folder that `save_checkpoint` wrote, in fp32 on a device, as `build_model` brings it there.
+    """The model in a folder that `save_checkpoint` wrote, in fp32 on a device, as `build_model` brings it there (or on
+    the meta device, an outline).
 
     Also a plain released LVLM's folder; `chat` and `max_tokens` stand in for what it does not say. Parts other than
     `parts` are not read and lie on the meta device. UserError when the folder is not what was saved there; without
     `verify`, a caller who knows it is.
     """
+    tensors = Tensors(parts=parts, device=device)
     if verify and is_checkpoint(Path(folder)):
-        verify_checksums(Path(folder), contents=bool(parts))
+        verify_checksums(Path(folder), contents=bool(tensors.parts))
     source = Source("checkpoint", str(folder), network=False)
     config = source.config()
     family = family_of(config, str(folder))
@@ -124,6 +126,5 @@ def load_checkpoint(
         spec = spec_from_dict(notes["image_spec"])
     else:
         spec = released_images(source, config)
-    tensors = Tensors(parts=parts, device=device)
     hf, tokenizer = tensors.released(source, family.model_class, config, family.parts), source.tokenizer()
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, max_tokens)

@@ -27,6 +27,10 @@ class Tensors:
     parts: frozenset[str] = ALL
     device: torch.device | str = "cpu"  # where the parts' tensors go as they are read, one by one
 
+    def __post_init__(self) -> None:
+        if torch.device(self.device).type == "meta":
+            object.__setattr__(self, "parts", frozenset())
+
     def load(self, part: str, source: Source, model_class: Any, config: PreTrainedConfig, **arguments: Any) -> Any:
         """A part as its folder has it, in fp32. UserError as `Source.load`."""
         if part in self.parts:

@@ -136,8 +136,15 @@ def add_adapters(module: nn.Module, part: str, names: Sequence[str], lora: Lora,
     with torch.random.fork_rng(devices=[]):
         peft.inject_adapter_in_model(config, module)
         for name, layer in adapters(module):  # each at an address of its own, whatever else is adapted
+            device = layer.get_base_layer().weight.device
+            if device.type == "meta":
+                continue
+            for weights in (layer.lora_A, layer.lora_B):
+                weights.cpu()  # a GPU would draw other numbers
             torch.manual_seed(address_hash(seed, part, "lora", name) % 2**63)
             layer.reset_lora_parameters("default", init_lora_weights=True)
+            for weights in (layer.lora_A, layer.lora_B):
+                weights.to(device)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_("lora_" in name)
 
@@ -151,9 +158,10 @@ def adapters(module: nn.Module) -> list[tuple[str, BaseTunerLayer]]:
 def merge_adapters(lvlm: LVLM) -> None:
     """Fold all adapters into the weights they stand on; afterwards the model has its original layers again."""
     for name, layer in adapters(lvlm.hf):
-        layer.merge(safe_merge=True)
-        parent_name, _, child = name.rpartition(".")
         base = layer.get_base_layer()
+        if not base.weight.is_meta:
+            layer.merge(safe_merge=True)
+        parent_name, _, child = name.rpartition(".")
         base.requires_grad_(False)
         setattr(lvlm.hf.get_submodule(parent_name), child, base)
     for part in PARTS:  # what peft notes on a module it has adapted

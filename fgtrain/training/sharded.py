@@ -1,13 +1,13 @@
 """What training needs of a strategy that keeps weights, gradients or optimizer states in shards."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .resume_files import RANK_FILE, STATE_FILE, PointFiles
 from .working_copy import buffers
@@ -15,6 +15,9 @@ from .working_copy import buffers
 
 class Sharded(ABC):
     """Mixed into a Lightning strategy. It trains a working copy of the model (`whole_model` is the original).
+
+    Weights come from the first rank, one by one; on the others the original may lie on the meta device, so that a host
+    holds the model once and not once a rank. Such an original stays there when training ends.
 
     Resume points hold one file a rank, with its shards, beside the one file of what all ranks share.
     """
@@ -58,6 +61,49 @@ class Sharded(ABC):
         torch.distributed.all_reduce(largest, op=torch.distributed.ReduceOp.MAX)
         return int(largest)
 
+    # ---- weights on their way from the first rank
+
+    @property
+    def has_weights(self) -> bool:
+        """Does the original have them on this rank?"""
+        return not next(self.whole_model.parameters()).is_meta
+
+    def refuse_no_weights(self) -> None:
+        """RuntimeError where the first rank has none to give."""
+        if self.is_global_zero and not self.has_weights:
+            raise RuntimeError("the first rank's model has no weights, which the others are to get from it")
+
+    def place(self, parameter: nn.Parameter, dtype: torch.dtype | None = None) -> None:
+        """Put the copy's parameter on the device: its values, or where this rank has none, room for them."""
+        dtype = dtype or parameter.dtype
+        if self.has_weights:
+            parameter.data = parameter.data.to(self.root_device, dtype)
+        else:
+            parameter.data = torch.empty(parameter.shape, dtype=dtype, device=self.root_device)
+
+    def fetch(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Put parameters of the copy on the device with the first rank's values; for all ranks together."""
+        for parameter in parameters:
+            self.place(parameter)
+            self._send(parameter.data)
+
+    def fetch_buffers(self) -> None:
+        """The same for all buffers of the copy, those that no checkpoint holds included."""
+        fetched: dict[int, Tensor] = {}
+
+        def of_first(buffer: Tensor) -> Tensor:
+            if id(buffer) not in fetched:
+                new = torch.empty_like(buffer, device=self.root_device)
+                fetched[id(buffer)] = new if buffer.is_meta else new.copy_(buffer)
+                self._send(fetched[id(buffer)])
+            return fetched[id(buffer)]
+
+        _replace(self.copied_model, "_buffers", of_first)
+
+    def _send(self, tensor: Tensor) -> None:
+        if self.world_size > 1:
+            torch.distributed.broadcast(tensor, 0)
+
     # ---- the model as a whole
 
     @property
@@ -66,10 +112,15 @@ class Sharded(ABC):
 
     @torch.no_grad()
     def hand_back(self) -> None:
-        """Put what was learnt into the original model, in fp32, on every rank. The frozen rest was never touched."""
+        """Put what was learnt into the original model, in fp32, on every rank that has its weights. The frozen rest was
+        never touched.
+        """
         parameters = dict(self.whole_model.named_parameters())
         for name, values in self.learnt():
-            parameters[name].data.copy_(values)
+            if self.has_weights:
+                parameters[name].data.copy_(values)
+        if not self.has_weights:
+            return
         ours = buffers(self.copied_model)
         for name, buffer in buffers(self.whole_model).items():
             buffer.copy_(ours[name])
@@ -77,24 +128,23 @@ class Sharded(ABC):
     @contextmanager
     def whole(self) -> Iterator[Any]:
         """The LVLM with its present weights whole on every rank, for evaluation; for all ranks together."""
-        original = self.whole_model
-        parameters = dict(original.named_parameters())
-        before = {name: p.data for name, p in parameters.items()}
-        tensors = dict(original.named_buffers())
-        buffers_before = {name: b.data for name, b in tensors.items()}
-        ours = dict(self.copied_model.named_buffers())
+        original, copied = self.whole_model, self.copied_model
+        ours = dict(copied.named_buffers())
         with self.whole_values() as values:
+            # Others in their place, since those on the meta device could not be given values.
+            of_parameter = {
+                id(p): nn.Parameter(values[name], requires_grad=False) for name, p in original.named_parameters()
+            }
+            of_buffer = {id(b): ours[name] for name, b in original.named_buffers()}
+            put_back = [
+                _replace(original, "_parameters", lambda p: of_parameter[id(p)]),
+                _replace(original, "_buffers", lambda b: of_buffer[id(b)]),
+            ]
             try:
-                for name, p in parameters.items():
-                    p.data = values[name]
-                for name, b in tensors.items():
-                    b.data = ours[name].data
                 yield original.eval()
             finally:
-                for name, p in parameters.items():
-                    p.data = before[name]
-                for name, b in tensors.items():
-                    b.data = buffers_before[name]
+                for undo in put_back:
+                    undo()
 
     # ---- resume points, as Lightning asks for them
 
@@ -144,3 +194,20 @@ def whole_model(trainer: Any, module: Any) -> Iterator[Any]:
     module.eval()
     yield module.lvlm
     module.train()
+
+
+def _replace(model: nn.Module, kind: str, other: Callable[[Any], Tensor]) -> Callable[[], None]:
+    """Put another tensor in the place of each of `_parameters` or `_buffers`; returns what undoes it."""
+    before: list[tuple[dict, str, Tensor]] = []
+    for module in model.modules():
+        held = getattr(module, kind)
+        for name, tensor in held.items():
+            if tensor is not None:
+                before.append((held, name, tensor))
+                held[name] = other(tensor)
+
+    def undo() -> None:
+        for held, name, tensor in before:
+            held[name] = tensor
+
+    return undo

@@ -24,6 +24,17 @@ def kind(devices: Any) -> str:
     return WHOLE if name in ("single", "ddp") else name
 
 
+def weights_device(devices: Any, rank: int, local_rank: int) -> torch.device:
+    """Where a rank wants the weights of a model that it is going to train. "meta": nowhere, it gets them from others.
+
+    So a host holds no copy of them where each goes to a GPU of its own, and one where they are sharded.
+    """
+    if chosen(devices) not in ("single", "ddp"):
+        return torch.device("cpu" if rank == 0 else "meta")
+    gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda", local_rank) if gpu else torch.device("cpu")
+
+
 def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, list[Any]]:
     """(strategy, plugins) for Lightning's Trainer. `lvlm`: the model, whose working copy a sharding one trains."""
     name, bf16 = chosen(devices), devices.precision == "bf16"

@@ -52,9 +52,14 @@ class Fsdp2Strategy(Sharded, ModelParallelStrategy):
             options["offload_policy"] = CPUOffloadPolicy()
         lvlm = module.lvlm
         names = {id(parameter): name for name, parameter in lvlm.named_parameters()}
-        for block in blocks(lvlm):
+        self.refuse_no_weights()
+        self.fetch_buffers()
+        for block in (*blocks(lvlm), lvlm):
+            whole = [parameter for parameter in block.parameters() if not isinstance(parameter, DTensor)]
+            self.fetch(whole)
             fully_shard(block, **options)
-        fully_shard(lvlm, **options)
+            for parameter in whole:  # shards are copies
+                parameter.data = parameter.data.new_empty(0)
         # The model is entered here and not through forward; gathering has to begin all the same.
         register_fsdp_forward_method(lvlm, "token_losses_S")
         sharded = dict(lvlm.named_parameters())

@@ -13,7 +13,7 @@ from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DeepSpeedStrategy
-from torch import Tensor
+from torch import Tensor, nn
 
 from .resume_files import PointFiles
 from .sharded import Sharded
@@ -36,6 +36,19 @@ class ZeroPrecision(DeepSpeedPrecision):
         device = deepspeed.get_accelerator().device_name()
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self._desired_dtype == torch.bfloat16):
             yield
+
+
+class OneByOne(nn.Module):
+    """A model's parameters, each made ready when it is asked for and not before."""
+
+    def __init__(self, model: nn.Module, ready: Callable[[nn.Parameter], None]) -> None:
+        super().__init__()
+        self.wanted, self.ready = [*model.parameters()], ready
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        for parameter in self.wanted:
+            self.ready(parameter)
+            yield parameter
 
 
 class ZeroStrategy(Sharded, DeepSpeedStrategy):
@@ -121,6 +134,9 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
             zero[bucket] = max(1, min(BUCKET, learns))
         # On CPUs run small models, in tests: shard them all the same.
         zero["stage3_param_persistence_threshold"] = 0 if self.root_device.type == "cpu" else PERSISTENT
+        self.refuse_no_weights()
+        self.fetch_buffers()
+        self._place_weights()
         originals = {name: b for name, b in self.copied_model.named_buffers() if b.is_floating_point()}
         super().setup(trainer)
         # DeepSpeed casts tables (rotary frequencies) and statistics to bf16 with the weights. Positions need fp32.
@@ -128,6 +144,18 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
             owner, _, key = name.rpartition(".")
             self.copied_model.get_submodule(owner)._buffers[key] = original.to(self.root_device)
         self._note_norms()
+
+    def _place_weights(self) -> None:
+        """One by one onto the device in the type they are trained in; stage 3 shards each before the next one comes.
+        DeepSpeed sends them from the first rank to the others, here in stage 3, else when its engine is made.
+        """
+        dtype = torch.bfloat16 if self.precision_plugin.precision == "bf16-mixed" else torch.float32
+        placed = OneByOne(self.copied_model, lambda parameter: self.place(parameter, dtype))
+        if self.zero_stage_3:
+            self._init_config_if_needed()
+            deepspeed.zero.Init(module=placed, config_dict_or_path=self.config)
+        else:
+            list(placed.parameters())
 
     def teardown(self) -> None:
         """Free the engine's memory; what it held has been handed back or saved."""

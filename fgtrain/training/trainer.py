@@ -90,7 +90,7 @@ def resume_from(job: StageRun, folder: Path) -> Path | None:
 
 
 class HandBack(Callback):
-    """What a sharding strategy has learnt goes into the whole model when the stage is done, on every rank."""
+    """What a sharding strategy has learnt goes into the whole model when the stage is done."""
 
     def on_train_end(self, trainer: Trainer, module: StageModule) -> None:
         if isinstance(trainer.strategy, Sharded) and trainer.global_step == trainer.max_steps:
@@ -100,13 +100,17 @@ class HandBack(Callback):
 def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule: LightningDataModule) -> None:
     """Train `lvlm` in place to the end of the stage, going on from a resume point if there is one.
 
+    Under a sharding strategy ranks other than the first may bring a model on the meta device (see
+    `strategy.weights_device`), whose weights are nowhere afterwards.
+
     Raises StageInterruptedError when a signal stopped it (state saved).
     """
     files = PointFiles()
     strategy, plugins = build_strategy(job.devices, files, lvlm)
     trained, groups = lvlm, parameter_groups
     if isinstance(strategy, Sharded):
-        lvlm.cpu()  # evaluation may have left it on the GPU, which the working copy needs
+        if lvlm.device.type != "meta":
+            lvlm.cpu()  # evaluation may have left it on the GPU, which the working copy needs
         trained, groups = working_copy(lvlm, parameter_groups)
         if strategy.shards_weights:
             cached = getattr(datamodule, "features", None) is not None

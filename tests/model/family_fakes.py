@@ -150,8 +150,9 @@ def write_family(kind: str, folder: Path) -> Path:
     return folder
 
 
-def built(folder: Path, **changes: Any) -> LVLM:
-    return build_model(Model(checkpoint=str(folder), max_tokens=LONGEST, **changes), network=False, seed=5)
+def built(folder: Path, device: torch.device | str = "cpu", **changes: Any) -> LVLM:
+    model = Model(checkpoint=str(folder), max_tokens=LONGEST, **changes)
+    return build_model(model, network=False, seed=5, device=device)
 
 
 # ---- rows

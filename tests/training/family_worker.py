@@ -58,7 +58,7 @@ class FamilyData(DrawnData):
 def train_family(case: Case, kind: str) -> dict[str, Any]:
     """The model's tensors after the stage."""
     folder = Path(case.folder)
-    lvlm = built(folder / kind)
+    lvlm = built(folder / kind, device=case.device())
     job = StageRun(
         name=case.name,
         stage=case.stage(),

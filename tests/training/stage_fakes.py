@@ -1,5 +1,7 @@
 """A tiny model, drawn samples, and stages over them under any strategy."""
 
+import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -19,6 +21,7 @@ from fgtrain.data.datamodule import MicroBatchLoader
 from fgtrain.data.dataset import Share
 from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
 PACK = 96
@@ -48,6 +51,8 @@ class Case:
     logits_at_once: int | None = None
     poison: list[int] | None = None  # [step, rank] whose pictures are no numbers
     save: str | None = None  # where the learnt model's tensors go
+    lean: bool = False  # ranks take the weights that `weights_device` gives them
+    asks: bool = False  # all ranks read a text after each step, through the model as it is then
 
     @property
     def out(self) -> Path:
@@ -65,6 +70,10 @@ class Case:
             checkpoint_every_steps=self.every,
         )
 
+    def device(self) -> torch.device:
+        rank = int(os.environ.get("RANK", 0))
+        return weights_device(self.devices_section(), rank, rank) if self.lean else torch.device("cpu")
+
     def devices_section(self) -> Devices:
         return Devices(
             count=self.devices,
@@ -76,13 +85,27 @@ class Case:
         )
 
 
+def reading(case: Case, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
+    """Each rank notes what it makes of a text and a picture."""
+
+    def ask(step: int, rank: int, ranks: int) -> list[dict]:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16"):
+            losses_S = lvlm.token_losses_S(batch_of(case, 0, range(4)))
+        path = case.out / f"read{rank}.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**known, str(step): losses_S.tolist()}))
+        return []
+
+    return ask
+
+
 def write_parts(folder: Path) -> None:
     write_vision_encoder(folder / "vision")
     write_language_model(folder / "language")
 
 
-def tiny_lvlm(folder: Path) -> LVLM:
-    return build_model(model_values(folder / "vision", folder / "language"), network=False, seed=5)
+def tiny_lvlm(folder: Path, device: torch.device | str = "cpu") -> LVLM:
+    return build_model(model_values(folder / "vision", folder / "language"), network=False, seed=5, device=device)
 
 
 def batch_of(case: Case, step: int, places: range) -> Batch:
@@ -146,16 +169,15 @@ class Signals:
         self.at, self.number, self.seen = at, number, 0
 
     def __call__(self, rows: list[dict]) -> None:
-        import os
-
         if [row["step"] for row in rows] == [self.at]:
             os.kill(os.getpid(), self.number)
 
 
 def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int], list[dict]] | None = None) -> LVLM:
     """The model after the stage. StageInterruptedError where the case says so. `ask` is called after each step."""
-    lvlm = tiny_lvlm(Path(case.folder)) if lvlm is None else lvlm
+    lvlm = tiny_lvlm(Path(case.folder), case.device()) if lvlm is None else lvlm
     stage = case.stage()
+    ask = reading(case, lvlm) if case.asks else ask
     job = StageRun(
         name=case.name,
         stage=stage,

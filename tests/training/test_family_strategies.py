@@ -53,7 +53,7 @@ def launch(cases: list[tuple[str, Case]]) -> None:
 
 
 def check(folder: Path, wanted: list[tuple[str, str, dict]]) -> None:
-    """`wanted`: (family, strategy, what learns)."""
+    """`wanted`: (family, strategy, what learns). Under sharding the first process alone has the model's weights."""
     write_pictures(folder)
     for kind in {kind for kind, _, _ in wanted}:
         write_family(kind, folder / kind)
@@ -61,7 +61,8 @@ def check(folder: Path, wanted: list[tuple[str, str, dict]]) -> None:
     for number, (kind, strategy, train) in enumerate(wanted):
         name = f"{number}-{kind}-{strategy}"
         common = {"folder": str(folder), "per_device": 2, "global_batch": 4, "steps": len(STEPS), "train": train}
-        cases.append((kind, Case(**common, name=name, strategy=strategy, devices=2, save=str(folder / f"{name}.st"))))
+        save = str(folder / f"{name}.st")
+        cases.append((kind, Case(**common, name=name, strategy=strategy, devices=2, lean=True, save=save)))
     launch(cases)
     alone: dict[tuple, dict] = {}
     for kind, case in cases:
