@@ -52,7 +52,10 @@ class Manifest:
         try:
             return cls(**values)
         except TypeError as error:
-            raise UserError(f"{path} is not a training set's manifest: {error}") from None
+            reason = str(error).partition("() ")[2] or str(error)
+            raise UserError(
+                f"{path} is not a manifest of this version ({reason}). Delete {folder} and build the training set again"
+            ) from None
 
 
 def images_of(row: dict) -> list[str]:

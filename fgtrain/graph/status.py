@@ -8,7 +8,7 @@ from rich.table import Table
 
 from data_builders.shared.progress import ProgressState, read_progress
 from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
-from fgtrain.plan import Plan
+from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
 
@@ -99,6 +99,29 @@ def _together(found: list[JobStatus]) -> str:
 
 
 def _hours(graph: Graph, states: Mapping[str, JobStatus]) -> str:
-    used = sum(spent(job.folder) * job.processes for job in graph if job.computes) / 3600
-    done = sum(states[job.name].state == "done" for job in graph)
-    return f"{done} of {len(graph)} jobs done; {used:,.2f} device hours used"
+    """Device hours: used by all starts so far; left by the final plans, less what running jobs have used."""
+    computing = [job for job in graph if job.computes]
+    used = sum(spent(job.folder) * job.processes for job in computing) / 3600
+    plans: dict[str, Plan | None] = {}
+    seconds = [_planned_seconds(job, plans) for job in computing if states[job.name].state != "done"]
+    left = "unknown" if None in seconds else f"{sum(seconds) / 3600:,.2f}"
+    done = sum(status.state == "done" for status in states.values())
+    return f"{done} of {len(graph)} jobs done; device hours: {used:,.2f} used, {left} left by the plan"
+
+
+def _planned_seconds(job: Job, plans: dict[str, Plan | None]) -> float | None:
+    """Device seconds of a job by its run's final plan; None where there is none. Encoding counts with stages."""
+    if job.kind == "encode":
+        return 0.0
+    if job.recipe.name not in plans:
+        path = job.recipe.run_folder / "plan.json"
+        plans[job.recipe.name] = read_plan(path) if path.is_file() else None
+    plan = plans[job.recipe.name]
+    if plan is None:
+        return None
+    if job.kind == "train":
+        seconds = plan.stage(job.stage).seconds
+    else:
+        full = (one.seconds for one in plan.evaluations if one.checkpoint == job.stage and not one.during)
+        seconds = next(full, None)
+    return None if seconds is None else seconds * job.processes
