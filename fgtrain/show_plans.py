@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from fgtrain.errors import UserError
 from fgtrain.graph import build_graph, todo
 from fgtrain.graph.begin import light_plans
 from fgtrain.model.plans import whole_plan
@@ -24,5 +25,11 @@ def show_plans(study: Study, words: list[str], full: bool) -> None:
         a, b = study.recipes
         print_comparison(compare_plans(a.recipe, plans[a.arm, a.seed], b.recipe, plans[b.arm, b.seed]))
         return
-    left = todo(build_graph(study, light_plans(study), words))
-    print_study_plan(study, plans, check_matched(study, plans), Counter(job.kind for job in left))
+    matched = check_matched(study, plans)
+    try:
+        jobs, unknown = Counter(job.kind for job in todo(build_graph(study, light_plans(study), words))), ""
+    except UserError as error:  # a root is not given: a plan does without, the jobs' paths do not
+        jobs, unknown = None, str(error)
+    print_study_plan(study, plans, matched, jobs)
+    if unknown:
+        print(f"Jobs are not counted: {unknown}")

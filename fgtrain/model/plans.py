@@ -1,12 +1,13 @@
 """Plans with all that follows from the model."""
 
+import json
 from functools import lru_cache
 
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, data_facts, make_plan
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe import Recipe
-from fgtrain.recipe.schema import Model, Stage
+from fgtrain.recipe.schema import Model
 
 from .model_facts import model_facts
 
@@ -17,16 +18,20 @@ def whole_plan(recipe: Recipe) -> Plan:
         model = recipe.model_with_paths()
     except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell
         model = recipe.model
-    stages = {name: stage.model_dump_json(include={"train"}) for name, stage in recipe.enabled_stages.items()}
-    key = (model.model_dump_json(), recipe.network, tuple(stages.items()))
-    return make_plan(recipe, data_facts(recipe), _facts(_Asked(key, model, recipe.network, recipe.enabled_stages)))
+    return make_plan(recipe, data_facts(recipe), _facts(_Asked(recipe, model)))
 
 
 class _Asked:
-    """What facts are asked of, compared by its text: a study's runs share few models."""
+    """What facts are asked of, compared by what decides them: a study's runs share few models."""
 
-    def __init__(self, key: tuple, model: Model, network: bool, stages: dict[str, Stage]) -> None:
-        self.key, self.model, self.network, self.stages = key, model, network, stages
+    def __init__(self, recipe: Recipe, model: Model) -> None:
+        self.model, self.network = model, recipe.network
+        self.stages, self.memo = recipe.enabled_stages, recipe.file_memo
+        learning = {
+            name: {part: how.model_dump(mode="json", exclude={"lr"}) for part, how in stage.train.items()}
+            for name, stage in self.stages.items()
+        }
+        self.key = json.dumps([model.model_dump(mode="json"), self.network, learning, str(self.memo)])
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -37,4 +42,4 @@ class _Asked:
 
 @lru_cache(maxsize=64)
 def _facts(asked: _Asked) -> ModelFacts:
-    return model_facts(asked.model, network=asked.network, stages=asked.stages)
+    return model_facts(asked.model, network=asked.network, stages=asked.stages, memo=asked.memo)

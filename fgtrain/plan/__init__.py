@@ -10,6 +10,8 @@ from .make import make_plan
 from .matched import MatchedFact, check_matched
 from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
+from .study_hours import study_hours
+from .study_tables import print_study_plan
 from .tables import print_plan
 
 __all__ = [
@@ -34,11 +36,13 @@ __all__ = [
     "make_plan",
     "print_comparison",
     "print_plan",
+    "print_study_plan",
     "read_plan",
     "samples_of",
     "split_passes",
     "stage_samples",
     "steps_of",
+    "study_hours",
     "uses_encoder_cache",
     "warmup_steps_of",
     "write_plan",

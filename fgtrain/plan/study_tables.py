@@ -1,13 +1,13 @@
 """A study's plan for people: the arms, what is matched, what is shared, what it costs. Two screens at 80 columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fgtrain.recipe import ABSENT, Arm, Difference, Recipe, Study
+from fgtrain.recipe import ABSENT, Difference, Recipe, Study
 from fgtrain.recipe.load import shown
 
 from .matched import MatchedFact
@@ -16,6 +16,7 @@ from .study_hours import Plans, distinct_stages, study_hours
 from .tables import number
 
 MOST_NOTES = 6
+MOST_SHARED = 6
 LEAST_CHANGES = 22  # columns for what differs
 
 
@@ -73,6 +74,7 @@ def _arms(study: Study, plans: Plans, width: int) -> Table:
         left -= _width(name, column[name]) + 2
         columns |= column
         differing.remove(name)
+    common = common_changes(study)
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False, header_style="", expand=False)
     table.add_column("arm", width=names, overflow="fold")
     table.add_column("what differs", width=LEAST_CHANGES + max(left, 0), overflow="fold")
@@ -81,8 +83,13 @@ def _arms(study: Study, plans: Plans, width: int) -> Table:
         table.add_column(escape(title), justify="right", width=_width(title, cells), overflow="fold")
     cells = list((columns | last).values())
     for index, arm in enumerate(study.arms):
-        table.add_row(escape(arm.name), escape(told(arm)), *(column[index] for column in cells))
-    notes = ["numbers of one seed"]
+        table.add_row(
+            escape(arm.name),
+            escape(told(one for one in arm.changes if one not in common)),
+            *(column[index] for column in cells),
+        )
+    notes = [f"in all arms: {told(common)}"] if common else []
+    notes.append("numbers of one seed")
     if of_data := [name for name in columns if name not in ("steps", "samples")]:
         notes.append(f"{', '.join(of_data)}: samples of it")
     if differing:
@@ -109,11 +116,17 @@ def _differing(study: Study, plans: list[Plan]) -> list[str]:
     return sorted(unequal, key=lambda name: name not in claimed)
 
 
-def told(arm: Arm) -> str:
-    """Where an arm differs from the base, in few words: `align: fg_short_answer x 10; sft: steps 16,624`."""
+def common_changes(study: Study) -> tuple[Difference, ...]:
+    """What all arms change alike."""
+    first, *others = study.arms
+    return tuple(one for one in first.changes if all(one in arm.changes for arm in others)) if others else ()
+
+
+def told(changes: Iterable[Difference]) -> str:
+    """Where an arm differs from the base, in few words: `align: fg_short_answer x10; sft: steps 16,624`."""
     of_stages: dict[str, list[str]] = {}
     others = []
-    for one in arm.changes:
+    for one in changes:
         match one.key.split("."):
             case ["stages", stage]:
                 others.append(f"no stage {stage}" if one.b == ABSENT else f"stage {stage}")
@@ -129,7 +142,7 @@ def told(arm: Arm) -> str:
 
 
 def _mix(data_set: str, one: Difference) -> str:
-    return f"no {data_set}" if one.b == ABSENT else f"{data_set} x {_value(one.b)}"
+    return f"no {data_set}" if one.b == ABSENT else f"{data_set} x{_value(one.b)}"
 
 
 def _set(key: str, one: Difference) -> str:
@@ -170,10 +183,12 @@ def _shared(study: Study, plans: Plans) -> list[str]:
     for arm, plan in first:
         for stage in plan.stages:
             by_stage.setdefault((stage.name, stage.fingerprint), []).append(arm)
-    for (stage, _), arms in by_stage.items():
-        if len(arms) > 1:
-            who = "all arms" if len(arms) == len(first) else ", ".join(arms)
-            lines.append(f"  {stage} is trained once for {who}")
+    together = [(stage, arms) for (stage, _), arms in by_stage.items() if len(arms) > 1]
+    for stage, arms in together[:MOST_SHARED]:
+        who = "all arms" if len(arms) == len(first) else ", ".join(arms)
+        lines.append(f"  {stage} is trained once for {who}")
+    if len(together) > MOST_SHARED:
+        lines.append(f"  and {len(together) - MOST_SHARED} more are trained once for several arms")
     return lines
 
 

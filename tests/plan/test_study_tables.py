@@ -68,7 +68,7 @@ def test_a_row_says_what_differs_in_few_words_and_the_numbers_of_the_arm(tmp_pat
     assert "More about it" not in text, "the first paragraph asks"
     rows = {line.split()[0]: line for line in text.split("\n") if line[:5].strip() in ("none", "early", "late")}
     assert "sft: no fine" in rows["none"]
-    assert "align: fine x 2" in rows["early"]
+    assert "align: fine x2" in rows["early"]
     assert rows["late"].split()[1:5] == ["-", "76", "2,900", "900"]
     assert rows["none"].split()[4:7] == ["48", "2,000", "0"]
     assert "fine: samples of it" in text
@@ -80,10 +80,22 @@ def test_changes_are_told_stage_by_stage(tmp_path):
     study = study_of(
         tmp_path, arms + f"stages.last: {stage}, devices.precision: bf16, stages.sft.augment: flip_crop}}}}"
     )
-    assert [told(arm) for arm in study.arms] == [
+    assert [told(arm.changes) for arm in study.arms] == [
         "-",
-        "sft: no fine, extra x 0.5, steps 1,600, augment flip_crop; no stage align; stage last; devices.precision bf16",
+        "sft: no fine, extra x0.5, steps 1,600, augment flip_crop; no stage align; stage last; devices.precision bf16",
     ]
+
+
+def test_what_all_arms_change_is_said_once(tmp_path):
+    arms = "{a: {}, b: {stages.align.mix.fine: 2}}\nchanges: {stages.sft.weight_decay: 0.5}"
+    text = printed(study_of(tmp_path, arms))
+    assert "in all arms: sft: weight_decay 0.5" not in text, "changes of the study are no difference from its base"
+    leaf = "extends: base.yaml\nname: leaf\ndevices: {precision: bf16}\n"
+    (tmp_path / "leaf.yaml").write_text(leaf, encoding="utf-8")
+    arms = "{a: {recipe: leaf.yaml}, b: {recipe: leaf.yaml, stages.align.mix.fine: 2}}"
+    text = printed(study_of(tmp_path, arms))
+    assert text.count("precision bf16") == 1
+    assert "in all arms: devices.precision bf16" in text
 
 
 def test_what_is_shared_and_what_is_matched_is_said(tmp_path):
