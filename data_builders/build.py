@@ -58,6 +58,13 @@ def same_build(out: Path, what: str, options: dict, root: Path | None = None) ->
     return not differences(manifest, what, builder, checked, folder, root) and not unchecked(folder, manifest, checked)
 
 
+def by_other_code(out: Path, what: str, options: dict) -> bool:
+    """Is there a finished set that `build` would build anew, because its builder's code has changed?"""
+    builder = find_builder(what)
+    path = builder.folder(Path(out), parse_options(builder.options, options, what)) / "manifest.json"
+    return path.exists() and bool(changed_code(read_json(path), builder_code(what)))
+
+
 def unchecked(folder: Path, manifest: dict, options: Options) -> bool:
     """Do the options ask for a comparison that the finished set has not gone through?"""
     if not isinstance(options, LeakOptions):

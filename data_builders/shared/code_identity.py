@@ -31,8 +31,8 @@ class CodeIdentity:
 
 
 @lru_cache(maxsize=64)
-def code_of(*roots: str, top: Path = TOP) -> CodeIdentity:
-    """The identity of the modules `roots` (dotted names) and all they import of ours.
+def code_of(*roots: str, alone: tuple[str, ...] = (), top: Path = TOP) -> CodeIdentity:
+    """The identity of the modules `roots` (dotted names) and all they import of ours; of `alone` only their own text.
 
     It is read once a process: what runs is what was there when the process began. ValueError for a name that is no
     module under `top`.
@@ -40,6 +40,8 @@ def code_of(*roots: str, top: Path = TOP) -> CodeIdentity:
     closure = Closure(top)
     for root in roots:
         closure.add(root)
+    for module in alone:
+        closure.add_alone(module)
     files = closure.files()
     return CodeIdentity(_short(f"{path} {found}" for path, found in sorted(files.items())), files)
 

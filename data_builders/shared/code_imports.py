@@ -50,6 +50,14 @@ class Closure:
             raise ValueError(f"no module {module} in {self.top}")
         self._follow(Import(module))
 
+    def add_alone(self, module: str) -> None:
+        """The module's own file, and nothing that it imports. ValueError when it is no module of ours."""
+        path = _path(self.top, module)
+        if path is None:
+            raise ValueError(f"no module {module} in {self.top}")
+        file = source_file(path, module, path.name == "__init__.py")
+        self._files[path.relative_to(self.top).as_posix()] = file.hash
+
     def files(self) -> dict[str, str]:
         taken = {path: _hash("\n".join(sorted(lines))) for path, lines in self._taken.items()}
         return dict(sorted({**self._files, **taken}.items()))

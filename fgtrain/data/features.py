@@ -13,17 +13,15 @@ import torch
 from torch import Tensor
 
 from data_builders.shared.array_store import ArrayStore
-from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import write_json
 from data_builders.shared.progress import progress
 from fgtrain.errors import UserError
 from fgtrain.images import Square
+from fgtrain.plan.versions import encoding_code
 
 from .image import ImageRef
 from .views import Contents, View, distinct
 
-# What renders a picture, and what encodes it: all families' ways, which are in one file.
-MAKERS = (__name__, "fgtrain.model.families")
 BATCH = 32  # pictures encoded at once
 FLUSH = 256  # pictures written at once
 
@@ -38,7 +36,7 @@ class FeatureCache:
     def __init__(self, folder: Path, encode: Callable[[Tensor], Tensor], encoder_hash: str, spec: Square) -> None:
         """`encode`: pixels_NCHW (CPU) -> features_NPF; `encoder_hash`: of its weights and what else decides it."""
         self.encode, self.spec = encode, spec
-        about = {"encoder": encoder_hash, "image": spec.to_dict(), "code": code_of(*MAKERS).hash}
+        about = {"encoder": encoder_hash, "image": spec.to_dict(), "code": encoding_code().hash}
         name = hashlib.sha256(repr(sorted(about.items(), key=str)).encode()).hexdigest()[:24]
         self.folder = Path(folder) / name
         if not (self.folder / "about.json").is_file():

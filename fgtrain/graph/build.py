@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from data_builders.records import Manifest
 from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
 from fgtrain.plan import Plan, light_facts
+from fgtrain.plan.built_sets import outdated
 from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
+from fgtrain.plan.versions import encoding_code
 from fgtrain.recipe import START, Recipe
 from fgtrain.recipe.study import Study
 from fgtrain.runs.encoded import encoded_path
@@ -109,7 +112,10 @@ class _Run:
         weights = (self.facts.weights_sha or {}).get("language_model") or recipe.model.model_dump_json()
         identity = ("sample_text", str(folder), weights, json.dumps(recipe.data[name].options, sort_keys=True))
         title = f"sample {name}"
-        done = (folder / "manifest.json").is_file
+
+        def done() -> bool:
+            return (folder / "manifest.json").is_file() and not outdated(recipe, name, Manifest.load(folder))
+
         return self._job(f"sample-{name}", "sample_text", title, identity, arguments={"name": name}, done=done)
 
     def carry_out(self, proof: str | None) -> None:
@@ -142,6 +148,7 @@ class _Run:
             "data": {d.name: d.sha256 for stage in self.plan.stages if stage.name in stages for d in stage.data},
             "tasks": [*recipe.evaluation.tasks, *map(str, recipe.evaluation_folders())] if questions else [],
             "seed": recipe.seed,
+            "code": encoding_code().hash,
         }
         identity = ("encode", json.dumps(decides, sort_keys=True, default=str))
         key = _short(identity)

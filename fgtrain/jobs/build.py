@@ -5,10 +5,9 @@ from typing import Any
 
 from data_builders.build import BUILDERS, build, command_line, same_build
 from fgtrain.errors import UserError
+from fgtrain.plan.built_sets import SAMPLE_TEXT
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-
-SAMPLE_TEXT = "sample_text"  # needs a model, so it is a job of its own kind
 
 
 def build_data_set(

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from data_builders.shared.files import write_json
+from data_builders.shared.made_with import made_with
 from evaluation.asking import Share, evaluate, subset_of
 from evaluation.judging.deterministic import JUDGE
 from evaluation.tasks.task import questions_hash
 from fgtrain.data import FeatureCache
 from fgtrain.model import LVLM
 from fgtrain.plan import Plan
-from fgtrain.plan.versions import made_with
+from fgtrain.plan.versions import asking_code
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.evaluations import evaluation_path, tasks_of, write_evaluation
@@ -56,7 +57,7 @@ def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: st
             chosen = [task for task in tasks if JUDGE not in task.rules]
             part = evaluate(answerer, chosen, store / "answers", recipe.evaluation.subset, batch_size)
             subset = eval_rows(part, None, 0, 0, subset=True)
-        about = {"model_hash": answerer.model_hash, "questions": questions, "made_with": made_with()}
+        about = {"model_hash": answerer.model_hash, "questions": questions, "made_with": made_with(asking_code().hash)}
         write_evaluation(path, scores, subset, about)
 
 

@@ -2,10 +2,12 @@
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from data_builders.records import Manifest
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
 from fgtrain.model import build_model, part_hash
+from fgtrain.plan.built_sets import outdated
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.training.self_text import build_self_text
@@ -21,7 +23,7 @@ class SampleTextOptions(BaseModel):
 
 
 def sample_text(recipe: Recipe, group: Group, name: str) -> None:
-    """Write the text set `name` of the recipe, unless it is there. UserError where it was sampled otherwise."""
+    """Write the recipe's text set `name`, unless this code has done so. UserError when it was sampled otherwise."""
     place, folder = f"data.{name}", recipe.data_folder(name)
     try:
         options = SampleTextOptions(**recipe.data[name].options).model_dump()
@@ -40,7 +42,10 @@ def sample_text(recipe: Recipe, group: Group, name: str) -> None:
                     f"{place}: {folder} was sampled from another language model or with other options. "
                     f"Delete the folder, or choose another built_root"
                 )
-            return
+            why = outdated(recipe, name, Manifest.load(folder))
+            if not why:
+                return
+            print(f"{place}: {folder}: {why} it was sampled; sampled anew", flush=True)
         inner = getattr(lvlm.hf, "language_model", None)  # a released LVLM generates as a whole
         model = inner if inner is not None and inner.can_generate() else lvlm.hf
         build_self_text(model, lvlm.tokenizer, folder, language_model_hash=model_hash, **options)

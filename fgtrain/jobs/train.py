@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from data_builders.shared.code_identity import code_of
+from data_builders.shared.made_with import made_with
 from fgtrain.data import StageData
 from fgtrain.model import LVLM, merge_adapters, save_checkpoint, set_trainable
 from fgtrain.plan import Plan, StagePlan
-from fgtrain.plan.versions import TRAINING, made_with
+from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs import metrics, tracking
@@ -47,7 +47,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str) -> None:
             _train(recipe, plan, planned, lvlm, data, group, store)
         if group.first:
             made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
-            made |= made_with(code_of(*TRAINING[planned.objective]).hash)
+            made |= made_with(training_code(planned.objective).hash)
             if left_out := data.left_out():
                 made["left_out"] = left_out
             save_checkpoint(lvlm, store / "checkpoint", made)

@@ -4,11 +4,12 @@ from typing import Any
 
 from data_builders.shared.code_identity import explain_change
 
-from .schema import Plan
+from .schema import Plan, StagePlan
 
 
 def why_anew(before: dict[str, Any], now: Plan) -> list[str]:
-    """One line for each stage that differs from the run's earlier plan in its code alone, in their order.
+    """One line for each stage that differs from the run's earlier plan because of code, in their order: of what trains
+    it, or of what built its data.
 
     `before`: what stands in the run's plan.json; a plan of another shape than today's gives no line.
     """
@@ -18,16 +19,32 @@ def why_anew(before: dict[str, Any], now: Plan) -> list[str]:
     changed = ""  # the stage before
     for stage in now.stages:
         was = earlier.get(stage.name, {})
-        if was.get("fingerprint") == stage.fingerprint or was.get("inputs") != stage.inputs:
+        if not was or was.get("fingerprint") == stage.fingerprint:
             changed = ""
             continue
         files = _dict(_dict(code.get(stage.objective)).get("files"))
-        if change := explain_change(files, now.code[stage.objective].files):
+        same = was.get("inputs") == stage.inputs
+        if same and (change := explain_change(files, now.code[stage.objective].files)):
             lines.append(f"stage {stage.name}: {change} it was trained; trained anew")
+        elif sets := rebuilt(was, stage):
+            lines.append(f"stage {stage.name}: other code has built {', '.join(sets)} with other rows; trained anew")
         elif changed:
             lines.append(f"stage {stage.name}: starts from stage {changed}; trained anew")
+        else:
+            continue
         changed = stage.name
     return lines
+
+
+def rebuilt(was: dict[str, Any], now: StagePlan) -> list[str]:
+    """The stage's data sets that other code has built since, and that have other rows now. `was`: as in plan.json."""
+    before = {data.get("name"): data for data in _list(was.get("data")) if isinstance(data, dict)}
+    found = []
+    for data in now.data:
+        one = before.get(data.name, {})
+        if one.get("sha256") and data.sha256 and one["sha256"] != data.sha256 and one.get("code") != data.code:
+            found.append(data.name)
+    return found
 
 
 def _list(value: Any) -> list:

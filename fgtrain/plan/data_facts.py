@@ -7,6 +7,7 @@ from data_builders.records import Manifest
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 
+from .built_sets import outdated
 from .file_memo import remembered
 from .known_facts import known_facts
 from .schema import DataFacts, ModelFacts
@@ -15,6 +16,8 @@ from .weights import weights_of
 
 def data_facts(recipe: Recipe) -> dict[str, DataFacts]:
     """Facts of every data set that an enabled stage names: from its manifest, else what the recipe declares.
+
+    A set that will be built anew has no hash yet, as one that is not there.
 
     Tokens stay unknown: they need the model's tokenizer. Raises UserError when a manifest contradicts declared rows.
     """
@@ -49,7 +52,8 @@ def _facts(recipe: Recipe, name: str) -> DataFacts:
         rows=manifest.rows,
         questions=_answers(folder / "rows.jsonl", recipe.file_memo),
         images=manifest.images,
-        sha256=manifest.sha256,
+        sha256=None if outdated(recipe, name, manifest) else manifest.sha256,
+        code=manifest.code.get("hash"),
         composed=manifest.builder == "mosaic",
     )
 

@@ -167,6 +167,7 @@ def _data(name: str, passes: float, samples: int | None, facts: DataFacts, steps
         questions=share(facts.questions),
         tokens=share(facts.tokens_per_pass),
         sha256=facts.sha256,
+        code=facts.code,
         declared=facts.declared,
         expected=facts.expected,
     )

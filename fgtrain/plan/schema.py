@@ -27,6 +27,7 @@ class DataFacts:
     tokens_per_pass: int | None = None  # image tokens included
     counts_per_pass: Counts | None = None
     sha256: str | None = None  # of rows.jsonl; None = not built yet
+    code: str | None = None  # hash of the code that built it
     declared: bool = False  # rows is the recipe's word, nothing was read
     expected: bool = False  # tokens and counts are an estimate, from what the recipe expects of a row
     composed: bool = False  # its pictures are put together of several, anew in each pass
@@ -65,6 +66,7 @@ class DataPlan(Numbers):
     questions: int | None
     tokens: int | None
     sha256: str | None
+    code: str | None = None  # hash of the code that built it
     declared: bool
     expected: bool = False  # tokens are an estimate
 

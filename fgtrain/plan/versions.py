@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_builders.shared.code_identity import TOP, CodeIdentity, code_of, commit
-from data_builders.shared.made_with import made_with, versions
-
-__all__ = ["ASKING", "TRAINING", "Program", "made_with", "this_program", "versions"]
+from data_builders.shared.made_with import versions
 
 MODEL = ("fgtrain.model.build", "fgtrain.model.checkpoint")
 # Objective of a stage -> the modules that, with all they import, decide the weights after it. What only asks, scores or
@@ -20,6 +18,10 @@ TRAINING = {
     ),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
 }
+# They put the parts together for a stage, and import what asks and shows as well.
+ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs")
+# What renders a picture, and what encodes it: all families' ways, which are in one file.
+ENCODING = ("fgtrain.data.features", "fgtrain.model.families")
 # What asks a checkpoint and scores its answers.
 ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
 
@@ -35,4 +37,19 @@ class Program:
 
 def this_program(top: Path = TOP) -> Program:
     """The program that runs, or the one whose packages lie in `top`."""
-    return Program({name: code_of(*roots, top=top) for name, roots in TRAINING.items()}, commit(top), versions())
+    return Program({objective: training_code(objective, top) for objective in TRAINING}, commit(top), versions())
+
+
+def training_code(objective: str, top: Path = TOP) -> CodeIdentity:
+    """What trains a stage with this objective."""
+    return code_of(*TRAINING[objective], alone=ASSEMBLY, top=top)
+
+
+def encoding_code() -> CodeIdentity:
+    """What makes a frozen encoder's kept outputs."""
+    return code_of(*ENCODING)
+
+
+def asking_code() -> CodeIdentity:
+    """What makes a checkpoint's scores."""
+    return code_of(*ASKING, alone=("fgtrain.jobs.evaluate",))

@@ -6,10 +6,12 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from data_builders.build import by_other_code
 from data_builders.shared.files import read_json, write_json
 from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
@@ -17,6 +19,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.plan.schema import ModelFacts
+from fgtrain.plan.versions import asking_code
 from fgtrain.recipe import START, Recipe
 
 from .metrics import offsets
@@ -51,7 +54,13 @@ def identity(recipe: Recipe, questions: dict[str, str]) -> dict[str, Any]:
     """What decides the scores of a checkpoint beside its weights. `questions`: task -> hash."""
     evaluation = recipe.evaluation
     subset = evaluation.subset if evaluation.every_steps else None
-    return {"tasks": questions, "subset": subset, "limit": evaluation.limit, "precision": recipe.devices.precision}
+    return {
+        "tasks": questions,
+        "subset": subset,
+        "limit": evaluation.limit,
+        "precision": recipe.devices.precision,
+        "code": asking_code().hash,
+    }
 
 
 def evaluation_path(recipe: Recipe, store: Path, questions: dict[str, str]) -> Path:
@@ -61,12 +70,20 @@ def evaluation_path(recipe: Recipe, store: Path, questions: dict[str, str]) -> P
 
 
 def evaluated(recipe: Recipe, store: Path) -> bool:
-    """Were just these tasks asked of the checkpoint in `store`? No, where the question files are not built yet."""
+    """Were just these tasks asked of the checkpoint in `store`? No, where the question files are yet to be built."""
     try:
+        if any(by_other_code(*one) for one in _prepared(recipe)):
+            return False
         questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
     except UserError:
         return False
     return evaluation_path(recipe, store, questions).is_file()
+
+
+def _prepared(recipe: Recipe) -> Iterator[tuple[Path, str, dict]]:
+    """(folder, builder, options) of all that the recipe builds first."""
+    for item in recipe.prepare:
+        yield recipe.path(item.out), item.what, recipe.filled(item.options)
 
 
 def stores(recipe: Recipe, plan: Plan, start: str) -> dict[str, Path]:

@@ -6,11 +6,15 @@ A training set is known by the hash of its rows, which holds the names of its pi
 from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
+from fgtrain.plan.code_changes import rebuilt
 from fgtrain.recipe import Recipe
 
 
 def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
-    """UserError when the rows of a stage that this run has begun are not those of the plan that it began with."""
+    """UserError when the rows of a stage that this run has begun are not those of the plan that it began with.
+
+    Rows that other code has built since are no mistake: the stage is trained anew.
+    """
     path = recipe.run_folder / "plan.json"
     if not path.is_file():
         return
@@ -20,9 +24,12 @@ def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
         before = stages.get(stage.name)
         if before is None or not begun(recipe, before["fingerprint"]):
             continue
+        anew = rebuilt(before, stage)
         hashes = {data["name"]: data for data in before["data"]}
         for data in stage.data:
             was = hashes.get(data.name, {})
+            if data.name in anew:
+                continue
             if data.sha256 and was.get("sha256") and data.sha256 != was["sha256"]:
                 raise UserError(
                     f"data.{data.name} is not what stage {stage.name} of this run was begun with: "

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from data_builders.records import Manifest, write_training_set
-from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import write_jsonl
 from data_builders.shared.progress import progress
 from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
+from fgtrain.plan.built_sets import sampling_code
 
 
 @torch.no_grad()
@@ -76,7 +76,7 @@ def build_self_text(
         ),
         name=out.name,
         builder="sample_text",
-        code=code_of(__name__),
+        code=sampling_code(),
         image_root=out,
         sources=["language_model"],
         splits=["train"],

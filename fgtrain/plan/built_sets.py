@@ -1,0 +1,25 @@
+"""Training sets that a start will build anew, because the code of their builder is not the one that built them."""
+
+from data_builders.builder_code import MODULES, builder_code, changed_code
+from data_builders.records import Manifest
+from data_builders.shared.code_identity import CodeIdentity, code_of
+from fgtrain.recipe import Recipe
+
+SAMPLE_TEXT = "sample_text"  # the one builder that needs a model, so it is none of data_builders'
+
+
+def sampling_code() -> CodeIdentity:
+    return code_of("fgtrain.training.self_text")
+
+
+def outdated(recipe: Recipe, name: str, manifest: Manifest) -> str:
+    """Why the finished data set `name` will be built anew; "" where it is taken as it is.
+
+    What the recipe does not build is the user's own and known by its rows, whatever code has built it.
+    """
+    builds = [recipe.data[name].what, *(item.what for item in recipe.prepare)]
+    if manifest.builder not in builds:
+        return ""
+    if manifest.builder == SAMPLE_TEXT:
+        return changed_code({"code": manifest.code}, sampling_code())
+    return changed_code({"code": manifest.code}, builder_code(manifest.builder)) if manifest.builder in MODULES else ""
