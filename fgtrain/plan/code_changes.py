@@ -16,11 +16,11 @@ def why_anew(before: dict[str, Any], now: Plan) -> list[str]:
     earlier = {stage.get("name"): stage for stage in _list(before.get("stages")) if isinstance(stage, dict)}
     code = _dict(before.get("code"))
     lines: list[str] = []
-    changed = ""  # the stage before
+    changed, by_data = "", False  # the stage before; its own inputs differ, so those of the next one must
     for stage in now.stages:
         was = earlier.get(stage.name, {})
         if not was or was.get("fingerprint") == stage.fingerprint:
-            changed = ""
+            changed, by_data = "", False
             continue
         files = _dict(_dict(code.get(stage.objective)).get("files"))
         same = was.get("inputs") == stage.inputs
@@ -28,7 +28,8 @@ def why_anew(before: dict[str, Any], now: Plan) -> list[str]:
             lines.append(f"stage {stage.name}: {change} it was trained; trained anew")
         elif sets := rebuilt(was, stage):
             lines.append(f"stage {stage.name}: other code has built {', '.join(sets)} with other rows; trained anew")
-        elif changed:
+            by_data = True
+        elif changed and (same or by_data):
             lines.append(f"stage {stage.name}: starts from stage {changed}; trained anew")
         else:
             continue

@@ -25,9 +25,10 @@ def encoded(tmp_path, sets) -> int:
 
 
 def test_pictures_are_encoded_anew_by_other_code(tmp_path, sets, monkeypatch):
-    assert [encoded(tmp_path, sets), encoded(tmp_path, sets)] == [3, 0]
-    monkeypatch.setattr("fgtrain.data.features.code_of", lambda *roots: OTHER)
-    assert encoded(tmp_path, sets) == 3
+    first = encoded(tmp_path, sets)
+    assert first > 0 == encoded(tmp_path, sets)
+    monkeypatch.setattr("fgtrain.data.features.encoding_code", lambda: OTHER)
+    assert encoded(tmp_path, sets) == first
 
 
 @pytest.mark.parametrize(("module", "pattern"), [("rows", "*.arrow"), ("checks", "*.npy")])

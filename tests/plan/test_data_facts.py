@@ -1,8 +1,11 @@
 """What the disk knows of a training set: its manifest, else the recipe's word, else nothing."""
 
+import json
+
 import pytest
 from plan_fakes import recipe_of
 
+from data_builders.builder_code import builder_code
 from data_builders.records import conversation, write_training_set
 from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.errors import UserError
@@ -37,7 +40,8 @@ def build(folder, rows=4, turns=2):
 def test_a_manifest_is_believed(tmp_path):
     manifest = build(tmp_path / "general")
     facts = data_facts(recipe_of(tmp_path, f"data.general.path={tmp_path}/general"))
-    assert facts["general"] == DataFacts(rows=4, questions=8, images=0, sha256=manifest.sha256, declared=False)
+    told = {"sha256": manifest.sha256, "code": "0" * 16}
+    assert facts["general"] == DataFacts(rows=4, questions=8, images=0, **told, declared=False)
     assert facts["fine"] == DataFacts()
     assert set(facts) == {"general", "fine"}, "extra is in no mix"
 
@@ -52,6 +56,27 @@ def test_declared_rows_that_contradict_the_manifest_are_refused(tmp_path):
     recipe = recipe_of(tmp_path, f"data.general.path={tmp_path}/general", "data.general.rows=5")
     with pytest.raises(UserError, match=r"data\.general\.rows is 5, but .*manifest\.json has 4\. Write rows: 4"):
         data_facts(recipe)
+
+
+@pytest.mark.parametrize("by", ["what", "prepare", "nobody"])
+def test_a_set_that_will_be_built_anew_has_no_hash_yet(tmp_path, by):
+    build(tmp_path / "general")
+    path = tmp_path / "general/manifest.json"
+    told = json.loads(path.read_text()) | {"builder": "caption"}
+    path.write_text(json.dumps(told))
+    there = f"data.general.path={tmp_path}/general"
+    builds = {
+        "what": [f"built_root={tmp_path}", "data.general={what: caption, path: null, options: {source: cub}}"],
+        "prepare": [
+            f"data.general.path={tmp_path}/general",
+            "prepare=[{what: caption, out: x, options: {source: cub}}]",
+        ],
+        "nobody": [there],  # the user's own: known by its rows
+    }
+    found = data_facts(recipe_of(tmp_path, *builds[by]))["general"]
+    assert (found.rows, found.sha256) == (4, told["sha256"] if by == "nobody" else None)
+    path.write_text(json.dumps(told | {"code": builder_code("caption").to_dict()}))
+    assert data_facts(recipe_of(tmp_path, *builds[by]))["general"].sha256 == told["sha256"]
 
 
 def test_a_built_set_lies_under_built_root(tmp_path):
