@@ -10,11 +10,12 @@ from fgtrain.plan import compare_plans, print_comparison, print_plan
 from fgtrain.plan.matched import check_matched
 from fgtrain.plan.study_tables import print_study_plan
 from fgtrain.recipe.study import Study
+from fgtrain.training.throughput import device_peak
 
 
 def show_plans(study: Study, words: list[str], full: bool) -> None:
     """Print it. `full`: the whole plan of every run, too. UserError where a study's arms are not matched."""
-    plans = {(one.arm, one.seed): whole_plan(one.recipe) for one in study.recipes}
+    plans = {(one.arm, one.seed): whole_plan(one.recipe, device_peak(one.recipe.devices)) for one in study.recipes}
     alone = len(study.recipes) == 1
     if alone or full:
         for plan in plans.values():

@@ -31,7 +31,7 @@ def encode(recipe: Recipe, group: Group, origin: str, key: str) -> None:
             if group.together(good) and group.first:
                 data.note_encoded()
         tasks = tasks_of(recipe) if origin == START and asked(recipe) else []
-        if tasks and question_cache(recipe, plan, lvlm, tasks) is not None:
+        if tasks and question_cache(recipe, plan, lvlm) is not None:
             paths = {item.image_path for task in tasks for item in task.items if item.image_path is not None}
             cache.ensure(map(ImageRef, sorted(paths)), "evaluation: image features", part=(group.rank, group.size))
     whole = not (recipe.run_folder / "quarantine.jsonl").exists()  # bad ones may be mended before the next start

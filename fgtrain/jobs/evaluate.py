@@ -41,7 +41,7 @@ def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: st
                 print(f"evaluation: {checkpoint}, done before", flush=True)
             return
         lvlm = model_at(recipe, plan, checkpoint).to(job_device(recipe, group.local_rank)).eval()
-        features = question_cache(recipe, plan, lvlm, tasks)
+        features = question_cache(recipe, plan, lvlm)
         answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
         if group.first:
             link(recipe.run_folder / "answers" / checkpoint, store / "answers")
@@ -80,7 +80,7 @@ class SubsetQuestions:
         """UserError when a question file is missing. `store`: the stage's folder."""
         self.recipe, self.plan, self.stage = recipe, plan, stage
         self.tasks = tasks_of(recipe)
-        self.features = question_cache(recipe, plan, lvlm, self.tasks)
+        self.features = question_cache(recipe, plan, lvlm)
         self.folder = store / SUBSET / self._key()
 
     def _key(self) -> str:

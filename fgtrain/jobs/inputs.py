@@ -3,14 +3,11 @@
 import torch
 from torch import Tensor
 
-from evaluation.tasks.task import Task
 from fgtrain.checksums import verify_checksums
 from fgtrain.data import FeatureCache, StageData
 from fgtrain.errors import UserError
-from fgtrain.images import Square
-from fgtrain.model import LVLM, build_model, load_checkpoint, model_facts, part_hash
-from fgtrain.plan import Plan, evaluation_uses_encoder_cache, read_plan
-from fgtrain.plan.encoding import encoder_learns
+from fgtrain.model import LVLM, build_model, load_checkpoint, part_hash
+from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import features_folder
 
@@ -70,13 +67,9 @@ def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache:
     return FeatureCache(features_folder(recipe), encode, part_hash(lvlm, "vision_encoder"), lvlm.image_spec)
 
 
-def question_cache(recipe: Recipe, plan: Plan, lvlm: LVLM, tasks: list[Task]) -> FeatureCache | None:
+def question_cache(recipe: Recipe, plan: Plan, lvlm: LVLM) -> FeatureCache | None:
     """The cache that serves questions too; None where the plan says that their pictures are encoded each time."""
-    if not isinstance(lvlm.image_spec, Square) or encoder_learns(recipe):
-        return None
-    pictures = len({item.image_path for task in tasks for item in task.items if item.image_path is not None})
-    facts = model_facts(recipe.model_with_paths(), network=recipe.network)
-    return feature_cache(recipe, lvlm) if evaluation_uses_encoder_cache(recipe, facts, pictures) else None
+    return feature_cache(recipe, lvlm) if plan.questions_cached else None
 
 
 def job_device(recipe: Recipe, local_rank: int) -> torch.device:

@@ -56,5 +56,7 @@ def counted_plan(recipe: Recipe, data: dict[str, StageData], asked: dict[str, As
         for name, counts in stage.counts_per_pass().items():
             facts[name] = replace(facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts)
     heaviest = {name: stage.heaviest() for name, stage in data.items()}
-    of_model = model_facts(recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages)
+    of_model = model_facts(
+        recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages, memo=recipe.file_memo
+    )
     return make_plan(recipe, facts, of_model, None, heaviest, device_peak(recipe.devices), asked)

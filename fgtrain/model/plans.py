@@ -1,10 +1,11 @@
 """Plans with all that follows from the model."""
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 
 from fgtrain.errors import UserError
-from fgtrain.plan import Plan, data_facts, make_plan
+from fgtrain.plan import Peak, Plan, data_facts, light_facts, make_plan
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.schema import Model
@@ -12,13 +13,17 @@ from fgtrain.recipe.schema import Model
 from .model_facts import model_facts
 
 
-def whole_plan(recipe: Recipe) -> Plan:
-    """Every number that can be known before anything is built or loaded. UserError as `make_plan` raises it."""
+def whole_plan(recipe: Recipe, peak: Peak | None = None) -> Plan:
+    """Every number that can be known before anything is built or loaded. `peak` as in `make_plan`, UserError too."""
+    light = light_facts(recipe)
+    if light.shape is not None:
+        return make_plan(recipe, data_facts(recipe), light, peak=peak)
     try:
         model = recipe.model_with_paths()
     except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell
         model = recipe.model
-    return make_plan(recipe, data_facts(recipe), _facts(_Asked(recipe, model)))
+    facts = replace(_facts(_Asked(recipe, model)), weights_sha=light.weights_sha)
+    return make_plan(recipe, data_facts(recipe), facts, peak=peak)
 
 
 class _Asked:

@@ -24,6 +24,7 @@ from .schema import EvaluationPlan, ModelFacts, StagePlan
 # Bytes that go through memory for each weight and token. In half precision the fp32 weights are cast in each pass:
 # read, written as half, read again.
 BYTES_A_WEIGHT = {"fp32": 4, "bf16": 8}
+MAKE_QUESTIONS = ("drawn", "fgbmk", "frow")  # builders of question files other than the published ones
 CHARACTERS_A_TOKEN = 4  # of English, usually
 
 
@@ -54,6 +55,16 @@ def published() -> dict[str, Asked]:
     return {name: Asked(**counts) for name, counts in values.items()}
 
 
+def known_questions(recipe: Recipe, asked: Mapping[str, Asked]) -> dict[str, Asked]:
+    """Entry of `evaluation.tasks` -> what it asks, as far as it is known: counted, else as published.
+
+    A recipe that makes question files of its own asks no published ones.
+    """
+    own = any(item.what in MAKE_QUESTIONS for item in recipe.prepare)
+    known = dict(asked) if own else published() | dict(asked)
+    return {name: known[name] for name in recipe.evaluation.tasks if name in known}
+
+
 def asked_of(tasks: Iterable[Any]) -> Asked:
     """What loaded tasks (`evaluation.tasks.Task`) ask together. An answer is taken to be as long as published ones."""
     tasks = list(tasks)
@@ -66,19 +77,27 @@ def asked_of(tasks: Iterable[Any]) -> Asked:
     return replace(asked, questions=len(items), images=len(images), files=len(tasks), prompt_tokens=prompt)
 
 
+def questions_cached(recipe: Recipe, model: ModelFacts, asked: Mapping[str, Asked]) -> bool:
+    """Are kept outputs of the encoder used for the questions' pictures? `asked`: as in `evaluation_plans`."""
+    found = known_questions(recipe, asked)
+    known = [found.get(name) for name in recipe.evaluation.tasks]
+    return evaluation_uses_encoder_cache(recipe, model, _sum(known, recipe.evaluation.limit, "images"))
+
+
 def evaluation_plans(
     recipe: Recipe, model: ModelFacts, stages: Iterable[StagePlan], asked: Mapping[str, Asked], peak: Peak | None
 ) -> tuple[EvaluationPlan, ...]:
     """An entry for each checkpoint scored in full, in order, and one for all subsets asked during a stage.
 
-    `asked`: counted entries of `evaluation.tasks`; of others the published counts are taken, and an entry of which
-    nothing is known leaves questions and time unknown.
+    `asked`: counted entries of `evaluation.tasks`, for the others see `known_questions`; an entry of which nothing is
+    known leaves questions and time unknown.
     """
     if not recipe.evaluation.tasks:
         return ()
-    known = [asked.get(name, published().get(name)) for name in recipe.evaluation.tasks]
+    found = known_questions(recipe, asked)
+    known = [found.get(name) for name in recipe.evaluation.tasks]
     every, limit = recipe.evaluation.every_steps, recipe.evaluation.limit
-    cached = evaluation_uses_encoder_cache(recipe, model, _sum(known, limit, "images"))
+    cached = questions_cached(recipe, model, asked)
     made: list[EvaluationPlan] = []
     by_stage: dict[str, list[EvaluationPlan]] = {START: []}
     if START in recipe.evaluation.at:

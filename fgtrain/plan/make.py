@@ -10,7 +10,7 @@ from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .costs import with_costs
 from .disk import disk_plan
 from .encoder import encoder_plan
-from .evaluation import Asked, evaluation_plans
+from .evaluation import Asked, evaluation_plans, questions_cached
 from .expected import with_expected
 from .fingerprint import model_fingerprint, stage_fingerprint
 from .hours import device_hours, with_encoding
@@ -70,6 +70,7 @@ def make_plan(
         evaluated=recipe.evaluation.at if recipe.evaluation.tasks else (),
         tasks=recipe.evaluation.tasks,
         evaluations=evaluations,
+        questions_cached=questions_cached(recipe, model_facts, asked or {}),
         device_hours=device_hours(recipe.devices, stages, evaluations),
         disk=disk_plan(stages, evaluations, features),
         notes=tuple(notes(recipe, data_facts, model_facts, stages, asked or {})),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fgtrain.recipe import Recipe
 
-from .evaluation import Asked, published
+from .evaluation import Asked, known_questions
 from .schema import DataFacts, ModelFacts, StagePlan
 
 
@@ -30,10 +30,10 @@ def notes(
     for stage in stages:
         if not stage.encoder.cached and recipe.encoder_cache.enabled and "max_gib" in stage.encoder.why:
             yield f"Stage {stage.name} encodes its pictures in each pass: {stage.encoder.why}"
-    tasks = recipe.evaluation.tasks
-    if by_papers := [name for name in tasks if name not in asked and name in published()]:
+    tasks, known = recipe.evaluation.tasks, known_questions(recipe, asked)
+    if by_papers := [name for name in tasks if name in known and name not in asked]:
         yield f"Questions as published, not counted: {', '.join(by_papers)}"
-    if unknown := [name for name in tasks if name not in asked and name not in published()]:
+    if unknown := [name for name in tasks if name not in known]:
         yield f"Questions unknown until their files are here: {', '.join(unknown)}"
     if any(stage.provisional for stage in stages):
         yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"

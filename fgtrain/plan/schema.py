@@ -188,6 +188,7 @@ class Plan(Numbers):
     evaluated: tuple[str, ...]  # checkpoints scored in full
     tasks: tuple[str, ...]
     evaluations: tuple[EvaluationPlan, ...]
+    questions_cached: bool  # kept outputs of the encoder stand for the pictures of questions
     device_hours: DeviceHours
     disk: DiskPlan
     notes: tuple[str, ...]

@@ -105,6 +105,18 @@ def test_published_counts_stand_in_until_files_are_counted(tmp_path):
     assert set(published()) >= {"fgbmk", "frow", "ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope"}
 
 
+def test_a_recipe_with_questions_of_its_own_asks_no_published_ones(tmp_path):
+    plan = planned(tmp_path, "prepare=[{what: fgbmk, out: out}]", asked={})
+    assert plan.evaluations[0].questions is None
+    assert planned(tmp_path, "prepare=[{what: general, out: out}]", asked={}).evaluations[0].questions > 10**6
+
+
+def test_the_plan_decides_whether_questions_use_the_cache(tmp_path):
+    assert planned(tmp_path).questions_cached
+    assert not planned(tmp_path, "stages.sft.train.vision_encoder=1e-4").questions_cached
+    assert not planned(tmp_path, "encoder_cache.max_gib=1e-5").questions_cached
+
+
 def test_loaded_tasks_are_counted(tmp_path):
     items = tuple(
         Item(number, "a", tmp_path / f"{number // 2}.jpg", "Which?", "Which? " * 8, "x", "y") for number in range(6)
