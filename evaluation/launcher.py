@@ -67,6 +67,16 @@ def allocated_nodes(environment: Mapping[str, str] = os.environ) -> int:
     return _number(environment, "SLURM_NNODES", _number(environment, "SLURM_JOB_NUM_NODES", 1))
 
 
+def allocated_hosts(environment: Mapping[str, str] = os.environ) -> str:
+    """Names of the nodes of the Slurm job, as Slurm shortens them; empty outside of one."""
+    return environment.get("SLURM_JOB_NODELIST", "")
+
+
+def cores_per_task(environment: Mapping[str, str] = os.environ) -> int | None:
+    """What the Slurm job gives each process; None where nobody said."""
+    return _number(environment, "SLURM_CPUS_PER_TASK", 0) or None
+
+
 def main_address(environment: Mapping[str, str] = os.environ) -> tuple[str, int] | None:
     """(host, port) where the first process listens; None where nobody says."""
     if "MASTER_ADDR" not in environment or "MASTER_PORT" not in environment:

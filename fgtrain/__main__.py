@@ -85,6 +85,8 @@ def main(words: list[str]) -> int:
     if arguments.submit:
         from fgtrain.executors.slurm import show, submit
 
+        if arguments.plan:
+            show_plans(study, arguments.full)
         (show if arguments.plan else submit)(study, arguments.words, arguments.cluster)
     elif arguments.plan:
         from fgtrain.show_plans import show_plans

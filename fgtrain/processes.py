@@ -197,9 +197,7 @@ def join(processes: int, devices: Devices | None, environment: Mapping[str, str]
         torch.cuda.set_device(group.local_rank % torch.cuda.device_count())
     backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
     dist.init_process_group(backend, store=store, rank=group.rank, world_size=group.size, timeout=bound)
-    os.environ.update(
-        RANK=str(group.rank), WORLD_SIZE=str(group.size), LOCAL_RANK=str(group.local_rank), MASTER_ADDR=address[0]
-    )
+    os.environ |= group_environment(group.rank, group.size, group.local_rank, group.size // here.nodes, *address)
     return group
 
 

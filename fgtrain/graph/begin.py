@@ -4,7 +4,7 @@ from data_builders.shared.files import atomic_write
 from fgtrain.plan import Plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
-from fgtrain.runs.folder import claim, stage_done
+from fgtrain.runs.folder import claim, refuse_foreign, stage_done
 from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 
@@ -14,8 +14,8 @@ from .planned import planned
 from .todo import todo
 
 
-def begin(study: Study, words: list[str]) -> tuple[Graph, list[Job]]:
-    """The study's graph, and what is left of it. Claims the runs' folders.
+def begin(study: Study, words: list[str], *, write: bool = True) -> tuple[Graph, list[Job]]:
+    """The study's graph, and what is left of it. Claims the runs' folders, unless nothing is to be written.
 
     UserError for what cannot run, a run's folder that belongs to another recipe or was begun over other data, and a
     checkpoint that was altered.
@@ -33,8 +33,11 @@ def begin(study: Study, words: list[str]) -> tuple[Graph, list[Job]]:
             looked_at.add(stage.store)
     graph = build_graph(study, plans, words)
     for one in study.recipes:
-        claim(one.recipe)
-    if study.name is not None:
+        if write:
+            claim(one.recipe)
+        else:
+            refuse_foreign(one.recipe, one.recipe.run_folder)
+    if write and study.name is not None:
         _write_study(study)
     return graph, todo(graph)
 

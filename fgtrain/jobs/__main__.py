@@ -1,4 +1,4 @@
-"""python -m fgtrain.jobs FOLDER: one process of the job whose job.json lies in the folder.
+"""python -m fgtrain.jobs FOLDER ...: one process of the job whose job.json lies in the folder; then of the next one.
 
 What goes wrong is left in FOLDER/fault.<rank>.json for whoever has started it, and told here as well where nobody has.
 """
@@ -11,10 +11,11 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from data_builders.shared.errors import REFUSALS
-from data_builders.shared.progress import STATE_FILE
+from data_builders.shared.progress import STATE_FILE, line_of, read_progress
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
 from fgtrain.processes import Group, join, leave
@@ -22,9 +23,24 @@ from fgtrain.recipe import load_recipe
 from fgtrain.training.stop_signals import StageInterruptedError, Stopped, stoppable, tell_script
 
 from . import function_of
-from .spec import ALIVE, FOLDER, LEASH, PROGRESS, RECIPE, Fault, add_spent, read_spec, write_fault
+from .spec import (
+    ALIVE,
+    FOLDER,
+    LEASH,
+    PROGRESS,
+    RECIPE,
+    STOPPED_NOTE,
+    Fault,
+    add_spent,
+    forget_faults,
+    read_faults,
+    read_spec,
+    speaks_first,
+    write_fault,
+)
 
 STOPPED = 130
+KEEPING = ("encode", "evaluate")  # kinds that go on where they were; training says its step by itself
 GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
 
 
@@ -34,21 +50,28 @@ def run_job(folder: Path) -> int:
     rank = launched().rank
     if rank == 0:
         os.environ[STATE_FILE] = str(folder / PROGRESS)
+    kind = ""
     try:
+        if launched().size == 1:
+            forget_faults(folder)  # of an earlier start
         with stoppable():  # before the large libraries are imported, which takes its time
             spec = read_spec(folder)
+            kind = spec.kind
             recipe = load_recipe(folder / RECIPE) if spec.recipe else None
             if recipe is not None and not recipe.network:
                 # Read when the libraries are imported, so before that. Their bars would only tell of local files.
                 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+            if recipe is not None and recipe.devices.accelerator == "cpu":
+                os.environ["DS_ACCELERATOR"] = "cpu"  # read when DeepSpeed is imported, which transformers does
             group = join(spec.processes, recipe.devices if recipe is not None else None)
             waiting = f"{spec.title}: another start is at it; waiting for it"
             with group.locked(folder / ALIVE, waiting), _time_noted(folder, group):
                 function_of(spec.kind)(recipe, group, **spec.arguments)
     # No large library may be imported down here: it may have been stopped while it was imported.
     except Stopped as stop:
-        said = str(stop) if isinstance(stop, StageInterruptedError) else f"stopped by {stop}; what was finished is kept"
-        if rank == 0:
+        said = str(stop) if isinstance(stop, StageInterruptedError) else _place(folder, str(stop), kind)
+        # Where another process has failed, this one was ended because of it, and a next start would fail the same.
+        if rank == 0 and not any(fault.status != STOPPED for fault in read_faults(folder)):
             tell_script(said)
         return _failed(folder, Fault(rank, STOPPED, said, at=time.time()))
     except SharedUserError as error:
@@ -84,14 +107,22 @@ def _defect(rank: int) -> Fault:
     return Fault(rank, 1, traceback.format_exc().rstrip(), at=time.time())
 
 
+def _place(folder: Path, by: str, kind: str) -> str:
+    """Where a job was stopped: the same words for two starts say that it does not get on."""
+    state = read_progress(folder / PROGRESS) if kind in KEEPING else None
+    where = f" at {line_of(replace(state, per_second=None))}" if state is not None else ""
+    return f"stopped by {by}{where}; what was finished is kept"
+
+
 def _failed(folder: Path, fault: Fault) -> int:
-    """Leave word of it; on this process's own output only where nobody reads that word."""
+    """Leave word of it; on this process's own output only where nobody reads that word, and no other has spoken."""
     try:
         write_fault(folder, fault)
-        told = LEASH in os.environ
+        by_script = fault.status == STOPPED and STOPPED_NOTE in os.environ
+        told = LEASH in os.environ or by_script or not speaks_first(folder)
     except (OSError, UserError):
-        told = False
-    if not told and (fault.rank == 0 or not fault.shared):
+        told = fault.shared and fault.rank > 0
+    if not told:
         print(f"error: {fault.message}" if fault.status == 2 else fault.message, file=sys.stderr)
     return fault.status
 
@@ -119,12 +150,12 @@ def end_with_starter(leash: int) -> None:
 
 
 def main(words: list[str]) -> int:
-    if len(words) != 1:
-        print("usage: python -m fgtrain.jobs FOLDER", file=sys.stderr)
+    if not words:
+        print("usage: python -m fgtrain.jobs FOLDER ...", file=sys.stderr)
         return 2
     if (leash := os.environ.get(LEASH)) is not None:
         end_with_starter(int(leash))
-    return run_job(Path(words[0]))
+    return next((status for word in words if (status := run_job(Path(word)))), 0)
 
 
 if __name__ == "__main__":

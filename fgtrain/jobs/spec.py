@@ -10,6 +10,7 @@ from fgtrain.errors import UserError
 
 SPEC, LOG, PROGRESS, RECIPE = "job.json", "log.txt", "progress.json", "recipe.yaml"
 SPENT, ALIVE = "spent.json", "alive.lock"  # the first process holds the lock while the job is under way
+TOLD = "fault.told"  # some process has printed what is wrong
 FOLDER, RANK_LOG, LEASH, STOPPED_NOTE = "FGTRAIN_JOB", "log.{}.txt", "FGTRAIN_LEASH", "FGTRAIN_STOPPED"
 
 
@@ -99,6 +100,15 @@ def alive(folder: Path) -> bool:
         return True
 
 
+def speaks_first(folder: Path) -> bool:
+    """Is this the first process of the job that tells what is wrong? One message is enough."""
+    try:
+        (folder / TOLD).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def forget_faults(folder: Path) -> None:
-    for path in folder.glob("fault.*.json"):
+    for path in folder.glob("fault.*"):
         path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 from fgtrain.graph import Job
 from fgtrain.training.stop_signals import tell_script
 
-from .devices import Host, refuse_missing_gpus, this_host
+from .devices import Host, refuse_missing_gpus, refuse_missing_nodes, this_host
 from .display import Display
 from .running import STOPPED, Ended, RunningJob
 from .starting import Starter
@@ -56,11 +56,12 @@ def carry_out(jobs: Sequence[Job], host: Host | None = None) -> Outcome:
     """Do the jobs, each when those that it waits for are done. One that fails ends nothing but what waits for it.
 
     Prints what goes wrong, once. Whatever happens to this process, no job's process outlives it by more than the time
-    it takes to save. UserError where the host lacks the GPUs that a job asks for.
+    it takes to save. UserError where GPUs or nodes are missing that a job asks for.
     """
     host = host or this_host()
     for job in jobs:
         if job.computes and job.recipe is not None:
+            refuse_missing_nodes(job.recipe.devices)
             refuse_missing_gpus(job.recipe.devices, len(host.gpus))
     starter, display = Starter(), Display(several=len({run for job in jobs for run in job.runs}) > 1)
     with Stops() as stops:

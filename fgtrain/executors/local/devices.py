@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evaluation.launcher import allocated_nodes, slurm_job
 from fgtrain.errors import UserError
 from fgtrain.graph import Job
 from fgtrain.recipe.schema import Devices
@@ -29,15 +30,15 @@ class Host:
         """(cores, GPUs) for the job's processes here; None where it must wait. An idle host takes any job.
 
         A process on a GPU counts for no core: those feed it. Where there are fewer cores than a job has processes, it
-        runs alone.
+        runs alone, and so does one on several nodes: who has what of the others is Slurm's to know.
         """
         if job.gpu and self.gpus:
-            here = job.processes // job.nodes
+            here = job.processes // job.nodes if job.nodes == 1 else len(self.gpus)
             if len(self.free_gpus) < here:
                 return None
             taken, self.free_gpus = tuple(self.free_gpus[:here]), self.free_gpus[here:]
             return 0, taken
-        cores = min(job.processes, self.cores)
+        cores = min(job.processes, self.cores) if job.nodes == 1 else self.cores
         if self.free_cores < cores:
             return None
         self.free_cores -= cores
@@ -60,6 +61,18 @@ def gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
         return tuple(name.strip() for name in visible.split(",") if name.strip() and name.strip() != "-1")
     there = [path.name for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
     return tuple(sorted((name.removeprefix("nvidia") for name in there), key=int))
+
+
+def refuse_missing_nodes(devices: Devices, environment: Mapping[str, str] = os.environ) -> None:
+    """UserError where a recipe asks for more nodes than this process has been given."""
+    there = allocated_nodes(environment)
+    if devices.nodes > there:
+        given = f"this job of Slurm has {there}" if slurm_job(environment) else "this is one host, outside of Slurm"
+        raise UserError(
+            f"devices.nodes is {devices.nodes}, but {given}. Add --submit, start it in a job of {devices.nodes} nodes "
+            f"(sbatch --nodes={devices.nodes} slurm/train.sbatch RECIPE), or write devices.nodes={there} "
+            f"devices.count={-(-devices.world_size // there)}"
+        )
 
 
 def refuse_missing_gpus(devices: Devices, there: int) -> None:

@@ -73,9 +73,12 @@ class RunningJob:
             return Ended(STOPPED, f"stopped by {signal.Signals(self.asked).name}; what was finished is kept")
         if killed:
             return Ended(1, self._death(*killed[0]))
+        if (signalled := max(statuses) - 128) > 0:  # as srun tells it, which does not say of which process
+            return Ended(1, self._death(None, signalled))
         return Ended(1, f"a process of {self.job.title} ended with status {max(statuses)} and said nothing")
 
-    def _death(self, rank: int, number: int) -> str:
-        which = f"process {rank} of {self.job.title}" if self.job.processes > 1 else self.job.title
+    def _death(self, rank: int | None, number: int) -> str:
+        one = "a process" if rank is None else f"process {rank}"
+        which = f"{one} of {self.job.title}" if self.job.processes > 1 else self.job.title
         why = " (out of memory, if nobody else ended it)" if number == signal.SIGKILL else ""
         return f"{which} was ended by {signal.Signals(number).name}{why}. What was finished is kept"

@@ -1,4 +1,5 @@
-"""Starts a job's processes on this host: as programs of their own, or as forks of one that has imported the libraries.
+"""Starts a job's processes: on this host as programs of their own, or as forks of one that has imported the libraries;
+over several nodes, within a job of Slurm, through srun.
 
 Forks save six seconds of CPU a process. They are for jobs on CPUs: CUDA does not survive a fork.
 """
@@ -13,17 +14,18 @@ from typing import Protocol
 
 from fgtrain.graph import Job
 from fgtrain.jobs import imports_torch
-from fgtrain.jobs.spec import LEASH, LOG, RANK_LOG
+from fgtrain.jobs.spec import LEASH, LOG, RANK_LOG, STOPPED_NOTE
 from fgtrain.processes import LISTENER, group_environment, without_launcher
 
 from .devices import VISIBLE
 from .forkserver import ForkServer, send_to
+from .step import Step, first_node, step_words
 
 LOOPBACK = "127.0.0.1"
 
 
 class Process(Protocol):
-    """A process that was started."""
+    """A process that was started, or all of a job's as one."""
 
     def poll(self) -> int | None:
         """Its exit status (negative: the signal that ended it), None while it runs."""
@@ -66,6 +68,8 @@ class Starter:
     def start(self, job: Job, gpus: tuple[str, ...]) -> list[Process]:
         """All processes of the job, in the order of their ranks."""
         count = job.processes
+        if job.nodes > 1:
+            return [self._step(job)]
         if count == 1:
             return [self._process(job, self._environment(job, gpus), job.folder / LOG, None)]
         with socket.create_server((LOOPBACK, 0), backlog=128) as listener:
@@ -86,7 +90,17 @@ class Starter:
             added["DS_ACCELERATOR"] = "cpu"  # read when DeepSpeed is imported, which transformers does
         if job.recipe is not None and not job.recipe.network:
             added |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-        return without_launcher(os.environ) | added | {"PYTHONUNBUFFERED": "1"}
+        # The note for a job's script is this process's to leave: it knows how all jobs have ended.
+        return without_launcher(os.environ, [STOPPED_NOTE]) | added | {"PYTHONUNBUFFERED": "1"}
+
+    def _step(self, job: Job) -> "Step":
+        """All processes of the job, on its nodes."""
+        words = step_words(job.nodes, job.processes // job.nodes)
+        with socket.create_server(("", 0)) as free:
+            port = free.getsockname()[1]
+        meet = {"MASTER_ADDR": first_node(), "MASTER_PORT": str(port), LEASH: "0"}
+        words += [sys.executable, "-m", "fgtrain.jobs", str(job.folder.absolute())]
+        return Step(words, self._environment(job, ()) | meet, job.folder / LOG, self.leash)
 
     def _process(self, job: Job, environment: Mapping[str, str], log: Path, listener: socket.socket | None) -> Process:
         if imports_torch(job.kind) and not (job.gpu and VISIBLE in environment):

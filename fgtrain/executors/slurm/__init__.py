@@ -1,5 +1,6 @@
-"""Runs on a Slurm cluster: a profile of the machine, one job a stage, scripts that go on after a time limit."""
+"""Slurm as an executor: every job of the graph a script of its own, that goes on after a time limit."""
 
 from .command import show, submit
+from .queue import queue_states, slurm_record
 
-__all__ = ["show", "submit"]
+__all__ = ["queue_states", "show", "slurm_record", "submit"]

@@ -1,7 +1,7 @@
-"""`python -m fgtrain RECIPE ... --submit`, top to bottom: plan, jobs, scripts, sbatch, and what to do next."""
+"""`python -m fgtrain RECIPE ... --submit`, top to bottom: jobs, scripts, sbatch, and what to do next."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,191 +9,170 @@ from rich.console import Console
 from rich.table import Table
 
 from data_builders.shared.files import atomic_write
+from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
-from fgtrain.plan import Plan, print_plan
-from fgtrain.recipe import Recipe, dump_resolved
+from fgtrain.graph.begin import begin
 from fgtrain.recipe.load import shown
-from fgtrain.run import planned
-from fgtrain.run.evaluate import evaluated
-from fgtrain.run.folder import claimed, stage_done
-from fgtrain.run.prepare import data_ready
-from fgtrain.run.runnable import refuse_what_cannot_run
-from fgtrain.run.story import start_store
-from fgtrain.run.unchanged import refuse_changed_data
+from fgtrain.recipe.study import Study
 
+from .chained import SlurmJob, chained
 from .fits import refuse_misfits
-from .jobs import EVALUATE, Job, Known, chain
+from .in_queue import found_in_queue
 from .profile import Cluster, load_cluster
-from .queue import in_queue, record_path, recorded, require_slurm, sbatch, stages_in_queue, waits_for, write_records
-from .script import LAUNCH, frozen_recipe, jobs_folder, launch_script, log_path, script, script_path
+from .queue import note_submitted, require_slurm, sbatch
+from .request import request
+from .script import LAUNCH, folder_of, launch_script, log_path, script, script_path
+
+MANY = 40  # jobs that are not listed one by one
 
 
-def show(recipes: Sequence[Recipe], named: str | None) -> None:
-    """Print the plans, the jobs and their scripts; nothing is written or submitted."""
-    cluster, profile = load_cluster(named)
-    plans = _plans(recipes, cluster, profile)
-    for plan in plans:
-        print_plan(plan)
-    jobs = chain(recipes, plans, cluster, _known(recipes, queued={}))
-    for job in jobs:
-        print(f"\n---- {shown(script_path(job))}")
-        print(script(job, jobs, cluster, profile).rstrip())
-    if jobs:
-        print(f"\n---- {shown(jobs_folder(recipes[0]) / LAUNCH)} (what each of them reads)\n{launch_script()}")
-    _print_jobs(jobs, None)
-    print("Nothing was written or submitted. Without --plan, these jobs are." if jobs else _nothing(recipes))
+def show(study: Study, words: Sequence[str], named: str | None) -> None:
+    """Print the jobs and their scripts; nothing is written or submitted, and Slurm is not asked."""
+    cluster, profile = _profile(study, named)
+    _, left = begin(study, list(words), write=False)
+    scripts = chained(left)
+    for one in scripts:
+        print(f"\n---- {shown(script_path(one.first))}")
+        print(script(one, _waiting(one, scripts), cluster, profile).rstrip())
+    if scripts:
+        print(f"\n---- {LAUNCH} (a copy lies beside each of them)\n{launch_script()}")
+    _print_jobs(scripts, cluster, None)
+    print("Nothing was written or submitted. Without --plan, these jobs are." if scripts else _nothing(study))
 
 
-def submit(recipes: Sequence[Recipe], named: str | None) -> None:
-    """Write the scripts into the runs' folders and submit them, in a chain. Stages that are done are left out.
+def submit(study: Study, words: Sequence[str], named: str | None) -> None:
+    """Write a script for every job that is left into its folder, and submit it. What somebody has in the queue already
+    is waited for instead.
 
-    UserError when the profile or a recipe is at fault, Slurm is not here, a run's jobs are in the queue already, or
-    sbatch refuses one (told with what was submitted before it).
+    UserError when the profile or a recipe is at fault, Slurm is not here, a job in the queue has other work to do in
+    the same folder, or sbatch refuses one (told with what was submitted before it).
     """
-    cluster, profile = load_cluster(named)
+    cluster, profile = _profile(study, named)
     require_slurm()
-    plans = _plans(recipes, cluster, profile)
+    roots = sorted({one.recipe.path(one.recipe.runs_root).absolute() for one in study.recipes})
     with ExitStack() as held:
-        for recipe in recipes:
-            held.enter_context(_claimed(recipe))
-        queue = in_queue()
-        _refuse_running(recipes, queue)
-        roots = {recipe.path(recipe.runs_root) for recipe in recipes}
-        queued = {fingerprint: number for root in roots for fingerprint, number in stages_in_queue(root, queue).items()}
-        jobs = chain(recipes, plans, cluster, _known(recipes, queued))
-        if not jobs:
-            print(_nothing(recipes))
-            return
-        _write(recipes, jobs, cluster, profile)
-        ids = _submit_all(recipes, jobs, profile)
-    _print_jobs(jobs, ids)
-    _print_what_next(recipes, jobs, ids)
+        for root in roots:
+            held.enter_context(_submitting(root))
+        _, left = begin(study, list(words))
+        ids = found_in_queue(left, roots)
+        there = set(ids.values())
+        scripts = chained([job for job in left if job.name not in ids])
+        _write(scripts, cluster, profile)
+        _submit_all(scripts, ids, profile)
+    if there:
+        print(f"in the queue already, and waited for: {_some(there)}")
+    if scripts:
+        _print_jobs(scripts, cluster, ids)
+        _print_what_next(scripts, ids)
+    else:
+        print(f"Nothing to submit. Watch what is there: {_watch(there)}" if there else _nothing(study))
 
 
-def _plans(recipes: Sequence[Recipe], cluster: Cluster, profile: Path) -> list[Plan]:
-    for recipe in recipes:
-        refuse_what_cannot_run(recipe)
-    refuse_misfits(recipes, cluster, shown(profile))
-    plans = [planned(recipe) for recipe in recipes]
-    for recipe, plan in zip(recipes, plans, strict=True):
-        refuse_changed_data(recipe, plan)
-    return plans
+def _profile(study: Study, named: str | None) -> tuple[Cluster, Path]:
+    cluster, profile = load_cluster(named)
+    refuse_misfits([one.recipe for one in study.recipes], cluster, shown(profile))
+    return cluster, profile
 
 
-def _known(recipes: Sequence[Recipe], queued: dict[str, int]) -> Known:
-    starts = {recipe.name: start_store(recipe).name for recipe in recipes}
-
-    def asked(recipe: Recipe, plan: Plan, checkpoint: str) -> bool:
-        stage = next((stage for stage in plan.stages if stage.name == checkpoint), None)
-        return evaluated(recipe, checkpoint, starts[recipe.name] if stage is None else stage.fingerprint)
-
-    return Known(
-        stage_done=stage_done,
-        evaluated=asked,
-        data_ready=data_ready,
-        start_id=lambda recipe: starts[recipe.name],
-        reported=lambda recipe: (recipe.run_folder / "report.html").exists() or not recipe.evaluation.tasks,
-        queued=queued,
-    )
-
-
-def _claimed(recipe: Recipe) -> ExitStack:
-    """The run's folder for the time of submitting. What cannot be written is the user's to mend."""
+def _submitting(root: Path) -> ExitStack:
+    """One at a time, so that each sees what the others have put into the queue."""
     stack = ExitStack()
     try:
-        stack.enter_context(claimed(recipe, "submit"))
-        jobs_folder(recipe).mkdir(parents=True, exist_ok=True)
+        waiting = f"another --submit is at work in {shown(root)}; waiting for it"
+        stack.enter_context(locked(root / ".submit.lock", waiting=waiting))
     except OSError as error:
-        stack.close()
         raise UserError(
-            f"cannot write {error.filename or jobs_folder(recipe)}: {error.strerror}. Scripts and logs lie in the "
-            f"run's folder; choose another one with runs_root=DIR"
+            f"cannot write {error.filename or root}: {error.strerror}. Scripts and logs lie in the runs' folders; "
+            f"choose another place with runs_root=DIR"
         ) from None
     return stack
 
 
-def _refuse_running(recipes: Sequence[Recipe], queue: set[int]) -> None:
-    """Two chains of one run would train its stages twice."""
-    for recipe in recipes:
-        rows = [row for row in recorded(record_path(recipe)) if row["id"] in queue]
-        if rows:
-            ids = [row["id"] for row in rows]
-            there = ", ".join("{id} {name}".format(**row) for row in rows)
-            raise UserError(
-                f"{recipe.name} has jobs in the queue: {there}. "
-                f"They go on by themselves. Watch them: {_watch(ids)}. To begin anew: {_cancel(ids)}"
-            )
-
-
-def _write(recipes: Sequence[Recipe], jobs: Sequence[Job], cluster: Cluster, profile: Path) -> None:
-    for recipe in recipes:
-        with atomic_write(frozen_recipe(recipe)) as file:
-            file.write(dump_resolved(recipe))
-        with atomic_write(jobs_folder(recipe) / LAUNCH) as file:
+def _write(scripts: Sequence[SlurmJob], cluster: Cluster, profile: Path) -> None:
+    texts = [script(one, _waiting(one, scripts), cluster, profile) for one in scripts]
+    for one, text in zip(scripts, texts, strict=True):
+        for job in one.jobs:
+            job.write()
+        with atomic_write(folder_of(one.first) / LAUNCH) as file:
             file.write(launch_script())
-    for job in jobs:
-        with atomic_write(script_path(job)) as file:
-            file.write(script(job, list(jobs), cluster, profile))
+        with atomic_write(script_path(one.first)) as file:
+            file.write(text)
 
 
-def _submit_all(recipes: Sequence[Recipe], jobs: Sequence[Job], profile: Path) -> dict[str, int]:
-    """Job ids by key. What is submitted is on record at every moment, also when the next one is refused."""
-    ids: dict[str, int] = {}
-    for number, job in enumerate(jobs, 1):
+def _waiting(one: SlurmJob, scripts: Sequence[SlurmJob]) -> list[str]:
+    """Titles of what waits for the script's jobs, directly or not."""
+    names = {job.name for job in one.jobs}
+    found = []
+    for other in scripts:  # each stands behind those that it waits for
+        if other is not one and names.intersection(other.after):
+            names |= {job.name for job in other.jobs}
+            found.append(other.title)
+    return found
+
+
+def _submit_all(scripts: Sequence[SlurmJob], ids: dict[str, int], profile: Path) -> None:
+    """Adds to `ids`, by the jobs' names. What is submitted is on record, also when the next one is refused."""
+    for number, one in enumerate(scripts):
+        after = sorted({ids[name] for name in one.after})
         try:
-            ids[job.key] = sbatch(script_path(job), waits_for(job, ids))
+            submitted = sbatch(script_path(one.first), after)
         except UserError as error:
-            if not ids:
+            if not number:
                 raise UserError(f"{error}. Nothing was submitted") from None
-            before = ", ".join(f"{ids[one.key]} {one.name}" for one in jobs[: number - 1])
+            before = [ids[earlier.first.name] for earlier in scripts[:number]]
             raise UserError(
-                f"{error}\nSubmitted before it, {number - 1} of {len(jobs)} jobs: {before}. They will run and do their "
-                f"part, and nothing after them. Cancel them: {_cancel(ids.values())}"
+                f"{error}\nSubmitted before it, {number} of {len(scripts)} jobs: {_some(before)}. They will run and do "
+                f"their part; the same command submits the rest. To cancel them: {_cancel(before)}"
             ) from None
-        finally:
-            write_records(recipes, jobs, ids, profile)
-    return ids
+        note_submitted(one, submitted, after, profile)
+        ids |= dict.fromkeys((job.name for job in one.jobs), submitted)
 
 
-def _print_jobs(jobs: Sequence[Job], ids: dict[str, int] | None) -> None:
-    if not jobs:
+def _print_jobs(scripts: Sequence[SlurmJob], cluster: Cluster, ids: dict[str, int] | None) -> None:
+    if not scripts:
+        return
+    if len(scripts) > MANY:
+        kinds = dict.fromkeys(one.first.kind for one in scripts)
+        counts = ", ".join(f"{sum(one.first.kind == kind for one in scripts)} {kind}" for kind in kinds)
+        print(f"{len(scripts)} jobs: {counts}")
         return
     table = Table(title="Jobs", title_justify="left", title_style="bold", header_style="")
-    for column in (*(("job",) if ids else ()), "what", "for", "nodes x processes", "GPUs", "time", "waits for"):
+    for column in (*(("job",) if ids else ()), "what", "nodes x processes", "GPUs", "time", "waits for"):
         table.add_column(column, overflow="fold")
-    for job in jobs:
-        names = [str(ids[key]) if ids else key.partition("/")[2] for key in job.after]
+    for one in scripts:
+        asked = request(one.first, cluster)
+        names = [str(ids[name]) if ids else name.partition("/")[2] for name in one.after]
         table.add_row(
-            *((str(ids[job.key]),) if ids else ()),
-            job.name,
-            ", ".join(recipe.name for recipe in job.recipes),
-            f"{job.nodes} x {job.tasks_per_node}",
-            str(job.nodes * job.gpus_per_node),
-            job.machine.time,
-            ", ".join([*map(str, job.after_ids), *names]) or "-",
+            *((str(ids[one.first.name]),) if ids else ()),
+            one.name,
+            f"{asked.nodes} x {asked.tasks_per_node}",
+            str(asked.nodes * asked.gpus_per_node),
+            asked.machine.time,
+            ", ".join(dict.fromkeys(names)) or "-",
         )
     Console().print(table)
 
 
-def _print_what_next(recipes: Sequence[Recipe], jobs: Sequence[Job], ids: dict[str, int]) -> None:
-    first = jobs[0]
-    print(f"scripts, logs, job ids: {', '.join(shown(jobs_folder(recipe)) for recipe in recipes)}")
-    print(f"watch:   {_watch(ids.values())}")
-    print(f"         tail -F {shlex.quote(shown(log_path(first, ids[first.key])))}")
-    print(f"cancel:  {_cancel(ids.values())}")
-    waiting = [recipe for recipe in recipes if any(recipe in job.recipes and job.kind == EVALUATE for job in jobs)]
-    for recipe in waiting:
-        print(f"report:  {shown(recipe.run_folder / 'report.html')}, when all are done")
+def _print_what_next(scripts: Sequence[SlurmJob], ids: dict[str, int]) -> None:
+    numbers = [ids[one.first.name] for one in scripts]
+    print(f"scripts, logs, job ids: {', '.join(dict.fromkeys(shown(folder_of(o.first).parent) for o in scripts))}")
+    print(f"watch:   {_watch(numbers)}, or the same command with --status instead of --submit")
+    print(f"         tail -F {shlex.quote(shown(log_path(scripts[0].first)))}")
+    print(f"cancel:  {_cancel(numbers)}")
 
 
-def _nothing(recipes: Sequence[Recipe]) -> str:
-    done = ", ".join(shown(recipe.run_folder) for recipe in recipes)
-    return f"Nothing to submit: every stage is done and every checkpoint is asked. See {done}"
+def _nothing(study: Study) -> str:
+    done = ", ".join(shown(one.recipe.run_folder) for one in study.recipes[:4])
+    return f"Nothing to submit: everything is done. See {done}{' ...' if len(study.recipes) > 4 else ''}"
 
 
-def _watch(ids: Sequence[int]) -> str:
-    return "squeue --jobs " + ",".join(map(str, ids))
+def _some(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))
 
 
-def _cancel(ids: Sequence[int]) -> str:
-    return "scancel " + " ".join(map(str, ids))
+def _watch(ids: Collection[int]) -> str:
+    return "squeue --jobs " + ",".join(map(str, sorted(ids)))
+
+
+def _cancel(ids: Collection[int]) -> str:
+    return "scancel " + " ".join(map(str, sorted(ids)))

@@ -1,17 +1,26 @@
-"""Slurm's commands, and what was submitted as it is kept in a run's folder."""
+"""Slurm's commands, and what was submitted as it is noted in the jobs' folders."""
 
+import hashlib
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from data_builders.shared.files import read_json, write_json
 from fgtrain.errors import UserError
-from fgtrain.recipe import Recipe
+from fgtrain.graph import Job
 
-from .jobs import Job
-from .script import jobs_folder, log_path, script_path
+from .chained import SlurmJob
+from .script import folder_of, log_path, script_path
+
+RECORD = "slurm.json"
+ENDING = "COMPLETING"
+ENDING_SECONDS = 120.0  # Slurm gives a cancelled job half a minute or more
 
 
 def require_slurm() -> None:
@@ -29,7 +38,9 @@ def sbatch(path: Path, after: Sequence[int]) -> int:
     words = ["sbatch", "--parsable"]
     if after:
         words.append("--dependency=afterok:" + ":".join(map(str, after)))
-    done = subprocess.run([*words, str(path)], capture_output=True, text=True)
+    # From within a job of Slurm, that job's numbers would count for this one.
+    environment = {name: value for name, value in os.environ.items() if not _of_a_job(name)}
+    done = subprocess.run([*words, str(path)], capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         raise UserError(f"sbatch refuses {path}: {done.stderr.strip() or f'exit status {done.returncode}'}")
     number = done.stdout.strip().partition(";")[0]  # ID, or ID;CLUSTER
@@ -38,66 +49,80 @@ def sbatch(path: Path, after: Sequence[int]) -> int:
     return int(number)
 
 
-def in_queue() -> set[int]:
-    """Ids of this user's jobs that wait or run. UserError when Slurm does not answer."""
-    done = subprocess.run(["squeue", "--me", "--noheader", "--format=%i"], capture_output=True, text=True)
-    if done.returncode != 0:
+def _of_a_job(name: str) -> bool:
+    return name.startswith("SLURM_") and name not in ("SLURM_CONF", "SLURM_CLUSTERS")
+
+
+def queue_states(ids: Collection[int]) -> dict[int, str]:
+    """Those of the jobs that are in the queue, whoever submitted them -> PENDING, RUNNING, COMPLETING, ...
+
+    UserError when Slurm does not answer.
+    """
+    if not ids:
+        return {}
+    # Two at least: asked for a single one that it does not know, squeue fails.
+    asked = ",".join(map(str, [*sorted(ids), max(ids)] if len(ids) == 1 else sorted(ids)))
+    done = subprocess.run(["squeue", "--noheader", "--format=%A %T", f"--jobs={asked}"], capture_output=True, text=True)
+    if done.returncode != 0 and "Invalid job id" not in done.stderr:
         raise UserError(f"squeue does not answer: {done.stderr.strip() or f'exit status {done.returncode}'}")
-    return {int(line) for line in done.stdout.split() if line.isdigit()}
+    rows = (line.split() for line in done.stdout.splitlines())
+    return {int(number): state for number, state in (row for row in rows if len(row) == 2) if int(number) in ids}
 
 
-def record_path(recipe: Recipe) -> Path:
-    return jobs_folder(recipe) / "jobs.json"
+def settled_states(ids: Collection[int]) -> dict[int, str]:
+    """`queue_states` without jobs that are just ending: they are waited for, as one may be queued again, another
+    be gone. UserError where that takes long."""
+    end, told = time.monotonic() + ENDING_SECONDS, False
+    while True:
+        states = queue_states(ids)
+        ending = ", ".join(str(number) for number, state in states.items() if state == ENDING)
+        if not ending:
+            return states
+        if time.monotonic() > end:
+            raise UserError(f"Slurm's jobs {ending} do not end (squeue: {ENDING}). Submit again when they are gone")
+        if not told:
+            print(f"waiting for Slurm's jobs that are just ending: {ending}", file=sys.stderr, flush=True)
+        told = True
+        time.sleep(1)
 
 
-def recorded(path: Path) -> list[dict]:
-    """The jobs of a run's latest submission as they were recorded, in order; [] when there was none."""
+def slurm_record(folder: Path) -> dict[str, Any] | None:
+    """What is noted of a job's latest submission in its folder: id, submitted, name, identity, fingerprint, after,
+    script, log. None where there was none."""
+    path = folder / RECORD
     if not path.exists():
-        return []
+        return None
     record = read_json(path)
-    if not isinstance(record, dict) or not isinstance(record.get("jobs"), list):
-        raise UserError(f"{path} is no record of submitted jobs; move it away")
-    return record["jobs"]
+    if not isinstance(record, dict) or not isinstance(record.get("id"), int):
+        raise UserError(f"{path} is no record of a submitted job; move it away")
+    return record
 
 
-def write_records(recipes: Sequence[Recipe], jobs: Sequence[Job], ids: dict[str, int], profile: Path) -> None:
-    """Into each run's folder: the jobs that it hangs on, as far as they are submitted (`ids`)."""
+def note_submitted(one: SlurmJob, number: int, after: Sequence[int], profile: Path) -> None:
+    """Leave a record in the folder of each job that the script does."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    for recipe in recipes:
-        rows = [_row(job, ids) for job in jobs if job.key in ids and _serves(job, recipe, jobs)]
-        write_json(record_path(recipe), {"submitted": now, "profile": str(profile), "jobs": rows})
+    for job in one.jobs:
+        record = {
+            "id": number,
+            "submitted": now,
+            "name": job.name,
+            "kind": job.kind,
+            "identity": digest(job),
+            "fingerprint": job.fingerprint,
+            "after": list(after),
+            "script": str(script_path(one.first)),
+            "log": str(log_path(one.first)),
+            "profile": str(profile),
+        }
+        write_json(folder_of(job) / RECORD, record)
 
 
-def _row(job: Job, ids: dict[str, int]) -> dict:
-    number = ids[job.key]
-    return {
-        "id": number,
-        "name": job.name,
-        "kind": job.kind,
-        "runs": [recipe.name for recipe in job.recipes],
-        "command": list(job.option),
-        "after": waits_for(job, ids),
-        "fingerprint": job.fingerprint,
-        "script": str(script_path(job)),
-        "log": str(log_path(job, number)),
-    }
+def digest(job: Job) -> str:
+    """Equal for equal work."""
+    return hashlib.blake2b(repr(job.identity).encode(), digest_size=16).hexdigest()
 
 
-def waits_for(job: Job, ids: dict[str, int]) -> list[int]:
-    """Ids of the jobs that must have ended well before it."""
-    return [*job.after_ids, *(ids[key] for key in job.after)]
-
-
-def _serves(job: Job, recipe: Recipe, jobs: Sequence[Job]) -> bool:
-    """Is the job for this recipe, or does one of the recipe's jobs wait for it?"""
-    return recipe in job.recipes or any(job.key in other.after and _serves(other, recipe, jobs) for other in jobs)
-
-
-def stages_in_queue(runs_root: Path, queue: set[int]) -> dict[str, int]:
-    """Fingerprint -> id of the job that trains this stage, of all runs under `runs_root`."""
-    found = {}
-    for path in sorted(runs_root.glob("*/slurm/jobs.json")):
-        for row in recorded(path):
-            if row["kind"] == "train" and row["id"] in queue:
-                found[row["fingerprint"]] = row["id"]
-    return found
+def records_under(roots: Iterable[Path]) -> dict[Path, dict[str, Any]]:
+    """Folder -> record, of the jobs of all runs."""
+    folders = (path.parent.absolute() for root in roots for path in sorted(root.glob(f"*/jobs/*/{RECORD}")))
+    return {folder: record for folder in folders if (record := slurm_record(folder)) is not None}

@@ -2,54 +2,56 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
 from fgtrain.errors import UserError
-from fgtrain.recipe import Recipe
+from fgtrain.graph import Job
+from fgtrain.jobs.spec import LOG
 from fgtrain.recipe.load import REPOSITORY, shown
 
-from .jobs import Job
+from .chained import SlurmJob
 from .profile import Cluster
+from .request import Request, request
 
 TEMPLATES = REPOSITORY / "slurm"
-LAUNCH = "launch.sh"
+LAUNCH, SCRIPT = "launch.sh", "job.sbatch"
 
 
-def jobs_folder(recipe: Recipe) -> Path:
-    """Where a run keeps its scripts, logs and job ids."""
-    return (recipe.run_folder / "slurm").absolute()
-
-
-def frozen_recipe(recipe: Recipe) -> Path:
-    """The recipe as it was submitted: what is edited while jobs wait does not change them."""
-    return jobs_folder(recipe) / "recipe.yaml"
+def folder_of(job: Job) -> Path:
+    """Where the job's script, log and Slurm's id lie."""
+    return job.folder.absolute()
 
 
 def script_path(job: Job) -> Path:
-    return jobs_folder(job.recipes[0]) / f"{job.name}.sbatch"
+    return folder_of(job) / SCRIPT
 
 
-def log_path(job: Job, job_id: int | str) -> Path:
-    return jobs_folder(job.recipes[0]) / f"{job.name}-{job_id}.log"
+def log_path(job: Job) -> Path:
+    return folder_of(job) / LOG
 
 
-def script(job: Job, jobs: list[Job], cluster: Cluster, profile: Path) -> str:
-    """The script of one of `jobs`. UserError when the templates are not there."""
+def script(one: SlurmJob, waiting: Sequence[str], cluster: Cluster, profile: Path) -> str:
+    """The script's text. `waiting`: titles of the jobs that wait for it, directly or not.
+
+    UserError when the templates are not there, or a name or a path would be more than one line of the script.
+    """
+    asked = request(one.first, cluster)
     return _template().render(
-        title=f"{_what(job)}, for {' and '.join(recipe.name for recipe in job.recipes)}",
-        profile=shown(profile),
-        options=list(_options(job)),
-        directory=shlex.quote(str(Path.cwd())),
-        modules=[shlex.quote(module) for module in cluster.modules],
+        title=_line(f"{one.title}, for {' and '.join(one.runs)}"),
+        profile=_line(shown(profile)),
+        options=[_line(option) for option in _options(one, asked)],
+        directory=_quoted(Path.cwd()),
+        modules=[_quoted(module) for module in cluster.modules],
         setup=cluster.setup,
-        launch=shlex.quote(str(jobs_folder(job.recipes[0]) / LAUNCH)),
-        what=shlex.quote(_what(job)),
-        folder=shlex.quote(str(jobs_folder(job.recipes[0]))),
-        waiting=shlex.quote(", ".join(_what(other) for other in jobs if _waits(other, job.key, jobs))),
-        command=_command(job, cluster),
+        launch=_quoted(folder_of(one.first) / LAUNCH),
+        what=_quoted(one.title),
+        folders=[_quoted(folder_of(job)) for job in one.jobs],
+        waiting=_quoted(", ".join(waiting)),
+        command=_line(shlex.join(_command(one, asked, cluster))),
     )
 
 
@@ -70,46 +72,49 @@ def _text(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _what(job: Job) -> str:
-    return f"{job.name} of {job.run}"
-
-
-def _waits(job: Job, key: str, jobs: list[Job]) -> bool:
-    """Does the job wait for the one with this key, directly or not?"""
-    by_key = {one.key: one for one in jobs}
-    return any(one == key or _waits(by_key[one], key, jobs) for one in job.after)
-
-
-def _options(job: Job) -> Iterator[str]:
+def _options(one: SlurmJob, asked: Request) -> Iterator[str]:
     """The #SBATCH lines."""
-    machine = job.machine
-    log = str(jobs_folder(job.recipes[0]) / f"{job.name}").replace("%", "%%") + "-%j.log"
-    yield f"--job-name={job.run}/{job.name}"
+    machine = asked.machine
+    yield f"--job-name={shlex.quote(one.first.name)}"
     for name in ("partition", "account", "qos"):
         if (value := getattr(machine, name)) is not None:
             yield f"--{name}={shlex.quote(value)}"
-    yield f"--nodes={job.nodes}"
-    yield f"--ntasks-per-node={job.tasks_per_node}"
-    if job.gpus_per_node:
+    yield f"--nodes={asked.nodes}"
+    yield f"--ntasks-per-node={asked.tasks_per_node}"
+    if asked.gpus_per_node:
         kind = f"{machine.gpu_type}:" if machine.gpu_type else ""
-        yield f"--gpus-per-node={shlex.quote(kind + str(job.gpus_per_node))}"
+        yield f"--gpus-per-node={shlex.quote(kind + str(asked.gpus_per_node))}"
     yield f"--cpus-per-task={machine.cpus_per_task}"
     if machine.memory is not None:
         yield f"--mem={machine.memory}"
     yield f"--time={machine.time}"
     yield f"--signal=B:USR1@{machine.save_seconds}"
-    yield f"--output={shlex.quote(log)}"
+    yield f"--output={shlex.quote(str(log_path(one.first)).replace('%', '%%'))}"
     yield "--open-mode=append"
     yield "--requeue"
     yield "--kill-on-invalid-dep=yes"
     yield from machine.sbatch
 
 
-def _command(job: Job, cluster: Cluster) -> str:
+def _command(one: SlurmJob, asked: Request, cluster: Cluster) -> list[str]:
     """What srun starts, with srun's own options before it."""
-    words = [*job.machine.srun]
     container = shlex.split(cluster.container) if cluster.container else []
     python = cluster.python or ("python" if container else sys.executable)
-    words += [*container, str(Path(python).expanduser()), "-m", "fgtrain"]
-    words += [str(frozen_recipe(recipe)) for recipe in job.recipes]
-    return shlex.join([*words, *job.option])
+    started = [*container, str(Path(python).expanduser()), "-m", "fgtrain.jobs"]
+    return [*asked.machine.srun, *started, *(str(folder_of(job)) for job in one.jobs)]
+
+
+def _quoted(value: object) -> str:
+    """For the shell."""
+    return _line(shlex.quote(str(value)))
+
+
+def _line(text: str) -> str:
+    """What may stand in one line of a script. Behind a line break, text of a recipe would be a command of its own."""
+    bad = next((letter for letter in text if unicodedata.category(letter) == "Cc" or letter in "\u2028\u2029"), None)
+    if bad is not None:
+        raise UserError(
+            f"{text!r} holds {bad!r}, and would stand in one line of a job's script. Choose names and paths (name, "
+            f"runs_root, built_root, the profile's file, this folder) without line breaks and control characters"
+        )
+    return text

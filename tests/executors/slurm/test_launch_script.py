@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-SLURM = Path(__file__).resolve().parents[2] / "slurm"
+SLURM = Path(__file__).resolve().parents[3] / "slurm"
 # On a signal it does as the first process of a run does: the state is saved, a note is left, the status is 130.
-SRUN = """#!/usr/bin/env bash
-echo "srun $*" >> "$LOG"
+COMMAND = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >> "$LOG"
 if [[ ${SAVES:-} ]]; then
     trap 'echo saved >> "$LOG"; echo "$SAVES" > "$FGTRAIN_STOPPED"; exit "${STATUS:-130}"' USR1
 elif [[ ${FAILS:-} ]]; then
@@ -33,8 +33,8 @@ esac
 
 @pytest.fixture
 def cluster(tmp_path):
-    """Starts train.sbatch with fake srun and scontrol; `log()` is what they were told."""
-    for name, text in (("srun", SRUN), ("scontrol", SCONTROL)):
+    """Starts train.sbatch with fake python, srun and scontrol; `log()` is what they were told."""
+    for name, text in (("python", COMMAND), ("srun", COMMAND), ("scontrol", SCONTROL)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     (tmp_path / "slurm").mkdir()
@@ -43,7 +43,7 @@ def cluster(tmp_path):
     environment = {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "LOG": str(log),
-        "PYTHON": "python",
+        "PYTHON": str(tmp_path / "python"),
         "SLURM_JOB_NODELIST": "node[1-2]",
         "SLURM_JOB_ID": "42",
         "SLURM_NNODES": "2",
@@ -51,9 +51,9 @@ def cluster(tmp_path):
         "SLURM_CPUS_PER_TASK": "12",
     }
 
-    def start(*arguments: str, **more: str) -> subprocess.Popen:
+    def start(*arguments: str, script: Path = SLURM / "train.sbatch", **more: str) -> subprocess.Popen:
         return subprocess.Popen(
-            ["bash", str(SLURM / "train.sbatch"), *arguments],
+            ["bash", str(script), *arguments],
             env={**environment, **more},
             cwd=tmp_path,
             stdout=subprocess.PIPE,
@@ -65,7 +65,7 @@ def cluster(tmp_path):
     return start
 
 
-def stopped_by(cluster, number: signal.Signals, **more: str) -> tuple[int, str]:
+def stopped_by(cluster, number: signal.Signals, **more: str | Path) -> tuple[int, str]:
     """Exit status and output of a job that gets the signal while its processes work."""
     before = cluster.log().count("started")
     job = cluster("recipes/general.yaml", WAITS="200", **more)
@@ -78,14 +78,64 @@ def stopped_by(cluster, number: signal.Signals, **more: str) -> tuple[int, str]:
     return job.returncode, output
 
 
-def test_it_starts_one_process_per_gpu_with_the_recipe_and_the_machine(cluster):
+@pytest.fixture
+def step(tmp_path) -> Path:
+    """As the scripts of --submit are: a step of Slurm's for each process of the job."""
+    path = tmp_path / "job.sbatch"
+    path.write_text('. slurm/launch.sh\nfgtrain_job "train sft" . "its report" fgtrain_step python -m fgtrain.jobs F\n')
+    return path
+
+
+def test_a_whole_recipe_is_started_once_with_the_machine_and_without_srun(cluster):
     assert cluster("recipes/align_fg10.yaml", "data_root=/d", "seed=3").wait(20) == 0
     line = cluster.log().split("\n")[0]
-    assert line.endswith(
-        "--cpus-per-task=12 python -m fgtrain recipes/align_fg10.yaml data_root=/d seed=3 "
-        "devices.nodes=2 devices.count=8"
-    )
+    assert line == "python -m fgtrain recipes/align_fg10.yaml data_root=/d seed=3 devices.nodes=2 devices.count=8"
     assert "requeue" not in cluster.log()
+
+
+def test_a_job_of_the_graph_is_started_by_srun_as_one_that_ends_together(cluster, step):
+    assert cluster(script=step).wait(20) == 0
+    line = cluster.log().split("\n")[0]
+    assert line == "srun --kill-on-bad-exit=1 --wait=0 --cpus-per-task=12 python -m fgtrain.jobs F"
+
+
+def test_a_step_that_fails_names_what_never_runs(cluster, step):
+    job = cluster(script=step, STATUS="2")
+    output, _ = job.communicate(timeout=20)
+    assert job.returncode == 2
+    assert "never to run, because they wait for this job: its report" in output
+
+
+def test_what_whoever_submitted_it_says_of_ranks_counts_for_nothing(cluster, step, tmp_path):
+    (tmp_path / "srun").write_text('#!/usr/bin/env bash\necho "${RANK-none} ${WORLD_SIZE-none}" > "$LOG"\n')
+    assert cluster(script=step, RANK="0", WORLD_SIZE="1").wait(20) == 0
+    assert cluster.log() == "none none\n"
+
+
+@pytest.mark.parametrize("status", ["137", "143"])
+def test_processes_that_were_ended_because_one_had_failed_do_not_queue_the_job_again(cluster, step, tmp_path, status):
+    """The first of them took the signal for a wish to stop and says that all is saved."""
+    ended = f'#!/usr/bin/env bash\necho "stopped by SIGTERM" > "$FGTRAIN_STOPPED"\nexit {status}\n'
+    (tmp_path / "srun").write_text(ended)
+    assert cluster(script=step).wait(20) == int(status)
+    assert "requeue" not in cluster.log()
+
+
+def test_a_step_whose_processes_alone_were_asked_to_stop_queues_again(cluster, step, tmp_path):
+    stopped = '#!/usr/bin/env bash\necho "stopped by SIGUSR1" > "$FGTRAIN_STOPPED"\nexit 130\n'
+    (tmp_path / "srun").write_text(stopped)
+    assert cluster(script=step).wait(20) == 0
+    assert cluster.log().count("scontrol requeue") == 1
+
+
+def test_what_starts_over_is_queued_again_after_a_time_limit_once_and_after_preemption_always(cluster, step):
+    said = {"SAVES": "stopped; what was finished is kept", "script": step}
+    for _ in range(3):
+        assert stopped_by(cluster, signal.SIGTERM, **said)[0] == 0
+    status, output = stopped_by(cluster, signal.SIGUSR1, **said)
+    assert status == 1
+    assert "raise the time limit" in output
+    assert cluster.log().count("scontrol requeue") == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])

@@ -4,7 +4,7 @@ import pytest
 from submit_fakes import PROFILE, REPOSITORY
 
 from fgtrain.errors import UserError
-from fgtrain.submit.profile import load_cluster
+from fgtrain.executors.slurm.profile import load_cluster
 
 
 @pytest.fixture
