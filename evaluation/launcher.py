@@ -18,8 +18,9 @@ class Launched:
     size: int = 1
     local_rank: int = 0  # on this host
     nodes: int = 1
-    by: str | None = None  # "torchrun" (or whoever sets its variables), "srun"
+    by: str | None = None  # "torchrun", "srun", or "a launcher" that sets torchrun's variables
     variables: tuple[str, ...] = ()  # NAME=value, those that say so
+    known: bool = False  # it has surely started all of them; the variables are not left over from somebody
 
     @property
     def first(self) -> bool:
@@ -36,11 +37,14 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched:
     if "RANK" in environment and "WORLD_SIZE" in environment:
         rank, size = _numbers(environment, "RANK", "WORLD_SIZE")
         local, here = _number(environment, "LOCAL_RANK", 0), _number(environment, "LOCAL_WORLD_SIZE", size)
-        return Launched(rank, size, local, -(-size // max(here, 1)), "torchrun", _shown(environment, TORCHRUN))
+        known = "TORCHELASTIC_RUN_ID" in environment
+        by = "torchrun" if known else "a launcher"
+        return Launched(rank, size, local, -(-size // max(here, 1)), by, _shown(environment, TORCHRUN), known)
     if "SLURM_PROCID" in environment and _number(environment, "SLURM_STEP_NUM_TASKS", 1) > 1:
         rank, size = _numbers(environment, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
         nodes = _number(environment, "SLURM_STEP_NUM_NODES", _number(environment, "SLURM_NNODES", 1))
-        return Launched(rank, size, _number(environment, "SLURM_LOCALID", 0), nodes, "srun", _shown(environment, SRUN))
+        local = _number(environment, "SLURM_LOCALID", 0)
+        return Launched(rank, size, local, nodes, "srun", _shown(environment, SRUN), True)
     return Launched()
 
 

@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fgtrain.errors import UserError, run_command
+from evaluation.launcher import launched
+from fgtrain.errors import SharedUserError, UserError, run_command
 from fgtrain.processes import refuse_misfit
 from fgtrain.recipe.problems import instead
 from fgtrain.recipe.study import Study
@@ -53,7 +54,12 @@ def carry_out_here(study: Study, words: Sequence[str]) -> int:
     """Carry the study out on this host; returns the exit status."""
     from fgtrain.graph.begin import begin, tell_results
 
-    here = refuse_misfit({one.recipe.name: one.recipe.devices for one in study.recipes})
+    try:
+        here = refuse_misfit({one.recipe.name: one.recipe.devices for one in study.recipes})
+    except SharedUserError:
+        if launched().first:  # which speaks for all
+            raise
+        return 0
     if not here.first:
         return 0  # the first one starts as many as are needed
     graph, left = begin(study, list(words))

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from data_builders.shared.locks import locked
 from evaluation.launcher import Launched, launched, main_address, stray, tasks_per_node
-from fgtrain.errors import UserError
+from fgtrain.errors import SharedUserError, UserError
 from fgtrain.recipe.schema import Devices
 
 LISTENER = "FGTRAIN_LISTENER"  # number of an open socket on which the first process of a group listens
@@ -23,7 +23,8 @@ def refuse_misfit(recipes: Mapping[str, Devices], environment: Mapping[str, str]
     """Compare the processes that a launcher has started with what the recipes ask for; name -> devices.
 
     None is needed: every job starts its own. Where a launcher has started as many as a recipe asks for, on one node,
-    the first one carries out and the others leave. UserError for any other number, before anything is read.
+    the first one carries out and the others leave. UserError for any other number, before anything is read;
+    SharedUserError where all that were started raise it alike.
     """
     here = launched(environment)
     wanted = {devices.world_size: name for name, devices in recipes.items()}
@@ -37,28 +38,41 @@ def refuse_misfit(recipes: Mapping[str, Devices], environment: Mapping[str, str]
                 f"or use torchrun --nproc-per-node={several}"
             )
         return here
+    if (problem := _misfit(here, recipes, wanted, environment)) is not None:
+        raise (SharedUserError if here.known else UserError)(problem)
+    return here
+
+
+def _misfit(
+    here: Launched, recipes: Mapping[str, Devices], wanted: Mapping[int, str], environment: Mapping[str, str]
+) -> str | None:
+    """What is wrong with the number of processes that were started, and what to type. `wanted`: number -> recipe."""
     told, misfits = ", ".join(here.variables), [size for size in wanted if size != here.size]
     if misfits:
         size = misfits[0]
         devices = recipes[wanted[size]]
-        raise UserError(
+        return (
             f"{wanted[size]} asks for {_processes(size)} (devices.count {devices.count} x devices.nodes "
             f"{devices.nodes}), but {here.by} has started {here.size} ({told}). {_instead(here, devices)}"
         )
-    if here.size == 1:
-        return here
-    if here.nodes > 1:
-        raise UserError(
+    if here.size > 1 and here.nodes > 1:
+        return (
             f"{here.by} has started {here.size} processes on {here.nodes} nodes ({told}). Over several nodes they are "
             f"started by the run itself: write --submit, or start it once, without {here.by}, in a job of that many "
             f"nodes (slurm/train.sbatch)"
         )
     if here.by == "srun" and tasks_per_node(environment) is None:
-        raise UserError(
+        return (
             f"srun has started {here.size} processes without saying how many a node ({told}). Type: "
             f"srun --ntasks-per-node={here.size} ..., or leave srun out: the {here.size} are started from here"
         )
-    return here
+    if not here.first and not here.known:
+        return (
+            f"{' '.join(here.variables)} in the environment says that this is not the first of {here.size} processes, "
+            f"and which launcher has started the first one is not known. Type: torchrun --nproc-per-node={here.size}, "
+            f"or unset {' '.join(text.partition('=')[0] for text in here.variables)} (they are started from here)"
+        )
+    return None
 
 
 def _processes(number: int) -> str:
@@ -95,8 +109,6 @@ class Group:
         """
         if self.size == 1:
             return find()
-        from fgtrain.errors import SharedUserError
-
         found: list[Any] = [None, None]
         if self.first:
             try:
