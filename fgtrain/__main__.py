@@ -88,21 +88,20 @@ def main(words: list[str]) -> int:
     if not any(one.recipe.network for one in study.recipes):
         # Read when the libraries are imported, so before that. Their bars would only tell of local files.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    if arguments.submit:
-        from fgtrain.executors.slurm import show, submit
-
-        if arguments.plan:
-            show_plans(study, arguments.full)
-        (show if arguments.plan else submit)(study, arguments.words, arguments.cluster)
-    elif arguments.plan:
+    if arguments.plan:
         from fgtrain.show_plans import show_plans
 
         show_plans(study, arguments.words, arguments.full)
+    if arguments.submit:
+        from fgtrain.executors.slurm import show, submit
+
+        (show if arguments.plan else submit)(study, arguments.words, arguments.cluster)
     elif arguments.status:
+        from fgtrain.executors.slurm import queue_of
         from fgtrain.graph.status import print_status
 
-        print_status(study, arguments.words, {})
-    else:
+        print_status(study, arguments.words, queue_of(study))
+    elif not arguments.plan:
         return carry_out_here(study, arguments.words)
     return 0
 

@@ -80,12 +80,13 @@ def _processes(number: int) -> str:
 
 
 def _instead(here: Launched, devices: Devices) -> str:
+    if here.known:
+        options = f"--ntasks-per-node={devices.count} --nodes={devices.nodes}"
+        if here.by == "torchrun":
+            options = f"--nproc-per-node={devices.count} --nnodes={devices.nodes}"
+        out = f"Leave {here.by} out (the processes are started from here)"
+        return f"{out}, or type {options}, or devices.count={here.size}"
     names = " ".join(text.partition("=")[0] for text in here.variables)
-    if here.by == "srun":
-        return (
-            f"Leave srun out (the processes are started from here), or type --ntasks-per-node={devices.count} "
-            f"--nodes={devices.nodes}, or devices.count={here.size}"
-        )
     return (
         f"No other will come. Type: unset {names} (the processes are started from here), or torchrun "
         f"--nproc-per-node={devices.count}, or devices.count={here.size}"

@@ -1,5 +1,6 @@
 """Which of the jobs to submit somebody has in Slurm's queue already, by this command or another one."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,12 @@ from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
 from fgtrain.graph import Job, build_graph
 from fgtrain.graph.begin import light_plans
+from fgtrain.graph.build import study_folder
 from fgtrain.jobs.spec import RECIPE, SPEC
 from fgtrain.recipe import Recipe, differences, load_recipe
 from fgtrain.recipe.study import Arm, ArmRecipe, Study
 
-from .queue import digest, records_under, settled_states, slurm_record
+from .queue import RECORD, digest, queue_states, records_under, settled_states, slurm_record
 from .script import folder_of
 
 
@@ -38,6 +40,15 @@ def found_in_queue(jobs: Sequence[Job], roots: Sequence[Path]) -> dict[str, int]
     if any(digest(job) not in by_digest for job in left):
         by_digest |= _as_known_now(others)
     return found | {job.name: by_digest[digest(job)] for job in left if digest(job) in by_digest}
+
+
+def queue_of(study: Study) -> dict[str, str]:
+    """Name of a job -> what Slurm says of it, of the study's jobs that are in the queue. Empty without Slurm."""
+    folders = [one.recipe.run_folder for one in study.recipes] + [study_folder(study)]
+    found = (slurm_record(path.parent) for folder in folders for path in folder.glob(f"jobs/*/{RECORD}"))
+    records = [record for record in found if record is not None]
+    states = queue_states({record["id"] for record in records}) if shutil.which("squeue") else {}
+    return {one["name"]: f"as job {one['id']}, {states[one['id']].lower()}" for one in records if one["id"] in states}
 
 
 def _as_known_now(records: dict[Path, dict]) -> dict[str, int]:
