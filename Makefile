@@ -1,7 +1,7 @@
 # `make demo` and `make test` need python3 (3.11 or newer) and a package index, nothing else.
 PYTHON ?= python3
 PY := .venv/bin/python
-DEMO := recipes/mini/align_fg10.yaml recipes/mini/sft_then_fg.yaml
+DEMO := recipes/mini/studies/demo.yaml
 export HF_HUB_OFFLINE ?= 1
 
 .PHONY: install demo test test-slow test-slurm lint plans base clean
@@ -36,7 +36,8 @@ lint: install
 	.venv/bin/lint-imports
 
 plans: install
-	$(PY) -m fgtrain recipes/*.yaml recipes/mini/*.yaml --plan
+	$(PY) -m fgtrain recipes/*.yaml recipes/mini/*.yaml --plan --full
+	for study in recipes/studies/*.yaml recipes/mini/studies/*.yaml; do $(PY) -m fgtrain $$study --plan || exit; done
 
 # Makes the drawn miniature's "pretrained" parts again, from scratch.
 base: install

@@ -24,10 +24,10 @@ def general_mean(scores: dict[str, float]) -> float:
 
 
 def main() -> int:
-    mixed, alone = last_scores("mini_align_fg10"), last_scores("mini_sft_then_fg")
-    checks = [(f"{task} of align_fg10", mixed[task], least) for task, least in AT_LEAST.items()]
+    mixed, alone = last_scores("demo-mixed-s17"), last_scores("demo-alone-s17")
+    checks = [(f"{task} of the mixed arm", mixed[task], least) for task, least in AT_LEAST.items()]
     lost = general_mean(mixed) - general_mean(alone)
-    checks.append(("general mean, align_fg10 minus sft_then_fg", lost, FORGOTTEN))
+    checks.append(("general mean, mixed minus alone", lost, FORGOTTEN))
     for what, value, least in checks:
         print(f"{'ok  ' if value >= least else 'MISS'} {what}: {value:.1f}, at least {least}")
     return int(any(value < least for _, value, least in checks))
