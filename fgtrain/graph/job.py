@@ -24,7 +24,7 @@ class Job:
     folder: Path  # its own: job.json, log.txt, progress.json
     done: Callable[[], bool]
     recipe: Recipe | None = None
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)  # `runs` among them follow `runs`
     after: tuple[str, ...] = ()  # names
     processes: int = 1
     nodes: int = 1
@@ -72,7 +72,8 @@ class Graph:
             known = self.jobs[name]
             runs = tuple(dict.fromkeys((*known.runs, *job.runs)))
             after = known.after if job.is_result else tuple(dict.fromkeys((*known.after, *job.after)))
-            self.jobs[name] = replace(known, runs=runs, after=after)
+            told = {"runs": list(runs)} if "runs" in known.arguments else {}
+            self.jobs[name] = replace(known, runs=runs, after=after, arguments=known.arguments | told)
             return name
         if job.name in self.jobs:
             raise UserError(f"two jobs would be named {job.name}; give the runs other names (name=...)")

@@ -1,14 +1,11 @@
 """Asks one checkpoint all that a recipe asks, by all processes of the job; also the subset while a stage trains."""
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from data_builders.shared.files import write_json
 from data_builders.shared.made_with import made_with
-from evaluation.asking import Share, evaluate, subset_of
+from evaluation.asking import Share, evaluate
 from evaluation.judging.deterministic import JUDGE
 from evaluation.tasks.task import questions_hash
 from fgtrain.data import FeatureCache
@@ -19,46 +16,56 @@ from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.evaluations import evaluation_path, tasks_of, write_evaluation
 from fgtrain.runs.folder import link
-from fgtrain.runs.metrics import SUBSET, SUBSET_ROWS, eval_rows
+from fgtrain.runs.metrics import eval_rows
+from fgtrain.runs.subset import SUBSET_ROWS, subset_folder
+from fgtrain.runs.tracking import send_evaluations
 from fgtrain.training.answerer import ModelAnswerer
 
 from .inputs import final_plan, job_device, model_at, question_cache
 
 
-def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str) -> None:
+def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, runs: list[str]) -> None:
     """Ask the checkpoint and leave its scores in the store, for every run that asks it the same.
 
-    `start`: the untrained model's fingerprint. UserError when the checkpoint is not there, or a question file is not.
+    `start`: the untrained model's fingerprint; `runs`: names of the runs whose W&B runs are told. UserError when the
+    checkpoint is not there, or a question file is not.
     """
-    plan, tasks = final_plan(recipe), tasks_of(recipe)
-    questions = {task.name: questions_hash(task) for task in tasks}
+    plan = final_plan(recipe)
     store = recipe.stage_store(start if checkpoint == START else plan.stage(checkpoint).fingerprint)
-    path = evaluation_path(recipe, store, questions)
     waiting = f"evaluation of {checkpoint}: another run is asking the same checkpoint; waiting for it"
     with group.locked(store / ".evaluation.lock", waiting):
-        if group.agree(path.is_file):
-            if group.first:
-                print(f"evaluation: {checkpoint}, done before", flush=True)
-            return
-        lvlm = model_at(recipe, plan, checkpoint).to(job_device(recipe, group.local_rank)).eval()
-        features = question_cache(recipe, plan, lvlm)
-        answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
+        _ask(recipe, plan, group, checkpoint, store)
+    if group.first:
+        send_evaluations(recipe, plan, start, checkpoint, runs)
+
+
+def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path) -> None:
+    tasks = tasks_of(recipe)
+    questions = {task.name: questions_hash(task) for task in tasks}
+    path = evaluation_path(recipe, store, questions)
+    if group.agree(path.is_file):
         if group.first:
-            link(recipe.run_folder / "answers" / checkpoint, store / "answers")
-            print(f"evaluation: {checkpoint}", flush=True)
-        batch_size, limit = recipe.evaluation.batch_size, recipe.evaluation.limit
-        share = Share(group.rank, group.size)
-        scores = evaluate(answerer, tasks, store / "answers", limit, batch_size, share=share)
-        if not group.first:
-            return
-        subset: list[dict] = []
-        if recipe.evaluation.every_steps:
-            # The curves in between need both ends. All is answered; judged tasks keep their reasons of the whole.
-            chosen = [task for task in tasks if JUDGE not in task.rules]
-            part = evaluate(answerer, chosen, store / "answers", recipe.evaluation.subset, batch_size)
-            subset = eval_rows(part, None, 0, 0, subset=True)
-        about = {"model_hash": answerer.model_hash, "questions": questions, "made_with": made_with(asking_code().hash)}
-        write_evaluation(path, scores, subset, about)
+            print(f"evaluation: {checkpoint}, done before", flush=True)
+        return
+    lvlm = model_at(recipe, plan, checkpoint).to(job_device(recipe, group.local_rank)).eval()
+    features = question_cache(recipe, plan, lvlm)
+    answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
+    if group.first:
+        link(recipe.run_folder / "answers" / checkpoint, store / "answers")
+        print(f"evaluation: {checkpoint}", flush=True)
+    batch_size, limit = recipe.evaluation.batch_size, recipe.evaluation.limit
+    share = Share(group.rank, group.size)
+    scores = evaluate(answerer, tasks, store / "answers", limit, batch_size, share=share)
+    if not group.first:
+        return
+    subset: list[dict] = []
+    if recipe.evaluation.every_steps:
+        # The curves in between need both ends. All is answered; judged tasks keep their reasons of the whole.
+        chosen = [task for task in tasks if JUDGE not in task.rules]
+        part = evaluate(answerer, chosen, store / "answers", recipe.evaluation.subset, batch_size)
+        subset = eval_rows(part, None, 0, 0, subset=True)
+    about = {"model_hash": answerer.model_hash, "questions": questions, "made_with": made_with(asking_code().hash)}
+    write_evaluation(path, scores, subset, about)
 
 
 def answerer_of(
@@ -76,18 +83,12 @@ def answerer_of(
 class SubsetQuestions:
     """The fixed subset that is asked of a stage while it trains."""
 
-    def __init__(self, recipe: Recipe, plan: Plan, stage: str, store: Path, lvlm: LVLM) -> None:
-        """UserError when a question file is missing. `store`: the stage's folder."""
+    def __init__(self, recipe: Recipe, plan: Plan, stage: str, folder: Path, lvlm: LVLM) -> None:
+        """UserError when a question file is missing. `folder`: for answers and rows."""
         self.recipe, self.plan, self.stage = recipe, plan, stage
         self.tasks = tasks_of(recipe)
         self.features = question_cache(recipe, plan, lvlm)
-        self.folder = store / SUBSET / self._key()
-
-    def _key(self) -> str:
-        """A hash of the questions: recipes that share the stage but ask others do not see each other's."""
-        size = self.recipe.evaluation.subset
-        chosen = {task.name: questions_hash(replace(task, items=subset_of(task, size))) for task in self.tasks}
-        return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=8).hexdigest()
+        self.folder = folder
 
     def asking(self, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
         """A function that asks the subset at a step and leaves answers and rows in `folder`.
@@ -115,6 +116,5 @@ class SubsetQuestions:
 
 def subset_questions(recipe: Recipe, plan: Plan, stage: str, store: Path, lvlm: LVLM) -> SubsetQuestions | None:
     """None where nothing is asked in between."""
-    if not (recipe.evaluation.every_steps and recipe.evaluation.tasks):
-        return None
-    return SubsetQuestions(recipe, plan, stage, store, lvlm)
+    folder = subset_folder(recipe, store)
+    return SubsetQuestions(recipe, plan, stage, folder, lvlm) if folder is not None else None

@@ -1,5 +1,6 @@
 """What is said in the end: a run's figures, scores and report; a study's answer. Needs neither model nor torch."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,32 +13,37 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-from fgtrain.runs import metrics, tracking
-from fgtrain.runs.evaluations import asked, assemble_scores, stores
+from fgtrain.runs.evaluations import asked, assemble_scores, found_evaluations, stores
 from fgtrain.runs.folder import link
+from fgtrain.runs.metrics import assemble
+from fgtrain.runs.subset import SUBSET, subset_folder
+from fgtrain.runs.tracking import send_all
+from fgtrain.runs.wandb_outcome import outcome_lines
+
+from .spec import LEASH
 
 REPORT = "report.html"
 
 
 def report_run(recipe: Recipe, group: Group, start: str) -> None:
-    """Put scores and figures of all stages together, send to W&B what it lacks, write the report.
+    """Put scores and figures of all stages together, write the report, send to W&B what it lacks.
 
     `start`: the untrained model's fingerprint. UserError when a checkpoint that the recipe asks has no scores.
     """
     plan = read_plan(recipe.run_folder / "plan.json")
     with locked(recipe.run_folder / ".report.lock", waiting=f"{recipe.name}: its report is being written; waiting"):
         _links(recipe, plan, start)
-        found = assemble_scores(recipe, plan, start) if asked(recipe) else {}
+        found = found_evaluations(recipe, plan, start)
+        assemble_scores(recipe, plan, found)
         if missing := [name for name in asked(recipe) if name not in found]:
             raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
-        rows = metrics.assemble(recipe.run_folder, plan, found)
-        tracker = tracking.start(recipe, plan, recipe.run_folder)
-        for stage in plan.stages:
-            tracker.stage(metrics.stage_rows(recipe.run_folder, stage.name))
-        tracker.evaluations([row for row in rows if row["kind"] == "eval"])
-        tracker.finish()
+        assemble(recipe, plan, found)
         if found:
             write_report([recipe.run_folder], recipe.run_folder / REPORT)
+        send_all(recipe, plan, start)
+    if LEASH not in os.environ:  # else whoever has started this job tells it
+        for line in outcome_lines([recipe]):
+            print(line, flush=True)
 
 
 def _links(recipe: Recipe, plan: Plan, start: str) -> None:
@@ -45,6 +51,9 @@ def _links(recipe: Recipe, plan: Plan, start: str) -> None:
     places = stores(recipe, plan, start)
     for stage in plan.stages:
         link(recipe.run_folder / stage.name, places[stage.name])
+        subset = subset_folder(recipe, places[stage.name])
+        if subset is not None and subset.is_dir():
+            link(recipe.run_folder / SUBSET / stage.name, subset)
     for checkpoint in asked(recipe):
         link(recipe.run_folder / "answers" / checkpoint, places[checkpoint] / "answers")
 

@@ -1,7 +1,5 @@
 """Trains one stage from the checkpoint before it, to a checkpoint in the store."""
 
-from pathlib import Path
-
 from data_builders.shared.made_with import made_with
 from fgtrain.data import StageData
 from fgtrain.model import LVLM, merge_adapters, save_checkpoint, set_trainable
@@ -9,9 +7,9 @@ from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-from fgtrain.runs import metrics, tracking
+from fgtrain.runs import tracking
 from fgtrain.runs.folder import link, stage_done
-from fgtrain.runs.metrics import SUBSET
+from fgtrain.runs.subset import SUBSET
 from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
@@ -22,11 +20,11 @@ from .inputs import feature_cache, final_plan, model_at, stage_before, stage_dat
 from .out_of_memory import explained
 
 
-def train_stage(recipe: Recipe, group: Group, stage: str) -> None:
+def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
     """Train the stage and save its checkpoint in the store; return at once where it is there.
 
-    UserError when the stage before is not done or the data is not what the plan counted; StageInterruptedError when a
-    signal asked to stop (state saved).
+    `start`: the untrained model's fingerprint. UserError when the stage before is not done or the data is not what the
+    plan counted; StageInterruptedError when a signal asked to stop (state saved).
     """
     plan = final_plan(recipe)
     planned = plan.stage(stage)
@@ -44,7 +42,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str) -> None:
         if recipe.stages[stage].objective == "heads":
             _pretrain(recipe, planned, lvlm)
         else:
-            _train(recipe, plan, planned, lvlm, data, group, store)
+            _train(recipe, plan, planned, lvlm, data, group, start)
         if group.first:
             made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
             made |= made_with(training_code(planned.objective).hash)
@@ -63,17 +61,16 @@ def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM) -> None:
 
 
 def _train(
-    recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, data: StageData, group: Group, store: Path
+    recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, data: StageData, group: Group, start: str
 ) -> None:
     stage, tracker = recipe.stages[planned.name], None
+    store = recipe.stage_store(planned.fingerprint)
     if planned.encoder.cached:
         data.features = feature_cache(recipe, lvlm)
     questions = subset_questions(recipe, plan, planned.name, store, lvlm)
     if group.first:
         _show_subset(recipe, planned.name, questions)
-        tracker = tracking.start(recipe, plan, recipe.run_folder)
-        known = metrics.stage_rows(recipe.run_folder, planned.name)
-        tracker.stage([row for row in known if row["kind"] == "eval"])  # the steps are given when it goes on
+        tracker = tracking.track_stage(recipe, plan, start, planned.name)
     lvlm.checkpoint_activations(recipe.devices.activation_checkpointing)
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
     run = StageRun(
@@ -83,7 +80,7 @@ def _train(
         steps=planned.steps,
         samples=planned.samples,
         folder=store,
-        also_log=tracker.stage if tracker is not None else None,
+        also_log=tracker.trained if tracker is not None else None,
         work=planned.work,
         subset_every_steps=recipe.evaluation.every_steps if questions is not None else None,
         ask_subset=questions.asking(lvlm) if questions is not None else None,

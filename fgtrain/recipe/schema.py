@@ -25,7 +25,9 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Part = Literal["vision_encoder", "projector", "language_model"]
 LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
 # YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
-Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)]
+_AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+Texts = Annotated[tuple[str, ...], _AS_TUPLE]
+Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], _AS_TUPLE]
 Positive = Annotated[int, Field(gt=0)]
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 
@@ -211,7 +213,10 @@ class EncoderCache(Section):
 
 class Wandb(Section):
     project: str = "fgtrain"
+    entity: str | None = None  # user or team; null = the key's own
     enabled: bool = True
+    group: str | None = None  # a study gives its name, where none is written
+    tags: Tags = ()  # a study adds the arm and the seed
 
 
 class Recipe(Section):

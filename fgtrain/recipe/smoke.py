@@ -18,5 +18,7 @@ def smoke(study: Study) -> Study:
 def small(recipe: Recipe) -> Recipe:
     stages = {name: stage.model_copy(update={"steps": STEPS}) for name, stage in recipe.stages.items()}
     evaluation = recipe.evaluation.model_copy(update={"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": None})
-    update = {"stages": stages, "evaluation": evaluation, "runs_root": f"{recipe.runs_root}/{FOLDER}"}
+    wandb = recipe.wandb.model_copy(update={"group": FOLDER})  # its figures are nobody's
+    update = {"stages": stages, "evaluation": evaluation, "wandb": wandb}
+    update["runs_root"] = f"{recipe.runs_root}/{FOLDER}"
     return recipe.model_copy(update=update)

@@ -59,7 +59,8 @@ class Study:
         if self.name is None:
             raise ValueError("an unnamed study is no file")
         whole = {one.arm: as_values(one.recipe) for one in self.recipes if one.seed == self.seeds[0]}
-        for values in whole.values():
+        for arm, values in whole.items():
+            values["wandb"] |= _out_of_study(values["wandb"], self.name, arm, values["seed"])
             del values["name"], values["seed"]
         content = {
             "name": self.name,
@@ -74,3 +75,20 @@ class Study:
 
 def run_name(study: str, arm: str, seed: int) -> str:
     return f"{study}-{arm}-s{seed}"
+
+
+def as_run(recipe: Recipe, name: str, seed: int, group: str, arm: str) -> Recipe:
+    """The recipe of an arm as one of its runs, which W&B shows in a group, tagged with arm and seed."""
+    tags = tuple(dict.fromkeys((*recipe.wandb.tags, *_tags(arm, seed))))
+    wandb = recipe.wandb.model_copy(update={"group": recipe.wandb.group or group, "tags": tags})
+    return recipe.model_copy(update={"name": name, "seed": seed, "wandb": wandb})
+
+
+def _out_of_study(wandb: dict, group: str, arm: str, seed: int) -> dict:
+    """What `as_run` has put there is left out again: group and tags, as plain values."""
+    tags = [tag for tag in wandb["tags"] if tag not in _tags(arm, seed)]
+    return {"group": None if wandb["group"] == group else wandb["group"], "tags": tags}
+
+
+def _tags(arm: str, seed: int) -> tuple[str, str]:
+    return arm[:64], f"seed-{seed}"  # W&B takes no longer ones

@@ -10,7 +10,7 @@ from .load import find_recipe, load_recipe, shown
 from .merge import COMMAND_LINE
 from .problems import raise_problems
 from .schema import Recipe
-from .study import Arm, ArmRecipe, Study, run_name
+from .study import Arm, ArmRecipe, Study, as_run, run_name
 from .study_read import read_study
 from .study_schema import STUDY_KEYS
 from .yaml_reader import Source, read_yaml
@@ -67,10 +67,11 @@ def _unnamed(files: list[Path], overrides: list[str], seeds: tuple[int, ...]) ->
     if overrides and (equal := _equal(recipes)) and not _equal({r.name: r for r in map(load_recipe, files)}):
         raise UserError(_made_equal(equal, overrides))
     runs = [ArmRecipe(name, recipe.seed, recipe) for name, recipe in recipes.items()]
-    if seeds:
-        suffix = "-s{}" if len(seeds) > 1 else ""
+    if len(seeds) == 1:
+        runs = [ArmRecipe(one.arm, seeds[0], one.recipe.model_copy(update={"seed": seeds[0]})) for one in runs]
+    elif seeds:
         runs = [
-            ArmRecipe(name, seed, _copy(recipe, name + suffix.format(seed), seed))
+            ArmRecipe(name, seed, as_run(recipe, f"{name}-s{seed}", seed, group=name, arm=name))
             for seed in seeds
             for name, recipe in recipes.items()
         ]
@@ -121,22 +122,18 @@ def _named(file: Path, source: Source, overrides: list[str], seeds: tuple[int, .
         measure=read.file.answer.measure,
         contrasts=read.contrasts,
         recipes=tuple(
-            ArmRecipe(arm, seed, _copy(recipe, run_name(name, arm, seed), seed))
+            ArmRecipe(arm, seed, as_run(recipe, run_name(name, arm, seed), seed, group=name, arm=arm))
             for seed in seeds
             for arm, recipe in read.recipes.items()
         ),
     )
 
 
-def _copy(recipe: Recipe, name: str, seed: int) -> Recipe:
-    return recipe.model_copy(update={"name": name, "seed": seed})
-
-
 def _equal(recipes: dict[str, Recipe]) -> tuple[str, str] | None:
     """Two arms that would do the same, or None."""
     seen: dict[str, str] = {}
     for arm, recipe in recipes.items():
-        values = repr(as_values(_copy(recipe, "", 0)))
+        values = repr(as_values(recipe.model_copy(update={"name": "", "seed": 0})))
         if values in seen:
             return seen[values], arm
         seen[values] = arm

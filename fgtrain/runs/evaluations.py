@@ -98,14 +98,24 @@ def write_evaluation(path: Path, scores: dict[str, TaskScore], subset: list[dict
     write_json(path, {**about, "tasks": {name: score.to_json() for name, score in scores.items()}, "subset": subset})
 
 
-def assemble_scores(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
-    """Write the run's scores.json out of the evaluations that are there; returns them, checkpoint -> evaluation."""
+def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
+    """Checkpoint -> its evaluation, of those that the recipe asks and that are there by now, in the order of training.
+
+    UserError when a question file is missing.
+    """
+    if not asked(recipe):
+        return {}
     questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
     found: dict[str, dict] = {}
     for name, store in stores(recipe, plan, start).items():
         path = evaluation_path(recipe, store, questions)
         if name in asked(recipe) and path.is_file():
             found[name] = read_json(path)
+    return found
+
+
+def assemble_scores(recipe: Recipe, plan: Plan, found: dict[str, dict]) -> None:
+    """Write the run's scores.json out of its evaluations."""
     before = offsets(plan)
     entries = []
     for name, one in found.items():
@@ -120,4 +130,3 @@ def assemble_scores(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
         entries.append(entry)
     if entries:
         write_json(recipe.run_folder / "scores.json", {"run": recipe.name, "checkpoints": entries})
-    return found

@@ -7,12 +7,10 @@ from pathlib import Path
 from data_builders.shared.files import read_json, write_jsonl
 from evaluation.scoring.score_files import TaskScore
 from fgtrain.plan import Plan
-from fgtrain.recipe import START
+from fgtrain.recipe import START, Recipe
 
 from .forgetting import with_forgetting
-
-SUBSET = "subset"  # of a run: <stage> -> answers and rows of the subset that this recipe asks
-SUBSET_ROWS = "rows.json"
+from .subset import SUBSET_ROWS, subset_folder
 
 
 def offsets(plan: Plan) -> dict[str, int]:
@@ -24,23 +22,19 @@ def offsets(plan: Plan) -> dict[str, int]:
     return found
 
 
-def assemble(run_folder: Path, plan: Plan, evaluations: dict[str, dict]) -> list[dict]:
-    """Write metrics.jsonl anew and return its rows. Samples are counted over all stages of the run.
-
-    `evaluations`: checkpoint -> its evaluation as it lies in the store.
-    """
-    rows = list(with_forgetting(_rows(run_folder, plan, evaluations)))
-    write_jsonl(run_folder / "metrics.jsonl", rows)
-    return rows
+def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict]) -> None:
+    """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store."""
+    write_jsonl(recipe.run_folder / "metrics.jsonl", with_forgetting(run_rows(recipe, plan, evaluations)))
 
 
-def _rows(run_folder: Path, plan: Plan, evaluations: dict[str, dict]) -> Iterator[dict]:
+def run_rows(recipe: Recipe, plan: Plan, evaluations: dict[str, dict]) -> Iterator[dict]:
+    """All rows that there are of the run by now, in order. Samples are counted over all its stages."""
     before = offsets(plan)
     yield from _evaluation(evaluations.get(START), None, 0, 0)
     for stage in plan.stages:
         marker = {"kind": "stage", "stage": stage.name, "samples_seen": before[stage.name], "step": 0}
         yield marker | {"fingerprint": stage.fingerprint}
-        for row in stage_rows(run_folder, stage.name):
+        for row in stage_rows(recipe, stage.fingerprint):
             yield row | {"samples_seen": row["samples_seen"] + before[stage.name]}
         end = before[stage.name] + (stage.samples or 0)
         yield from _evaluation(evaluations.get(stage.name), stage.name, stage.steps or 0, end)
@@ -55,11 +49,13 @@ def _evaluation(found: dict | None, stage: str | None, step: int, samples_seen: 
     yield from (row | {"stage": stage, "step": step, "samples_seen": samples_seen} for row in found["subset"])
 
 
-def stage_rows(run_folder: Path, stage: str) -> list[dict]:
-    """Rows of one stage by step, the run's own subset evaluations among them; samples counted from its beginning."""
-    path = run_folder / stage / "metrics.jsonl"
+def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
+    """Rows of a stage by step, with the subset evaluations that the recipe asks; samples counted from its beginning."""
+    store = recipe.stage_store(fingerprint)
+    path = store / "metrics.jsonl"
     rows = [row for row in _whole_rows(path) if row["kind"] == "train"] if path.exists() else []
-    for file in sorted((run_folder / SUBSET / stage).glob(f"step*/{SUBSET_ROWS}")):
+    asked = subset_folder(recipe, store)
+    for file in sorted(asked.glob(f"step*/{SUBSET_ROWS}")) if asked is not None else ():
         rows += read_json(file)
     return sorted(rows, key=lambda row: row["step"])
 

@@ -1,162 +1,180 @@
 """Weights & Biases: curves beside metrics.jsonl. Offline unless the recipe allows the network and a key is there.
 
-A run that is started again goes on as the same W&B run: its id lies in <run>/wandb/run_id. Online it is resumed there.
-Offline every start leaves a folder <run>/wandb/offline-run-* that bears this id. The newest one is whole: a start sends
-what earlier ones have done too, so `wandb sync` of it alone shows the run.
+Every job of a run that has figures sends them to the one W&B run of that run, with all that was there before and is
+not sent yet: stages and evaluations that another run has made come that way. Offline nothing is sent before the
+report: its folder is whole, and `wandb sync` takes that one alone. Nothing that fails here stops a run.
 """
 
-import os
-import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from data_builders.shared.files import atomic_write
-from fgtrain.plan import Plan
-from fgtrain.recipe import Recipe, as_values
+from fgtrain.plan import Plan, read_plan
+from fgtrain.recipe import START, Recipe, load_recipe
 
-from .curves import axes, curves
-from .forgetting import forgetting
-from .metrics import offsets
-
-RUN_ID, SENT = "wandb/run_id", "wandb/sent"
-INIT_SECONDS = 60  # that a server may take to answer; then figures are kept offline
-STRIDE = 10  # W&B steps to an optimizer step: between two there is room for evaluations, which come when they come
+from .curves import curves
+from .evaluations import asked, found_evaluations
+from .folder import RESOLVED
+from .forgetting import with_forgetting
+from .metrics import offsets, run_rows, stage_rows
+from .wandb_outcome import Outcome
+from .wandb_run import DISABLED, FOLDER, OFFLINE, ONLINE, Sent, chosen_mode, first_line, forget_runs, open_run, run_id
 
 
 class Tracker:
-    """Sends rows of metrics.jsonl to a W&B run. Whatever fails there is told once and never stops the run."""
+    """Sends the figures of one run to W&B. What fails is told once; then it sends nothing."""
 
-    def __init__(self, run: Any | None, plan: Plan, memory: Path | None = None) -> None:
-        """`run`: None sends nothing. `memory`: a file of the evaluations that the W&B run has from earlier starts."""
-        self.run, self.memory = run, memory
-        self.evals: list[dict] = []  # of this run so far, for what is forgotten
-        self.sent = set(memory.read_text(encoding="utf-8").split("\n")) if memory and memory.is_file() else set()
-        self.samples, self.steps = offsets(plan), {}
-        steps = 0
-        for stage in plan.stages:
-            self.steps[stage.name] = steps
-            steps += stage.steps or 0
+    def __init__(self, run: Any | None, recipe: Recipe, plan: Plan, start: str, sent: Sent) -> None:
+        """`run`: None sends nothing. `start`: the untrained model's fingerprint."""
+        self.run, self.recipe, self.plan, self.start, self.sent = run, recipe, plan, start, sent
+        self.failed: str | None = None  # why
+        self.samples = offsets(plan)
 
-    def stage(self, rows: list[dict]) -> None:
-        """Rows of a stage, in order, samples counted from its beginning. What W&B has of them it leaves out."""
-        evals: list[dict] = []
+    def trained(self, rows: list[dict]) -> None:
+        """Rows of a stage as they are made, samples counted from its beginning."""
+        self._do(lambda: self._steps(rows))
+        if any(row["kind"] == "eval" for row in rows):
+            self.evaluations()
+
+    def everything(self, but: str | None = None) -> None:
+        """All that is there by now; of stage `but`, whose steps are being done again, the evaluations alone."""
+        for stage in self.plan.stages:
+            if stage.name != but:
+                self._do(lambda stage=stage: self._steps(stage_rows(self.recipe, stage.fingerprint)))
+        self.evaluations()
+
+    def evaluations(self) -> None:
+        """All evaluations that are there by now, and what was forgotten where all that came before is there, too."""
+        self._do(self._evaluations)
+
+    def summary(self) -> None:
+        """The scores of the last checkpoint, for W&B's table of runs."""
+
+        def update() -> None:
+            full = [row for row in self._known() if not row["subset"]]
+            if full:
+                self.run.summary.update(curves(row for row in full if row["stage"] == full[-1]["stage"]))
+
+        self._do(update)
+
+    def finish(self) -> bool:
+        """Close the run; returns whether everything is on disk or delivered."""
+        if self.run is None:
+            return False
+        self._do(lambda: self.run.finish())
+        if self.run is not None:
+            self._do(self.sent.keep)
+        done, self.run = self.run is not None, None
+        return done
+
+    def _steps(self, rows: Iterable[dict]) -> None:
         for row in rows:
-            row = row | {"samples_seen": row["samples_seen"] + self.samples[row["stage"]]}
-            if row["kind"] == "eval":
-                evals.append(row)
-                continue
-            step = (self.steps[row["stage"]] + row["step"]) * STRIDE
-            self._send(lambda row=row, step=step: self.run.log(curves([row]), step=step))
-        self.evaluations(evals)
+            if row["kind"] == "train":
+                self._log(curves([row | {"samples_seen": row["samples_seen"] + self.samples[row["stage"]]}]))
 
-    def evaluations(self, rows: list[dict]) -> None:
-        """Evaluation rows of one moment or several, in order; samples are counted over the whole run."""
-        for _, group in groupby(rows, key=lambda row: (row["samples_seen"], row["subset"])):
-            now = list(group)
-            self.evals += now
-            moment = f"{now[0]['stage']} {now[0]['step']} {'subset' if now[0]['subset'] else 'full'}"
-            if moment not in self.sent:
-                found = curves([*now, *forgetting(self.evals, now)])
-                # Without a step: it comes behind what is there, however late it is.
-                self._send(lambda found=found: self.run.log(found))
-                self._remember(moment)
+    def _evaluations(self) -> None:
+        for _, rows in groupby(self._known(), key=lambda row: (row["kind"], row["samples_seen"], row["subset"])):
+            self._log(curves(rows))
 
-    def _remember(self, moment: str) -> None:
-        self.sent.add(moment)
-        if self.memory is not None and self.run is not None:
-            with open(self.memory, "a", encoding="utf-8") as file:
-                file.write(moment + "\n")
+    def _known(self) -> list[dict]:
+        """Evaluation rows, and rows of what was forgotten that nothing can change any more."""
+        found = found_evaluations(self.recipe, self.plan, self.start)
+        names = [START, *(stage.name for stage in self.plan.stages)]
+        missing = [names.index(name) for name in asked(self.recipe) if name not in found]
+        rows = with_forgetting(row for row in run_rows(self.recipe, self.plan, found) if row["kind"] == "eval")
+        known = min(missing, default=len(names))
+        return [row for row in rows if row["kind"] == "eval" or names.index(row["stage"] or START) <= known]
 
-    def finish(self) -> None:
-        """Close the run; everything is on disk or sent."""
-        self._send(lambda: self.run.finish())
-        self.run = None
+    def _log(self, figures: dict[str, Any]) -> None:
+        if self.sent.first_time(figures):
+            self.run.log(figures)
 
-    def _send(self, do: Callable[[], Any]) -> None:
+    def _do(self, do: Callable[[], Any]) -> None:
         if self.run is None:
             return
         try:
             do()
         except Exception as error:
-            _tell(f"{_first_line(error)}; figures go on in metrics.jsonl alone")
+            self.failed = first_line(error)
+            tell(f"{self.failed}; figures go on in metrics.jsonl alone")
             failed, self.run = self.run, None
             with suppress(Exception):
                 failed.finish()  # what has come so far
 
 
-def start(recipe: Recipe, plan: Plan, folder: Path) -> Tracker:
-    """A tracker whose run holds recipe, plan and hashes of the data, or that sends nothing where there can be none.
+def track(recipe: Recipe, plan: Plan, start: str, kind: str, of: str = "", mode: str | None = None) -> Tracker:
+    """A tracker whose W&B run is open, or that sends nothing where there can be none.
 
-    The key comes from the environment (WANDB_API_KEY) alone and is never written.
+    `kind`, `of`: the job's, and its stage or checkpoint; `mode`: ONLINE or OFFLINE, where it is not to be chosen here.
     """
-    if not recipe.wandb.enabled:
-        return Tracker(None, plan)
-    online = recipe.network and bool(os.environ.get("WANDB_API_KEY")) and os.environ.get("WANDB_MODE") != "offline"
-    if recipe.network and not online:
-        _tell("no WANDB_API_KEY in the environment; figures are kept offline")
-    for mode in ("online", "offline") if online else ("offline",):
-        try:
-            return Tracker(_run(recipe, plan, folder, mode), plan, folder / SENT if mode == "online" else None)
-        except Exception as error:  # no network, a full disk, a broken installation: the run is worth more
-            follows = "figures are kept offline" if mode == "online" else "figures are in metrics.jsonl alone"
-            _tell(f"{_first_line(error)}; {follows}")
-            _forget_runs()
-    return Tracker(None, plan)
+    why = None
+    if mode is None:
+        mode, why = chosen_mode(recipe)
+    if why is not None:
+        tell(f"{why}; figures are kept offline")
+    nothing = Tracker(None, recipe, plan, start, Sent(None))
+    if mode == DISABLED:
+        return nothing
+    try:
+        run = open_run(recipe, plan, kind, of, mode == ONLINE)
+        path = recipe.run_folder / FOLDER / f"sent-{run_id(recipe.run_folder, plan)}" if mode == ONLINE else None
+        return Tracker(run, recipe, plan, start, Sent(path))
+    except Exception as error:  # no network, a full disk, a broken installation: the run is worth more
+        forget_runs()
+        nothing.failed = first_line(error)
+        tell(f"{nothing.failed}; {'figures are in metrics.jsonl alone' if mode == OFFLINE else 'it is not online'}")
+        return nothing
 
 
-def _run(recipe: Recipe, plan: Plan, folder: Path, mode: str) -> Any:
-    import wandb
-
-    settings = {"silent": True, "console": "off", "disable_git": True, "save_code": False, "init_timeout": INIT_SECONDS}
-    run = wandb.init(
-        project=recipe.wandb.project,
-        name=recipe.name,
-        id=_run_id(folder),
-        resume="allow" if mode == "online" else None,  # offline it is the id alone that joins them
-        reinit="finish_previous",
-        dir=str(folder),
-        mode=mode,
-        config={
-            "recipe": as_values(recipe),
-            "plan": plan.model_dump(mode="json"),
-            "data_sha256": {data.name: data.sha256 for stage in plan.stages for data in stage.data},
-            "fingerprints": {stage.name: stage.fingerprint for stage in plan.stages},
-        },
-        allow_val_change=True,
-        settings=wandb.Settings(**settings),
-    )
-    for axis, names in axes(plan).items():
-        run.define_metric(axis, hidden=True)
-        run.define_metric(names, step_metric=axis)
-    return run
+def track_stage(recipe: Recipe, plan: Plan, start: str, stage: str) -> Tracker:
+    """For the steps of a stage as they are done, with all that was there before; offline where it cannot be online."""
+    tracker = track(recipe, plan, start, "train", stage)
+    if tracker.failed is not None and chosen_mode(recipe)[0] == ONLINE:
+        tracker = track(recipe, plan, start, "train", stage, OFFLINE)
+    tracker.everything(but=stage)
+    return tracker
 
 
-def _forget_runs() -> None:
-    """End W&B's own process: it holds the id of the run that could not be started, and would refuse it to another."""
-    with suppress(Exception):
-        import wandb
-
-        if wandb.run is not None:  # of a recipe before this one: without its process it could not be finished
-            wandb.run.finish()
-        wandb.teardown()
-
-
-def _run_id(folder: Path) -> str:
-    """The run's own, drawn at its first start."""
-    path = folder / RUN_ID
-    if not path.is_file():
-        with atomic_write(path) as file:
-            file.write(secrets.token_hex(8))
-    return path.read_text(encoding="utf-8").strip()
+def send_evaluations(recipe: Recipe, plan: Plan, start: str, checkpoint: str, runs: list[str]) -> None:
+    """Online, to the W&B runs of all `runs` (names), which share the evaluation; offline their reports hold it."""
+    if chosen_mode(recipe)[0] != ONLINE:
+        return
+    for name in runs:
+        folder = recipe.run_folder.parent / name
+        if name != recipe.name:
+            if not (folder / "plan.json").is_file():
+                continue  # it is not prepared yet, and sends all by its own jobs
+            recipe, plan = load_recipe(folder / RESOLVED), read_plan(folder / "plan.json")
+        tracker = track(recipe, plan, start, "evaluate", checkpoint, ONLINE)
+        tracker.everything()
+        tracker.finish()
+        if tracker.failed is not None:
+            return  # nor would the others go through, and each would wait for it
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def send_all(recipe: Recipe, plan: Plan, start: str) -> Outcome:
+    """All figures of a run that is done, online or into one offline folder; leaves and returns what became of it."""
+    mode, why = chosen_mode(recipe)
+    outcome = Outcome(DISABLED)
+    for one in (mode, OFFLINE) if mode == ONLINE else (mode,):
+        if one == DISABLED:
+            break
+        tracker = track(recipe, plan, start, "report", mode=one)
+        tracker.everything()
+        tracker.summary()
+        url = tracker.run.url if tracker.run is not None and one == ONLINE else None
+        folder = Path(tracker.run.dir).parent.name if tracker.run is not None else None
+        if tracker.finish():
+            outcome = Outcome(one, why=why, url=url, folder=folder)
+            break
+        why = tracker.failed
+        outcome = Outcome("failed", why=why)
+    outcome.leave(recipe.run_folder / FOLDER)
+    return outcome
 
 
-def _tell(what: str) -> None:
+def tell(what: str) -> None:
     print(f"W&B: {what}", file=sys.stderr, flush=True)

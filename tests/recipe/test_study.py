@@ -9,7 +9,10 @@ from fgtrain.recipe import Contrast, Matched, as_values, load_recipe, load_study
 
 
 def content(recipe) -> dict:
-    return {key: value for key, value in as_values(recipe).items() if key not in ("name", "seed")}
+    """All but what a study gives each of its runs."""
+    values = {key: value for key, value in as_values(recipe).items() if key not in ("name", "seed")}
+    del values["wandb"]["group"], values["wandb"]["tags"]
+    return values
 
 
 def by_name(study) -> dict:
@@ -48,8 +51,27 @@ def test_what_the_file_says_is_kept(tmp_path):
     }
 
 
+def test_in_wandb_the_runs_are_grouped_by_study_and_tagged_with_arm_and_seed(tmp_path):
+    changes = "changes: {wandb: {tags: [pilot], entity: lab}}\n"
+    runs = by_name(study_of(tmp_path, text=STUDY + changes))
+    wandb = runs["placement-early-s18"].wandb
+    assert (wandb.group, wandb.tags, wandb.entity) == ("placement", ("pilot", "early", "seed-18"), "lab")
+    own = by_name(study_of(tmp_path, text=STUDY + "changes: {wandb.group: mine}\n"))
+    assert {recipe.wandb.group for recipe in own.values()} == {"mine"}
+    seeds = load_study([str(tmp_path / "base.yaml"), "seed=1,2"]).recipes
+    assert [(one.recipe.wandb.group, one.recipe.wandb.tags[-1]) for one in seeds] == [
+        ("base", "seed-1"),
+        ("base", "seed-2"),
+    ]
+
+
 @pytest.mark.parametrize(
-    "more", ["", "grid: {stages.sft.global_batch_size: [32, 64], devices.precision: [fp32, bf16]}\n"]
+    "more",
+    [
+        "",
+        "grid: {stages.sft.global_batch_size: [32, 64], devices.precision: [fp32, bf16]}\n",
+        "changes: {wandb: {tags: [pilot], group: mine}}\n",
+    ],
 )
 def test_the_resolved_file_needs_no_other_and_gives_the_same_runs(tmp_path, more):
     study = study_of(tmp_path, text=STUDY + more)
