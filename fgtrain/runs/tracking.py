@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe, load_recipe
 
@@ -66,7 +67,7 @@ class Tracker:
             return False
         self._do(lambda: self.run.finish())
         if self.run is not None:
-            self._do(self.sent.keep)
+            self._do(self.sent.delivered)
         done, self.run = self.run is not None, None
         return done
 
@@ -121,7 +122,7 @@ def track(recipe: Recipe, plan: Plan, start: str, kind: str, of: str = "", mode:
     try:
         run = open_run(recipe, plan, kind, of, mode == ONLINE)
         path = recipe.run_folder / FOLDER / f"sent-{run_id(recipe.run_folder, plan)}" if mode == ONLINE else None
-        return Tracker(run, recipe, plan, start, Sent(path))
+        return Tracker(run, recipe, plan, start, Sent(path, certain=kind == "report"))
     except Exception as error:  # no network, a full disk, a broken installation: the run is worth more
         forget_runs()
         nothing.failed = first_line(error)
@@ -140,23 +141,27 @@ def track_stage(recipe: Recipe, plan: Plan, start: str, stage: str) -> Tracker:
 
 def send_evaluations(recipe: Recipe, plan: Plan, start: str, checkpoint: str, runs: list[str]) -> None:
     """Online, to the W&B runs of all `runs` (names), which share the evaluation; offline their reports hold it."""
-    if chosen_mode(recipe)[0] != ONLINE:
-        return
     for name in runs:
-        folder = recipe.run_folder.parent / name
-        if name != recipe.name:
-            if not (folder / "plan.json").is_file():
-                continue  # it is not prepared yet, and sends all by its own jobs
-            recipe, plan = load_recipe(folder / RESOLVED), read_plan(folder / "plan.json")
-        tracker = track(recipe, plan, start, "evaluate", checkpoint, ONLINE)
+        try:
+            own = name == recipe.name
+            one, its = (recipe, plan) if own else _other_run(recipe.run_folder.parent / name)
+        except (OSError, UserError):
+            continue  # it is not prepared yet: its own jobs send what is there by then
+        if chosen_mode(one)[0] != ONLINE:
+            continue
+        tracker = track(one, its, start, "evaluate", checkpoint, ONLINE)
         tracker.everything()
         tracker.finish()
         if tracker.failed is not None:
-            return  # nor would the others go through, and each would wait for it
+            return  # nor would the others go through, and each would be waited for
 
 
-def send_all(recipe: Recipe, plan: Plan, start: str) -> Outcome:
-    """All figures of a run that is done, online or into one offline folder; leaves and returns what became of it."""
+def _other_run(folder: Path) -> tuple[Recipe, Plan]:
+    return load_recipe(folder / RESOLVED), read_plan(folder / "plan.json")
+
+
+def send_all(recipe: Recipe, plan: Plan, start: str) -> None:
+    """All figures of a run that is done, online or into one offline folder; leaves word of what became of it."""
     mode, why = chosen_mode(recipe)
     outcome = Outcome(DISABLED)
     for one in (mode, OFFLINE) if mode == ONLINE else (mode,):
@@ -172,8 +177,8 @@ def send_all(recipe: Recipe, plan: Plan, start: str) -> Outcome:
             break
         why = tracker.failed
         outcome = Outcome("failed", why=why)
-    outcome.leave(recipe.run_folder / FOLDER)
-    return outcome
+    with suppress(OSError):
+        outcome.leave(recipe.run_folder / FOLDER)
 
 
 def tell(what: str) -> None:

@@ -109,28 +109,51 @@ def run_id(folder: Path, plan: Plan) -> str:
 
 
 class Sent:
-    """What the server has. It is on disk once it was delivered for certain: after a kill some is sent twice."""
+    """What of the figures the server has, known to all jobs of the run, some of which run side by side.
 
-    def __init__(self, path: Path | None) -> None:
-        """`path`: None forgets all, for a run that is written anew from the beginning."""
-        self.path = path
-        lines = path.read_text(encoding="utf-8").split("\n") if path is not None and path.is_file() else []
-        self.known, self.new = set(lines), []
+    A line ~KEY says that a job has taken it on to send the figures, a line KEY that they were delivered.
+    """
+
+    def __init__(self, path: Path | None, certain: bool = False) -> None:
+        """`path`: None forgets all, for a run that is written anew from the beginning. `certain`: what was taken on but
+        not delivered for certain, because its job was killed, is sent again."""
+        self.path, self.certain = path, certain
+        self.known: set[str] = set()
+        self.mine: list[str] = []
+        self._read = 0  # bytes of the file
 
     def first_time(self, figures: dict[str, Any]) -> bool:
-        """Are they new? From now on they are not."""
+        """Are they still to be sent? Then it is this job that does."""
         key = hashlib.blake2b(json.dumps(figures, sort_keys=True).encode(), digest_size=8).hexdigest()
+        self._read_on()
         if key in self.known:
             return False
         self.known.add(key)
-        self.new.append(key)
+        self.mine.append(key)
+        self._add([f"~{key}"])
         return True
 
-    def keep(self) -> None:
-        if self.path is not None and self.new:
+    def delivered(self) -> None:
+        """All that this job has sent has arrived."""
+        self._add(self.mine)
+        self.mine.clear()
+
+    def _read_on(self) -> None:
+        if self.path is None or not self.path.is_file() or self.path.stat().st_size == self._read:
+            return
+        with open(self.path, "rb") as file:
+            file.seek(self._read)
+            found = file.read()
+        found = found[: found.rfind(b"\n") + 1]
+        self._read += len(found)
+        for line in found.decode().split():
+            if not (self.certain and line.startswith("~")):
+                self.known.add(line.removeprefix("~"))
+
+    def _add(self, lines: list[str]) -> None:
+        if self.path is not None and lines:
             with open(self.path, "a", encoding="utf-8") as file:
-                file.write("".join(f"{key}\n" for key in self.new))
-            self.new.clear()
+                file.write("".join(f"{line}\n" for line in lines))
 
 
 def first_line(error: Exception) -> str:

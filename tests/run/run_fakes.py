@@ -95,9 +95,9 @@ def write_recipe(folder: Path, values: dict) -> Path:
     return path
 
 
-def start(recipe: Path, *words: str) -> subprocess.Popen:
-    """`python -m fgtrain RECIPE ...` as a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1"}
+def start(recipe: Path, *words: str, **variables: str) -> subprocess.Popen:
+    """`python -m fgtrain RECIPE ...` as a process of its own. `variables`: of its environment."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", **variables}
     environment.pop("FGTRAIN_LAUNCH", None)
     environment.pop("WANDB_SERVICE", None)  # of a run in this process: a run of the same id would be written there
     return subprocess.Popen(
@@ -110,9 +110,9 @@ def start(recipe: Path, *words: str) -> subprocess.Popen:
     )
 
 
-def command(recipe: Path, *words: str) -> tuple[int, str]:
+def command(recipe: Path, *words: str, **variables: str) -> tuple[int, str]:
     """Exit status and everything printed."""
-    process = start(recipe, *words)
+    process = start(recipe, *words, **variables)
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
@@ -120,7 +120,7 @@ def command(recipe: Path, *words: str) -> tuple[int, str]:
 def when_at_step(process: subprocess.Popen, run: Path, stage: str, step: int) -> None:
     """Return as soon as the stage's figures reach the step."""
     path = run / stage / "metrics.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # for a run that hangs
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[0]
         if path.exists() and path.read_text().count("\n") >= step:

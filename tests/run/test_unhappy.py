@@ -115,34 +115,6 @@ def test_two_recipes_of_one_name_are_refused(place: Path) -> None:
         main([str(path), str(path)])
 
 
-def test_wandb_without_a_key_stays_offline(place: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
-    from fgtrain.run import tracking
-
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    recipe = load_recipe(write_recipe(place, recipe_values(place)), ["network=true"])
-    plan = __import__("fgtrain.plan", fromlist=["Plan"]).Plan
-    empty = plan(
-        name="tiny",
-        seed=1,
-        run_folder="",
-        stages=(),
-        samples=0,
-        tokens=0,
-        steps=0,
-        exposures={},
-        updates={},
-        image_tokens=None,
-        evaluated=(),
-        tasks=(),
-        notes=(),
-    )
-    run = tracking.start(recipe, empty, place)
-    run.finish()
-    assert list((place / "wandb").glob("offline-run-*"))
-    assert "no WANDB_API_KEY" in capfd.readouterr().err
-
-
 def test_out_of_memory_names_the_micro_batch_that_would_fit(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -1,51 +1,54 @@
-"""W&B: every curve with every point on its own axis, whatever interrupted the run; never a reason to fail."""
+"""W&B offline: every curve with every point on its own axis, whatever interrupted the run; never a reason to fail."""
 
 import os
+import shlex
 import shutil
 import signal
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from fgtrain.run import run_recipe
-from fgtrain.run.forgetting import with_forgetting
-from run_fakes import metrics, recipe_values, start, when_at_step, write_recipe
-from wandb_files import curve, curve_names, offline_files, records, run_record, step_axes
+from run_fakes import metrics, recipe_values, run_recipe, start, when_at_step, write_recipe
+from wandb_files import curve, curve_names, offline_files, run_record, step_axes
+from wandb_server import wandb_server
 
+from fgtrain.graph.planned import planned
 from fgtrain.recipe import load_recipe
+from fgtrain.runs import tracking, wandb_run
+from fgtrain.runs.forgetting import with_forgetting
 
 KEY = "fedcba9876543210fedcba9876543210fedcba98"
+LEAD = "to send it: wandb sync "
 
 
 @pytest.fixture(scope="module")
-def interrupted(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with a key in the environment, killed in its second stage, started again."""
+def interrupted(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run with a key in the environment, killed in its second stage, started again; and what that printed."""
     place = tmp_path_factory.mktemp("watched")
     shutil.copytree(tiny_world, place / "world")
     values = recipe_values(place, name="watched")
     values["stages"]["sft"] |= {"mix": {"count": 3, "document": 3}, "checkpoint_every_steps": 3}
     values["evaluation"] |= {"every_steps": 4, "subset": 4, "tasks": ["drawn_count"]}
     recipe, run = write_recipe(place, values), place / "runs" / "watched"
-    os.environ["WANDB_API_KEY"] = KEY
-    try:
-        for step, number in ((7, signal.SIGKILL), (None, None)):
-            process = start(recipe)
+    for step, number in ((7, signal.SIGKILL), (None, None)):
+        process = start(recipe, WANDB_API_KEY=KEY)
+        try:
             if step is not None:
                 when_at_step(process, run, "sft", step)
                 os.kill(process.pid, number)
-            output, _ = process.communicate(timeout=200)
-            assert process.returncode == (0 if number is None else -number), output
-    finally:
-        del os.environ["WANDB_API_KEY"]
-    return run
+            output, _ = process.communicate(timeout=300)
+        finally:
+            process.kill()
+        assert process.returncode == (0 if number is None else -number), output
+    return run, output
 
 
-def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(interrupted: Path) -> None:
-    files = offline_files(interrupted)
-    assert len(files) == 2
-    newest = files[-1]
+def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(interrupted: tuple[Path, str]) -> None:
+    run, _ = interrupted
+    newest = offline_files(run)[-1]
     for stage in ("align", "sft"):
-        rows = [row for row in metrics(interrupted) if row["stage"] == stage]
+        rows = [row for row in metrics(run) if row["stage"] == stage]
         axis = f"train/{stage}/step"
 
         def expect(
@@ -63,28 +66,50 @@ def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(
             points = [(r["step"], r["loss_by_data_set"][data_set]) for r in rows if data_set in r["loss_by_data_set"]]
             assert curve(newest, f"train/{stage}/loss/{data_set}", axis) == points
     for kind in ("full", "subset"):
-        wanted = [r for r in metrics(interrupted, "eval") if r["subset"] == (kind == "subset") and r["primary"]]
+        wanted = [r for r in metrics(run, "eval") if r["subset"] == (kind == "subset") and r["primary"]]
         points = sorted(curve(newest, f"eval_{kind}/drawn/count/exact", f"eval_{kind}/samples_seen"))
         assert points == [(row["samples_seen"], row["value"]) for row in wanted]
-        forgotten = [r for r in metrics(interrupted, "forgetting") if r["subset"] == (kind == "subset")]
+        forgotten = [r for r in metrics(run, "forgetting") if r["subset"] == (kind == "subset")]
         points = sorted(curve(newest, f"forgetting_{kind}/forgetting", f"forgetting_{kind}/samples_seen"))
         assert points == [(row["samples_seen"], row["forgetting"]) for row in forgotten]
         assert len(points) == len(wanted) >= 3
 
 
-def test_all_starts_are_one_run_with_its_recipe_plan_and_hashes(interrupted: Path) -> None:
-    run_id = (interrupted / "wandb" / "run_id").read_text()
-    assert all(file.parent.name.endswith(f"-{run_id}") for file in offline_files(interrupted))
-    found, config = run_record(offline_files(interrupted)[-1])
-    assert found == run_id
+def test_all_jobs_of_all_starts_are_one_run_with_its_recipe_plan_and_hashes(interrupted: tuple[Path, str]) -> None:
+    run, _ = interrupted
+    files = offline_files(run)
+    assert len(files) >= 4, "two stages, one of them begun twice, and the report"
+    records = [run_record(file) for file in files]
+    assert len({found for found, _ in records}) == 1
+    _, config = records[-1]
     assert config["recipe"]["name"] == "watched"
-    assert config["plan"]["steps"] == len(metrics(interrupted))
+    assert config["plan"]["steps"] == len(metrics(run))
     assert all(len(sha) == 64 for sha in config["data_sha256"].values())
     assert config["fingerprints"].keys() == {"align", "sft"}
 
 
-def test_each_concern_has_its_own_axis(interrupted: Path) -> None:
-    newest = offline_files(interrupted)[-1]
+def test_the_printed_line_sends_the_whole_run_once(interrupted: tuple[Path, str]) -> None:
+    run, output = interrupted
+    assert output.count(LEAD) == 1
+    words = shlex.split(output.partition(LEAD)[2].splitlines()[0])
+    assert words == [str(run / "wandb")]
+    with wandb_server() as server:
+        environment = {**os.environ, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+        done = subprocess.run(
+            [sys.executable, "-m", "wandb", "sync", *words], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        (run_id,) = server.runs
+        kept = list(server.histories[run_id].values())
+    assert len(kept) == len(server.rows), "an older folder would be written over by the newest"
+    sent = {name for figures in kept for name in figures}
+    assert {"train/align/loss", "train/sft/loss", "eval_full/drawn/count/exact", "forgetting_full/forgetting"} <= sent
+    losses = [(row["train/sft/step"], row["train/sft/loss"]) for row in kept if "train/sft/loss" in row]
+    assert losses == [(row["step"], row["loss"]) for row in metrics(run) if row["stage"] == "sft"]
+
+
+def test_each_concern_has_its_own_axis(interrupted: tuple[Path, str]) -> None:
+    newest = offline_files(interrupted[0])[-1]
     found = step_axes(newest)
     for name in curve_names(newest):
         if name.startswith("_"):
@@ -94,14 +119,14 @@ def test_each_concern_has_its_own_axis(interrupted: Path) -> None:
         assert found[f"{prefixes[0]}*"].startswith(prefixes[0])
 
 
-def test_the_key_is_nowhere_on_disk(interrupted: Path) -> None:
-    for path in interrupted.parent.parent.rglob("*"):
+def test_the_key_is_nowhere_on_disk(interrupted: tuple[Path, str]) -> None:
+    for path in interrupted[0].parent.parent.rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert KEY.encode() not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize("fault", ["init", "log", "finish"])
-def test_a_broken_wandb_is_one_line_and_the_run_goes_on(
+def test_a_broken_wandb_is_one_line_a_job_and_the_run_goes_on(
     fault: str, place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     import wandb
@@ -114,11 +139,11 @@ def test_a_broken_wandb_is_one_line_and_the_run_goes_on(
     del values["stages"]["sft"]
     recipe = load_recipe(write_recipe(place, values), ["evaluation.tasks=[]"])
     run_recipe(recipe)
-    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("W&B: ")]
-    assert lines == [
-        "W&B: [Errno 28] No space left on device; "
-        + ("figures are in metrics.jsonl alone" if fault == "init" else "figures go on in metrics.jsonl alone")
-    ]
+    out, err = capfd.readouterr()
+    told = [line for line in err.splitlines() if line.startswith("W&B: ")]
+    assert len(told) == 2, "of the stage and of the report"
+    assert all(line.startswith("W&B: [Errno 28] No space left on device; figures ") for line in told)
+    assert "W&B: [Errno 28] No space left on device; the figures of tiny are in metrics.jsonl alone" in out
     assert metrics(recipe.run_folder)
     monkeypatch.undo()
     if wandb.run is not None:
@@ -129,30 +154,73 @@ def test_without_network_it_is_tried_and_then_kept_offline(
     place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     import wandb
-    from fgtrain.run import tracking
-    from fgtrain.run.planned import planned
 
     real, asked = wandb.init, []
 
     def init(**arguments: object) -> object:
-        asked.append((arguments["mode"], arguments["resume"]))
-        if arguments["mode"] == "online":
+        asked.append(arguments["mode"])
+        if arguments["mode"] != "offline":
             raise wandb.errors.CommError("Run initialization has timed out")
         return real(**arguments)
 
     monkeypatch.setattr(wandb, "init", init)
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.delenv("WANDB_MODE")
-    recipe = load_recipe(write_recipe(place, recipe_values(place)), ["network=true"])
-    tracker = tracking.start(recipe, planned(recipe), recipe.run_folder)
-    tracker.finish()
-    assert asked == [("online", "allow"), ("offline", None)]
-    assert capfd.readouterr().err.count("W&B: ") == 1
-    (file,) = offline_files(recipe.run_folder)
-    deadline = time.monotonic() + 30  # W&B's own process writes it
-    while not list(records(file)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert list(records(file))
+    recipe = load_recipe(write_recipe(place, recipe_values(place)), ["network=true", "evaluation.tasks=[]"])
+    plan = planned(recipe)
+    tracking.track_stage(recipe, plan, "start", "align").finish()
+    tracking.send_all(recipe, plan, "start")
+    assert asked == ["shared", "offline"] * 2
+    assert capfd.readouterr().err.count("W&B: ") == 2
+    assert len(offline_files(recipe.run_folder)) == 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "network", "netrc", "mode"),
+    [
+        ({}, "true", False, "offline"),
+        ({}, "true", True, "online"),
+        ({"WANDB_API_KEY": KEY}, "true", False, "online"),
+        ({"WANDB_API_KEY": KEY}, "false", True, "offline"),
+        ({"WANDB_API_KEY": KEY, "WANDB_MODE": "offline"}, "true", True, "offline"),
+        ({"WANDB_API_KEY": KEY, "WANDB_MODE": "disabled"}, "true", True, "disabled"),
+    ],
+)
+def test_it_is_online_with_a_key_of_the_environment_or_of_wandb_login_and_the_recipe_allows_it(
+    variables: dict, network: str, netrc: bool, mode: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NETRC", str(place / "netrc"))
+    if netrc:
+        (place / "netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {KEY}\n")
+    recipe = load_recipe(write_recipe(place, recipe_values(place)), [f"network={network}"])
+    found, why = wandb_run.chosen_mode(recipe)
+    assert found == mode
+    assert (why is not None) == (network == "true" and not netrc and not variables)
+
+
+def test_a_stage_that_is_trained_anew_is_another_wandb_run(place: Path) -> None:
+    plan = planned(load_recipe(write_recipe(place, recipe_values(place))))
+    first = wandb_run.run_id(place, plan)
+    align, sft = plan.stages
+    assert wandb_run.run_id(place, plan.model_copy(update={"stages": (align,)})) == first
+    assert wandb_run.run_id(place, plan) == first
+    changed = plan.model_copy(update={"stages": (align, sft.model_copy(update={"fingerprint": "another"}))})
+    assert wandb_run.run_id(place, changed) != first
+
+
+def test_what_a_job_sends_no_other_sends_but_the_report_what_never_arrived(tmp_path: Path) -> None:
+    path, figures = tmp_path / "sent", [{"loss": float(n)} for n in range(3)]
+    train, evaluate = wandb_run.Sent(path), wandb_run.Sent(path)
+    assert train.first_time(figures[0])
+    assert train.first_time(figures[1])
+    assert [evaluate.first_time(one) for one in figures] == [False, False, True]
+    evaluate.delivered()  # the other one was killed
+    report = wandb_run.Sent(path, certain=True)
+    assert [report.first_time(one) for one in figures] == [True, True, False]
 
 
 def test_forgetting_is_the_best_so_far_minus_now_and_gain_is_now_minus_first() -> None:
