@@ -17,7 +17,9 @@ def whole_plan(recipe: Recipe, peak: Peak | None = None) -> Plan:
     """Every number that can be known before anything is built or loaded. `peak` as in `make_plan`, UserError too."""
     light = light_facts(recipe)
     if light.shape is not None:
-        return make_plan(recipe, data_facts(recipe), light, peak=peak)
+        made = make_plan(recipe, data_facts(recipe), light, peak=peak)
+        if not any(part.trainable is None for stage in made.stages for part in stage.parts):
+            return made
     try:
         model = recipe.model_with_paths()
     except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell

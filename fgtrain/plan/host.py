@@ -1,10 +1,12 @@
-"""Host memory of a node: while models load, while stages train, while a checkpoint is written. Pure.
+"""Host memory of a node, the first one, which has most: while a stage's model loads, trains and is written. Pure.
 
     always     processes x (program + workers x worker)
+    original   under a sharding strategy the first process keeps the whole model in fp32; the others get their shards
     offloaded  what devices.offload keeps on the host: AdamW's states (optimizer), the weights as well (parameters)
-    loading    always + processes x one weights file, whose tensors go straight to where they belong
-    training   always + offloaded
-    saving     training + one weights file, and the whole model in fp32 where it lay in shards
+    loading    always + original + one weights file for each process that reads them, its tensors go straight to where
+               they belong
+    training   always + original + offloaded
+    saving     training + one weights file
 
 On CPUs the devices' memory is the host's, so each process adds its own.
 """
@@ -25,15 +27,14 @@ def host_plan(devices: Devices, parameters: int, held: tuple[int, int, int], dev
     included.
     """
     here, on_cpu = devices.count, devices.accelerator == "cpu"
-    always = here * ((CPU_PROGRAM if on_cpu else PROGRAM) + devices.workers * WORKER)
+    sharded = devices.strategy == "fsdp" or devices.strategy.startswith("deepspeed")
     whole = parameters * BYTES_FP32
     file = min(whole, WEIGHTS_FILE)
-    kept = here * (device_bytes if on_cpu else sum(offloaded_bytes(held, devices.offload)))
-    weights = here * (whole if on_cpu else offloaded_bytes(held, devices.offload)[0])
-    sharded = devices.strategy == "fsdp" or devices.strategy.startswith("deepspeed")
-    training = always + kept
+    always = here * ((CPU_PROGRAM if on_cpu else PROGRAM) + devices.workers * WORKER) + (whole if sharded else 0)
+    offloaded = offloaded_bytes(held, devices.offload)
+    training = always + here * (device_bytes if on_cpu else sum(offloaded))
     return HostPlan(
-        loading=always + here * file + weights,
+        loading=always + (1 if sharded else here) * file + here * (held[0] if on_cpu else offloaded[0]),
         training=training,
-        saving=training + file + (whole if sharded else 0),
+        saving=training + file,
     )

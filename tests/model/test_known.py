@@ -7,6 +7,7 @@ import pytest
 
 from fgtrain.model import model_facts
 from fgtrain.model.known import entries, shipped_recipes
+from fgtrain.model.plans import whole_plan
 from fgtrain.plan import light_facts
 from fgtrain.plan.known_facts import FACTS, kept_models, kept_name, known_facts, model_key
 from fgtrain.recipe import load_recipe
@@ -72,3 +73,10 @@ def test_a_folder_that_is_here_is_never_taken_for_a_kept_model(tmp_path):
     (tmp_path / name).mkdir(parents=True)
     assert kept_name(str(tmp_path / name)) is None
     assert known_facts(recipe("general", f"model.vision_encoder={tmp_path / name}").model, {}) is None
+
+
+def test_a_way_of_learning_that_is_not_kept_is_counted_by_building_the_model():
+    chosen = recipe("llava15_general", "stages.sft.train.language_model={lr: 1e-4, lora: {rank: 1}}")
+    assert light_facts(chosen).shape is not None
+    parts = whole_plan(chosen).stage("sft").parts
+    assert 0 < parts[2].trainable < 10_000_000

@@ -167,10 +167,11 @@ def test_host_memory_of_eight_processes_is_one_file_each_not_a_model_each(tmp_pa
     assert host.most < 8 * 4 * eight_b / 2
 
 
-def test_a_sharded_model_is_gathered_once_to_be_saved(tmp_path):
+def test_a_sharded_model_is_whole_in_one_process_only(tmp_path):
     devices = recipe_of(tmp_path, *EIGHT, "devices.strategy=fsdp").devices
     host = host_plan(devices, 1000, held_bytes(1000, 1000, "bf16", "fsdp", 8), 10)
-    assert host.saving == host.training + 4000 + 4000
+    assert host.training == 8 * PROGRAM + 4000
+    assert host.loading == host.saving == host.training + 4000, "and one weights file"
 
 
 def test_on_cpus_the_devices_memory_is_the_hosts(tmp_path):
