@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from data_builders.shared.locks import locked
 from evaluation.launcher import Launched, launched, main_address, stray, tasks_per_node
-from fgtrain.errors import SharedUserError, UserError
+from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
 from fgtrain.recipe.schema import Devices
 
 LISTENER = "FGTRAIN_LISTENER"  # number of an open socket on which the first process of a group listens
@@ -179,8 +179,8 @@ def _within(path: Path, seconds: float) -> ExitStack | None:
 def join(processes: int, devices: Devices | None, environment: Mapping[str, str] = os.environ) -> Group:
     """This process's group, whose processes can talk to each other from here on.
 
-    `processes`: that the job is for. UserError where another number was started. Libraries that read variables of
-    their own find torchrun's.
+    `processes`: that the job is for. UserError where another number was started, TrainingFailedError where they do not
+    meet. Libraries that read variables of their own find torchrun's.
     """
     here = launched(environment)
     if here.size != processes:
@@ -198,13 +198,16 @@ def join(processes: int, devices: Devices | None, environment: Mapping[str, str]
         raise UserError(f"{here.by} has started {here.size} processes, but MASTER_ADDR and MASTER_PORT are not set")
     bound = timedelta(minutes=devices.timeout_minutes) if devices is not None else timedelta(minutes=30)
     listener = environment.get(LISTENER) if group.first else None
-    store = dist.TCPStore(
-        *address,
-        world_size=group.size,
-        is_master=group.first,
-        timeout=bound,
-        master_listen_fd=int(listener) if listener is not None else None,
-    )
+    try:
+        store = dist.TCPStore(
+            *address,
+            world_size=group.size,
+            is_master=group.first,
+            timeout=bound,
+            master_listen_fd=int(listener) if listener is not None else None,
+        )
+    except dist.DistError as error:
+        raise TrainingFailedError(_no_meeting(group, *address, error)) from None
     gpu = devices is not None and devices.accelerator != "cpu" and torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(group.local_rank % torch.cuda.device_count())
@@ -212,6 +215,15 @@ def join(processes: int, devices: Devices | None, environment: Mapping[str, str]
     dist.init_process_group(backend, store=store, rank=group.rank, world_size=group.size, timeout=bound)
     os.environ |= group_environment(group.rank, group.size, group.local_rank, group.size // here.nodes, *address)
     return group
+
+
+def _no_meeting(group: Group, host: str, port: int, error: Exception) -> str:
+    if group.first and "EADDRINUSE" in str(error):
+        return (
+            f"port {port} on {host} is in use by somebody else, and the {group.size} processes of this job would meet "
+            f"there (MASTER_PORT). Start it again: another start takes another port"
+        )
+    return f"process {group.rank} of {group.size} does not reach the first one at {host}, port {port}: {error}"
 
 
 def leave(status: int) -> NoReturn:
