@@ -49,31 +49,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def submitted(place: Path) -> dict[str, Run]:
-    """One recipe under two roots, so that nothing is shared but its data, and one whose first stage fails.
-
-    They are submitted at once, over data that nobody has built.
-    """
-    runs = {name: Run(small_recipe(place, name, name), name) for name in ("limited", "killed")}
-    runs["failing"] = Run(
-        small_recipe(place, "failing", "failing", train={"projector": 1.0e30}, clip_norm=None), "failing"
-    )
-    starting = {name: start(run.recipe, *submit_words(place)) for name, run in runs.items()}
-    for name, process in starting.items():
-        output, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, output
-        assert all(str(number) in output for number in runs[name].jobs.values())
-    return runs
-
-
-@pytest.fixture(scope="module")
-def at_once(submitted: dict[str, Run], place: Path) -> Path:
-    """The same on this host, by two processes, without Slurm and without a stop."""
-    wait_for([submitted["limited"].jobs["prepare"]], ENDED)
-    words = [f"runs_root={place / 'at_once'}", "devices.nodes=1", "devices.count=2"]
-    status, output = command(submitted["limited"].recipe, *words)
+def at_once(place: Path) -> Path:
+    """The recipe on this host, by two processes, without Slurm and without a stop. Builds the data for all."""
+    recipe = small_recipe(place, "at_once", "at_once")
+    status, output = command(recipe, "devices.nodes=1", "devices.count=2")
     assert status == 0, output
-    return place / "at_once" / "limited"
+    return place / "at_once" / "at_once"
+
+
+def submitted(recipe: Path, root: str, *words: str) -> Run:
+    status, output = command(recipe, *words, *submit_words(recipe.parent))
+    assert status == 0, output
+    run = Run(recipe, root)
+    assert all(str(number) in output for number in run.jobs.values())
+    return run
+
+
+def states(run: Run) -> dict[str, str]:
+    """How the run's jobs have ended."""
+    wait_for(list(run.jobs.values()), ENDED)
+    return {what: job(number)["JobState"] for what, number in run.jobs.items()}
 
 
 def same(run: Path, other: Path) -> None:
@@ -84,10 +79,8 @@ def same(run: Path, other: Path) -> None:
     assert (run / "report.html").is_file()
 
 
-def test_a_run_whose_time_limit_struck_ends_as_one_at_once_without_slurm(
-    submitted: dict[str, Run], at_once: Path
-) -> None:
-    it = submitted["limited"]
+def test_a_run_whose_time_limit_struck_ends_as_one_at_once_without_slurm(place: Path, at_once: Path) -> None:
+    it = submitted(small_recipe(place, "limited", "limited"), "limited")
     align = it.jobs["train-align"]
     until(lambda: it.steps("align") > 5 or job(align)["JobState"] in ENDED, every=0.05)
     # Slurm looks at time limits every half a minute, when a quick host would have trained all. So the processes stand
@@ -99,86 +92,67 @@ def test_a_run_whose_time_limit_struck_ends_as_one_at_once_without_slurm(
         subprocess.run(["scontrol", "update", f"JobId={align}", "TimeLimit=10"], check=True)
     finally:
         it.signal("train-align", signal.SIGCONT)
-    wait_for(list(it.jobs.values()), ENDED)
-    ended = {name: job(number) for name, number in it.jobs.items()}
-    assert {one["JobState"] for one in ended.values()} == {"COMPLETED"}, {name: it.log(name) for name in it.jobs}
+    assert set(states(it).values()) == {"COMPLETED"}, {name: it.log(name) for name in it.jobs}
     log = it.log("train-align")
-    assert ended["train-align"]["Restarts"] == "1", log
+    assert job(align)["Restarts"] == "1", log
     assert re.search(rf"stopped by SIGUSR1 at step \d+ of {STEPS}, saved in", log)
     assert "queues again" in log
     assert re.search(rf"going on from step \d+ of {STEPS}", log)
     same(it.folder, at_once)
 
 
-def test_a_run_with_a_killed_job_ends_as_one_at_once_when_it_is_submitted_again(
-    submitted: dict[str, Run], at_once: Path, place: Path
-) -> None:
-    it = submitted["killed"]
+def test_a_run_with_a_killed_job_ends_as_one_at_once_when_it_is_submitted_again(place: Path, at_once: Path) -> None:
+    it = submitted(small_recipe(place, "killed", "killed"), "killed")
     before = it.jobs
     until(lambda: it.steps("align") > 5 or job(before["train-align"])["JobState"] in ENDED, every=0.05)
     it.processes("train-align")[0].send_signal(signal.SIGKILL)
-    wait_for(list(before.values()), ENDED)
-    assert job(before["train-align"])["JobState"] == "FAILED"
+    ended = states(it)
+    assert [ended[what] for what in ("train-align", "train-sft", "evaluate-sft", "report")] == [
+        "FAILED",
+        *["CANCELLED"] * 3,
+    ]
     assert job(before["train-align"])["Restarts"] == "0"
-    assert it.log("train-align").count("is not queued again") == 1
     assert "never to run, because they wait for this job: train sft, ask sft" in it.log("train-align")
-    for what in ("train-sft", "evaluate-sft", "report"):
-        assert job(before[what])["JobState"] == "CANCELLED"
-    status, output = command(it.recipe, *submit_words(place))
-    assert status == 0, output
-    wait_for(list(it.jobs.values()), ENDED)
-    assert {job(number)["JobState"] for what, number in it.jobs.items() if number != before[what]} == {"COMPLETED"}
+    again = submitted(it.recipe, "killed")
+    assert {state for what, state in states(again).items() if again.jobs[what] != before[what]} == {"COMPLETED"}
+    assert it.jobs["prepare"] == before["prepare"]
     same(it.folder, at_once)
 
 
-def test_one_process_that_fails_ends_the_job_with_one_message(submitted: dict[str, Run]) -> None:
-    it = submitted["failing"]
-    wait_for([it.jobs["train-align"]], ENDED)
-    assert job(it.jobs["train-align"])["JobState"] == "FAILED"
-    assert job(it.jobs["train-align"])["Restarts"] == "0"
-    log = it.log("train-align")
-    assert log.count("loss is") == 1, log
-    assert "Traceback" not in log
-    waiting = [it.jobs[name] for name in ("train-sft", "evaluate-sft", "report")]
-    wait_for(waiting, {"CANCELLED"})
-    assert all(job(number)["StartTime"] == job(number)["EndTime"] for number in waiting)  # never started
-
-
-def test_a_picture_that_one_process_cannot_read_ends_the_others_soon(place: Path, submitted: dict[str, Run]) -> None:
-    wait_for([submitted["limited"].jobs["prepare"]], ENDED)
+def test_one_process_that_fails_alone_ends_the_others_with_one_message(place: Path, at_once: Path) -> None:
+    """A picture that only the process with its row opens."""
     recipe = small_recipe(place, "unreadable", "unreadable", train={"vision_encoder": 1.0e-3, "projector": 1.0e-3})
     world = place / "unreadable_world"
     shutil.copytree(place / "world", world)
     picture = sorted((world / "general" / "count" / "images").glob("train_*"))[5]
     picture.write_bytes(picture.read_bytes()[:200])
-    text = recipe.read_text().replace(str(place / "world"), str(world))
-    recipe.write_text(text)
-    status, output = command(recipe, "prepare=[]", *submit_words(place))
-    assert status == 0, output
-    it = Run(recipe, "unreadable")
-    align = it.jobs["train-align"]
-    wait_for([align], ENDED)
+    recipe.write_text(recipe.read_text().replace(str(place / "world"), str(world)))
+    it = submitted(recipe, "unreadable", "prepare=[]")
+    ended = states(it)
     log = it.log("train-align")
-    assert log.count("error: ") - log.count("srun: error: ") - log.count("slurmstepd-") == 1, log
+    assert len(re.findall(r"^error: ", log, re.MULTILINE)) == 1, log
+    assert "Traceback" not in log
     assert picture.name in log
-    assert job(align)["JobState"] == "FAILED"
+    assert ended["train-align"] == "FAILED"
+    assert job(it.jobs["train-align"])["Restarts"] == "0"
     assert it.processes("train-align") == []
+    for what in ("train-sft", "evaluate-sft", "report"):
+        assert ended[what] == "CANCELLED"
+        never = job(it.jobs[what])
+        assert never["StartTime"] == never["EndTime"]
 
 
-def test_a_whole_recipe_in_one_job_of_two_nodes_ends_as_one_at_once(
-    submitted: dict[str, Run], at_once: Path, place: Path
-) -> None:
+def test_a_whole_recipe_in_one_job_of_two_nodes_ends_as_one_at_once(place: Path, at_once: Path) -> None:
     """Its command is started once, and starts the processes of every stage on both nodes."""
     shape = ["--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=0", "--cpus-per-task=1", "--mem=4000M", "--time=30"]
-    whole = ["slurm/train.sbatch", str(submitted["limited"].recipe), f"runs_root={place / 'whole'}"]
-    log = place / "whole.log"
+    whole, log = ["slurm/train.sbatch", str(small_recipe(place, "whole", "whole"))], place / "whole.log"
     done = subprocess.run(
         ["sbatch", "--parsable", *shape, f"--output={log}", *whole], cwd=REPOSITORY, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     wait_for([int(done.stdout)], ENDED)
     assert job(int(done.stdout))["JobState"] == "COMPLETED", log.read_text()
-    same(place / "whole" / "limited", at_once)
+    same(place / "whole" / "whole", at_once)
 
 
 @pytest.mark.parametrize("count", [2, 3])
