@@ -18,7 +18,7 @@ from run_fakes import command, recipe_values, start, write_recipe
 
 from fgtrain.executors.slurm import slurm_record
 
-SHORT = {"time": "00:10:00", "save_seconds": 60}
+SHORT = {"time": "00:30:00", "save_seconds": 60}
 CLUSTER = {
     "gpus_per_node": 0,
     "cpus_per_task": 1,

@@ -87,9 +87,11 @@ def test_a_run_whose_time_limit_struck_ends_as_one_at_once_without_slurm(place: 
     # still until the limit has struck, and on a slow host it cannot strike before they train.
     assert it.signal("train-align", signal.SIGSTOP) >= 2
     try:
-        subprocess.run(["scontrol", "update", f"JobId={align}", "TimeLimit=1"], check=True)
+        hours, minutes, seconds = map(int, job(align)["RunTime"].split(":"))
+        over = hours * 60 + minutes + (seconds > 0) + 1  # more than the minute that is kept for saving
+        subprocess.run(["scontrol", "update", f"JobId={align}", f"TimeLimit={over}"], check=True)
         until(lambda: "train align got USR1" in it.log("train-align"))
-        subprocess.run(["scontrol", "update", f"JobId={align}", "TimeLimit=10"], check=True)
+        subprocess.run(["scontrol", "update", f"JobId={align}", "TimeLimit=30"], check=True)
     finally:
         it.signal("train-align", signal.SIGCONT)
     assert set(states(it).values()) == {"COMPLETED"}, {name: it.log(name) for name in it.jobs}
