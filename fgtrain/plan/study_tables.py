@@ -205,9 +205,9 @@ def _cost(study: Study, plans: Plans, jobs: Mapping[str, int] | None) -> list[st
         lines.append(f"Evaluated at {', '.join(places)}: {_count(len(first.tasks), 'task')}{questions}")
     cost = study_hours(study, plans)
     parts = {"training": cost.training, "encoding": cost.encoding, "evaluation": cost.evaluation}
-    of = ", ".join(f"{what} {hours_text(value)}" for what, value in parts.items())
+    of = ", ".join(f"{what} {hours_text(value)}" for what, value in parts.items() if value is not None)
     what = device(study.recipes[0].recipe)
-    lines.append(f"{what} hours in all, equal work once: {hours_text(cost.all)} ({of})")
+    lines.append(f"{what} hours in all, equal work once: {hours_text(cost.all)}{f' ({of})' if of else ''}")
     return lines
 
 

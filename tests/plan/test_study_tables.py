@@ -61,6 +61,17 @@ def test_twelve_arms_and_three_seeds_fit_two_screens_and_no_number_breaks(tmp_pa
     assert "12 arms x 3 seeds (1, 2, 3) = 36 runs" in text
 
 
+def test_a_long_name_of_a_data_set_folds_and_its_numbers_do_not(tmp_path):
+    name = "short_answers_about_fine_grained_categories_of_six_sources"
+    base = BASE.replace("extra: {path: extra}", f"{name}: {{path: extra}}")
+    (tmp_path / "base.yaml").write_text(base, encoding="utf-8")
+    text = f"name: s\nbase: base.yaml\narms: {{a: {{}}, b: {{stages.align.mix.{name}: 10}}}}\n"
+    (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+    shown = printed(load_study([str(tmp_path / "s.yaml")]), LARGE | {name: replace(FACTS["extra"], rows=1_234_567)})
+    assert re.search(r" 12,345,670 ", shown)
+    assert max(map(len, shown.split("\n"))) <= 80
+
+
 def test_a_row_says_what_differs_in_few_words_and_the_numbers_of_the_arm(tmp_path):
     study = study_of(tmp_path, "{none: {stages.sft.mix.fine: null}, early: {stages.align.mix.fine: 2}, late: {}}")
     text = printed(study, width=100)
