@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, a line a minute in a log, and a small file for whoever asks from outside."""
+"""How far long work is: a bar on a terminal, a line a minute in a log, a small file for whoever asks from outside."""
 
 import json
 import os
