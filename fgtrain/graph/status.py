@@ -11,6 +11,7 @@ from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
+from fgtrain.runs.wandb_outcome import outcome_lines
 
 from .begin import light_plans
 from .build import build_graph
@@ -29,7 +30,7 @@ class JobStatus:
 
 
 def print_status(study: Study, words: list[str], queue: Mapping[str, str]) -> None:
-    """Print the table of a study's runs and stages, what is under way, what failed, and the hours."""
+    """Print the table of a study's runs and stages, what is under way, what failed, the hours, and where W&B has it."""
     plans = light_plans(study)
     graph = build_graph(study, plans, words)
     left = {job.name: job for job in todo(graph)}
@@ -41,6 +42,9 @@ def print_status(study: Study, words: list[str], queue: Mapping[str, str]) -> No
         if status.state in ("running", "queued", "stopped", "failed"):
             console.print(f"{job.title}: {status.state} {status.note}", highlight=False, markup=False, soft_wrap=True)
     console.print(_hours(graph, states), highlight=False)
+    open_runs = {run for name in left for run in graph[name].runs}
+    for line in outcome_lines(one.recipe for one in study.recipes if one.recipe.name not in open_runs):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def job_status(job: Job, left: Mapping[str, Job], queue: Mapping[str, str]) -> JobStatus:

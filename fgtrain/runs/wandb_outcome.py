@@ -50,8 +50,9 @@ def outcome_lines(recipes: Iterable[Recipe]) -> list[str]:
     if offline:
         whys = "; ".join(dict.fromkeys(one.why for one in offline.values() if one.why is not None))
         lines.append(f"W&B is offline{f' ({whys})' if whys else ''}; to send it: wandb sync {_folders(list(offline))}")
-    failed = {one.why: folder.name for folder, one in found.items() if one.mode == "failed"}
-    lines += [f"W&B: {why}; the figures of {name} are in metrics.jsonl alone" for why, name in failed.items()]
+    for why in dict.fromkeys(one.why for one in found.values() if one.mode == "failed"):
+        names = ", ".join(folder.name for folder, one in found.items() if (one.mode, one.why) == ("failed", why))
+        lines.append(f"W&B: {why}; the figures of {names} are in metrics.jsonl alone")
     return lines
 
 
