@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data_builders.builder_code import builder_code
 from data_builders.leakage.image_files import Files
 from data_builders.leakage.near import near
 from data_builders.leakage.pictures import NEAR_BITS, same_colours
@@ -73,7 +74,7 @@ def make(folder: Path, count: int, pixels: int) -> None:
         ),
         name="train",
         builder="llava",
-        version=1,
+        code=builder_code("llava"),
         image_root=place,
         sources=["drawn"],
         splits=["train"],

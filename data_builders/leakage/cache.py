@@ -1,8 +1,8 @@
 """What was once found out about image files, kept in the user's cache: several builders look at the same pictures.
 
 `$XDG_CACHE_HOME/fgtrain/pictures`, else `~/.cache/fgtrain/pictures`: a file per folder of images and kind of fact, each
-written whole. An entry counts while its file has the same size and modification time. All of it may be deleted at any
-time; where nothing can be written, nothing is kept.
+written whole. An entry counts while its file has the same size and modification time, and the code that found it out is
+the same. All of it may be deleted at any time; where nothing can be written, nothing is kept.
 """
 
 import os
@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..shared.code_identity import code_of
 from ..shared.files import write_bytes
 
-VERSION = 1
+MAKER = "data_builders.leakage.image_files"  # what finds the facts out
 WORTH_KEEPING = 100  # facts: fewer are found out again sooner than the files are written
 
 
@@ -86,7 +87,7 @@ class Facts:
         if top is None:
             raise OSError("no home folder")
         key = blake2b(os.fsencode(folder), digest_size=16).hexdigest()
-        return top / key[:2] / f"{key}.{self.kind}.{VERSION}.npy"
+        return top / key[:2] / f"{key}.{self.kind}.{code_of(MAKER).hash}.npy"
 
     def _load(self, folder: str) -> np.ndarray:
         try:

@@ -11,6 +11,7 @@ from PIL import Image
 from data_builders.leakage import cache, image_files, workers
 from data_builders.leakage.identical import identical
 from data_builders.leakage.image_files import TAIL, Files
+from data_builders.shared.code_identity import CodeIdentity
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +106,16 @@ def test_a_damaged_cache_is_no_cache(tmp_path, damage):
     kept.write_bytes({"cut": data[:-9], "empty": b"", "other": b"something else"}[damage])
     with Files(paths) as files:
         assert (files.looks(np.arange(3)) == first).all()
+
+
+def test_what_other_code_found_out_is_found_out_again(tmp_path, monkeypatch):
+    paths = pictures(tmp_path / "p", 3)
+    with Files(paths) as files:
+        files.looks(np.arange(3))
+    monkeypatch.setattr("data_builders.leakage.cache.code_of", lambda *roots: CodeIdentity("0" * 16, {}))
+    with Files(paths) as files:
+        files.looks(np.arange(3))
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 2
 
 
 def test_a_home_that_cannot_be_written_is_no_fault(tmp_path, monkeypatch):

@@ -68,3 +68,19 @@ def test_a_set_that_other_code_builds_otherwise_trains_anew(place, capfd, monkey
     lines, second = start(recipe, capfd)
     assert "stage align: other code has built short with other rows; trained anew" in lines
     assert first != second
+
+
+def test_question_files_that_other_code_builds_are_built_anew(place, capfd, monkeypatch) -> None:
+    recipe = one_stage(place, tasks=["fgbmk"], at=["align"])
+    start(recipe, capfd)
+    file = "data_builders/fgbmk/hierarchy.py"
+
+    def code(*roots: str) -> CodeIdentity:
+        found = code_of(*roots)
+        return other(found, file) if file in found.files else found
+
+    monkeypatch.setattr(builder_code, "code_of", code)
+    lines, _ = start(recipe, capfd)
+    built = [line for line in lines if line.endswith("changed since it was built; built anew")]
+    assert [line.split(":")[0] for line in built] == ["fgbmk"]
+    assert "evaluation: align, done before" in lines, "the same questions"
