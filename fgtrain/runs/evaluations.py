@@ -6,7 +6,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def evaluation_path(recipe: Recipe, store: Path, questions: dict[str, str]) -> P
 def evaluated(recipe: Recipe, store: Path) -> bool:
     """Were just these tasks asked of the checkpoint in `store`? No, where the question files are yet to be built."""
     try:
-        if any(by_other_code(*one) for one in _prepared(recipe)):
+        if sets_outdated(recipe):
             return False
         questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
     except UserError:
@@ -80,10 +79,10 @@ def evaluated(recipe: Recipe, store: Path) -> bool:
     return evaluation_path(recipe, store, questions).is_file()
 
 
-def _prepared(recipe: Recipe) -> Iterator[tuple[Path, str, dict]]:
-    """(folder, builder, options) of all that the recipe builds first."""
-    for item in recipe.prepare:
-        yield recipe.path(item.out), item.what, recipe.filled(item.options)
+def sets_outdated(recipe: Recipe) -> bool:
+    """Will anything that the recipe builds first be built anew, because the code of its builder has changed?"""
+    items = recipe.prepare
+    return any(by_other_code(recipe.path(one.out), one.what, recipe.filled(one.options)) for one in items)
 
 
 def stores(recipe: Recipe, plan: Plan, start: str) -> dict[str, Path]:

@@ -4,11 +4,13 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import Recipe
 
+from .evaluations import sets_outdated
+
 
 def prepared(recipe: Recipe, light: Plan) -> bool:
     """`light`: the plan as it can be known now, without the model. Same data, weights, program, devices, questions."""
     path = recipe.run_folder / "plan.json"
-    if not path.is_file():
+    if not path.is_file() or sets_outdated(recipe):
         return False
     try:
         known = read_plan(path)
