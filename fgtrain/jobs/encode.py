@@ -8,7 +8,7 @@ from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import encoded_path
 from fgtrain.runs.evaluations import asked, tasks_of
 
-from .inputs import feature_cache, final_plan, job_device, model_at, question_cache, stage_data
+from .inputs import encoder_at, encoder_of, feature_cache, final_plan, job_device, question_cache, stage_data
 
 
 def encode(recipe: Recipe, group: Group, origin: str, key: str) -> None:
@@ -20,8 +20,9 @@ def encode(recipe: Recipe, group: Group, origin: str, key: str) -> None:
     plan = final_plan(recipe)
     if not encoded_at(recipe, plan).get(origin) and encoder_learns(recipe):
         return  # the whole plan knows better than the one that this job was made from
-    lvlm = model_at(recipe, plan, origin).to(job_device(recipe, group.local_rank)).eval()
-    cache = feature_cache(recipe, lvlm)
+    lvlm = encoder_at(recipe, plan, origin, job_device(recipe, group.local_rank)).lvlm
+    encoder = encoder_of(lvlm)
+    cache = feature_cache(recipe, encoder)
     # One at a time: others would encode the pictures that they share with this one once more.
     with group.locked(cache.folder / ".encode.lock", "image features: another run is encoding; waiting for it"):
         for stage in encoded_at(recipe, plan).get(origin, ()):
@@ -31,7 +32,7 @@ def encode(recipe: Recipe, group: Group, origin: str, key: str) -> None:
             if group.together(good) and group.first:
                 data.note_encoded()
         tasks = tasks_of(recipe) if origin == START and asked(recipe) else []
-        if tasks and question_cache(recipe, plan, lvlm) is not None:
+        if tasks and question_cache(recipe, plan, encoder) is not None:
             paths = {item.image_path for task in tasks for item in task.items if item.image_path is not None}
             cache.ensure(map(ImageRef, sorted(paths)), "evaluation: image features", part=(group.rank, group.size))
     whole = not (recipe.run_folder / "quarantine.jsonl").exists()  # bad ones may be mended before the next start

@@ -21,7 +21,7 @@ from fgtrain.runs.subset import SUBSET_ROWS, subset_folder
 from fgtrain.runs.tracking import send_evaluations
 from fgtrain.training.answerer import ModelAnswerer
 
-from .inputs import final_plan, job_device, model_at, question_cache
+from .inputs import CachedEncoder, encoder_of, final_plan, job_device, model_at, question_cache
 
 
 def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, runs: list[str]) -> None:
@@ -47,8 +47,8 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
         if group.first:
             print(f"evaluation: {checkpoint}, done before", flush=True)
         return
-    lvlm = model_at(recipe, plan, checkpoint).to(job_device(recipe, group.local_rank)).eval()
-    features = question_cache(recipe, plan, lvlm)
+    lvlm = model_at(recipe, plan, checkpoint, job_device(recipe, group.local_rank))
+    features = question_cache(recipe, plan, encoder_of(lvlm))
     answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
     if group.first:
         link(recipe.run_folder / "answers" / checkpoint, store / "answers")
@@ -83,11 +83,11 @@ def answerer_of(
 class SubsetQuestions:
     """The fixed subset that is asked of a stage while it trains."""
 
-    def __init__(self, recipe: Recipe, plan: Plan, stage: str, folder: Path, lvlm: LVLM) -> None:
+    def __init__(self, recipe: Recipe, plan: Plan, stage: str, folder: Path, encoder: CachedEncoder) -> None:
         """UserError when a question file is missing. `folder`: for answers and rows."""
         self.recipe, self.plan, self.stage = recipe, plan, stage
         self.tasks = tasks_of(recipe)
-        self.features = question_cache(recipe, plan, lvlm)
+        self.features = question_cache(recipe, plan, encoder)
         self.folder = folder
 
     def asking(self, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
@@ -114,7 +114,9 @@ class SubsetQuestions:
         return ask
 
 
-def subset_questions(recipe: Recipe, plan: Plan, stage: str, store: Path, lvlm: LVLM) -> SubsetQuestions | None:
+def subset_questions(
+    recipe: Recipe, plan: Plan, stage: str, store: Path, encoder: CachedEncoder
+) -> SubsetQuestions | None:
     """None where nothing is asked in between."""
     folder = subset_folder(recipe, store)
-    return SubsetQuestions(recipe, plan, stage, folder, lvlm) if folder is not None else None
+    return SubsetQuestions(recipe, plan, stage, folder, encoder) if folder is not None else None

@@ -1,12 +1,18 @@
 """What several kinds of jobs start from: a stage's data, the model before it, the frozen encoder's cache."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
 from fgtrain.checksums import verify_checksums
 from fgtrain.data import FeatureCache, StageData
 from fgtrain.errors import UserError
-from fgtrain.model import LVLM, build_model, load_checkpoint, part_hash
+from fgtrain.images import ImageSpec
+from fgtrain.model import LVLM, Encoder, build_encoder, build_model, load_checkpoint, load_encoder, part_hash
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import features_folder
@@ -37,17 +43,32 @@ def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
     )
 
 
-def model_at(recipe: Recipe, plan: Plan, checkpoint: str) -> LVLM:
-    """The model at the start, or after stage `checkpoint`. UserError when that stage is not done, or was altered."""
+def model_at(recipe: Recipe, plan: Plan, checkpoint: str, device: torch.device) -> LVLM:
+    """The model at the start, or after stage `checkpoint`, on a device; on the meta device it has no weights.
+
+    UserError when that stage is not done, or was altered.
+    """
     if checkpoint == START:
-        return build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
-    folder = recipe.stage_store(plan.stage(checkpoint).fingerprint) / "checkpoint"
+        return build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed, device=device)
+    return load_checkpoint(_checkpoint(recipe, plan, checkpoint, device), verify=False, device=device)
+
+
+def encoder_at(recipe: Recipe, plan: Plan, checkpoint: str, device: torch.device) -> Encoder:
+    """The encoder of `model_at`, without the language model. UserError as there."""
+    if checkpoint == START:
+        return build_encoder(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed, device=device)
+    return load_encoder(_checkpoint(recipe, plan, checkpoint, device), verify=False, device=device)
+
+
+def _checkpoint(recipe: Recipe, plan: Plan, stage: str, device: torch.device) -> Path:
+    """The folder of a stage's checkpoint, as it was saved; weights that are not going to be read are not looked at."""
+    folder = recipe.stage_store(plan.stage(stage).fingerprint) / "checkpoint"
     if not folder.exists():
         raise UserError(
-            f"stage {checkpoint} of {recipe.name} is not done: no checkpoint at {folder}. Start the recipe itself"
+            f"stage {stage} of {recipe.name} is not done: no checkpoint at {folder}. Start the recipe itself"
         )
-    verify_checksums(folder)
-    return load_checkpoint(folder, verify=False)
+    verify_checksums(folder, contents=device.type != "meta")
+    return folder
 
 
 def stage_before(plan: Plan, name: str) -> str:
@@ -56,20 +77,39 @@ def stage_before(plan: Plan, name: str) -> str:
     return names[names.index(name) - 1]
 
 
-def feature_cache(recipe: Recipe, lvlm: LVLM) -> FeatureCache:
-    """Kept outputs of the model's encoder; for pictures that are one square each."""
+@dataclass
+class CachedEncoder:
+    """The encoder whose outputs are kept: known by its hash, and loaded when one of them is missing."""
 
-    def encode(pixels_NCHW: Tensor) -> Tensor:
-        device = lvlm.device
-        with torch.autocast(device.type, enabled=False):  # what is kept must not depend on who asked first
-            return lvlm.encode_images(pixels_NCHW.to(device)).cpu()
+    image_spec: ImageSpec
+    find_hash: Callable[[], str]
+    load: Callable[[], Encoder]
 
-    return FeatureCache(features_folder(recipe), encode, part_hash(lvlm, "vision_encoder"), lvlm.image_spec)
+    @cached_property
+    def hash(self) -> str:
+        return self.find_hash()
+
+    @cached_property
+    def loaded(self) -> Encoder:
+        return self.load()
+
+    def encode(self, pixels_NCHW: Tensor) -> Tensor:
+        return self.loaded.encode_images(pixels_NCHW).cpu()
 
 
-def question_cache(recipe: Recipe, plan: Plan, lvlm: LVLM) -> FeatureCache | None:
+def encoder_of(lvlm: LVLM) -> CachedEncoder:
+    """The encoder of a model that is loaded."""
+    return CachedEncoder(lvlm.image_spec, lambda: part_hash(lvlm, "vision_encoder"), lambda: Encoder(lvlm))
+
+
+def feature_cache(recipe: Recipe, encoder: CachedEncoder) -> FeatureCache:
+    """Kept outputs of an encoder; for pictures that are one square each."""
+    return FeatureCache(features_folder(recipe), encoder.encode, encoder.hash, encoder.image_spec)
+
+
+def question_cache(recipe: Recipe, plan: Plan, encoder: CachedEncoder) -> FeatureCache | None:
     """The cache that serves questions too; None where the plan says that their pictures are encoded each time."""
-    return feature_cache(recipe, lvlm) if plan.questions_cached else None
+    return feature_cache(recipe, encoder) if plan.questions_cached else None
 
 
 def job_device(recipe: Recipe, local_rank: int) -> torch.device:

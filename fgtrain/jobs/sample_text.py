@@ -6,7 +6,7 @@ from data_builders.records import Manifest
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
-from fgtrain.model import build_model, part_hash
+from fgtrain.model import build_language_model
 from fgtrain.plan.built_sets import outdated
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
@@ -33,8 +33,8 @@ def sample_text(recipe: Recipe, group: Group, name: str) -> None:
         known = ", ".join(SampleTextOptions.model_fields)
         raise UserError(f"{place}.options.{key}: {first['msg']}. Options: {known}") from None
     with locked(folder.parent / f".{folder.name}.lock", waiting=f"{place}: somebody else is sampling it; waiting"):
-        lvlm = build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
-        model_hash = part_hash(lvlm, "language_model")
+        voice = build_language_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+        model_hash = voice.hash
         if (folder / "manifest.json").exists():
             was = read_json(folder / "manifest.json").get("options")
             if was != options | {"language_model": model_hash}:
@@ -46,6 +46,4 @@ def sample_text(recipe: Recipe, group: Group, name: str) -> None:
             if not why:
                 return
             print(f"{place}: {folder}: {why} it was sampled; sampled anew", flush=True)
-        inner = getattr(lvlm.hf, "language_model", None)  # a released LVLM generates as a whole
-        model = inner if inner is not None and inner.can_generate() else lvlm.hf
-        build_self_text(model, lvlm.tokenizer, folder, language_model_hash=model_hash, **options)
+        build_self_text(voice.model, voice.tokenizer, folder, language_model_hash=model_hash, **options)

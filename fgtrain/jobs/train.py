@@ -1,8 +1,10 @@
 """Trains one stage from the checkpoint before it, to a checkpoint in the store."""
 
+import torch
+
 from data_builders.shared.made_with import made_with
 from fgtrain.data import StageData
-from fgtrain.model import LVLM, merge_adapters, save_checkpoint, set_trainable
+from fgtrain.model import LVLM, merge_adapters, part_hash, save_checkpoint, set_trainable
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
@@ -13,10 +15,11 @@ from fgtrain.runs.subset import SUBSET
 from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
+from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
 from .evaluate import SubsetQuestions, subset_questions
-from .inputs import feature_cache, final_plan, model_at, stage_before, stage_data
+from .inputs import CachedEncoder, encoder_at, feature_cache, final_plan, job_device, model_at, stage_before, stage_data
 from .out_of_memory import explained
 
 
@@ -37,9 +40,11 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
             if group.first:
                 print(f"stage {stage}: done before, taken from {store}", flush=True)
             return
-        lvlm = model_at(recipe, plan, stage_before(plan, stage))
+        heads = recipe.stages[stage].objective == "heads"
+        device = torch.device("cpu") if heads else weights_device(recipe.devices, group.rank, group.local_rank)
+        lvlm = model_at(recipe, plan, stage_before(plan, stage), device)
         data = stage_data(recipe, stage, lvlm)
-        if recipe.stages[stage].objective == "heads":
+        if heads:
             _pretrain(recipe, planned, lvlm)
         else:
             _train(recipe, plan, planned, lvlm, data, group, start)
@@ -65,9 +70,10 @@ def _train(
 ) -> None:
     stage, tracker = recipe.stages[planned.name], None
     store = recipe.stage_store(planned.fingerprint)
+    encoder = _encoder(recipe, plan, planned, lvlm, group)
     if planned.encoder.cached:
-        data.features = feature_cache(recipe, lvlm)
-    questions = subset_questions(recipe, plan, planned.name, store, lvlm)
+        data.features = feature_cache(recipe, encoder)
+    questions = subset_questions(recipe, plan, planned.name, store, encoder)
     if group.first:
         _show_subset(recipe, planned.name, questions)
         tracker = tracking.track_stage(recipe, plan, start, planned.name)
@@ -94,6 +100,16 @@ def _train(
         if tracker is not None:
             tracker.finish()
     merge_adapters(lvlm)
+
+
+def _encoder(recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, group: Group) -> CachedEncoder:
+    """The encoder that the stage starts from; processes that hold no weights know it from the first one."""
+    before, device = stage_before(plan, planned.name), job_device(recipe, group.local_rank)
+    return CachedEncoder(
+        lvlm.image_spec,
+        find_hash=lambda: group.agree(lambda: part_hash(lvlm, "vision_encoder")),
+        load=lambda: encoder_at(recipe, plan, before, device),
+    )
 
 
 def _show_subset(recipe: Recipe, stage: str, questions: SubsetQuestions | None) -> None:
