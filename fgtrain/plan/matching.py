@@ -159,13 +159,13 @@ def remedies(study: Study, facts: list["MatchedFact"], plans: dict[tuple[str, in
 
 
 def _made_equal(study: Study, arms: dict[str, ArmMix]) -> tuple[str, str] | None:
-    """Two arms that would be the same recipe with their changes."""
+    """Two arms that would be the same recipe with their changes, by whatever name and tags."""
     seen: list[tuple[str, Recipe]] = []
     for one in study.recipes[: len(arms)]:
         stages = dict(one.recipe.stages)
         for stage in arms[one.arm].stages:
             stages[stage.name] = stages[stage.name].model_copy(update={"mix": stage.mix, "steps": stage.steps})
-        recipe = one.recipe.model_copy(update={"name": "", "stages": stages})
+        recipe = one.recipe.model_copy(update={"name": "", "wandb": None, "stages": stages})
         for other, changed in seen:
             if changed == recipe:
                 return other, one.arm

@@ -39,6 +39,7 @@ def looked(monkeypatch):
         return ModelFacts(parameters={"language_model": len(calls)})
 
     monkeypatch.setattr(plans, "model_facts", facts)
+    monkeypatch.setattr(plans, "light_facts", lambda recipe: ModelFacts())  # of a model that nothing is kept of
     plans._facts.cache_clear()
     yield calls
     plans._facts.cache_clear()
