@@ -44,20 +44,19 @@ evaluation: {{tasks: []}}
 
 def measure(place: Path) -> None:
     """Prints {"predicted": bytes, "measured": bytes}."""
-    from fgtrain.run.launch import Word
-    from fgtrain.run.story import final_plan, stage_data, train
-
-    from fgtrain.model import build_model
+    from fgtrain.jobs.inputs import final_plan
+    from fgtrain.jobs.prepare import prepare
+    from fgtrain.jobs.train import train_stage
+    from fgtrain.processes import Group
     from fgtrain.recipe import load_recipe
 
     recipe = load_recipe(place / "memory.yaml", [])
+    prepare(recipe, Group(), show=False)
     before = resident("VmRSS")
-    lvlm = build_model(recipe.model_with_paths(), network=False, seed=0)
-    data = {"sft": stage_data(recipe, "sft", lvlm)}
-    plan = final_plan(recipe, data)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    train(recipe, plan.stages[0], lvlm, data["sft"], Word(recipe.run_folder), None, None, place / "store")
-    print(json.dumps({"predicted": plan.stages[0].memory_bytes, "measured": resident("VmHWM") - before}))
+    train_stage(recipe, Group(), "sft")
+    predicted = final_plan(recipe).stage("sft").memory_bytes
+    print(json.dumps({"predicted": predicted, "measured": resident("VmHWM") - before}))
 
 
 def main() -> None:

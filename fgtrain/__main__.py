@@ -52,7 +52,7 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
 
 def carry_out_here(study: Study, words: Sequence[str]) -> int:
     """Carry the study out on this host; returns the exit status."""
-    from fgtrain.graph.begin import begin, tell_results
+    from fgtrain.graph.begin import begin, tell_left, tell_results
 
     try:
         here = refuse_misfit({one.recipe.name: one.recipe.devices for one in study.recipes})
@@ -66,6 +66,7 @@ def carry_out_here(study: Study, words: Sequence[str]) -> int:
     if left:
         from fgtrain.executors.local import carry_out
 
+        tell_left(graph, left)
         outcome = carry_out(left)
         if outcome.status:
             return outcome.status

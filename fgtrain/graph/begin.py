@@ -1,5 +1,7 @@
 """The beginning and the end of a start, whoever carries it out: what is left to do, and what came out."""
 
+from collections import Counter
+
 from data_builders.shared.files import atomic_write
 from fgtrain.plan import Plan
 from fgtrain.recipe.load import shown
@@ -12,7 +14,9 @@ from fgtrain.runs.wandb_outcome import outcome_lines
 from .build import build_graph, report_path, study_folder
 from .job import Graph, Job
 from .planned import planned
-from .todo import todo
+from .todo import WORK, todo
+
+LISTED = 8  # jobs that one line may name
 
 
 def begin(study: Study, words: list[str], *, write: bool = True) -> tuple[Graph, list[Job]]:
@@ -46,6 +50,21 @@ def begin(study: Study, words: list[str], *, write: bool = True) -> tuple[Graph,
 def light_plans(study: Study) -> dict[str, Plan]:
     """Run name -> its plan, as far as it can be known without torch."""
     return {one.recipe.name: planned(one.recipe) for one in study.recipes}
+
+
+def tell_left(graph: Graph, left: list[Job]) -> None:
+    """In one line, where a start goes on from an earlier one: what was done before, and what is left."""
+    still_open = {job.name for job in left}
+    done = [job for job in graph if job.kind in WORK and job.name not in still_open]
+    if done and left:
+        print(f"done before: {_listed(done)}; left: {_listed([job for job in left if job.is_result])}", flush=True)
+
+
+def _listed(jobs: list[Job]) -> str:
+    """By title where that is short, else how many of each kind."""
+    if len(jobs) <= LISTED and len({run for job in jobs for run in job.runs}) == 1:
+        return ", ".join(job.title for job in jobs)
+    return ", ".join(f"{kind} {number}" for kind, number in Counter(job.kind for job in jobs).items())
 
 
 def _write_study(study: Study) -> None:

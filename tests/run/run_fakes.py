@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import yaml
 
@@ -17,6 +18,8 @@ from fgtrain.recipe.study import Arm, ArmRecipe, Study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRATCH = REPOSITORY / "recipes" / "mini" / "scratch"
+MARK = "FGTRAIN_TEST_START"  # variable that tells the processes of one start from all others
+HANGS = 600.0  # seconds, after which nobody waits any longer: a bound for what hangs, not for what is slow
 WORLD = {
     "seed": 3,
     "train_images_per_species": 1,
@@ -78,15 +81,29 @@ def recipe_values(folder: Path, name: str = "tiny", **changes: object) -> dict:
     }
 
 
+def study_of(*recipes: Recipe) -> Study:
+    """The recipes as one start of them."""
+    arms = tuple(Arm(recipe.name, ()) for recipe in recipes)
+    runs = tuple(ArmRecipe(recipe.name, recipe.seed, recipe) for recipe in recipes)
+    return Study(None, None, "", arms, (recipes[0].seed,), (), (), (), runs)
+
+
 def run_recipe(recipe: Recipe) -> Path | None:
     """The recipe's jobs one after the other in this process; returns the report's path, None where nothing is asked."""
-    arm = (Arm(recipe.name, ()),)
-    runs = (ArmRecipe(recipe.name, recipe.seed, recipe),)
-    _, left = begin(Study(None, None, "", arm, (recipe.seed,), (), (), (), runs), [])
+    _, left = begin(study_of(recipe), [])
     for job in left:
         function_of(job.kind)(job.recipe, Group(), **job.arguments)
     report = recipe.run_folder / "report.html"
     return report if report.is_file() else None
+
+
+def one_kind(recipe: Recipe, kind: str) -> list[str]:
+    """Only those jobs of the recipe that are of this kind and open; returns their titles."""
+    _, left = begin(study_of(recipe), [])
+    chosen = [job for job in left if job.kind == kind]
+    for job in chosen:
+        function_of(job.kind)(job.recipe, Group(), **job.arguments)
+    return [job.title for job in chosen]
 
 
 def write_recipe(folder: Path, values: dict) -> Path:
@@ -95,32 +112,69 @@ def write_recipe(folder: Path, values: dict) -> Path:
     return path
 
 
-def start(recipe: Path, *words: str, **variables: str) -> subprocess.Popen:
-    """`python -m fgtrain RECIPE ...` as a process of its own. `variables`: of its environment."""
+def start(*words: Path | str, **variables: str) -> subprocess.Popen:
+    """`python -m fgtrain RECIPE ...` as a process of its own. `variables`: of its environment.
+
+    It, and all that it starts, can be found by `left_over`.
+    """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", **variables}
-    environment.pop("FGTRAIN_LAUNCH", None)
     environment.pop("WANDB_SERVICE", None)  # of a run in this process: a run of the same id would be written there
-    return subprocess.Popen(
-        [sys.executable, "-m", "fgtrain", str(recipe), *words],
+    environment[MARK] = uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fgtrain", *map(str, words)],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    process.mark = environment[MARK]
+    return process
 
 
-def command(recipe: Path, *words: str, **variables: str) -> tuple[int, str]:
+def finished(process: subprocess.Popen) -> tuple[int, str]:
     """Exit status and everything printed."""
-    process = start(recipe, *words, **variables)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=HANGS)
     return process.returncode, output
+
+
+def command(*words: Path | str, **variables: str) -> tuple[int, str]:
+    """Exit status and everything printed by a start, after which nothing is left."""
+    process = start(*words, **variables)
+    status, output = finished(process)
+    assert not left_over(process), output
+    return status, output
+
+
+def left_over(process: subprocess.Popen) -> list[int]:
+    """Processes that this start, or one of what it has started, has left behind."""
+    mark, found = f"{MARK}={process.mark}".encode(), []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "environ").read_bytes().split(b"\0") and "Z" not in state(folder):
+                found.append(int(folder.name))
+        except (OSError, IndexError):
+            continue  # gone, or somebody else's
+    return found
+
+
+def state(folder: Path) -> str:
+    """R, S, D, Z, ... of a process in /proc."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()[0]
+
+
+def when_all_have_ended(process: subprocess.Popen) -> None:
+    """Return as soon as nothing of this start is left."""
+    deadline = time.monotonic() + HANGS
+    while left := left_over(process):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def when_at_step(process: subprocess.Popen, run: Path, stage: str, step: int) -> None:
     """Return as soon as the stage's figures reach the step."""
     path = run / stage / "metrics.jsonl"
-    deadline = time.monotonic() + 300  # for a run that hangs
+    deadline = time.monotonic() + HANGS
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[0]
         if path.exists() and path.read_text().count("\n") >= step:

@@ -24,7 +24,7 @@ def test_the_shipped_parts_are_the_recorded_ones_and_small() -> None:
 def test_the_recipe_makes_them_again(tmp_path: Path) -> None:
     """Same fingerprints: same data, same steps. Weights differ in their last bits from one processor to another."""
     words = [f"built_root={tmp_path}", f"data_root={tmp_path}/world", f"runs_root={tmp_path}/runs"]
-    main([str(REPOSITORY / "recipes" / "mini" / "base.yaml"), *words])
+    assert main([str(REPOSITORY / "recipes" / "mini" / "base.yaml"), *words]) == 0
     again = export_parts(tmp_path / "runs" / "mini_base", tmp_path / "base")
     assert again["stages"] == json.loads((BASE / "made_by.json").read_text())["stages"]
     scores = json.loads((tmp_path / "runs" / "mini_base" / "scores.json").read_text())

@@ -4,18 +4,25 @@ import json
 from pathlib import Path
 
 import pytest
-from run_fakes import recipe_values, write_recipe
+from run_fakes import command, one_kind, recipe_values, run_recipe, write_recipe
 
 from data_builders.shared.files import read_jsonl, sha256_file, write_json, write_jsonl
-from fgtrain.__main__ import main
 from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe, load_recipe
+from fgtrain.runs.evaluations import question_hashes
 
 
-def one_stage(place: Path, **evaluation: object) -> str:
+@pytest.fixture(autouse=True)
+def each_start_reads_the_questions() -> None:
+    """As a process of its own would."""
+    question_hashes.cache_clear()
+
+
+def one_stage(place: Path, **evaluation: object) -> Recipe:
     values = recipe_values(place, evaluation=evaluation)
     values["stages"]["sft"]["enabled"] = False
     values["stages"]["align"]["mix"] = {"count": 1}
-    return str(write_recipe(place, values))
+    return load_recipe(write_recipe(place, values))
 
 
 def rewrite(training_set: Path, rows: list[dict]) -> None:
@@ -26,42 +33,43 @@ def rewrite(training_set: Path, rows: list[dict]) -> None:
     write_json(training_set / "manifest.json", manifest | changed)
 
 
-def test_a_run_does_not_go_on_over_other_rows(place: Path, capfd: pytest.CaptureFixture) -> None:
+def test_a_run_does_not_go_on_over_other_rows(place: Path) -> None:
     recipe, training_set = one_stage(place, tasks=[]), place / "world" / "general" / "count" / "train"
     rows = list(read_jsonl(training_set / "rows.jsonl"))
     rewrite(training_set, rows[:-1])
-    main([recipe, "--prepare"])  # nothing is learnt yet, so nothing is lost with other rows
+    one_kind(recipe, "prepare")  # nothing is learnt yet, so nothing is lost with other rows
     rewrite(training_set, rows)
-    main([recipe])
+    run_recipe(recipe)
     rewrite(training_set, rows[1:])
-    for words in ([], ["--only", "align"], ["--report"]):
-        with pytest.raises(UserError) as caught:
-            main([recipe, *words])
-        for word in ("data.count is not what stage align", "rows.jsonl has 23 rows", "had 24", "name=ANOTHER_NAME"):
-            assert word in str(caught.value)
+    with pytest.raises(UserError) as caught:
+        run_recipe(recipe)
+    for word in ("data.count is not what stage align", "rows.jsonl has 23 rows", "had 24", "name=ANOTHER_NAME"):
+        assert word in str(caught.value)
     rewrite(training_set, rows)
-    capfd.readouterr()
-    main([recipe])
-    assert "stage align: done before" in capfd.readouterr().out
+    status, output = command(place / "tiny.yaml")
+    assert status == 0, output
+    assert "nothing to do" in output
 
 
-def test_checkpoints_that_were_asked_different_questions_are_not_compared(place: Path) -> None:
+def test_questions_that_change_are_asked_of_all_checkpoints_anew(place: Path) -> None:
+    """Checkpoints that were asked different questions cannot be compared."""
     recipe = one_stage(place, tasks=["drawn_count"], at=["start", "align"])
-    main([recipe])
-    run = place / "runs" / "tiny"
+    run_recipe(recipe)
+
+    def scores() -> list[tuple[dict, float]]:
+        found = json.loads((recipe.run_folder / "scores.json").read_text())["checkpoints"]
+        return [(one["questions"], one["tasks"]["drawn/count"]["scores"][0]["n"]) for one in found]
+
+    first = scores()
     questions = next((place / "world" / "general" / "count").rglob("*question*.jsonl"))
     rows = list(read_jsonl(questions))
-    changed = [rows[0] | {"answer": "nine"}, *rows[1:]]
-    write_jsonl(questions, changed)
-    main([recipe, "--evaluate", "align"])
-    with pytest.raises(UserError) as caught:
-        main([recipe, "--report"])
-    assert "its question file was changed after checkpoint start" in str(caught.value)
-    assert "--evaluate start" in str(caught.value)
-    main([recipe, "--evaluate", "start"])
-    main([recipe, "--report"])
-    write_jsonl(questions, rows[::-1])  # a run as a whole asks all its checkpoints again
-    main([recipe])
-    asked = [found["questions"] for found in json.loads((run / "scores.json").read_text())["checkpoints"]]
-    assert len(asked) == 2
-    assert asked[0] == asked[1]
+    write_jsonl(questions, rows[1:])
+    run_recipe(recipe)
+    second = scores()
+    assert [n for _, n in first] == [len(rows)] * 2
+    assert [n for _, n in second] == [len(rows) - 1] * 2
+    assert second[0][0] == second[1][0] != first[0][0]
+    write_jsonl(questions, rows)
+    assert one_kind(recipe, "evaluate") == [], "both were asked before"
+    run_recipe(recipe)
+    assert scores() == first

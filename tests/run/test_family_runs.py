@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fgtrain.run import run_recipe
-from run_fakes import SCRATCH, command, metrics, recipe_values, write_recipe
+from run_fakes import SCRATCH, command, metrics, recipe_values, run_recipe, write_recipe
 from transformers import (
     AutoModelForImageTextToText,
     AutoTokenizer,

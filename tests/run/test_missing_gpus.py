@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from fgtrain.run.runnable import refuse_missing_gpus
 
 from fgtrain.errors import UserError
+from fgtrain.executors.local.devices import gpus, refuse_missing_gpus
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,17 @@ from fgtrain.errors import UserError
         ("gpu", 4, 8, None),
     ],
 )
-def test_gpus_that_are_not_there(monkeypatch, accelerator: str, count: int, there: int, told: str | None):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: there)
+def test_gpus_that_are_not_there(accelerator: str, count: int, there: int, told: str | None):
     devices = SimpleNamespace(accelerator=accelerator, count=count)
     if told is None:
-        refuse_missing_gpus(devices)
+        refuse_missing_gpus(devices, there)
     else:
         with pytest.raises(UserError, match=told):
-            refuse_missing_gpus(devices)
+            refuse_missing_gpus(devices, there)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"), [("", ()), ("-1", ()), ("3", ("3",)), ("GPU-5f, 1", ("GPU-5f", "1"))]
+)
+def test_gpus_are_those_that_cuda_is_told_of(visible: str, expected: tuple[str, ...]):
+    assert gpus({"CUDA_VISIBLE_DEVICES": visible}) == expected

@@ -4,8 +4,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from fgtrain.run import run_recipe
-from run_fakes import SCRATCH, metrics, recipe_values, write_recipe
+from run_fakes import SCRATCH, metrics, recipe_values, run_recipe, write_recipe
 from transformers import AutoTokenizer, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from fgtrain.recipe import load_recipe

@@ -1,10 +1,9 @@
 """ZeRO-2 and ZeRO-3 through the command, on two processes: asked in between and at the ends, stopped in the middle,
 started again, consolidated into a folder that transformers loads, and all of it as without sharding.
 
-Recipes share starts, which cost more than they do: three whole runs and two that are stopped, in three starts.
+Recipes share starts, which cost more than they do: three whole runs and two that are stopped, in four starts.
 """
 
-import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_fakes import SCRATCH, losses, metrics, recipe_values, start, when_at_step, write_recipe
+from run_fakes import SCRATCH, command, finished, left_over, losses, metrics, recipe_values, start, when_at_step, write_recipe
 from transformers import AutoModelForImageTextToText, CLIPVisionModel, LlavaForConditionalGeneration
 
 from data_builders.shared.files import read_jsonl
@@ -98,25 +97,12 @@ def bare(row: dict) -> dict:
 
 def stop_at(process: subprocess.Popen, run: Path, step: int, number: int) -> None:
     when_at_step(process, run, "sft", step)
-    os.kill(process.pid, number)  # the first of the processes alone
-    output = printed(process)
-    assert process.returncode == STOPPED, output
+    process.send_signal(number)
+    status, output = finished(process)
+    assert status == STOPPED, output
+    assert not left_over(process)
     assert "Traceback" not in output, output
     assert not checkpoint(run).exists()
-
-
-def printed(process: subprocess.Popen) -> str:
-    """Everything printed up to the end, which comes."""
-    try:
-        return process.communicate(timeout=300)[0]
-    finally:
-        process.kill()
-
-
-def finished(process: subprocess.Popen) -> str:
-    output = printed(process)
-    assert process.returncode == 0, output
-    return output
 
 
 class Runs:
@@ -127,9 +113,12 @@ class Runs:
         write_vision_encoder(place / "vision")
         whole = [sharded_recipe(place, name, name) for name in ("ddp", *ZERO)]
         two, three = (sharded_recipe(place, f"{name}-stopped", name) for name in ZERO)
-        stop_at(start(*whole, two), self[two.stem], 9, signal.SIGTERM)
-        stop_at(start(two, three), self[three.stem], 17, signal.SIGUSR1)
-        self.printed_last = finished(start(three))
+        status, output = command(*whole)
+        assert status == 0, output
+        stop_at(start(two), self[two.stem], 9, signal.SIGTERM)
+        stop_at(start(three), self[three.stem], 17, signal.SIGUSR1)
+        status, self.printed_last = command(two, three)
+        assert status == 0, self.printed_last
 
     def __getitem__(self, name: str) -> Path:
         return self.place / "runs" / name / name

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from fgtrain.run import out_of_memory, run_recipe, story
-from run_fakes import command, recipe_values, write_recipe
+from run_fakes import command, recipe_values, run_recipe, write_recipe
 
 from data_builders.shared.errors import UserError
 from fgtrain.__main__ import main
+from fgtrain.errors import TrainingFailedError
+from fgtrain.jobs import out_of_memory, train
 from fgtrain.recipe import load_recipe
 
 
@@ -18,7 +19,7 @@ def message(place: Path, *words: str, **changes: object) -> str:
     """What running the tiny recipe complains about."""
     path = write_recipe(place, recipe_values(place, **changes))
     with pytest.raises(UserError) as caught:
-        main([str(path), *words])
+        run_recipe(load_recipe(path, list(words)))
     return str(caught.value)
 
 
@@ -28,6 +29,15 @@ def test_a_mistake_ends_with_status_2_and_no_traceback(tmp_path: Path) -> None:
         assert status == 2
         assert "Traceback" not in output
         assert output.startswith("error: ")
+
+
+def test_what_is_wrong_in_a_job_is_said_as_what_is_wrong_in_a_recipe(place: Path) -> None:
+    next((place / "world" / "general" / "count" / "images").glob("train_*")).unlink()
+    status, output = command(write_recipe(place, recipe_values(place, evaluation={"tasks": []})))
+    assert status == 2, output
+    assert "Traceback" not in output, output
+    assert output.count("error: ") == 1, output
+    assert "drawn/count/" in output.splitlines()[-2], "what follows says only what was not begun"
 
 
 def test_what_cannot_be_run_is_said_at_once_before_anything_is_built(tmp_path: Path) -> None:
@@ -115,28 +125,22 @@ def test_two_recipes_of_one_name_are_refused(place: Path) -> None:
         main([str(path), str(path)])
 
 
-def test_out_of_memory_names_the_micro_batch_that_would_fit(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    path = write_recipe(place, recipe_values(place))
+def test_out_of_memory_names_the_micro_batch_that_would_fit(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe(write_recipe(place, recipe_values(place)))
 
     def full(*arguments: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     needs = {8: 30, 4: 20, 2: 9, 1: 5}
-    monkeypatch.setattr(story, "run_stage", full)
-    monkeypatch.setattr(out_of_memory, "device_memory", lambda: 10 << 30)
-    monkeypatch.setattr(out_of_memory, "predicted", lambda r, name, data, n, plan: needs[n] << 30)
-    with pytest.raises(SystemExit) as ended:
-        main([str(path)])
-    assert ended.value.code == 1
-    text = capsys.readouterr().err
+    monkeypatch.setattr(train, "run_stage", full)
+    with monkeypatch.context() as known:
+        known.setattr(out_of_memory, "device_memory", lambda: 10 << 30)
+        known.setattr(out_of_memory, "predicted", lambda recipe, name, data, n: needs[n] << 30)
+        with pytest.raises(TrainingFailedError) as failed:
+            run_recipe(recipe)
+    text = str(failed.value)
     assert "stage align ran out of memory: the plan predicts 30.0 GiB for devices.per_device_batch_size=8" in text
     assert "Write devices.per_device_batch_size=2 (9.0 GiB by the plan)" in text
-    monkeypatch.undo()
-    monkeypatch.setattr(story, "run_stage", full)
     monkeypatch.setattr(out_of_memory, "device_memory", lambda: 1)
-    with pytest.raises(SystemExit):
-        main([str(path)])
-    assert "Even devices.per_device_batch_size=1 needs" in (text := capsys.readouterr().err)
-    assert "activation_checkpointing" in text
+    with pytest.raises(TrainingFailedError, match=r"Even devices.per_device_batch_size=1 needs.*activation_checkpoin"):
+        run_recipe(recipe)
