@@ -53,6 +53,7 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
 def carry_out_here(study: Study, words: Sequence[str]) -> int:
     """Carry the study out on this host; returns the exit status."""
     from fgtrain.graph.begin import begin, tell_left, tell_results
+    from fgtrain.training.stop_signals import stoppable
 
     try:
         here = refuse_misfit({one.recipe.name: one.recipe.devices for one in study.recipes})
@@ -62,7 +63,8 @@ def carry_out_here(study: Study, words: Sequence[str]) -> int:
         return 0
     if not here.first:
         return 0  # the first one starts as many as are needed
-    graph, left = begin(study, list(words))
+    with stoppable():
+        graph, left = begin(study, list(words))
     if left:
         from fgtrain.executors.local import carry_out
 

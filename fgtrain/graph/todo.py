@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from .job import Graph, Job
 
-WORK = ("train", "evaluate")  # results that nothing but their own absence calls for
+WORK = ("train", "evaluate")  # results that nothing but their own absence calls for; others tell of them
 
 
 def todo(graph: Graph) -> list[Job]:
@@ -13,16 +13,24 @@ def todo(graph: Graph) -> list[Job]:
     A job that leaves no result (building, preparing, encoding) is needed only by one that does, and is left out where
     it is done as well. A report is written anew when anything before it is.
     """
-    done = {job.name: job.done() for job in graph if job.is_result}
+    results = _open_results(graph)
     needed: dict[str, Job] = {}
     for job in reversed(list(graph)):
         if job.is_result:
-            wanted = not done[job.name] or (job.kind not in WORK and not all(done[n] for n in job.after if n in done))
+            wanted = job.name in results
         else:
             wanted = any(job.name in later.after for later in needed.values()) and not job.done()
         if wanted:
             needed[job.name] = job
     return [replace(job, after=_open(graph, job, needed)) for job in graph if job.name in needed]
+
+
+def _open_results(graph: Graph) -> set[str]:
+    found: set[str] = set()
+    for job in graph:
+        if job.is_result and (not job.done() or (job.kind not in WORK and not found.isdisjoint(job.after))):
+            found.add(job.name)
+    return found
 
 
 def _open(graph: Graph, job: Job, needed: dict[str, Job]) -> tuple[str, ...]:

@@ -78,6 +78,9 @@ def _arguments(
 
 
 def built(arguments: dict[str, Any]) -> bool:
-    """Would `build_data_set` find everything there already?"""
+    """Would `build_data_set` find everything there already? UserError for options that the builder does not know."""
     root = Path(arguments["root"]) if arguments["root"] is not None else None
-    return same_build(Path(arguments["out"]), arguments["what"], arguments["options"], root)
+    try:
+        return same_build(Path(arguments["out"]), arguments["what"], arguments["options"], root)
+    except UserError as error:
+        raise UserError(f"{arguments['place']}: {error}") from None

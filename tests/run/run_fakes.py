@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import yaml
 
+from fgtrain.graph import Job
 from fgtrain.graph.begin import begin
 from fgtrain.jobs import function_of
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.study import Arm, ArmRecipe, Study
+from fgtrain.runs.evaluations import question_hashes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRATCH = REPOSITORY / "recipes" / "mini" / "scratch"
@@ -88,10 +90,15 @@ def study_of(*recipes: Recipe) -> Study:
     return Study(None, None, "", arms, (recipes[0].seed,), (), (), (), runs)
 
 
+def jobs_left(recipe: Recipe) -> list[Job]:
+    """What a start of the recipe would do now."""
+    question_hashes.cache_clear()  # once a process, and a start is one
+    return begin(study_of(recipe), [])[1]
+
+
 def run_recipe(recipe: Recipe) -> Path | None:
     """The recipe's jobs one after the other in this process; returns the report's path, None where nothing is asked."""
-    _, left = begin(study_of(recipe), [])
-    for job in left:
+    for job in jobs_left(recipe):
         function_of(job.kind)(job.recipe, Group(), **job.arguments)
     report = recipe.run_folder / "report.html"
     return report if report.is_file() else None
@@ -99,8 +106,7 @@ def run_recipe(recipe: Recipe) -> Path | None:
 
 def one_kind(recipe: Recipe, kind: str) -> list[str]:
     """Only those jobs of the recipe that are of this kind and open; returns their titles."""
-    _, left = begin(study_of(recipe), [])
-    chosen = [job for job in left if job.kind == kind]
+    chosen = [job for job in jobs_left(recipe) if job.kind == kind]
     for job in chosen:
         function_of(job.kind)(job.recipe, Group(), **job.arguments)
     return [job.title for job in chosen]

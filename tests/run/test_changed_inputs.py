@@ -9,13 +9,6 @@ from run_fakes import command, one_kind, recipe_values, run_recipe, write_recipe
 from data_builders.shared.files import read_jsonl, sha256_file, write_json, write_jsonl
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe, load_recipe
-from fgtrain.runs.evaluations import question_hashes
-
-
-@pytest.fixture(autouse=True)
-def each_start_reads_the_questions() -> None:
-    """As a process of its own would."""
-    question_hashes.cache_clear()
 
 
 def one_stage(place: Path, **evaluation: object) -> Recipe:

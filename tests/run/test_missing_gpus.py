@@ -28,8 +28,6 @@ def test_gpus_that_are_not_there(accelerator: str, count: int, there: int, told:
             refuse_missing_gpus(devices, there)
 
 
-@pytest.mark.parametrize(
-    ("visible", "expected"), [("", ()), ("-1", ()), ("3", ("3",)), ("GPU-5f, 1", ("GPU-5f", "1"))]
-)
+@pytest.mark.parametrize(("visible", "expected"), [("", ()), ("-1", ()), ("3", ("3",)), ("GPU-5f, 1", ("GPU-5f", "1"))])
 def test_gpus_are_those_that_cuda_is_told_of(visible: str, expected: tuple[str, ...]):
     assert gpus({"CUDA_VISIBLE_DEVICES": visible}) == expected

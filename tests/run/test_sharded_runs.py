@@ -13,7 +13,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_fakes import SCRATCH, command, finished, left_over, losses, metrics, recipe_values, start, when_at_step, write_recipe
+from run_fakes import (
+    SCRATCH,
+    command,
+    finished,
+    left_over,
+    losses,
+    metrics,
+    recipe_values,
+    start,
+    when_at_step,
+    write_recipe,
+)
 from transformers import AutoModelForImageTextToText, CLIPVisionModel, LlavaForConditionalGeneration
 
 from data_builders.shared.files import read_jsonl

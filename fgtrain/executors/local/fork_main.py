@@ -10,6 +10,9 @@ from typing import Any
 
 from .forkserver import MESSAGE_BYTES
 
+ASK_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+INTERRUPTED = 130
+
 
 def main() -> None:
     """The server's side."""
@@ -19,7 +22,7 @@ def main() -> None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in ASK_TO_STOP:
         signal.signal(number, signal.SIG_IGN)  # the parent decides
     running = True
     while running:
@@ -61,9 +64,12 @@ def serve(connection: socket.socket, own: tuple[int, ...]) -> bool:
     if not content:
         return False
     asked = json.loads(content)
+    # Ignored here, and lost there: they wait until the job has set what they do.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ASK_TO_STOP)
     pid = os.fork()
     if pid == 0:
         become_job(asked, list(handles), connection, own)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASK_TO_STOP)
     for handle in handles:
         os.close(handle)
     send(connection, {"pid": pid})
@@ -80,6 +86,7 @@ def become_job(asked: dict[str, Any], handles: list[int], connection: socket.soc
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ASK_TO_STOP)
         for handle in own:
             os.close(handle)
         log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -93,6 +100,8 @@ def become_job(asked: dict[str, Any], handles: list[int], connection: socket.soc
         if handles:
             os.environ[LISTENER] = str(handles[0])
         status = job_main([asked["folder"]])
+    except KeyboardInterrupt:  # before the job could heed it
+        status = INTERRUPTED
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

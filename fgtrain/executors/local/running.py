@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from fgtrain.graph import Job
-from fgtrain.jobs.spec import Fault, read_faults
+from fgtrain.jobs.spec import read_faults
 
 from .starting import Process
 
@@ -27,52 +27,65 @@ class RunningJob:
 
     def __init__(self, job: Job, processes: list[Process], taken: tuple[int, tuple[str, ...]]) -> None:
         self.job, self.processes, self.taken = job, processes, taken
+        self.asked: int | None = None  # the signal that somebody has asked it to stop with
+        self.sent: set[int] = set()  # signals from here
         self.failed_at: float | None = None
-        self.asked: int | None = None  # the signal that asked it to stop
+        self.deaths: dict[int, int] = {}  # rank -> signal, of those that nobody here has ended
 
     def ask_to_stop(self, number: int) -> None:
         self.asked = number
-        for process in self.processes:
-            process.signal(number)
+        self._send(number)
 
     def kill(self) -> None:
-        for process in self.processes:
-            process.signal(signal.SIGKILL)
+        self._send(signal.SIGKILL)
 
     def poll(self) -> Ended | None:
         """None while it runs. One process that fails alone ends the others within half a minute."""
-        statuses = [process.poll() for process in self.processes]
+        statuses = self._statuses()
         if None not in statuses:
             return self._ended(statuses)
-        if any(status for status in statuses if status is not None):
+        if any(statuses):
             now = time.monotonic()
             if self.failed_at is None:
                 self.failed_at = now
             waited = now - self.failed_at
-            if waited > ALONE_SECONDS + ASKED_SECONDS:
-                self.kill()
-            elif waited > ALONE_SECONDS and self.asked is None:
-                self.ask_to_stop(signal.SIGTERM)
+            if waited > ALONE_SECONDS + ASKED_SECONDS and signal.SIGKILL not in self.sent:
+                self._send(signal.SIGKILL)
+            elif waited > ALONE_SECONDS and not self.sent:
+                self._send(signal.SIGTERM)
         return None
 
+    def _statuses(self) -> list[int | None]:
+        statuses = [process.poll() for process in self.processes]
+        for rank, status in enumerate(statuses):
+            if status is not None and status < 0 and -status not in self.sent:
+                self.deaths.setdefault(rank, -status)
+        return statuses
+
+    def _send(self, number: int) -> None:
+        self._statuses()  # who has ended by now has not ended by this
+        self.sent.add(number)
+        for process in self.processes:
+            process.signal(number)
+
     def _ended(self, statuses: list[int]) -> Ended:
-        """What the processes' ends mean together; the fault that came first speaks for all."""
+        """What the processes' ends mean together: the one that came first speaks for all."""
         if not any(statuses):
             return Ended(0)
-        killed = [(rank, -status) for rank, status in enumerate(statuses) if status < 0]
         faults = read_faults(self.job.folder)
-        known = [fault for fault in faults if fault.status != STOPPED or not killed]
-        by_us = self.asked is not None or self.failed_at is not None
-        deaths = [one for one in killed if not (by_us and one[1] in (signal.SIGTERM, signal.SIGKILL, self.asked))]
-        if deaths and not any(fault.status == 2 for fault in known):
+        if self.asked is not None:  # what came after somebody's stop says that it has lost that one
+            faults.sort(key=lambda fault: fault.at)
+        mistake = next((fault for fault in faults if fault.status == 2), None)
+        if mistake is not None:
+            return Ended(2, mistake.message)
+        # Libraries abort where they lose another process.
+        deaths = [one for one in self.deaths.items() if one[1] != signal.SIGABRT or not faults]
+        if deaths:  # others have lost it
             return Ended(1, self._death(*deaths[0]))
-        if known:
-            fault: Fault = known[0]
-            return Ended(fault.status, fault.message)
-        if self.asked is not None and self.failed_at is None:
+        if faults:
+            return Ended(faults[0].status, faults[0].message)
+        if self.asked is not None:
             return Ended(STOPPED, f"stopped by {signal.Signals(self.asked).name}; what was finished is kept")
-        if killed:
-            return Ended(1, self._death(*killed[0]))
         if (signalled := max(statuses) - 128) > 0:  # as srun tells it, which does not say of which process
             return Ended(1, self._death(None, signalled))
         return Ended(1, f"a process of {self.job.title} ended with status {max(statuses)} and said nothing")

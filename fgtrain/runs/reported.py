@@ -1,0 +1,49 @@
+"""What a report was made of: it is written anew where there are other results by now, whoever has made them."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from data_builders.shared.files import read_json, write_json
+from fgtrain.errors import UserError
+from fgtrain.plan import Plan
+from fgtrain.recipe import Recipe
+
+from .evaluations import asked, evaluation_path, question_hashes, stores
+
+MADE_OF = ".report_made_of.json"
+
+
+def results_of_run(recipe: Recipe, plan: Plan, start: str) -> dict[str, str]:
+    """Stage -> its fingerprint, asked checkpoint -> hash of its evaluation. `start`: the untrained model's fingerprint.
+
+    UserError where a question file is missing.
+    """
+    found = {f"stage {stage.name}": stage.fingerprint for stage in plan.stages}
+    if asked(recipe):
+        questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+        places = stores(recipe, plan, start)
+        found |= {name: _hash(evaluation_path(recipe, places[name], questions)) for name in asked(recipe)}
+    return found
+
+
+def results_of_study(runs: Iterable[Path]) -> dict[str, str]:
+    """Run's folder -> hash of what its report was made of."""
+    return {str(run): _hash(run / MADE_OF) for run in runs}
+
+
+def note_reported(folder: Path, results: dict[str, str]) -> None:
+    """The report in the folder is whole, and was made of these."""
+    write_json(folder / MADE_OF, results)
+
+
+def reported(folder: Path, results: dict[str, str]) -> bool:
+    """Is the report in the folder whole, and made of just these?"""
+    try:
+        return read_json(folder / MADE_OF) == results
+    except UserError:
+        return False
+
+
+def _hash(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
