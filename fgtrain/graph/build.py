@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.records import Manifest
+from fgtrain.errors import UserError
 from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
 from fgtrain.plan import Plan, light_facts
 from fgtrain.plan.built_sets import outdated
@@ -18,6 +19,7 @@ from fgtrain.runs.encoded import encoded_path
 from fgtrain.runs.evaluations import asked, evaluated, start_fingerprint
 from fgtrain.runs.folder import stage_kept
 from fgtrain.runs.prepared import prepared
+from fgtrain.runs.reported import reported, results_of_run, results_of_study
 
 from .job import Graph, Job
 
@@ -200,8 +202,14 @@ class _Run:
         self.ends.append(name)
 
     def report(self) -> str:
-        recipe = self.recipe
-        written = recipe.run_folder / ("report.html" if self.asked else "metrics.jsonl")
+        recipe, plan = self.recipe, self.plan
+
+        def done() -> bool:
+            try:
+                return reported(recipe.run_folder, results_of_run(recipe, plan, self.start))
+            except UserError:  # question files that are not built yet
+                return False
+
         return self._job(
             "report",
             "report",
@@ -209,7 +217,7 @@ class _Run:
             ("report", recipe.name),
             arguments={"start": self.start},
             after=tuple(dict.fromkeys((self.prepared, *self.ends))),
-            done=written.is_file,
+            done=done,
         )
 
     def _devices(self) -> dict[str, Any]:
@@ -247,7 +255,7 @@ def _answer(graph: Graph, study: Study, ends: list[str]) -> None:
         "measures": list(study.measure),
         "contrasts": [[one.a, one.b] for one in study.contrasts],
     }
-    path = report_path(study)
+    path, runs = report_path(study), [one.recipe.run_folder for one in study.recipes]
     graph.add(
         Job(
             name=f"{study.name or 'together'}/answer",
@@ -258,7 +266,7 @@ def _answer(graph: Graph, study: Study, ends: list[str]) -> None:
             arguments={"study": values, "out": str(folder if study.name else path)},
             after=tuple(ends),
             runs=tuple(one.recipe.name for one in study.recipes),
-            done=path.is_file,
+            done=lambda: path.is_file() and reported(folder, results_of_study(runs)),
         )
     )
 

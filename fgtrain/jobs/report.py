@@ -16,6 +16,7 @@ from fgtrain.recipe import Recipe
 from fgtrain.runs.evaluations import asked, assemble_scores, found_evaluations, stores
 from fgtrain.runs.folder import link
 from fgtrain.runs.metrics import assemble
+from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
 from fgtrain.runs.subset import SUBSET, subset_folder
 from fgtrain.runs.tracking import send_all
 from fgtrain.runs.wandb_outcome import outcome_lines
@@ -41,6 +42,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         if found:
             write_report([recipe.run_folder], recipe.run_folder / REPORT)
         send_all(recipe, plan, start)
+        note_reported(recipe.run_folder, results_of_run(recipe, plan, start))
     if LEASH not in os.environ:  # else whoever has started this job tells it
         for line in outcome_lines([recipe]):
             print(line, flush=True)
@@ -61,8 +63,10 @@ def _links(recipe: Recipe, plan: Plan, start: str) -> None:
 def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out: str) -> None:
     """The study's answer: answer.json, answer.md, report.html in the folder `out`; or runs side by side in a file."""
     runs = [Path(folder) for seeds in study["arms"].values() for folder in seeds.values()]
+    results = results_of_study(runs)
     if study["name"] is None:
         write_report(runs, Path(out))
+        note_reported(Path(out).parent, results)
         return
     matched = Path(out) / "matched.json"
     known = StudyRuns(
@@ -77,6 +81,7 @@ def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out
     answer = study_answer(known)
     write_answer(answer, Path(out))
     write_study_report(known, answer, Path(out) / REPORT)
+    note_reported(Path(out), results)
 
 
 def _device_hours(runs: Iterable[str]) -> float | None:

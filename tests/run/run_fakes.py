@@ -118,8 +118,8 @@ def write_recipe(folder: Path, values: dict) -> Path:
     return path
 
 
-def start(*words: Path | str, **variables: str) -> subprocess.Popen:
-    """`python -m fgtrain RECIPE ...` as a process of its own. `variables`: of its environment.
+def start(*words: Path | str, code: Path = REPOSITORY, **variables: str) -> subprocess.Popen:
+    """`python -m fgtrain RECIPE ...` as a process of its own. `variables`: of its environment. `code`: its packages.
 
     It, and all that it starts, can be found by `left_over`.
     """
@@ -128,7 +128,7 @@ def start(*words: Path | str, **variables: str) -> subprocess.Popen:
     environment[MARK] = uuid4().hex
     process = subprocess.Popen(
         [sys.executable, "-m", "fgtrain", *map(str, words)],
-        cwd=REPOSITORY,
+        cwd=code,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

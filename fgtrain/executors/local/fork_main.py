@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 from typing import Any
 
 from .forkserver import MESSAGE_BYTES
@@ -102,6 +103,8 @@ def become_job(asked: dict[str, Any], handles: list[int], connection: socket.soc
         status = job_main([asked["folder"]])
     except KeyboardInterrupt:  # before the job could heed it
         status = INTERRUPTED
+    except BaseException:  # of what comes before the job, which leaves its own faults
+        traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

@@ -118,9 +118,7 @@ def test_the_first_of_several_defects_is_told(tmp_path: Path) -> None:
     assert group(tmp_path, one, two).poll() == Ended(1, "ValueError: broken")
 
 
-def test_who_hangs_behind_one_that_failed_is_asked_and_then_ended_within_a_minute(
-    tmp_path: Path, clock: Clock
-) -> None:
+def test_who_hangs_behind_one_that_failed_is_asked_and_then_ended_within_a_minute(tmp_path: Path, clock: Clock) -> None:
     hangs, failed = Fake(), Fake()
     running_job = group(tmp_path, hangs, failed)
     leave(tmp_path, 1, 1, "ValueError: broken", at=1.0)
