@@ -51,8 +51,13 @@ class Run:
         return sha256_file(self.folder / "sft" / "checkpoint" / "model.safetensors")
 
     def scores(self) -> list[Any]:
+        """(checkpoint, step, task, its scores) without the place where its pictures lie."""
         found = json.loads((self.folder / "scores.json").read_text())["checkpoints"]
-        return [(one["name"], one["step"], one["tasks"]) for one in found]
+        return [
+            (one["name"], one["step"], name, task | {"image_root": None})
+            for one in found
+            for name, task in one["tasks"].items()
+        ]
 
     def answers(self) -> list[tuple]:
         """(checkpoint, question, answer) of every row, with those that stand twice."""
@@ -74,7 +79,8 @@ class Run:
     def is_as(self, other: "Run", *names: str) -> None:
         """The same came out of it."""
         for name in names or ("weights", "scores", "answers", "losses"):
-            assert getattr(self, name)() == other.kept[name], name
+            mine, theirs = getattr(self, name)(), other.kept[name]
+            assert mine == theirs, f"{name}: {mine} and {theirs}"
 
     def made(self) -> dict[str, int]:
         """What is finished -> when it was."""
