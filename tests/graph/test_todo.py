@@ -60,9 +60,12 @@ def test_a_result_that_is_missing_brings_back_only_what_it_needs() -> None:
 
 def test_behind_what_is_left_out_a_job_waits_for_what_that_one_waited_for() -> None:
     """Pictures are encoded already, but the plan must be made anew: training may not begin before it is."""
-    found = left("build", "encode", "evaluate-start")
-    assert found["train-align"] == ("prepare",)
-    assert "encode" not in found
+    graph = Graph()
+    for name, after, done in (("prepare", (), False), ("encode", ("prepare",), True), ("train", ("encode",), False)):
+        graph.add(job(name, after, done))
+    graph.add(job("report", ("train", "prepare"), False))
+    found = {one.name: one.after for one in todo(graph)}
+    assert found == {"prepare": (), "train": ("prepare",), "report": ("train", "prepare")}
 
 
 @pytest.mark.parametrize("missing", ["evaluate-start", "train-sft", "evaluate-align"])

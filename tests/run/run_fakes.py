@@ -145,10 +145,10 @@ def finished(process: subprocess.Popen) -> tuple[int, str]:
 
 
 def command(*words: Path | str, **variables: str) -> tuple[int, str]:
-    """Exit status and everything printed by a start, after which nothing is left."""
+    """Exit status and everything printed by a start, of which nothing is left."""
     process = start(*words, **variables)
     status, output = finished(process)
-    assert not left_over(process), output
+    when_all_have_ended(process)
     return status, output
 
 

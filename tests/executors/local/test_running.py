@@ -83,7 +83,7 @@ def test_one_mistake_of_the_users_is_told_and_not_that_others_lost_the_one_that_
     leave(tmp_path, 0, 1, LOST, at=5.0)
     leave(tmp_path, 1, 2, "no picture at a.png", at=6.0)
     for rank in order:
-        processes[rank].status = {0: 1, 1: 2, 2: ABORT}[rank]
+        processes[rank].status = {0: 1, 1: 2, 2: KILL}[rank]
         ended = running_job.poll()
     assert ended == Ended(2, "no picture at a.png")
 
@@ -175,12 +175,12 @@ def test_what_a_process_says_that_lost_a_stopped_one_is_not_told(tmp_path: Path)
     assert running_job.poll() == Ended(130, "stopped by SIGTERM")
 
 
-def test_a_killed_process_is_no_stop_although_it_was_asked_to_stop_later(tmp_path: Path) -> None:
+def test_a_process_that_others_have_ended_is_no_stop_although_it_was_asked_to_stop_later(tmp_path: Path) -> None:
     one, two = Fake(dies_of=(signal.SIGTERM,)), Fake()
     running_job = group(tmp_path, one, two)
-    two.status = KILL  # nobody has looked since
+    two.status = TERM  # nobody has looked since
     running_job.ask_to_stop(signal.SIGTERM)
-    assert "process 1 of train sft was ended by SIGKILL" in running_job.poll().message
+    assert "process 1 of train sft was ended by SIGTERM" in running_job.poll().message
 
 
 def test_who_ends_without_a_word_is_told_with_its_status(tmp_path: Path) -> None:
