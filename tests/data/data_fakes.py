@@ -157,12 +157,13 @@ def stage_data(
 
 
 def counting_encoder() -> tuple[Callable[[torch.Tensor], torch.Tensor], list[int]]:
-    """An encoder, pixels [N, 3, 16, 16] -> features [N, 3, 5] to which every pixel counts, and its calls' sizes."""
+    """An encoder, pixels [N, 3, 16, 16] -> features [N, 3, 5] to which every pixel counts, and how many different
+    pictures each call showed it."""
     weight = torch.randn(3 * 16 * 16, 15, generator=torch.Generator().manual_seed(0))
     calls: list[int] = []
 
     def encode(pixels_NCHW: torch.Tensor) -> torch.Tensor:
-        calls.append(len(pixels_NCHW))
+        calls.append(len(pixels_NCHW.unique(dim=0)))
         return (pixels_NCHW.flatten(1) @ weight).unflatten(1, (3, 5))
 
     return encode, calls

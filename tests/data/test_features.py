@@ -75,6 +75,32 @@ def test_many_pictures_are_encoded_and_written_in_parts(sets, tmp_path, monkeypa
     torch.testing.assert_close(found, alone, atol=1e-5, rtol=1e-5)
 
 
+def test_what_is_kept_of_a_picture_does_not_depend_on_what_else_was_missing(sets, tmp_path):
+    """Kernels are chosen by the batch's size: a start that was stopped half-way would keep other bits."""
+    sizes: list[int] = []
+
+    def encode(pixels_NCHW: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(pixels_NCHW))
+        return pixels_NCHW.flatten(1)[:, :15].unflatten(1, (3, 5))
+
+    refs = [ImageRef(sets["pictures"] / f"images/{n}.png") for n in range(5)]
+    together = FeatureCache(tmp_path / "together", encode, "encoder", SPEC).get(refs)
+    cache = FeatureCache(tmp_path / "alone", encode, "encoder", SPEC)
+    alone = torch.cat([cache.get([ref]) for ref in refs])
+    assert set(sizes) == {features.BATCH}
+    assert torch.equal(together, alone)
+
+
+def test_processes_encode_each_picture_once_between_them(sets, tmp_path):
+    encode, calls = counting_encoder()
+    refs = [ImageRef(sets["pictures"] / f"images/{n}.png") for n in range(5)]
+    for rank in range(3):
+        FeatureCache(tmp_path / "features", encode, "encoder", SPEC).ensure(refs, part=(rank, 3))
+    assert sum(calls) == 5
+    FeatureCache(tmp_path / "features", encode, "encoder", SPEC).get(refs)
+    assert sum(calls) == 5
+
+
 def test_what_decides_a_feature_is_part_of_its_name(sets, tmp_path):
     encode, calls = counting_encoder()
     ref = ImageRef(sets["pictures"] / "images/0.png")
