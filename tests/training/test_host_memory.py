@@ -15,9 +15,10 @@ from memory_worker import own_memory
 from model_fakes import model_values, write_language_model, write_vision_encoder
 from stage_fakes import Case
 
-# 134 M parameters, 537 MB in fp32.
-LARGE = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 8, "num_attention_heads": 8}
-BYTES = 4 * 134_000_000
+# 131 M parameters, 524 MB in fp32, in layers of which a rank can gather a few without holding much.
+LARGE = {"hidden_size": 640, "intermediate_size": 2560, "num_hidden_layers": 20, "num_attention_heads": 10}
+LARGE |= {"num_key_value_heads": 10}
+BYTES = 4 * 131_000_000
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,7 @@ def peak(parts: Path, place: Path, strategy: str, ranks: int, lean: bool = True)
         port = free.getsockname()[1]
     common = {"WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks), "GROUP_RANK": "0", "OMP_NUM_THREADS": "1"}
     common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "memory"}
+    common["MALLOC_MMAP_THRESHOLD_"] = str(2**20)  # what is let go goes back at once, so that what is held is seen
     worker = [sys.executable, str(Path(__file__).with_name("memory_worker.py")), str(values)]
     most = 0
     with (place / "printed").open("w") as printed:
@@ -86,5 +88,5 @@ def memory_of(process: subprocess.Popen) -> int:
 def test_a_host_holds_the_model_once_beside_the_shards_however_many_ranks(
     parts: Path, tmp_path: Path, strategy: str, ranks: int
 ):
-    """Once with the first rank, once in shards, and what a step gathers."""
-    assert peak(parts, tmp_path, strategy, ranks) < 2.5
+    """Once with the first rank, once in shards, and the few layers that each rank gathers in a step."""
+    assert peak(parts, tmp_path, strategy, ranks) < 2.1 + 0.25 * ranks
