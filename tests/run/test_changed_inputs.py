@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from run_fakes import command, one_kind, recipe_values, run_recipe, write_recipe
+from run_fakes import command, jobs_left, one_kind, recipe_values, run_recipe, write_recipe
 
 from data_builders.shared.files import read_jsonl, sha256_file, write_json, write_jsonl
 from fgtrain.errors import UserError
@@ -57,6 +57,8 @@ def test_questions_that_change_are_asked_of_all_checkpoints_anew(place: Path) ->
     questions = next((place / "world" / "general" / "count").rglob("*question*.jsonl"))
     rows = list(read_jsonl(questions))
     write_jsonl(questions, rows[1:])
+    assert one_kind(recipe, "evaluate") == ["ask start", "ask align"]
+    assert [job.title for job in jobs_left(recipe)] == ["report of tiny"], "it tells of other answers"
     run_recipe(recipe)
     second = scores()
     assert [n for _, n in first] == [len(rows)] * 2

@@ -14,10 +14,11 @@ TWO = ("devices.count=2", "devices.per_device_batch_size=4")  # processes
 
 
 def law_recipe(folder: Path, name: str = "law", **changes: object) -> Path:
-    """One stage of nine steps, of which a resume point is kept after every third; one task, asked before and after."""
+    """One stage of nine steps, with a resume point after every third, then one task. One job after the other: what has
+    happened by a moment of one does not hang on how fast another is."""
     values = recipe_values(folder, name=name)
     sft = values["stages"]["sft"] | {"mix": {"count": 2, "short": 0.67}, "checkpoint_every_steps": 3}
-    values |= {"stages": {"sft": sft}, "evaluation": {"tasks": ["drawn_count"], "batch_size": 2}}
+    values |= {"stages": {"sft": sft}, "evaluation": {"tasks": ["drawn_count"], "at": ["sft"], "batch_size": 2}}
     values["wandb"] = {"enabled": False}
     return write_recipe(folder, values | changes)
 

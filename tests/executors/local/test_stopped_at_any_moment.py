@@ -22,19 +22,19 @@ ONE_PROCESS = [
     Moment(*BUILDING, 1, "SIGTERM starter"),
     Moment(*PREPARING, 1, "SIGKILL job"),
     Moment(*ENCODING, 1, "SIGKILL starter"),
-    Moment(*ASKING, 2, "SIGUSR1 starter"),
     Moment(*TRAINING, 5, "SIGINT starter"),
     Moment(*SAVING, 1, "SIGINT starter twice"),
+    Moment(*ASKING, 2, "SIGUSR1 starter"),
     Moment(*REPORTING, 1, "SIGTERM starter"),
 ]
 TWO_PROCESSES = [
     Moment(*ENCODING, 1, "SIGKILL job", rank=1),
-    Moment(*ASKING, 2, "raise", rank=1),
     Moment(*TRAINING, 2, "SIGKILL job", rank=1),
     Moment(*TRAINING, 5, "SIGTERM starter", rank=1),
     Moment(*SAVING_RESUME, 1, "SIGKILL starter"),
-    Moment(*TRAINING, 2, "raise", rank=1),
+    Moment(*TRAINING, 1, "raise", rank=1),
     Moment(*SAVING, 1, "SIGKILL job"),
+    Moment(*ASKING, 1, "raise", rank=1),
 ]
 WHATS = ("SIGTERM starter", "SIGUSR1 starter", "SIGINT starter", "SIGINT starter twice", "SIGKILL starter")
 EVERY = (BUILDING, PREPARING, ENCODING, ASKING, TRAINING, SAVING_RESUME, SAVING, REPORTING)
@@ -50,7 +50,7 @@ def stopped(run: Run, moment: Moment) -> None:
         when_all_have_ended(process)  # by themselves
     assert not left_over(process), (moment, output)
     if moment.what == "raise":
-        assert output.count("broken on purpose") == output.count("Traceback") == 1, output
+        assert output.count("RuntimeError: broken on purpose") == output.count("Traceback") == 1, output
         return
     assert "Traceback" not in output, (moment, output)
     if moment.what == "SIGKILL job":
@@ -75,13 +75,16 @@ def goes_on(run: Run, moments: list[Moment]) -> None:
         found = run.made()
         assert made.items() <= found.items(), (moment, made, found)
         made = found
+    assert (run.folder / "report.html").is_file()
 
 
 def test_a_run_on_one_process_that_is_stopped_everywhere_is_as_one_that_never_was(place: Path, whole: Run) -> None:
     run = Run(place, law_recipe(place))
     goes_on(run, ONE_PROCESS)
     run.is_as(whole)
-    assert run.counted() == whole.kept["counted"], "no step is done twice, no question asked twice"
+    # No question is asked twice, and no step done twice but those that a second Ctrl-C has cut off from a resume point.
+    again = {"micro-batches": 3}
+    assert run.counted() == {name: number + again.get(name, 0) for name, number in whole.kept["counted"].items()}
 
 
 def test_a_run_on_two_processes_whose_second_one_fails_everywhere_is_as_one_that_never_did(
