@@ -89,4 +89,4 @@ def test_a_host_holds_the_model_once_beside_the_shards_however_many_ranks(
     parts: Path, tmp_path: Path, strategy: str, ranks: int
 ):
     """Once with the first rank, once in shards, and the few layers that each rank gathers in a step."""
-    assert peak(parts, tmp_path, strategy, ranks) < 2.1 + 0.25 * ranks
+    assert peak(parts, tmp_path, strategy, ranks) < 2.2 + 0.3 * ranks
