@@ -8,7 +8,6 @@ seed=17,18,19 makes a run of each seed.
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, UserError, run_command
@@ -50,7 +49,7 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise UserError("--full is of --plan. Add --plan, or leave it out")
 
 
-def carry_out_here(study: Study, words: Sequence[str]) -> int:
+def carry_out_here(study: Study) -> int:
     """Carry the study out on this host; returns the exit status."""
     from fgtrain.graph.begin import begin, tell_left, tell_results
     from fgtrain.training.stop_signals import stoppable
@@ -64,7 +63,7 @@ def carry_out_here(study: Study, words: Sequence[str]) -> int:
     if not here.first:
         return 0  # the first one starts as many as are needed
     with stoppable():
-        graph, left = begin(study, list(words))
+        graph, left = begin(study)
     if left:
         from fgtrain.executors.local import carry_out
 
@@ -94,18 +93,18 @@ def main(words: list[str]) -> int:
     if arguments.plan:
         from fgtrain.show_plans import show_plans
 
-        show_plans(study, arguments.words, arguments.full)
+        show_plans(study, arguments.full)
     if arguments.submit:
         from fgtrain.executors.slurm import show, submit
 
-        (show if arguments.plan else submit)(study, arguments.words, arguments.cluster)
+        (show if arguments.plan else submit)(study, arguments.cluster)
     elif arguments.status:
         from fgtrain.executors.slurm import queue_of
         from fgtrain.graph.status import print_status
 
-        print_status(study, arguments.words, queue_of(study))
+        print_status(study, queue_of(study))
     elif not arguments.plan:
-        return carry_out_here(study, arguments.words)
+        return carry_out_here(study)
     return 0
 
 

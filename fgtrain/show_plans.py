@@ -13,7 +13,7 @@ from fgtrain.recipe.study import Study
 from fgtrain.training.throughput import device_peak
 
 
-def show_plans(study: Study, words: list[str], full: bool) -> None:
+def show_plans(study: Study, full: bool) -> None:
     """Print it. `full`: the whole plan of every run, too. UserError where a study's arms are not matched."""
     plans = {(one.arm, one.seed): whole_plan(one.recipe, device_peak(one.recipe.devices)) for one in study.recipes}
     alone = len(study.recipes) == 1
@@ -28,7 +28,7 @@ def show_plans(study: Study, words: list[str], full: bool) -> None:
         return
     matched = check_matched(study, plans)
     try:
-        jobs, unknown = Counter(job.kind for job in todo(build_graph(study, light_plans(study), words))), ""
+        jobs, unknown = Counter(job.kind for job in todo(build_graph(study, light_plans(study)))), ""
     except UserError as error:  # a root is not given: a plan does without, the jobs' paths do not
         jobs, unknown = None, str(error)
     print_study_plan(study, plans, matched, jobs)

@@ -11,7 +11,7 @@ from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.runs.wandb_outcome import outcome_lines
 
-from .build import build_graph, report_path, study_folder
+from .build import RESOLVED, build_graph, report_path, study_folder
 from .job import Graph, Job
 from .planned import planned
 from .todo import WORK, todo
@@ -19,7 +19,7 @@ from .todo import WORK, todo
 LISTED = 8  # jobs that one line may name
 
 
-def begin(study: Study, words: list[str], *, write: bool = True) -> tuple[Graph, list[Job]]:
+def begin(study: Study, *, write: bool = True) -> tuple[Graph, list[Job]]:
     """The study's graph, and what is left of it. Claims the runs' folders, unless nothing is to be written.
 
     UserError for what cannot run, a run's folder that belongs to another recipe or was begun over other data, and a
@@ -36,7 +36,7 @@ def begin(study: Study, words: list[str], *, write: bool = True) -> tuple[Graph,
             if stage.store not in looked_at:
                 stage_done(one.recipe, stage.fingerprint)  # refuses one that was altered
             looked_at.add(stage.store)
-    graph = build_graph(study, plans, words)
+    graph = build_graph(study, plans)
     for one in study.recipes:
         if write:
             claim(one.recipe)
@@ -68,7 +68,7 @@ def _listed(jobs: list[Job]) -> str:
 
 
 def _write_study(study: Study) -> None:
-    with atomic_write(study_folder(study) / "study.resolved.yaml") as file:
+    with atomic_write(study_folder(study) / RESOLVED) as file:
         file.write(study.resolved)
 
 

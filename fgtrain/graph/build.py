@@ -24,16 +24,17 @@ from fgtrain.runs.reported import reported, results_of_run, results_of_study
 from .job import Graph, Job
 
 SEEN = {"mix", "augment", "augment_views", "steps"}  # what of a stage decides which pictures it sees
+RESOLVED = "study.resolved.yaml"  # in the study's folder: what a start was asked for, whatever its file says later
 JOBS = "jobs"  # folder of a run, or of a study, that holds those of its jobs
 
 
-def build_graph(study: Study, plans: Mapping[str, Plan], words: list[str]) -> Graph:
-    """All jobs of all runs. `plans`: run name -> plan; `words`: of the command line, which name the study."""
+def build_graph(study: Study, plans: Mapping[str, Plan]) -> Graph:
+    """All jobs of all runs. `plans`: run name -> plan."""
     graph = Graph()
     runs = [_Run(graph, one.recipe, plans[one.recipe.name], show=len(study.recipes) == 1) for one in study.recipes]
     for run in runs:
         run.prepare()
-    proof = _match(graph, study, words) if study.matched else None
+    proof = _match(graph, study) if study.matched else None
     for run in runs:
         run.carry_out(proof)
     ends = [run.report() for run in runs]
@@ -225,7 +226,7 @@ class _Run:
         return {"processes": devices.world_size, "nodes": devices.nodes, "computes": True}
 
 
-def _match(graph: Graph, study: Study, words: list[str]) -> str:
+def _match(graph: Graph, study: Study) -> str:
     folder = study_folder(study)
     name = f"{study.name}/match"
     return graph.add(
@@ -235,7 +236,7 @@ def _match(graph: Graph, study: Study, words: list[str]) -> str:
             title=f"prove that the arms of {study.name} are matched",
             identity=("match", str(folder)),
             folder=folder / JOBS / "match",
-            arguments={"words": words, "out": str(folder / "matched.json")},
+            arguments={"study": str(folder / RESOLVED), "out": str(folder / "matched.json")},
             after=tuple(job.name for job in graph if job.kind == "prepare"),
             runs=tuple(one.recipe.name for one in study.recipes),
             done=lambda: False,

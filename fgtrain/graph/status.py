@@ -29,10 +29,10 @@ class JobStatus:
     note: str = ""
 
 
-def print_status(study: Study, words: list[str], queue: Mapping[str, str]) -> None:
+def print_status(study: Study, queue: Mapping[str, str]) -> None:
     """Print the table of a study's runs and stages, what is under way, what failed, the hours, and where W&B has it."""
     plans = light_plans(study)
-    graph = build_graph(study, plans, words)
+    graph = build_graph(study, plans)
     left = {job.name: job for job in todo(graph)}
     states = {job.name: job_status(job, left, queue) for job in graph}
     console = Console()

@@ -10,11 +10,11 @@ from fgtrain.recipe import Recipe
 from fgtrain.recipe.study_load import load_study
 
 
-def match(recipe: Recipe | None, group: Group, words: list[str], out: str) -> None:
+def match(recipe: Recipe | None, group: Group, study: str, out: str) -> None:
     """Write what is equal between the arms, and how it is known. UserError with the arms' numbers where it is not.
 
-    `words`: of the command line, which name the study.
+    `study`: the resolved study file.
     """
-    study = load_study(words)
-    plans = {(one.arm, one.seed): read_plan(one.recipe.run_folder / "plan.json") for one in study.recipes}
-    write_json(Path(out), [fact.model_dump(mode="json") for fact in check_matched(study, plans)])
+    asked = load_study([study])
+    plans = {(one.arm, one.seed): read_plan(one.recipe.run_folder / "plan.json") for one in asked.recipes}
+    write_json(Path(out), [fact.model_dump(mode="json") for fact in check_matched(asked, plans)])

@@ -24,7 +24,7 @@ def recipe(place: Path, name: str, *words: str, **sft: object) -> Recipe:
 
 def graph_of(*recipes: Recipe) -> Graph:
     study = study_of(*recipes)
-    return build_graph(study, light_plans(study), [])
+    return build_graph(study, light_plans(study))
 
 
 def kinds(graph: Graph) -> dict[str, int]:
@@ -79,7 +79,7 @@ def test_devices_and_names_make_no_stage_of_its_own(tmp_path: Path) -> None:
 def test_seeds_share_their_data_and_nothing_that_is_drawn(tmp_path: Path) -> None:
     path = write_recipe(tmp_path, recipe_values(tmp_path, name="seeds"))
     study = load_study([str(path), "seed=17,18,19"])
-    graph = build_graph(study, light_plans(study), [])
+    graph = build_graph(study, light_plans(study))
     assert kinds(graph) == {**{kind: 3 * number for kind, number in ONE.items()}, "build": 3, "answer": 1}
 
 

@@ -53,16 +53,16 @@ def test_equal_models_with_equal_parts_that_learn_are_looked_at_once(study, look
 
 def test_a_study_is_shown_as_one_and_in_full_run_by_run(study, looked, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    show_plans(study, [str(study.file)], full=False)
+    show_plans(study, full=False)
     shown = capsys.readouterr().out
     assert "3 arms x 2 seeds (1, 2) = 6 runs" in shown
     assert "updates.language_model: equal, 5,198" in shown
     assert "Jobs are not counted: prepare.0.root is '{data_root}/ai2d', but data_root is not given" in shown
     assert "run folder" not in shown
     words = [str(study.file), "data_root=downloads"]
-    show_plans(load_study(words), words, full=False)
+    show_plans(load_study(words), full=False)
     assert "Jobs: " in capsys.readouterr().out
-    show_plans(study, [str(study.file)], full=True)
+    show_plans(study, full=True)
     assert capsys.readouterr().out.count("run folder runs/s-") == 6
 
 
@@ -70,4 +70,4 @@ def test_a_study_that_is_not_matched_as_it_says_is_refused(study, looked):
     text = STUDY.format(base=GENERAL).replace("rate: {", "rate: {stages.sft.steps: 6000, ")
     study.file.write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"one 5,198, rate 6,000, narrow 5,198"):
-        show_plans(load_study([str(study.file)]), [str(study.file)], full=False)
+        show_plans(load_study([str(study.file)]), full=False)

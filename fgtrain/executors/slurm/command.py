@@ -26,10 +26,10 @@ from .script import LAUNCH, folder_of, launch_script, log_path, script, script_p
 MANY = 40  # jobs that are not listed one by one
 
 
-def show(study: Study, words: Sequence[str], named: str | None) -> None:
+def show(study: Study, named: str | None) -> None:
     """Print the jobs and their scripts; nothing is written or submitted, and Slurm is not asked."""
     cluster, profile = _profile(study, named)
-    _, left = begin(study, list(words), write=False)
+    _, left = begin(study, write=False)
     scripts = chained(left)
     for one in scripts:
         print(f"\n---- {shown(script_path(one.first))}")
@@ -40,7 +40,7 @@ def show(study: Study, words: Sequence[str], named: str | None) -> None:
     print("Nothing was written or submitted. Without --plan, these jobs are." if scripts else _nothing(study))
 
 
-def submit(study: Study, words: Sequence[str], named: str | None) -> None:
+def submit(study: Study, named: str | None) -> None:
     """Write a script for every job that is left into its folder, and submit it. What somebody has in the queue already
     is waited for instead.
 
@@ -53,7 +53,7 @@ def submit(study: Study, words: Sequence[str], named: str | None) -> None:
     with ExitStack() as held:
         for root in roots:
             held.enter_context(_submitting(root))
-        _, left = begin(study, list(words))
+        _, left = begin(study)
         ids = found_in_queue(left, roots)
         there = set(ids.values())
         scripts = chained([job for job in left if job.name not in ids])

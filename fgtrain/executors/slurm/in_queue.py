@@ -68,7 +68,7 @@ def _as_known_now(records: dict[Path, dict]) -> dict[str, int]:
 def _graph_of(recipe: Recipe):
     one = ArmRecipe(recipe.name, recipe.seed, recipe)
     study = Study(None, None, "", (Arm(recipe.name, ()),), (recipe.seed,), (), (), (), (one,))
-    return build_graph(study, light_plans(study), [])
+    return build_graph(study, light_plans(study))
 
 
 def _recipe_of(folder: Path) -> Recipe | None:
