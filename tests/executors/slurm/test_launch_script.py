@@ -93,6 +93,15 @@ def test_a_whole_recipe_is_started_once_with_the_machine_and_without_srun(cluste
     assert "requeue" not in cluster.log()
 
 
+def test_sbatch_reads_every_option_of_the_script(cluster):
+    """It stops reading them at the first command."""
+    lines = (SLURM / "train.sbatch").read_text().splitlines()
+    first = next(number for number, line in enumerate(lines) if line and not line.startswith("#"))
+    options = [number for number, line in enumerate(lines) if line.startswith("#SBATCH")]
+    assert len(options) > 8
+    assert max(options) < first
+
+
 def test_a_job_of_the_graph_is_started_by_srun_as_one_that_ends_together(cluster, step):
     assert cluster(script=step).wait(20) == 0
     line = cluster.log().split("\n")[0]
