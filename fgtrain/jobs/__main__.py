@@ -32,6 +32,7 @@ from .spec import (
     STOPPED_NOTE,
     Fault,
     add_spent,
+    fault_path,
     forget_faults,
     read_faults,
     read_spec,
@@ -41,6 +42,7 @@ from .spec import (
 
 STOPPED = 130
 KEEPING = ("encode", "evaluate")  # kinds that go on where they were; training says its step by itself
+FIRST_SECONDS = 60.0
 GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
 
 
@@ -73,6 +75,8 @@ def run_job(folder: Path) -> int:
         # Where another process has failed, this one was ended because of it, and a next start would fail the same.
         if rank == 0 and not any(fault.status != STOPPED for fault in read_faults(folder)):
             tell_script(said)
+        if rank > 0:
+            _wait_for_the_first(folder)
         return _failed(folder, Fault(rank, STOPPED, said, at=time.time()))
     except SharedUserError as error:
         return _failed(folder, Fault(rank, 2, str(error), shared=True, at=time.time()))
@@ -105,6 +109,13 @@ def _time_noted(folder: Path, group: Group) -> Iterator[None]:
 
 def _defect(rank: int) -> Fault:
     return Fault(rank, 1, traceback.format_exc().rstrip(), at=time.time())
+
+
+def _wait_for_the_first(folder: Path) -> None:
+    """It has more to do when all are asked to stop, and srun ends it as soon as another one leaves."""
+    end = time.monotonic() + FIRST_SECONDS
+    while not fault_path(folder, 0).exists() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _place(folder: Path, by: str, kind: str) -> str:

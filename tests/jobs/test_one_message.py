@@ -18,6 +18,20 @@ def as_task(rank: int, size: int = 2) -> dict[str, str]:
     return {"SLURM_PROCID": str(rank), "SLURM_STEP_NUM_TASKS": str(size), "SLURM_LOCALID": str(rank)}
 
 
+def stopped_as(rank: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job in the folder will be stopped; this process is one of its two."""
+
+    def stopped(*arguments: object) -> None:
+        raise Stopped("SIGTERM")
+
+    for name, value in as_task(rank).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(STOPPED_NOTE, str(folder / "note"))
+    monkeypatch.setattr(program, "join", lambda *arguments: Group())
+    monkeypatch.setattr(program, "function_of", lambda kind: stopped)
+    write_spec(folder, JobSpec("run/build", "build", "build", processes=2, recipe=False), None)
+
+
 def test_what_all_processes_of_srun_find_wrong_is_said_by_one(tmp_path: Path) -> None:
     write_spec(tmp_path, JobSpec("run/build", "build", "build", processes=3, recipe=False), None)
     processes = [
@@ -48,19 +62,28 @@ def test_of_several_jobs_in_one_script_none_begins_when_one_before_has_failed(tm
     assert not (tmp_path / "b").exists()
 
 
+def test_a_process_that_is_stopped_does_not_leave_before_the_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """srun would end that one in the middle of its saying where it was."""
+    asleep: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        asleep.append(seconds)
+        if len(asleep) == 3:
+            write_fault(tmp_path, Fault(0, 130, "stage sft stopped"))
+
+    stopped_as(1, tmp_path, monkeypatch)
+    monkeypatch.setattr(program.time, "sleep", sleep)
+    assert program.main([str(tmp_path)]) == 130
+    assert len(asleep) == 3
+
+
 @pytest.mark.parametrize("failed", [False, True])
 def test_a_process_that_is_ended_because_another_has_failed_leaves_no_wish_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failed: bool
 ) -> None:
-    def stopped(*arguments: object) -> None:
-        raise Stopped("SIGTERM")
-
-    for name, value in as_task(0).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv(STOPPED_NOTE, str(tmp_path / "note"))
-    monkeypatch.setattr(program, "join", lambda *arguments: Group())
-    monkeypatch.setattr(program, "function_of", lambda kind: stopped)
-    write_spec(tmp_path, JobSpec("run/build", "build", "build", processes=2, recipe=False), None)
+    stopped_as(0, tmp_path, monkeypatch)
     if failed:
         write_fault(tmp_path, Fault(1, 2, "cannot be read"))
     assert program.main([str(tmp_path)]) == 130
