@@ -60,9 +60,7 @@ def at_once(place: Path) -> Path:
 def submitted(recipe: Path, root: str, *words: str) -> Run:
     status, output = command(recipe, *words, *submit_words(recipe.parent))
     assert status == 0, output
-    run = Run(recipe, root)
-    assert all(str(number) in output for number in run.jobs.values())
-    return run
+    return Run(recipe, root)
 
 
 def states(run: Run) -> dict[str, str]:
