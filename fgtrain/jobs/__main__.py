@@ -42,7 +42,7 @@ from .spec import (
 
 STOPPED = 130
 KEEPING = ("encode", "evaluate")  # kinds that go on where they were; training says its step by itself
-FIRST_SECONDS = 60.0
+FIRST_SECONDS = 20.0
 GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
 
 
@@ -71,7 +71,7 @@ def run_job(folder: Path) -> int:
                 function_of(spec.kind)(recipe, group, **spec.arguments)
     # No large library may be imported down here: it may have been stopped while it was imported.
     except Stopped as stop:
-        said = str(stop) if isinstance(stop, StageInterruptedError) else _place(folder, str(stop), kind)
+        said = _stage_stopped(stop) or _place(folder, str(stop), kind)
         # Where another process has failed, this one was ended because of it, and a next start would fail the same.
         if rank == 0 and not any(fault.status != STOPPED for fault in read_faults(folder)):
             tell_script(said)
@@ -109,6 +109,15 @@ def _time_noted(folder: Path, group: Group) -> Iterator[None]:
 
 def _defect(rank: int) -> Fault:
     return Fault(rank, 1, traceback.format_exc().rstrip(), at=time.time())
+
+
+def _stage_stopped(stop: BaseException | None) -> str | None:
+    """Where a stage was stopped and saved, also when a second signal came on the way out."""
+    while stop is not None:
+        if isinstance(stop, StageInterruptedError):
+            return str(stop)
+        stop = stop.__context__
+    return None
 
 
 def _wait_for_the_first(folder: Path) -> None:

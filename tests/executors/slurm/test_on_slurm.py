@@ -139,7 +139,7 @@ def test_one_process_that_fails_alone_ends_the_others_with_one_message(place: Pa
     for what in ("train-sft", "evaluate-sft", "report"):
         assert ended[what] == "CANCELLED"
         never = job(it.jobs[what])
-        assert never["StartTime"] == never["EndTime"]
+        assert never["StartTime"] in ("Unknown", never["EndTime"])
 
 
 def test_a_whole_recipe_in_one_job_of_two_nodes_ends_as_one_at_once(place: Path, at_once: Path) -> None:
