@@ -20,8 +20,8 @@ demo: install
 # Two tests at a time, each file's in one process: they share what the file has made. Not so where tests start runs of
 # two processes themselves.
 test: install
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --ignore=tests/run --ignore=tests/training
-	OMP_NUM_THREADS=1 $(PY) -m pytest tests/run tests/training
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --ignore=tests/run --ignore=tests/training --ignore=tests/executors
+	OMP_NUM_THREADS=1 $(PY) -m pytest tests/run tests/training tests/executors
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
