@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -171,10 +172,14 @@ def test_a_killed_run_pays_no_finished_request_twice(tmp_path, how):
     for name in ("Red Jay", "blue-jay", "STELLERS_JAY", "song sparrow", "fox_sparrow", "winter wren", "mockingbird"):
         (tmp_path / "texts" / f"{name}.txt").write_text(f"The {name} is a bird.")
 
-    def slow(number, body):
+    signalled = threading.Event()
+
+    def held(number, body):
+        if len(server.requests) > 8:  # the run cannot end before it is told to
+            signalled.wait(60)
         return Reply(obliging(0, body).body, seconds=0.05)
 
-    with endpoint(slow) as server:
+    with endpoint(held) as server:
         command = [sys.executable, "-m", "data_builders", "open_world", "--root", cub, "--out", tmp_path / "out"]
         command += ["--source", "cub", "--texts", tmp_path / "texts", "--frow", "none", "--model", "m"]
         command += ["--base-url", server.url, "--cache", tmp_path / "cache", "--concurrency", "2"]
@@ -183,7 +188,8 @@ def test_a_killed_run_pays_no_finished_request_twice(tmp_path, how):
         while len(server.requests) < 8 and running.poll() is None:
             time.sleep(0.01)
         running.send_signal(how)
-        _, told = running.communicate(timeout=10)
+        signalled.set()
+        _, told = running.communicate(timeout=60)
         assert running.returncode == (-9 if how == signal.SIGKILL else 130), told
         assert not (tmp_path / "out" / "manifest.json").exists()
         kept = len(list((tmp_path / "cache").rglob("[0-9a-f]*.json")))
@@ -202,6 +208,7 @@ def test_a_killed_run_pays_no_finished_request_twice(tmp_path, how):
 
 PAYS = """
 import sys
+import threading
 from pathlib import Path
 from data_builders.shared.llm import Client, Endpoint, user
 client = Client(Endpoint(model="m", cache=Path(sys.argv[2]), base_url=sys.argv[1], concurrency=4, timeout_seconds=20))

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from study_fakes import FINE, GENERAL, make_arms, make_run, mean_right
+from study_run_fakes import FINE, GENERAL, make_arms, make_run, mean_right
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from study_fakes import make_arms
+from study_run_fakes import make_arms
 
 from data_builders.shared.errors import UserError
 from evaluation.study import StudyRuns, answer_words, from_json, print_answer, read_answer, study_answer, write_answer

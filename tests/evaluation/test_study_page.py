@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
-from study_fakes import FINE, GENERAL, make_arms, make_run
+from study_run_fakes import FINE, GENERAL, make_arms, make_run
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
