@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from submit_fakes import REPOSITORY, Submitter, recipe_values, write
 
+from fgtrain.__main__ import main
 from fgtrain.checksums import write_checksums
 from fgtrain.executors.slurm import slurm_record
 
@@ -135,6 +136,19 @@ def test_what_is_in_the_queue_is_not_submitted_again_by_whomever(submit: Submitt
     assert len(lines) == 7
     assert not any("evaluate-sft" in line for line in lines)
     assert "107" in lines[-1]
+
+
+def test_status_tells_what_slurm_has_of_a_run(submit: Submitter, tmp_path: Path, capsys) -> None:
+    recipe = str(write(tmp_path, recipe_values(tmp_path)))
+    assert submit(recipe)[0] == 0
+    submit.queue.write_text("103\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in submit.environment().items():
+            patch.setenv(name, value)
+        main([recipe, "--status"])
+    printed = capsys.readouterr().out
+    assert "train align: queued as job 103, pending" in printed
+    assert printed.count("queued") == 2  # the line, and its place in the table
 
 
 def test_two_that_submit_at_once_submit_everything_once(submit: Submitter, tmp_path: Path) -> None:
