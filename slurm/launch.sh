@@ -74,6 +74,7 @@ go_on_later() {
     say "$1: $2"
     state=$(scontrol show job --oneliner "$SLURM_JOB_ID" | grep -o 'JobState=[A-Z_]*')
     if [[ $state != JobState=RUNNING ]]; then
+        rm -f "$3" "$3.before"
         say "Slurm has ended the job (${state#*=}); if it was preempted, Slurm queues it again by itself"
         return 130
     fi

@@ -189,11 +189,12 @@ def test_a_job_that_is_preempted_before_it_has_begun_queues_again(cluster):
     assert cluster.log().count("scontrol requeue") == 1
 
 
-def test_a_cancelled_job_is_not_queued_again(cluster):
+def test_a_cancelled_job_is_not_queued_again(cluster, tmp_path):
     status, output = stopped_by(cluster, signal.SIGTERM, SAVES="stage sft stopped", STATE="CANCELLED")
     assert status == 130
     assert "CANCELLED" in output
     assert "requeue" not in cluster.log()
+    assert not list(tmp_path.glob("*.stopped*"))  # of notes that nobody will read
 
 
 def test_a_job_that_does_not_get_on_is_not_queued_for_ever(cluster):
