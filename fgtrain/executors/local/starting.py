@@ -19,7 +19,7 @@ from fgtrain.processes import LISTENER, group_environment, without_launcher
 
 from .devices import VISIBLE
 from .forkserver import ForkServer, send_to
-from .step import Step, first_node, step_words
+from .step import Step, first_node, free_port, step_words
 
 LOOPBACK = "127.0.0.1"
 
@@ -96,9 +96,7 @@ class Starter:
     def _step(self, job: Job) -> "Step":
         """All processes of the job, on its nodes."""
         words = step_words(job.nodes, job.processes // job.nodes)
-        with socket.create_server(("", 0)) as free:
-            port = free.getsockname()[1]
-        meet = {"MASTER_ADDR": first_node(), "MASTER_PORT": str(port), LEASH: "0"}
+        meet = {"MASTER_ADDR": first_node(), "MASTER_PORT": str(free_port()), LEASH: "0"}
         words += [sys.executable, "-m", "fgtrain.jobs", str(job.folder.absolute())]
         return Step(words, self._environment(job, ()) | meet, job.folder / LOG, self.leash)
 

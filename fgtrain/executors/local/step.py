@@ -1,12 +1,17 @@
 """A job's processes on several nodes of the Slurm job that this process runs in, as one: a step of srun's."""
 
+import errno
+import secrets
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from evaluation.launcher import allocated_hosts, cores_per_task
 from fgtrain.errors import UserError
+
+PORTS = range(15000, 30000)  # below those that systems give to connections
 
 
 class Step:
@@ -44,6 +49,19 @@ def step_words(nodes: int, processes: int) -> list[str]:
     per_task = [f"--cpus-per-task={cores}"] if cores is not None else []
     shape = [f"--nodes={nodes}", f"--ntasks={nodes * processes}", f"--ntasks-per-node={processes}", *per_task]
     return ["srun", *shape, "--kill-on-bad-exit=1", "--wait=0", "--overlap", "--export=ALL"]
+
+
+def free_port() -> int:
+    """Where nobody listens here. Not one that the system gives to connections: the processes listen there only seconds
+    later, when it may be somebody's."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        try:
+            with socket.create_server(("", port)):
+                return port
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 def first_node() -> str:

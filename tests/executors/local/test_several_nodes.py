@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from fgtrain.errors import UserError
 from fgtrain.executors.local.devices import Host, refuse_missing_nodes
 from fgtrain.executors.local.starting import Starter
-from fgtrain.executors.local.step import step_words
+from fgtrain.executors.local.step import free_port, step_words
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import LEASH
 from fgtrain.recipe.schema import Devices
@@ -118,6 +119,15 @@ def test_nodes_that_are_not_there_are_refused_with_what_to_type(environment: dic
     assert "--submit" in message
     assert "devices.nodes=1 devices.count=8" in message
     refuse_missing_nodes(Devices(count=4, nodes=2), {"SLURM_JOB_ID": "7", "SLURM_NNODES": "2"})
+
+
+def test_the_port_where_processes_will_meet_is_none_that_connections_are_given(monkeypatch) -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert not any(first <= free_port() <= last for _ in range(20))
+    with socket.create_server(("", free_port())) as held:
+        there = held.getsockname()[1]
+        monkeypatch.setattr("fgtrain.executors.local.step.PORTS", range(there, there + 2))
+        assert free_port() == there + 1
 
 
 def test_a_port_in_use_is_named() -> None:
