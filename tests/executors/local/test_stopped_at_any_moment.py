@@ -32,7 +32,6 @@ TWO_PROCESSES = [
     Moment(*TRAINING, 2, "SIGKILL job", rank=1),
     Moment(*TRAINING, 5, "SIGTERM starter", rank=1),
     Moment(*SAVING_RESUME, 1, "SIGKILL starter"),
-    Moment(*TRAINING, 1, "raise", rank=1),
     Moment(*SAVING, 1, "SIGKILL job"),
     Moment(*ASKING, 1, "raise", rank=1),
 ]
