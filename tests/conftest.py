@@ -19,7 +19,7 @@ settings.load_profile("no deadline")
 
 @pytest.fixture(autouse=True)
 def own_environment() -> Iterator[None]:
-    """Takes back what a test has set: Lightning's DeepSpeed strategy leaves a rank, which a later test takes for its own."""
+    """Takes back what a test has set: Lightning with DeepSpeed leaves a rank, which a later test takes for its own."""
     before = dict(os.environ)
     yield
     if dict(os.environ) != before:
