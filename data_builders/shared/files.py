@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 
 from .errors import UserError
 from .temporary_files import open_temporary
+from .text_files import LFS_POINTER, open_text, refuse_lfs_pointer
 
 # A 12,000 px square is larger than any picture in the data sets served here; beyond it lies the decompression bomb.
 MAX_IMAGE_PIXELS = 12_000 * 12_000
@@ -127,21 +128,19 @@ def write_jsonl(path: Path, rows: Iterable[dict]) -> int:
 
 
 def read_json(path: Path) -> Any:
+    with open_text(path) as file:
+        text = file.read()
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"no file {path}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
         raise UserError(f"{path} is not JSON: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply") from None
 
 
 def read_jsonl(path: Path) -> Iterator[dict]:
     """Rows of a JSON-lines file. Splits on newline only: rows may hold U+2028. UserError names file and line."""
-    try:
-        file = open(path, encoding="utf-8", newline="\n")  # noqa: SIM115 - closed by the with below
-    except FileNotFoundError:
-        raise UserError(f"no file {path}") from None
-    with file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -149,6 +148,8 @@ def read_jsonl(path: Path) -> Iterator[dict]:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
                 raise UserError(f"{path}, line {number}: not JSON ({error.msg})") from None
+            except RecursionError:
+                raise UserError(f"{path}, line {number}: nested too deeply") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: a row must be a JSON object, not {type(row).__name__}")
             yield row
@@ -175,6 +176,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError(f"image {path} has more than {MAX_IMAGE_PIXELS:,} pixels") from None
     except (OSError, SyntaxError, ValueError) as error:
+        with suppress(OSError), open(path, "rb") as file:
+            refuse_lfs_pointer(path, file.read(len(LFS_POINTER)))
         raise UserError(f"image {path} cannot be read ({error}); replace the file or remove its row") from None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..shared.errors import UserError
+from ..shared.text_files import LFS_POINTER, refuse_lfs_pointer
 
 
 def read_mat(path: Path, *names: str) -> dict[str, np.ndarray]:
@@ -16,11 +17,15 @@ def read_mat(path: Path, *names: str) -> dict[str, np.ndarray]:
 
     try:
         with open(path, "rb") as file:
+            refuse_lfs_pointer(path, file.read(len(LFS_POINTER)))
+            file.seek(0)
             found = loadmat(file, squeeze_me=True, variable_names=list(names))
     except FileNotFoundError:
         raise UserError(f"no file {path}; is the root the data set's own folder, in its official layout?") from None
     except NotImplementedError:
         raise UserError(f"{path} is a MATLAB 7.3 file; the official one is version 5. Download it again") from None
+    except UserError:
+        raise
     except Exception as error:  # the parser raises whatever a broken file leads it to
         raise UserError(f"{path} cannot be read as a .mat file ({error}); download it again") from None
     if absent := [name for name in names if name not in found]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
 
 from ..scoring.answer_formats import OURS, shortened
-from ..tasks.question_files import utf8_rows
 from ..tasks.task import Item, Task, load_tasks, task_without_items
 from .candidate import Candidate
 
@@ -54,7 +54,7 @@ def read_answers(path: Path, tasks: dict[str, Task], task_name: str | None = Non
 
     `tasks`: with their questions, from the data folders. `task_name`: of a file whose rows do not name it.
     """
-    rows = list(utf8_rows(path))
+    rows = list(read_jsonl(path))
     if not rows:
         raise UserError(f"{path} holds no answers")
     task = task_of(path, rows, tasks, task_name)

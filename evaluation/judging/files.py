@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
 
 from ..scoring.answer_formats import shortened
-from ..tasks.question_files import utf8_rows
 from .candidate import Candidate
 from .verdict import Identity, Judgement, filed_scores
 
@@ -63,7 +63,7 @@ def read_judged(path: Path) -> list[dict]:
     if not path.is_file():
         raise UserError(f"no judge's file {path}")
     aside = unjudged_path(path)
-    rows = [*utf8_rows(path), *(utf8_rows(aside) if aside.exists() else ())]
+    rows = [*read_jsonl(path), *(read_jsonl(aside) if aside.exists() else ())]
     if not rows:
         raise UserError(f"{path} holds no rows")
     return rows

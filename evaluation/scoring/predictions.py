@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_jsonl
 
 from ..judging.files import by_question, has_absolute_images
-from ..tasks.question_files import read_items, utf8_rows
+from ..tasks.question_files import read_items
 from ..tasks.task import Item, Task, spec_of
 from .answer_formats import form_of, shortened, to_answer
 
@@ -30,7 +31,7 @@ def raw_rows(path: Path) -> Iterator[dict]:
     if not path.is_file():
         raise UserError(f"no predictions file {path}")
     row = None
-    for row in utf8_rows(path):
+    for row in read_jsonl(path):
         yield row
     if row is None:
         raise UserError(f"{path} holds no predictions")

@@ -22,7 +22,7 @@ TEXT_KEYS = {"id": (int, str), "text": (str,)}
 def checked_rows(path: Path, keys: dict[str, tuple[type, ...]]) -> Iterable[tuple[int, dict]]:
     """(number of the row, row), each with the given keys of the given types; UserError otherwise."""
     number = 0
-    for number, row in enumerate(utf8_rows(path), 1):
+    for number, row in enumerate(read_jsonl(path), 1):
         for key, types in keys.items():
             if key not in row:
                 raise UserError(
@@ -35,13 +35,6 @@ def checked_rows(path: Path, keys: dict[str, tuple[type, ...]]) -> Iterable[tupl
         yield number, row
     if number == 0:
         raise UserError(f"{path} holds no questions")
-
-
-def utf8_rows(path: Path) -> Iterable[dict]:
-    try:
-        yield from read_jsonl(path)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from None
 
 
 def quoted_options(question: str) -> tuple[str, ...]:
