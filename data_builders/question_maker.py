@@ -1,11 +1,11 @@
 """One question of FG-BMK's kinds about one labelled image, with its wrong labels.
 
-How wrong labels are drawn. In FG-BMK's CUB files every true/false question with a wrong label about a species that has
-siblings (the same last word) asks about a sibling, and any other asks about any of the labels; of the wrong options of
-a choice question as many are siblings as there are, and the rest are any. So here: siblings first, in a drawn order,
-then the others in a drawn order. The 83 % of siblings in its true/false file is the share of images whose species has
-one. Beyond that, a name that holds the right one ("oat milk" for "milk") becomes an option only where no other is left:
-the released rule would take that answer for right.
+How wrong labels are drawn: siblings (labels under the same label of the level above) first, in a drawn order, then the
+others in a drawn order; or any, each as likely. In FG-BMK's files of CUB and iNat2021 siblings come first, in those of
+its other data sets any label may stand, although its paper says siblings of all. So in CUB's every true/false question
+with a wrong label about a species that has siblings (the same last word) asks about a sibling; the 83 % of siblings in
+that file is the share of images whose species has one. A name that holds the right one ("oat milk" for "milk") can be
+kept away from the options while others are left: the released rule would take that answer for right. FG-BMK does not.
 """
 
 import re
@@ -21,13 +21,15 @@ from .options import split_commas
 from .shared.errors import UserError
 from .shared.seeding import Draws
 from .sources import LabelledImage, Level, Source
-from .templates import CHOICE, Words, choice, short_answer, true_false
+from .templates import CHOICE, FINE_GRAINED, Words, choice, short_answer, true_false
 from .wrong_labels import LabelPool
 
 Kind = Literal["true_false", "choice", "short_answer"]
 KINDS: tuple[str, ...] = get_args(Kind)
 Kinds = Annotated[tuple[Kind, ...], BeforeValidator(split_commas), Field(min_length=1)]
 OPTIONS = 4  # of a choice question, the right one among them
+SINGULAR = ("inat2021",)  # FG-BMK asks "which of the following phylum"
+CUT_OUT = ("mtarsi",)
 
 
 def number_if_digits(value: Any) -> Any:
@@ -48,7 +50,8 @@ def question_words(source: Source, row: LabelledImage, level: Level) -> Words:
     meta = source.meta_word(row, level)
     if f" {plain(source.label(row, level))} " in f" {plain(meta)} ":
         meta = "object"
-    return Words(meta, level.rank, level.plural)
+    singular = level.rank == FINE_GRAINED or source.name in SINGULAR
+    return Words(meta, level.rank, level.rank if singular else level.plural, source.name in CUT_OUT)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Asker:
     """Asks about the images of one split. Every draw is addressed by (seed, purpose, kind, level, image).
 
     `more_labels` are label rows (level -> label, with the levels above it where known) beside those that images bear:
-    wrong answers come from all. `wordings`: the first 4 are FG-BMK's, up to 10.
+    wrong answers come from all. `wordings`: the first 4 are FG-BMK's, up to 10. `siblings_first` and `apart`: how wrong
+    labels are drawn (above).
     """
 
     source: Source
@@ -65,6 +69,8 @@ class Asker:
     purpose: str
     wordings: int = len(CHOICE)
     more_labels: tuple[dict[str, str], ...] = ()
+    siblings_first: bool = True
+    apart: bool = True
     _pools: dict[str, LabelPool] = field(default_factory=dict, init=False, repr=False)
     _words: dict = field(default_factory=dict, init=False, repr=False)
     _plain: dict = field(default_factory=dict, init=False, repr=False)
@@ -164,7 +170,10 @@ class Asker:
         pool = self._labels(level)
         if self._several(level):
             return pool.not_among(row.labels, draws)
-        return pool.others(self.source.label(row, level), row.parents.get(self._above[level.name]), draws)
+        right = self.source.label(row, level)
+        if not self.siblings_first:
+            return pool.not_among((right,), draws)
+        return pool.others(right, row.parents.get(self._above[level.name]), draws)
 
     def _options(self, row: LabelledImage, level: Level, number: int) -> tuple[list[str], str]:
         draws = Draws(self.seed, self.purpose, "options", level.name, row.image, number)
@@ -175,7 +184,7 @@ class Asker:
             right = row.labels[draws.below(len(row.labels))]
         holds, kept, held = self._as_plain(right), [], []
         for other in self._wrong(row, level, "choice", number):
-            (held if holds in self._as_plain(other) else kept).append(other)
+            (held if self.apart and holds in self._as_plain(other) else kept).append(other)
             if len(kept) == OPTIONS - 1:
                 break
         options = [*kept, *held][: OPTIONS - 1]

@@ -30,27 +30,29 @@ SHORT_ANSWER = (
 )
 SHORT_ANSWER_END = " Directly answer with {rank} names."
 
-# FG-BMK asks in slightly other words where the rank is this one (seen in its aircraft files).
+# A level of this rank is asked about with the rank itself in the place of its plural, and ends otherwise.
 FINE_GRAINED = "fine-grained category"
-FINE_GRAINED_TRUE_FALSE = (
+FINE_GRAINED_SHORT_ANSWER_END = " Directly answer with fine-grained category."
+
+# MTARSI's pictures show one aircraft each and nothing else, and FG-BMK asks about them in other words.
+CUT_OUT_TRUE_FALSE = (
     "Is the {rank} of this {meta} {label}?",
     "Is the {rank} shown in this {meta} {label}?",
     "From your observation, is the {rank} of this {meta} {label}?",
     "Does this {meta} belong to the {rank} known as {label}?",
 )
-FINE_GRAINED_CHOICE = (
+CUT_OUT_CHOICE = (
     "What is the {rank} of this {meta}?",
     "Can you identify the {rank} of this {meta}?",
     "Which {rank} does this {meta} belong to?",
     "Observing this {meta}, which of the following {ranks} is it?",
 )
-FINE_GRAINED_SHORT_ANSWER = (
+CUT_OUT_SHORT_ANSWER = (
     "Which {rank} does this {meta} belong to?",
     "What {rank} is shown in this {meta}?",
     "Can you identify the {rank} of this {meta}?",
     "Based on your observation, what {rank} is depicted in this {meta}?",
 )
-FINE_GRAINED_SHORT_ANSWER_END = " Directly answer with fine-grained category."
 
 # Our own, beside FG-BMK's four.
 MORE_TRUE_FALSE = (
@@ -145,30 +147,31 @@ class Words:
     meta: str
     rank: str
     ranks: str
+    cut_out: bool = False  # the picture shows the thing alone
 
 
 def quoted(options: Iterable[str]) -> str:
     return ", ".join(f'"{option}"' for option in options)
 
 
-def wordings(words: Words, usual: Wordings, fine_grained: Wordings, more: Wordings) -> Wordings:
-    return (fine_grained if words.rank == FINE_GRAINED else usual) + more
+def wordings(words: Words, usual: Wordings, cut_out: Wordings, more: Wordings) -> Wordings:
+    return (cut_out if words.cut_out else usual) + more
 
 
 def true_false(which: int, words: Words, label: str) -> str:
     """FG-BMK's four wordings first, then our own; so for the other kinds."""
-    wording = wordings(words, TRUE_FALSE, FINE_GRAINED_TRUE_FALSE, MORE_TRUE_FALSE)[which]
+    wording = wordings(words, TRUE_FALSE, CUT_OUT_TRUE_FALSE, MORE_TRUE_FALSE)[which]
     return wording.format(meta=words.meta, rank=words.rank, label=label) + TRUE_FALSE_END
 
 
 def choice(which: int, words: Words, options: Iterable[str]) -> str:
-    wording = wordings(words, CHOICE, FINE_GRAINED_CHOICE, MORE_CHOICE)[which]
+    wording = wordings(words, CHOICE, CUT_OUT_CHOICE, MORE_CHOICE)[which]
     question = wording.format(meta=words.meta, rank=words.rank, ranks=words.ranks)
     return question + CHOICE_END.format(options=quoted(options))
 
 
 def short_answer(which: int, words: Words) -> str:
-    wording = wordings(words, SHORT_ANSWER, FINE_GRAINED_SHORT_ANSWER, MORE_SHORT_ANSWER)[which]
+    wording = wordings(words, SHORT_ANSWER, CUT_OUT_SHORT_ANSWER, MORE_SHORT_ANSWER)[which]
     end = FINE_GRAINED_SHORT_ANSWER_END if words.rank == FINE_GRAINED else SHORT_ANSWER_END
     return wording.format(meta=words.meta, rank=words.rank) + end.format(rank=words.rank)
 

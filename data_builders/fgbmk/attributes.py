@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from ..question_maker import Asker
 from ..shared.errors import UserError
 from ..shared.seeding import Draws
-from ..sources import LabelledImage
+from ..sources import LabelledImage, Source
 from ..templates import ATTRIBUTE_CHOICE, attribute_choice, attribute_true_false
 from .published import question_row
 from .task import FgbmkOptions, Files
@@ -20,11 +20,15 @@ def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dat
     """<dataset>_attribute_questions.jsonl; image by image, attribute by attribute."""
     source = asker.source
     if not source.attribute_values:
-        raise UserError(f"{source.name} at {source.root} has no attributes; leave the track out: --tracks hierarchy")
+        raise UserError(f"{has_none(source)}; leave the track out: --tracks hierarchy")
     kinds = [kind for kind in KINDS if options.kinds is None or kind in options.kinds]
     if not kinds:
         raise UserError(f"attribute questions are true_false or choice; kinds is {', '.join(options.kinds)}")
     return {f"{dataset}_attribute_questions.jsonl": rows(asker, options.wordings, kept, kinds)}
+
+
+def has_none(source: Source) -> str:
+    return f"{source.name} at {source.root} has no attributes"
 
 
 def rows(asker: Asker, wordings: int, kept: Collection[str] | None, kinds: list[str]) -> Iterator[dict]:

@@ -3,7 +3,7 @@
 <out>/FG-BMK/images.json                      data set -> where its images lie
 <out>/FG-BMK/human-oriented/
     hierarchical_granularity_recognition/<dataset>/<level>/<level>_question_<kind>.jsonl
-    knowledge_bias_estimation/<dataset>/questions_true_false_all_class.jsonl
+    knowledge_bias_estimination/<dataset>/questions_true_false_all_class.jsonl
     attribute_recognition/<dataset>_attribute_questions.jsonl
 
 Each data set has a manifest of its own in each track, <track>/<dataset>/manifest.json, so a track or a data set can be
@@ -20,6 +20,8 @@ from pathlib import Path
 
 from ..builder import Builder
 from ..builder_code import builder_code, changed_code
+from ..fgbmk_layout import HUMAN, dataset_of
+from ..fgbmk_layout import NAME as BENCHMARK
 from ..leakage.build_check import refuse_broken
 from ..question_maker import Asker
 from ..shared.errors import UserError
@@ -29,10 +31,9 @@ from ..short_answer import at_most, kept_images
 from ..sources import LabelledImage, Source, load_source
 from . import attributes, hierarchy, knowledge_bias
 from .labels import read_labels
-from .published import dataset_of
+from .published import PUBLISHED
 from .task import TRACKS, FgbmkOptions
 
-BENCHMARK = "FG-BMK"
 MAKERS = {"hierarchy": hierarchy, "knowledge_bias": knowledge_bias, "attributes": attributes}
 
 
@@ -47,7 +48,7 @@ class Part:
     options: FgbmkOptions
 
     def track_folder(self, out: Path) -> Path:
-        return out / BENCHMARK / "human-oriented" / TRACKS[self.track]
+        return out / BENCHMARK / HUMAN / TRACKS[self.track]
 
     def folder(self, out: Path) -> Path:
         return self.track_folder(out) / self.dataset
@@ -82,7 +83,7 @@ def manifest_folder(out: Path, options: FgbmkOptions) -> Path:
 
 
 def build(root: Path, out: Path, options: FgbmkOptions) -> None:
-    found = parts(root, options)
+    found = wanted = parts(root, options)
     for part in found:
         if not part.root.is_dir():
             raise UserError(f"no folder {part.root}; that is where the data set {part.source} should lie")
@@ -94,7 +95,13 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
         if options.check_images:
             refuse_broken((source.root / row.image for row in asked_about(source, options)), options)
         for part in of_source:
-            write_part(part, source, out)
+            if part.track == "attributes" and not source.attribute_values and len(wanted) > 1:
+                print(f"{part.dataset}: attributes left out: {attributes.has_none(source)}", file=sys.stderr)
+                found = [one for one in found if one != part]
+            else:
+                write_part(part, source, out)
+    if not found:
+        raise UserError(f"nothing to ask: none of {', '.join(sources)} has attributes; leave out --tracks attributes")
     if manifest_folder(out, options) == found[0].folder(out):
         return
     manifests = [(part, read_json(part.folder(out) / "manifest.json")) for part in found]
@@ -140,10 +147,14 @@ def asked_about(source: Source, options: FgbmkOptions) -> list[LabelledImage]:
 def write_part(part: Part, source: Source, out: Path) -> None:
     options, folder, top = part.options, part.folder(out), part.track_folder(out)
     more = read_labels(options.labels, source) if options.labels else ()
-    asker = Asker(source, "test", options.seed, "fgbmk", options.wordings, more)
+    published = PUBLISHED.get(part.dataset) if options.negatives == "published" else None
+    drawn = {} if published is None else {"siblings_first": published.siblings_first, "apart": False}
+    asker = Asker(source, "test", options.seed, "fgbmk", options.wordings, more, **drawn)
     kept = kept_images(asker.rows, options.max_images_per_class, options.seed)
     files = MAKERS[part.track].files(asker, options, kept, part.dataset)
-    left_out = hierarchy.left_out(asker, options) if part.track == "hierarchy" and options.kinds is None else []
+    left_out = []
+    if part.track == "hierarchy" and options.kinds is None:
+        left_out = hierarchy.left_out(asker, options, part.dataset)
     for reason in left_out:
         print(f"{part.dataset}: left out: {reason}", file=sys.stderr)
     marker = folder / ".building"

@@ -1,16 +1,41 @@
-"""What FG-BMK calls things: data sets in paths, levels in paths, and the `category` of a row."""
+"""What FG-BMK has published of each data set: levels, names of files, how wrong labels were drawn, rows' `category`."""
+
+from dataclasses import dataclass
 
 from ..sources import LabelledImage, Level, Source
 
-# source -> the data set's name in FG-BMK's paths, where it is another
-DATASETS = {"dogs": "stanforddog", "cars": "stanfordcar", "inat2021": "iNat2021"}
+
+@dataclass(frozen=True)
+class Published:
+    """`levels` are named as in the sources here; of them `short_answers` are asked about by short answers, too."""
+
+    levels: tuple[str, ...]
+    short_answers: tuple[str, ...]
+    siblings_first: bool = False
+
+
+INAT_LEVELS = ("kingdom", "phylum", "class", "order", "family")
+# the data set's name in paths -> what is published of its hierarchy
+PUBLISHED = {
+    "aircraft": Published(("variant",), ("variant",)),
+    "cub": Published(("class", "genus", "species"), ("species",), siblings_first=True),
+    "deepfashion": Published(("category",), ("category",)),
+    "flowers102": Published(("species",), ("species",)),
+    "iNat2021": Published(INAT_LEVELS, (), siblings_first=True),
+    "mtarsi": Published(("category",), ("category",)),
+    "stanfordcar": Published(("category",), ("category",)),
+    "stanforddog": Published(("species",), ("species",)),
+}
+
 # Their true/false rows have the true label as category (as knowledge bias has for all), by which scores are grouped.
 TRUE_LABEL = ("aircraft", "deepfashion", "cars", "mtarsi")
 RANK_NAME = ("inat2021",)
 
 
-def dataset_of(source: str) -> str:
-    return DATASETS.get(source, source)
+def file_of(dataset: str, level: str, kind: str) -> str:
+    """Below the track's folder; `level` as in paths."""
+    written = "true_flase" if (dataset, level, kind) == ("cub", "class", "true_false") else kind  # published so
+    return f"{dataset}/{level}/{level}_question_{written}.jsonl"
 
 
 def level_of(level: Level) -> str:

@@ -6,16 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ..fgbmk_layout import ATTRIBUTES, HIERARCHY, KNOWLEDGE_BIAS
 from ..options import SourceOptions, Words, split_commas
 from ..question_maker import Kinds, WordingCount
 
 Track = Literal["hierarchy", "knowledge_bias", "attributes"]
 # track -> its folder
-TRACKS: dict[str, str] = {
-    "hierarchy": "hierarchical_granularity_recognition",
-    "knowledge_bias": "knowledge_bias_estimation",
-    "attributes": "attribute_recognition",
-}
+TRACKS: dict[str, str] = {"hierarchy": HIERARCHY, "knowledge_bias": KNOWLEDGE_BIAS, "attributes": ATTRIBUTES}
 # path below the track's folder -> its rows, made as they are asked for
 Files = dict[str, Iterator[dict]]
 
@@ -33,9 +30,21 @@ class FgbmkOptions(SourceOptions):
         description="true_false, choice, short_answer, of hierarchy and attributes; separated by commas; default all "
         "that the data set allows",
     )
-    levels: Words | None = Field(None, description="levels that hierarchy asks about, separated by commas; default all")
-    short_answers: Literal["all", "finest"] = Field(
-        "all", description="levels with short answers: all, or the finest only as in FG-BMK's CUB"
+    levels: Words | None = Field(
+        None,
+        description="levels that hierarchy asks about, separated by commas; default those that FG-BMK has published, "
+        "all of other data sets",
+    )
+    short_answers: Literal["published", "all", "finest"] = Field(
+        "published",
+        description="levels with short answers: published (as FG-BMK has them of this data set, all of others), all, "
+        "finest",
+    )
+    negatives: Literal["published", "siblings"] = Field(
+        "published",
+        description="wrong labels of hierarchy: published (siblings first of cub and iNat2021, any label of FG-BMK's "
+        "other data sets, as in its files), or siblings (first of every data set, as in its paper's words, and no "
+        "option that holds the right name while others are left; so of data sets that FG-BMK has not)",
     )
     wordings: WordingCount = Field(
         4, description="4 as FG-BMK has them, or 10 for its extended prompts, of which six of each kind are our own"

@@ -1,7 +1,8 @@
 """Benchmark question files below data folders, in the forms that evaluation reads.
 
 FG-BMK/human-oriented/<track>/..., FROW/<dataset>_with_reference.jsonl, general/<benchmark>/questions.jsonl, each in the
-data folder itself; a folder or file inside FG-BMK, FROW or general may also be named, and stands for what is in it.
+data folder itself (of FG-BMK and FROW also as their repositories have them, in benchmark/); a folder or file inside
+FG-BMK, FROW or general may also be named, and stands for what is in it.
 """
 
 from collections.abc import Iterator
@@ -9,22 +10,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from ..benchmark_images import FROW_ENDING, ImageFolder, fgbmk_images, frow_images
+from ..fgbmk_layout import QUESTION_FILES
 from ..shared.errors import UserError
-from ..shared.files import check_inside, read_json, read_jsonl, sha256_file
+from ..shared.files import check_inside, read_jsonl, sha256_file
 
-TRACK = "FG-BMK/human-oriented"
 PATTERNS = {
-    "fgbmk": (
-        f"{TRACK}/hierarchical_granularity_recognition/*/*/*_question_*.jsonl",
-        f"{TRACK}/knowledge_bias_estimation/*/questions_*.jsonl",
-        f"{TRACK}/attribute_recognition/*_attribute_questions.jsonl",
-    ),
-    "frow": ("FROW/*_with_reference.jsonl",),
+    "fgbmk": QUESTION_FILES,
+    "frow": (f"FROW/*{FROW_ENDING}", f"FROW/benchmark/*{FROW_ENDING}"),
     "general": ("general/*/questions.jsonl",),
 }
 TOPS = {"FG-BMK": "fgbmk", "FROW": "frow", "general": "general"}
-# Where FG-BMK's images lie when FG-BMK/images.json does not say.
-IMAGE_ROOTS = {"cub": "../CUB_200_2011", "grocery": "../GroceryStoreDataset/dataset"}
 # question, answer, and what the row is called by
 KEYS = {
     "fgbmk": ("text", "class", "question_id"),
@@ -47,12 +43,12 @@ class QuestionFile:
     path: Path
     kind: str  # fgbmk, frow or general
     name: str
-    image_root: Path
+    images: ImageFolder
 
     def questions(self) -> Iterator[Question]:
         """UserError names file and row of the first that is broken."""
         text, gold, key = KEYS[self.kind]
-        root, number = self.image_root.resolve(), 0
+        root, number = self.images.root.resolve(), 0
         inside = str(root)
         for number, row in enumerate(read_jsonl(self.path), 1):
             image = row.get("image")
@@ -64,7 +60,8 @@ class QuestionFile:
                 except UserError as error:
                     raise UserError(f"{self.path}, row {number}: {error}") from None
             question_id = row.get(key, number) if key else number
-            yield Question(question_id, image, f"{inside}/{image}" if image is not None else None, row[text], row[gold])
+            place = f"{inside}/{self.images.spelt(image)}" if image is not None else None
+            yield Question(question_id, image, place, row[text], row[gold])
         if not number:
             raise UserError(f"{self.path} holds no questions")
 
@@ -91,24 +88,14 @@ def find_question_files(place: Path) -> list[QuestionFile]:
             f"{place} holds no benchmark questions: FG-BMK/human-oriented/..., FROW/*_with_reference.jsonl, "
             "general/*/questions.jsonl. Name the folder that holds FG-BMK, FROW or general, or one of these"
         )
-    return [QuestionFile(path, kind, str(path.relative_to(data)), image_root(path, kind)) for path, kind in found]
+    return [question_file(path, kind, str(path.relative_to(data))) for path, kind in found]
 
 
-def image_root(path: Path, kind: str) -> Path:
-    if kind != "fgbmk":
-        return path.parent
-    benchmark = next(parent for parent in path.parents if parent.name == "FG-BMK")
-    track = path.relative_to(benchmark).parts[1]
-    dataset = path.relative_to(benchmark).parts[2].removesuffix("_attribute_questions.jsonl")
-    listed = benchmark / "images.json"
-    roots = read_json(listed) if listed.exists() else {}
-    relative = roots.get(dataset, IMAGE_ROOTS.get(dataset)) if isinstance(roots, dict) else None
-    if not isinstance(relative, str):
-        raise UserError(
-            f"{benchmark / 'human-oriented' / track}: where are the images of {dataset!r}? "
-            f'Write {{"{dataset}": "folder relative to {benchmark.name}"}} into {listed}'
-        )
-    return benchmark / relative
+def question_file(path: Path, kind: str, name: str) -> QuestionFile:
+    images = (row["image"] for row in read_jsonl(path) if isinstance(row.get("image"), str))
+    if kind == "general":
+        return QuestionFile(path, kind, name, ImageFolder(path.parent))
+    return QuestionFile(path, kind, name, (fgbmk_images if kind == "fgbmk" else frow_images)(path, images))
 
 
 def digest(files: list[QuestionFile]) -> str:

@@ -23,6 +23,7 @@ SourceName = Literal[
     "products10k",
     "inat2021",
     "wine",
+    "mtarsi",
     "grocery",
     "cifar100",
     "imagenet_1each",

@@ -49,8 +49,7 @@ def read(root: Path) -> Source:
     levels = (
         Level("manufacturer", "manufacturer", "manufacturers"),
         Level("family", "family", "families"),
-        # FG-BMK's questions have the singular in all places.
-        Level("variant", "fine-grained category", "fine-grained category", published="species"),
+        Level("variant", "fine-grained category", "fine-grained categories", published="species"),
     )
     return Source("aircraft", root, images, levels, meta="aircraft")
 

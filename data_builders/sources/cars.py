@@ -50,8 +50,7 @@ def read(root: Path) -> Source:
     images = check_images("Stanford Cars", root, rows, place)
     levels = (
         Level("make", "make", "makes"),
-        # FG-BMK's questions have the singular in all places.
-        Level("category", "fine-grained category", "fine-grained category", published="species"),
+        Level("category", "fine-grained category", "fine-grained categories", published="species"),
     )
     return Source("cars", root, images, levels, meta="car")
 

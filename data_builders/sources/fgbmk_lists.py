@@ -8,6 +8,7 @@ classes.txt has images (DeepFashion's nightdress was merged into dress).
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..benchmark_images import ImageFolder
 from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images, numbered_lines
@@ -60,6 +61,7 @@ def class_names(root: Path) -> list[str]:
 def listed_images(root: Path) -> Iterator[tuple[str, str, str, tuple[int, ...]]]:
     """(file and line, path, split, labels) of both lists. UserError for an image that is listed twice."""
     seen: dict[str, str] = {}
+    folder = ImageFolder(root)  # the lists of Stanford Dogs say images/
     for split in ("train", "test"):
         path = root / f"{split}.csv"
         for number, line in numbered_lines(path):
@@ -70,4 +72,4 @@ def listed_images(root: Path) -> Iterator[tuple[str, str, str, tuple[int, ...]]]
             if image in seen:
                 raise UserError(f"{place}: {image} is listed a second time, first in {seen[image]}.csv")
             seen[image] = split
-            yield place, image, split, tuple(int(one) for one in numbers)
+            yield place, folder.spelt(image), split, tuple(int(one) for one in numbers)

@@ -34,7 +34,7 @@ def read(root: Path) -> Source:
     if empty := [name for name in classes if name not in used]:
         raise UserError(f"{root / 'meta/classes.txt'}: {len(empty)} classes have no image, the first: {empty[0]}")
     images = check_images("Food-101", root, rows, root / "meta")
-    levels = (Level("category", "fine-grained category", "fine-grained category"),)
+    levels = (Level("category", "fine-grained category", "fine-grained categories"),)
     return Source("food101", root, images, levels, meta="food")
 
 

@@ -95,7 +95,7 @@ def read(root: Path) -> Source:
     levels = (
         Level("group", "group", "groups", OTHER_GROUPS),
         Level("superclass", "super-class", "super-classes"),
-        Level("category", "fine-grained category", "fine-grained category"),
+        Level("category", "fine-grained category", "fine-grained categories"),
     )
     return Source("vegfru", root, images, levels, meta="group")
 

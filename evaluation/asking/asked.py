@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_builders.benchmark_images import where_to_look
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import open_image, sha256_file
@@ -59,7 +60,10 @@ def hash_images(tasks: "list[Task]") -> dict[Path, str]:
             hashes[path] = checked_image_hash(path, found.st_size, found.st_mtime_ns)
         except (UserError, OSError) as error:
             reason = error if isinstance(error, UserError) else f"no image {path}"
-            raise UserError(f"task {task.name}, question {item.question_id!r} ({task.source}): {reason}") from None
+            hint = "" if path.exists() else where_to_look(task.source)
+            raise UserError(
+                f"task {task.name}, question {item.question_id!r} ({task.source}): {reason}{hint}"
+            ) from None
     return hashes
 
 

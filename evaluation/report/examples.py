@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data_builders.benchmark_images import ImageFolder
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import open_image, safe_join
 from data_builders.shared.seeding import address_hash
@@ -144,7 +145,7 @@ def thumbnail(folder: Path, root: str, image: str) -> str | None:
     """The picture as a small JPEG data URI; None when it cannot be read. The root may be relative to the run folder."""
     for base in (Path(root), folder / root):
         try:
-            picture = open_image(safe_join(base, image))
+            picture = open_image(safe_join(base, ImageFolder(base).spelt(image)))
         except (UserError, OSError):
             continue
         picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)

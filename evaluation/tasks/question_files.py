@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from data_builders.benchmark_images import ImageFolder, fgbmk_images, frow_images
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl, safe_join
 
@@ -48,36 +49,27 @@ def quoted_options(question: str) -> tuple[str, ...]:
     )
 
 
-def fgbmk_image_root(spec: TaskSpec, path: Path, dataset: str) -> Path:
-    """Where a data set's images lie: FG-BMK/images.json, else the table in the task file. UserError when in neither."""
-    benchmark = next(parent for parent in path.parents if parent.name == "FG-BMK")
-    listed = benchmark / "images.json"
-    roots = read_json(listed) if listed.exists() else {}
-    if not isinstance(roots, dict):
-        raise UserError(f"{listed} must map data sets to folders")
-    relative = roots.get(dataset, spec.image_roots.get(dataset))
-    if not isinstance(relative, str):
-        raise UserError(
-            f"{path}: where are the images of {dataset!r}? "
-            f'Write {{"{dataset}": "folder relative to {benchmark.name}"}} into {listed}'
-        )
-    return benchmark / relative
+def image_folder(spec: TaskSpec, path: Path) -> ImageFolder:
+    """Where the images of a question file lie. UserError for a data set of FG-BMK of which nothing is known."""
+    images = (row["image"] for row in read_jsonl(path) if isinstance(row.get("image"), str))
+    if spec.reader == "fgbmk":
+        return fgbmk_images(path, images)
+    return frow_images(path, images) if spec.reader == "frow" else ImageFolder(path.parent)
 
 
 def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | None = None) -> Task:
     """One question file as a task with all its items. `root`: where its images lie, if not where the spec says."""
     reader = {"fgbmk": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text}[spec.reader]
-    if root is None:
-        root = fgbmk_image_root(spec, path, fields["dataset"]) if spec.reader == "fgbmk" else path.parent
+    images = image_folder(spec, path) if root is None else ImageFolder(root)
     if (path.parent / UNFINISHED).exists():
         raise UserError(f"{path.parent} is not built to the end; run the command again: {spec.build}")
-    items = tuple(reader(path, root, spec.suffix, *([wanted_details(spec)] if spec.reader == "questions" else [])))
+    items = tuple(reader(path, images, spec.suffix, *([wanted_details(spec)] if spec.reader == "questions" else [])))
     seen: set[int | str] = set()
     for item in items:
         if item.question_id in seen:
             raise UserError(f"{path}: question_id {item.question_id!r} occurs twice")
         seen.add(item.question_id)
-    task = make_task(spec, fields, items=items, image_root=str(root.resolve()), source=path, notes=())
+    task = make_task(spec, fields, items=items, image_root=str(images.root.resolve()), source=path, notes=())
     found = (uninformative(items, task.kind), incomplete(path, len(items)), without_gold(items))
     notes = [note for note in found if note]
     return Task(**{**task.__dict__, "notes": tuple(notes)})
@@ -126,12 +118,12 @@ def incomplete(path: Path, count: int) -> str | None:
     return f"{count:,} of the benchmark's {whole:,} questions: not comparable with published scores"
 
 
-def read_fgbmk(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+def read_fgbmk(path: Path, images: ImageFolder, suffix: str) -> Iterable[Item]:
     for number, row in checked_rows(path, FGBMK_KEYS):
         yield Item(
             question_id=row["question_id"],
             image=row["image"],
-            image_path=image_path(root, row["image"], path, number),
+            image_path=image_path(images, row["image"], path, number),
             question=row["text"],
             prompt=row["text"] + suffix,
             gold=row["class"],
@@ -140,13 +132,13 @@ def read_fgbmk(path: Path, root: Path, suffix: str) -> Iterable[Item]:
         )
 
 
-def read_frow(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+def read_frow(path: Path, images: ImageFolder, suffix: str) -> Iterable[Item]:
     # FROW's rows have no id; their place in the file is one, and nothing in the file may move anyway
     for number, row in checked_rows(path, FROW_KEYS):
         yield Item(
             question_id=number,
             image=row["image"],
-            image_path=image_path(root, row["image"], path, number),
+            image_path=image_path(images, row["image"], path, number),
             question=row["question"],
             prompt=row["question"] + suffix,
             gold=row["ref_answer"],
@@ -154,7 +146,7 @@ def read_frow(path: Path, root: Path, suffix: str) -> Iterable[Item]:
         )
 
 
-def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] = ()) -> Iterable[Item]:
+def read_questions(path: Path, images: ImageFolder, suffix: str, details: Iterable[str] = ()) -> Iterable[Item]:
     for number, row in checked_rows(path, QUESTION_KEYS):
         gold = row["answer"]
         if isinstance(gold, list) and not (gold and all(isinstance(one, str) for one in gold)):
@@ -169,7 +161,7 @@ def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] =
         yield Item(
             question_id=row["question_id"],
             image=row["image"],
-            image_path=image_path(root, row["image"], path, number) if row["image"] is not None else None,
+            image_path=image_path(images, row["image"], path, number) if row["image"] is not None else None,
             question=row["question"],
             prompt=row["question"] + suffix,
             gold=gold,
@@ -179,16 +171,16 @@ def read_questions(path: Path, root: Path, suffix: str, details: Iterable[str] =
         )
 
 
-def read_text(path: Path, root: Path, suffix: str) -> Iterable[Item]:
+def read_text(path: Path, images: ImageFolder, suffix: str) -> Iterable[Item]:
     for number, row in checked_rows(path, TEXT_KEYS):
         if not row["text"].strip():
             raise UserError(f"{path}, row {number}: the text is empty")
         yield Item(row["id"], None, None, row["text"], row["text"], "", str(row.get("category", "text")))
 
 
-def image_path(root: Path, relative: str, path: Path, number: int) -> Path:
+def image_path(images: ImageFolder, relative: str, path: Path, number: int) -> Path:
     try:
-        return safe_join(root, relative)
+        return safe_join(images.root, images.spelt(relative))
     except UserError as error:
         raise UserError(f"{path}, row {number}: {error}") from None
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from data_builders.shared.errors import UserError
 
@@ -23,6 +23,10 @@ KINDS = {"frow": "open", "text": "text"}
 ATTRIBUTE_FILE = "_attribute_questions"
 Group = Literal["fine_grained", "general"]
 Cluster = Literal["image", "category", "question_id"]
+
+
+def one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 class TaskSpec(BaseModel):
@@ -36,10 +40,9 @@ class TaskSpec(BaseModel):
     group: Group
     version: int  # raised whenever the same answers would get another score
     reader: Literal["fgbmk", "frow", "questions", "text"]
-    files: str  # glob, relative to a data folder
+    files: Annotated[tuple[str, ...], BeforeValidator(one_or_more)]  # globs, relative to a data folder
     only: tuple[str, ...] = ()  # values of {dataset} that are read; empty = all
     exclude: tuple[str, ...] = ()  # values of {dataset} that are left to another task file
-    image_roots: dict[str, str] = {}  # dataset -> folder, relative to the benchmark's folder; images.json goes before
     suffix: str = ""  # appended to every question
     max_new_tokens: int = 32
     rules: tuple[str, ...]
@@ -181,7 +184,7 @@ def find_files(spec: TaskSpec, data: Iterable[Path]) -> list[tuple[Path, dict[st
     """The question files of one spec with their fields, data folders in order, each folder's files by path."""
     found = []
     for folder in data:
-        for path in sorted(folder.glob(spec.files)):
+        for path in sorted(path for pattern in spec.files for path in folder.glob(pattern)):
             fields = task_fields(spec, path)
             if spec.takes(fields["dataset"]):
                 found.append((path, fields))
@@ -241,7 +244,7 @@ def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str
         return f"unknown task {selector!r}; task files: {known}" + (
             f"; found here: {', '.join(present)}" if present else ""
         )
-    looked = "; ".join(f"{spec.files} (build it: {spec.build})" for spec in likely)
+    looked = "; ".join(f"{' or '.join(spec.files)} (build it: {spec.build})" for spec in likely)
     message = f"task {selector!r}: no question file in {where}; looked for {looked}"
     return message + (f". Found here: {', '.join(present)}" if present else "")
 

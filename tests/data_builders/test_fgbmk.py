@@ -16,7 +16,7 @@ from data_builders.sources import LabelledImage, Level, Source, load_source
 
 HUMAN = Path("FG-BMK/human-oriented")
 TRACK = HUMAN / "hierarchical_granularity_recognition"
-BIAS = HUMAN / "knowledge_bias_estimation"
+BIAS = HUMAN / "knowledge_bias_estimination"
 ATTRIBUTES = HUMAN / "attribute_recognition"
 FIELDS = ["question_id", "image", "text", "class", "category"]
 
@@ -57,8 +57,9 @@ def files_below(folder):
 
 def test_files_lie_and_are_called_as_published(drawn, tmp_path):
     build("fgbmk", root=drawn, out=tmp_path, options={"source": "cub", "tracks": "hierarchy,knowledge_bias,attributes"})
-    kinds = ("true_false", "choice", "short_answer")
-    hierarchy = {f"{level}/{level}_question_{kind}.jsonl" for level in ("class", "genus", "species") for kind in kinds}
+    hierarchy = {f"{level}/{level}_question_choice.jsonl" for level in ("class", "genus", "species")}
+    hierarchy |= {f"{level}/{level}_question_true_false.jsonl" for level in ("genus", "species")}
+    hierarchy |= {"class/class_question_true_flase.jsonl", "species/species_question_short_answer.jsonl"}
     assert set(files_below(tmp_path)) == {
         *(str(TRACK / "cub" / name) for name in hierarchy),
         str(BIAS / "cub/questions_true_false_all_class.jsonl"),

@@ -22,17 +22,16 @@ def genus(species: str) -> str:
     return species.split()[-1]
 
 
-def published_rows(shared, level, kind):
-    folder = shared / "data" / TRACK / "cub" / level
+def rows_in(data, level, kind):
     name = "class_question_true_flase" if (level, kind) == ("class", "true_false") else f"{level}_question_{kind}"
-    return list(read_jsonl(folder / f"{name}.jsonl"))
+    return list(read_jsonl(data / TRACK / "cub" / level / f"{name}.jsonl"))
 
 
 @pytest.fixture(scope="module")
 def published(shared):
     """(level, kind) -> rows; FG-BMK has short answers at the finest level only."""
     cases = [case for case in CASES if case[1] != "short_answer" or case[0] == "species"]
-    return {case: published_rows(shared, *case) for case in cases}
+    return {case: rows_in(shared / "data", *case) for case in cases}
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +47,9 @@ def ours(shared, published, tmp_path_factory):
     species |= genera - {genus(name) for name in species}
     lines = ["class,genus,species", *(f"aves,{genus(name)},{name}" for name in sorted(species))]
     (out / "labels.csv").write_text("\n".join(lines) + "\n")
-    options = {"source": "cub", "short_answers": "finest", "labels": str(out / "labels.csv")}
+    options = {"source": "cub", "labels": str(out / "labels.csv")}
     build("fgbmk", root=shared / "data/CUB_200_2011", out=out, options=options)
-    folder = out / TRACK / "cub"
-    return {
-        (level, kind): list(read_jsonl(folder / level / f"{level}_question_{kind}.jsonl")) for level, kind in published
-    }
+    return {case: rows_in(out, *case) for case in published}
 
 
 def test_the_same_images_are_asked_about_in_the_same_wordings(published, ours):

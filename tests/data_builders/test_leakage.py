@@ -169,18 +169,19 @@ def test_question_files_are_found_where_evaluation_finds_them(tmp_path):
         "hierarchical_granularity_recognition/cub/species/species_question_choice.jsonl",
         "hierarchical_granularity_recognition/cub/class/class_question_true_flase.jsonl",
         "knowledge_bias_estimation/cub/questions_true_false_all_class.jsonl",
+        "knowledge_bias_estimination/aircraft/questions_true_false_all_class.jsonl",  # published so
         "attribute_recognition/cub_attribute_questions.jsonl",
     ]
     for file in files:
         write_jsonl(track / file, [{"question_id": 1, "image": "a.jpg", "text": "?", "class": "x"}])
     write_jsonl(tmp_path / "data/general/pope/questions.jsonl", [{"question_id": 1, "question": "?", "answer": "x"}])
-    assert len(find_question_files(tmp_path / "data")) == 5
-    assert len(find_question_files(tmp_path / "data/FG-BMK")) == 4
+    assert len(find_question_files(tmp_path / "data")) == 6
+    assert len(find_question_files(tmp_path / "data/FG-BMK")) == 5
     assert len(find_question_files(track / "hierarchical_granularity_recognition/cub/class")) == 1
-    (one,) = find_question_files(track / files[3])
-    assert one.image_root.resolve() == tmp_path / "data/CUB_200_2011"
+    (one,) = find_question_files(track / files[4])
+    assert one.images.root.resolve() == tmp_path / "data/CUB_200_2011"
     write_json(tmp_path / "data/FG-BMK/images.json", {"cub": "../../birds"})
-    assert find_question_files(track)[0].image_root.resolve() == tmp_path / "birds"
+    assert find_question_files(track)[0].images.root.resolve() == tmp_path / "birds"
     write_jsonl(track / "attribute_recognition/new_attribute_questions.jsonl", [{"text": "?"}])
     with pytest.raises(UserError, match=r"where are the images of 'new'.*images\.json"):
         find_question_files(tmp_path / "data")

@@ -9,7 +9,6 @@ from data_builders.question_maker import question_words
 from data_builders.records import read_rows
 from data_builders.shared.errors import UserError
 from data_builders.sources import LabelledImage, Level, Source, load_source
-from data_builders.templates import Words, choice, short_answer, true_false
 
 
 def rows(folder):
@@ -151,32 +150,6 @@ def test_no_short_answer_is_told_by_its_question(tmp_path):
     source = Source("fruit", tmp_path, tuple(images), **fish)
     asked = [question_words(source, row, source.finest).meta for row in source.images]
     assert asked == ["object", "lemon"]
-
-
-def test_fine_grained_categories_are_asked_about_as_in_the_published_aircraft_files():
-    words = Words("aircraft", "fine-grained category", "fine-grained category")
-    assert {true_false(n, words, "A-10") for n in range(4)} == {
-        "Is the fine-grained category of this aircraft A-10? Answer with yes or no.",
-        "Is the fine-grained category shown in this aircraft A-10? Answer with yes or no.",
-        "Does this aircraft belong to the fine-grained category known as A-10? Answer with yes or no.",
-        "From your observation, is the fine-grained category of this aircraft A-10? Answer with yes or no.",
-    }
-    end = (
-        ' Choose one answer from the following list: "A-10", "B-2". Answer the question using a single word or phrase.'
-    )
-    assert {choice(n, words, ["A-10", "B-2"]) for n in range(4)} == {
-        "What is the fine-grained category of this aircraft?" + end,
-        "Can you identify the fine-grained category of this aircraft?" + end,
-        "Which fine-grained category does this aircraft belong to?" + end,
-        "Observing this aircraft, which of the following fine-grained category is it?" + end,
-    }
-    end = " Directly answer with fine-grained category."
-    assert {short_answer(n, words) for n in range(4)} == {
-        "Which fine-grained category does this aircraft belong to?" + end,
-        "What fine-grained category is shown in this aircraft?" + end,
-        "Can you identify the fine-grained category of this aircraft?" + end,
-        "Based on your observation, what fine-grained category is depicted in this aircraft?" + end,
-    }
 
 
 def test_a_level_with_few_labels_is_asked_what_it_allows(tmp_path):
