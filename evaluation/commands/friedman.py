@@ -14,6 +14,9 @@ def add_friedman(commands: argparse._SubParsersAction) -> None:
     one.add_argument(
         "tables", type=Path, nargs="+", metavar="OUT", help="folders with features.json, or one .csv table"
     )
+    one.add_argument(
+        "--models", choices=("rows", "columns"), help="where the table has them (default: as its first cell says)"
+    )
     one.add_argument("--measure", default="probe", choices=MEASURES, help="which number (default: probe)")
     one.add_argument("--rule", help="which of its rules (default: the task's first)")
     one.add_argument("--alpha", type=float, default=0.05, help="level of the critical distance (default: 0.05)")
@@ -30,7 +33,7 @@ def command_friedman(arguments: argparse.Namespace) -> None:
         raise UserError(f"--alpha is {arguments.alpha:g}; write a number between 0 and 1, usually 0.05")
     first = arguments.tables[0]
     if len(arguments.tables) == 1 and first.suffix == ".csv":
-        models, data_sets, values = read_table(first)
+        models, data_sets, values = read_table(first, arguments.models)
     else:
         models, data_sets, values = collect(arguments.tables, arguments.measure, arguments.rule)
     found = compare_models(values, models, data_sets, arguments.alpha)

@@ -1,6 +1,7 @@
 """Do models differ over data sets? Friedman's test, Nemenyi's critical distance and p values (Demšar 2006)."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,11 +60,17 @@ def compare_models(
     values_DM: np.ndarray, models: Sequence[str] = (), data_sets: Sequence[str] = (), alpha: float = 0.05
 ) -> Comparison:
     """Compare models (columns) over data sets (rows), larger is better. UserError when there is too little or a gap."""
-    values = np.asarray(values_DM, float)
+    try:
+        values = np.asarray(values_DM, float)
+    except ValueError:  # rows of different lengths
+        raise UserError("a row of the table is shorter than another; every model needs every data set") from None
     if values.ndim != 2 or values.shape[0] < 2 or values.shape[1] < 2:
         raise UserError(f"a comparison needs 2 or more data sets and models, not a table of {values.shape}")
     names = tuple(models) or tuple(f"model {place + 1}" for place in range(values.shape[1]))
     sets = tuple(data_sets) or tuple(f"data set {place + 1}" for place in range(values.shape[0]))
+    for what, given in (("model", names), ("data set", sets)):
+        if doubled := [name for name, count in Counter(given).items() if count > 1]:
+            raise UserError(f"{what} {doubled[0]!r} stands in the table twice; a copy would count as another {what}")
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise UserError(f"no number for {names[column]} on {sets[row]}; every model needs every data set")

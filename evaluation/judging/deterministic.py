@@ -16,7 +16,7 @@ from .taxonomy import NO_TAXONOMY, Taxonomy
 from .verdict import ITEM_MOST, Identity, Judgement
 
 JUDGE = "deterministic_judge"
-VERSION = 2  # raised whenever the same answer would get other scores; the task file's version goes with it
+VERSION = 3  # raised whenever the same answer would get other scores; the task file's version goes with it
 IDENTITY = Identity(JUDGE, VERSION)
 
 

@@ -1,10 +1,11 @@
 """Numbers, years and measures in a text, so that 100 cm agrees with 1.0 meters and 1822 only with itself."""
 
+import math
 import re
 from typing import NamedTuple
 
-SMALL_WORDS = "two three four five six seven eight nine ten eleven twelve"  # "one" is too often no number
-SMALL = {word: value for value, word in enumerate(SMALL_WORDS.split(), 2)}
+from ..shared.numerals import Numeral, read_numerals
+
 UNITS = {  # spelling -> (what is measured, in units of m, kg, m2, km/h)
     "length": {
         "mm millimeter millimetre millimeters millimetres": 1e-3,
@@ -31,11 +32,6 @@ UNIT = {
     for spellings, factor in table.items()
     for spelling in spellings.split()
 }
-# Not inside a designation (A340, CFM56): no letter touches it from the left.
-NUMBER = re.compile(
-    r"(?<![\w.])(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,15}(?:\.\d{1,9})?)(?:s\b)?(?:[\s-]?(km/h|[a-zA-Z]{1,11})\b)?(?![\d])"
-)
-WORD = re.compile(r"\b(" + "|".join(SMALL) + r")\b(?:[\s-]([a-z]{1,11})\b)?", re.IGNORECASE)
 LIST_NUMBER = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 YEARS = (1000, 2100)
 TOLERANCE = 0.05
@@ -44,7 +40,7 @@ MOST = 200  # so many quantities are compared with one another; beyond it a text
 
 class Quantity(NamedTuple):
     value: float
-    kind: str = ""  # length, mass, speed; "" for a bare number
+    kind: str = ""  # length, mass, speed, share (25 %, a quarter); "" for a bare number
     size: float = 0.0  # in the unit of its kind
 
     def agrees(self, other: "Quantity") -> bool:
@@ -64,18 +60,22 @@ def is_year(value: float) -> bool:
     return YEARS[0] <= value <= YEARS[1] and value == int(value)
 
 
-def quantity(value: float, unit: str | None) -> Quantity:
-    kind, factor = UNIT.get((unit or "").lower().replace("/", ""), ("", 0.0))
-    return Quantity(value, kind, value * factor)
+def quantity(one: Numeral) -> Quantity:
+    if one.percent:
+        return Quantity(one.value, "share", one.value / 100)
+    kind, factor = UNIT.get(one.unit.replace("/", ""), ("", 0.0))
+    if not kind and one.literal is None and 0 < one.value < 1:
+        kind, factor = "share", 1.0
+    return Quantity(one.value, kind, one.value * factor)
 
 
 def quantities(text: str, name: str = "") -> list[Quantity]:
-    """What is counted and measured in the text, each once. Designations like the category's own (737-600) are none."""
+    """What is counted and measured in the text, each once, but for what it denies ("not 5"). Designations like the
+    category's own (737-600) are none."""
     text = LIST_NUMBER.sub(" ", text)
     for one in designations(name):
         text = one.sub(" ", text)
-    found = [quantity(float(number.replace(",", "")), unit) for number, unit in NUMBER.findall(text)]
-    found += [quantity(float(SMALL[word.lower()]), unit) for word, unit in WORD.findall(text)]
+    found = [quantity(one) for one in read_numerals(text) if not one.denied and math.isfinite(one.value)]
     distinct: list[Quantity] = []
     for one in dict.fromkeys(found):
         if len(distinct) >= MOST or not any(one.agrees(other) and other.agrees(one) for other in distinct):

@@ -4,7 +4,8 @@ import re
 
 from data_builders.writing.naming import words
 
-from .quantities import SMALL, UNIT, Quantity, quantities
+from ..shared.number_words import MAGNITUDES, SMALL, TENS
+from .quantities import UNIT, Quantity, quantities
 from .taxonomy import aliases, coarser
 
 STOP_WORDS = """
@@ -32,7 +33,7 @@ def stem(word: str) -> str:
     return word
 
 
-IGNORED = frozenset(stem(word) for word in STOP) | frozenset(stem(word) for word in UNIT) | frozenset(SMALL)
+IGNORED = frozenset(stem(word) for word in (*STOP, *UNIT, *SMALL, *TENS, *MAGNITUDES))
 
 
 def content(text: str, ignored: frozenset[str]) -> set[str]:

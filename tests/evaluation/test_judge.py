@@ -80,7 +80,7 @@ def test_aliases_come_from_sentences_about_the_category():
 
 def test_quantities():
     found = quantities("1,200 birds, 3.3 feet, two eggs, 1822")
-    assert [one.value for one in found] == [1200, 3.3, 1822, 2]
+    assert [one.value for one in found] == [1200, 3.3, 2, 1822]
 
 
 def test_every_reference_is_its_own_best_answer(shared):

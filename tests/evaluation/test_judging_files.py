@@ -184,7 +184,7 @@ def test_the_deterministic_judge_writes_the_same_kind_of_file(data, answers):
     rows = rows_of(answers, "deterministic_judge")
     assert len(rows) == 6
     assert all(set(FIELDS) <= set(row) for row in rows)
-    assert {(row["judge"], row["judge_version"]) for row in rows} == {("deterministic_judge", 2)}
+    assert {(row["judge"], row["judge_version"]) for row in rows} == {("deterministic_judge", 3)}
 
 
 def test_a_reply_is_accepted_only_where_frows_grading_would_read_the_same(shared):

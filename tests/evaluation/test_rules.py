@@ -52,7 +52,7 @@ def test_released_is_substring_of_the_normal_form(answer, gold, right):
         ("**no**", "no", True, "no"),
     ],
 )
-def test_strict_takes_the_first_yes_or_no(answer, gold, right, parsed):
+def test_strict_takes_the_yes_or_no_that_is_stated(answer, gold, right, parsed):
     verdict = strict(answer, gold)
     assert (verdict.score, verdict.parsed) == (right, parsed)
 

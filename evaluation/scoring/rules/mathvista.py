@@ -5,9 +5,12 @@ model extracted (`extraction`, as in the official result files, see `evaluation.
 rule goes as far as it does without a model, and what stays unextracted is counted as such: nothing is guessed for it.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 
+from ...shared.numerals import Numeral, numerals_in
+from ...shared.signs import one_spelling
 from .base import NO_DETAILS, Details, Gold, Verdict, golds_of
 from .letters import lettered, vlmevalkit_letter
 from .names import mentions, single_spaced
@@ -21,7 +24,6 @@ HINTS = (  # what the query says of the answer -> answer type, decimal places
     ("with two decimal places", "float", 2),
     ("requiring a python list", "list", None),
 )
-NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\.\d+")
 LAST_WORDS = re.compile(r"(?is).*\banswer(?:\s+is\b|\s*[:=])")
 LONGEST = 20_000  # letters of a reply that are searched for an answer, from its end
 
@@ -69,20 +71,45 @@ def quick(reply: str, details: Details, choices: Sequence[str]) -> str | None:
 
 def plain(reply: str, details: Details, choices: Sequence[str]) -> str | None:
     """Ours: what the reply states without doubt: one letter, one choice, one number after "answer is" or at all."""
-    if (found := quick(reply, details, choices)) is not None:
-        return found
-    reply = reply[-LONGEST:]
+    found = quick(reply, details, choices)
     if details.get("question_type") == "multi_choice":
-        return plain_choice(reply, choices)
-    end = LAST_WORDS.match(reply)
-    for text in (reply[end.end() :] if end else "", reply):
-        if details.get("answer_type") == "list":
-            found = re.findall(r"\[[^\[\]]*\]", text)
-        else:
-            found = [one.replace(",", "") for one in NUMBER.findall(text)]
-        if len(set(found)) == 1:
-            return found[0]
-    return None
+        return found if found is not None else plain_choice(reply[-LONGEST:], choices)
+    if details.get("answer_type") == "list":
+        return found if found is not None else the_only_one(re.findall(r"\[[^\[\]]*\]", reply[-LONGEST:]))
+    if found is not None:
+        return found if is_number(found) else plain_number(found, details)
+    return plain_number(reply[-LONGEST:], details)
+
+
+def plain_number(reply: str, details: Details) -> str | None:
+    """The only number behind "answer is", or at all where none stands there; None where one is in doubt or denied."""
+    reply = one_spelling(reply)
+    numerals, end = numerals_in(reply), LAST_WORDS.match(reply)
+    behind = [one for one in numerals if end and one.start >= end.end()]
+    stated = [one for one in behind or numerals if not one.denied]
+    if any(one.doubtful for one in stated) or len({one.value for one in stated}) != 1:
+        return None
+    return as_text(stated[0], details)
+
+
+def as_text(one: Numeral, details: Details) -> str | None:
+    """Digits as they were written; what was worked out (a root, a fraction) is a whole number where one is asked."""
+    if one.literal is not None:
+        return one.literal
+    if one.whole:
+        return str(int(one.value))
+    return None if details.get("answer_type") == "integer" else repr(one.value)
+
+
+def the_only_one(found: Sequence[str]) -> str | None:
+    return found[0] if len(set(found)) == 1 else None
+
+
+def is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def plain_choice(reply: str, choices: Sequence[str]) -> str | None:
@@ -115,11 +142,17 @@ def normalised(extraction: object, details: Details, choices: Sequence[str]) -> 
         if details.get("answer_type") == "integer":
             return str(int(float(extraction)))
         if details.get("answer_type") == "float":
-            # the precision is a whole number or null, which rounds to none
-            return str(round(float(extraction), details.get("precision")))
+            return str(round(float(extraction), decimal_places(details.get("precision"))))
     except (TypeError, ValueError, OverflowError):
         return None
     return str(extraction) if details.get("answer_type") == "list" else extraction
+
+
+def decimal_places(precision: object) -> int | None:
+    """A table may hold 1 as 1.0, and none as NaN; null rounds to a whole number."""
+    if isinstance(precision, float):
+        return int(precision) if precision.is_integer() else None
+    return precision if isinstance(precision, int) else None
 
 
 Extract = Callable[[str, Details, Sequence[str]], str | None]

@@ -1,17 +1,16 @@
 """Answers that are names or words: FG-BMK's rule as released, ours without its traps, and plain equality."""
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ...shared.texts import normalise
+from ...shared.texts import folded, normalise
 from .base import NO_DETAILS, Details, Gold, Verdict, golds_of
-
-WORD = re.compile(r"\w+")
+from .final_word import yes_or_no
 
 
 def single_spaced(text: str) -> str:
-    return " ".join(normalise(text).split())
+    """The folded text with marks between words as one blank each."""
+    return " ".join(normalise(folded(text)).split())
 
 
 # Golds and options come again and again; answers may be long and are not kept.
@@ -56,11 +55,13 @@ def mentions(said: str, names: Sequence[str]) -> set[str]:
 
 
 def strict(answer: str, gold: Gold, options: Sequence[str] = (), details: Details = NO_DETAILS) -> Verdict:
-    """Ours: whole words only. Yes/no: the first of the two words decides. Choice: exactly one option may be named."""
-    said, wanted = single_spaced(answer), {known_single_spaced(one) for one in golds_of(gold)}
-    if wanted <= {"yes", "no"}:
-        first = next((word for word in (found.group() for found in WORD.finditer(said)) if word in ("yes", "no")), None)
-        return Verdict(float(first in wanted), first)
+    """Ours: whole words only, without case, accents, hyphens and width. Yes/no: the one that is stated (`final_word`).
+    Choice: exactly one option may be named."""
+    wanted = {known_single_spaced(one) for one in golds_of(gold)}
+    if wanted and wanted <= {"yes", "no"}:
+        stated = yes_or_no(folded(answer))
+        return Verdict(float(stated in wanted), stated)
+    said = single_spaced(answer)
     if options:
         named = mentions(said, [known_single_spaced(option) for option in options])
         return Verdict(float(len(named) == 1 and named <= wanted), named.pop() if len(named) == 1 else None)
