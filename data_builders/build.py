@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .builder import Builder
 from .builder_code import BENCHMARK_BUILDERS, BUILDERS, MODULES, builder_code, changed_code
+from .built_from import changed_since, recorded, write_record
 from .options import LeakOptions, Options, parse_options
 from .shared.build_marker import build_lock
 from .shared.errors import UserError
@@ -52,17 +53,30 @@ def same_build(out: Path, what: str, options: dict, root: Path | None = None) ->
         return False
     if builder.outdated is not None and builder.outdated(Path(out), checked):
         return False
-    manifest = read_json(folder / "manifest.json")
-    if changed_code(manifest, builder_code(what)):
+    manifest = read_manifest(folder)
+    if why_anew(manifest, what, folder, root):
         return False
     return not differences(manifest, what, builder, checked, folder, root) and not unchecked(folder, manifest, checked)
 
 
-def by_other_code(out: Path, what: str, options: dict) -> bool:
-    """Is there a finished set that `build` would build anew, because its builder's code has changed?"""
+def outdated(out: Path, what: str, options: dict) -> bool:
+    """Is there a finished set that `build` would build anew, because its builder's code or its source has changed?"""
     builder = find_builder(what)
-    path = builder.folder(Path(out), parse_options(builder.options, options, what)) / "manifest.json"
-    return path.exists() and bool(changed_code(read_json(path), builder_code(what)))
+    folder = builder.folder(Path(out), parse_options(builder.options, options, what))
+    return (folder / "manifest.json").exists() and bool(why_anew(read_manifest(folder), what, folder))
+
+
+def read_manifest(folder: Path) -> dict:
+    """UserError when it is none."""
+    path = folder / "manifest.json"
+    if not isinstance(manifest := read_json(path), dict) or not isinstance(manifest.get("options", {}), dict):
+        raise UserError(f"{path} is no manifest of a built set. Delete {folder}, and it is built again")
+    return manifest
+
+
+def why_anew(manifest: dict, what: str, folder: Path, root: Path | None = None) -> str:
+    """Why a finished set is to be built anew, as "... since" (it was built); "" where it is taken as it is."""
+    return changed_code(manifest, builder_code(what)) or changed_since(folder, root)
 
 
 def unchecked(folder: Path, manifest: dict, options: Options) -> bool:
@@ -78,7 +92,7 @@ def build(what: str, *, root: Path | None, out: Path, options: dict) -> dict:
     """Build `what` into `out` unless it is there already; return its manifest.
 
     One build at a time writes into a folder: who comes meanwhile waits, and finds it built. What the builder's code
-    would write otherwise since it was built is built anew, with a line that says why.
+    would write otherwise since it was built, or another source, is built anew, with a line that says why.
 
     UserError for unknown builders and options, a missing root, faulty source data, and a folder that holds something
     else.
@@ -102,12 +116,12 @@ def _finished(builder: Builder, what: str, root: Path | None, out: Path, options
     path = folder / "manifest.json"
     if not path.exists():
         return None
-    manifest = read_json(path)
+    manifest = read_manifest(folder)
     if changed := differences(manifest, what, builder, options, folder, root):
         raise UserError(
             f"{folder} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete the folder."
         )
-    if changed_code(manifest, builder_code(what)) or (builder.outdated is not None and builder.outdated(out, options)):
+    if why_anew(manifest, what, folder, root) or (builder.outdated is not None and builder.outdated(out, options)):
         return None
     return None if unchecked(folder, manifest, options) else manifest
 
@@ -119,8 +133,8 @@ def _build(builder: Builder, what: str, root: Path | None, out: Path, options: O
     folder = builder.folder(out, options)
     path = folder / "manifest.json"
     if path.exists():
-        manifest = read_json(path)
-        if why := changed_code(manifest, builder_code(what)):
+        manifest = read_manifest(folder)
+        if why := why_anew(manifest, what, folder, root):
             again(what, builder, folder, root, why)
         elif builder.outdated is None or not builder.outdated(out, options):
             from .leakage.build_check import check_again
@@ -128,7 +142,10 @@ def _build(builder: Builder, what: str, root: Path | None, out: Path, options: O
             return check_again(folder, manifest, options)
     if builder.needs_root and not builder.root_optional and root is None:
         raise UserError(f"{what} reads a data set: add --root DIR, the data set's own folder")
-    builder.run(root if root is not None else out, out, options)
+    with recorded(root, options) as touched:
+        builder.run(root if root is not None else out, out, options)
+    if not isinstance(read_json(path).get("parts"), list):  # which have records of their own
+        write_record(folder, touched, root, options)
     if what in BENCHMARK_BUILDERS:
         from .leakage.contradictions import list_at_the_end
 

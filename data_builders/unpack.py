@@ -19,6 +19,7 @@ from pydantic import Field
 
 from .builder import Builder
 from .builder_code import builder_code
+from .built_from import note_read
 from .options import Options
 from .shared.build_marker import claim_folder, release_folder
 from .shared.errors import UserError
@@ -152,6 +153,7 @@ def from_parquet(files: dict[str, list[Path]]) -> Iterator[Packed]:
     for split, paths in files.items():
         for path in paths:
             number = 0
+            note_read(path)
             try:
                 for batch in parquet.ParquetFile(path).iter_batches(batch_size=1000, columns=columns):
                     for row in batch.to_pylist():

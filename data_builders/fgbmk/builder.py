@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..builder import Builder
 from ..builder_code import builder_code, changed_code
+from ..built_from import changed_since, recorded, write_record
 from ..fgbmk_layout import HUMAN, dataset_of
 from ..fgbmk_layout import NAME as BENCHMARK
 from ..leakage.build_check import refuse_broken
@@ -91,15 +92,20 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
     sources = dict.fromkeys(part.source for part in missing)
     for name in sources:
         of_source = [part for part in missing if part.source == name]
-        source = load_source(name, of_source[0].root, look_for_images=options.check_images)
-        if options.check_images:
-            refuse_broken((source.root / row.image for row in asked_about(source, options)), options)
+        with recorded(of_source[0].root, options) as touched:
+            source = load_source(name, of_source[0].root, look_for_images=options.check_images)
+            if options.check_images:
+                refuse_broken((source.root / row.image for row in asked_about(source, options)), options)
         for part in of_source:
             if part.track == "attributes" and not source.attribute_values and len(wanted) > 1:
                 print(f"{part.dataset}: attributes left out: {attributes.has_none(source)}", file=sys.stderr)
                 found = [one for one in found if one != part]
-            else:
+                continue
+            with recorded(part.root, part.options) as more:
                 write_part(part, source, out)
+            more.lists |= touched.lists
+            more.folders |= touched.folders
+            write_record(part.folder(out), more, part.root, part.options)
     if not found:
         raise UserError(f"nothing to ask: none of {', '.join(sources)} has attributes; leave out --tracks attributes")
     if manifest_folder(out, options) == found[0].folder(out):
@@ -124,7 +130,7 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
 
 
 def is_built(part: Part, out: Path) -> bool:
-    """By this code, and with these options: UserError when by others."""
+    """By this code, from the source as it is, and with these options: UserError when by others."""
     path = part.folder(out) / "manifest.json"
     if not path.exists():
         return False
@@ -137,7 +143,7 @@ def is_built(part: Part, out: Path) -> bool:
             f"{path.parent} was built otherwise: {'; '.join(changed)}. Choose another --out, or delete "
             f"{' and '.join(['the folder', *beside])}."
         )
-    return not changed_code(manifest, builder_code("fgbmk"))
+    return not changed_code(manifest, builder_code("fgbmk")) and not changed_since(part.folder(out), part.root)
 
 
 def asked_about(source: Source, options: FgbmkOptions) -> list[LabelledImage]:

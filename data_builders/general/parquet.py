@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from ..built_from import note_read
 from ..shared.errors import UserError
 from .benchmark import Picture
 
@@ -70,6 +71,7 @@ def open_shard(path: Path):
     from pyarrow.parquet import ParquetFile
 
     try:
+        note_read(path)
         # The pages of a column are read one after another; without the buffer all of a row group's at once.
         return ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except (ArrowException, OSError) as error:

@@ -70,8 +70,8 @@ def watched() -> bool:
 
 
 @contextmanager
-def progress(what: str, unit: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Yields `advance(count)`, which may be called from several threads."""
+def progress(what: str, unit: str, total: int | None = None, *, brief: bool = False) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(count)`, which may be called from several threads. `brief`: no word of what took no time."""
     if watched():
         columns = [TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn(unit)]
         with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
@@ -96,6 +96,8 @@ def progress(what: str, unit: str, total: int | None = None) -> Iterator[Callabl
     tell_progress(ProgressState(what, 0, total, unit), always=True)
     yield advance
     seconds = time.monotonic() - started
+    if brief and said == started:
+        return
     rate = f" ({done / seconds:,.1f}/s)" if done > 1 and seconds > 1 else ""
     print(f"{what}: {done:,} {unit} in {seconds:.1f} s{rate}", file=sys.stderr, flush=True)
 

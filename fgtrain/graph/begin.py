@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from data_builders.built_from import looked_at_once
 from data_builders.shared.files import atomic_write
 from fgtrain.plan import Plan
 from fgtrain.recipe.load import shown
@@ -27,6 +28,11 @@ def begin(study: Study, *, write: bool = True) -> tuple[Graph, list[Job]]:
     """
     for one in study.recipes:
         refuse_what_cannot_run(one.recipe)
+    with looked_at_once():
+        return _begin(study, write)
+
+
+def _begin(study: Study, write: bool) -> tuple[Graph, list[Job]]:
     plans = light_plans(study)
     looked_at: set[str] = set()
     for one in study.recipes:
@@ -49,7 +55,8 @@ def begin(study: Study, *, write: bool = True) -> tuple[Graph, list[Job]]:
 
 def light_plans(study: Study) -> dict[str, Plan]:
     """Run name -> its plan, as far as it can be known without torch."""
-    return {one.recipe.name: planned(one.recipe) for one in study.recipes}
+    with looked_at_once():
+        return {one.recipe.name: planned(one.recipe) for one in study.recipes}
 
 
 def tell_left(graph: Graph, left: list[Job]) -> None:

@@ -117,7 +117,7 @@ class _Run:
         title = f"sample {name}"
 
         def done() -> bool:
-            return (folder / "manifest.json").is_file() and not outdated(recipe, name, Manifest.load(folder))
+            return (folder / "manifest.json").is_file() and not outdated(recipe, name, folder, Manifest.load(folder))
 
         return self._job(f"sample-{name}", "sample_text", title, identity, arguments={"name": name}, done=done)
 

@@ -42,7 +42,7 @@ def sample_text(recipe: Recipe, group: Group, name: str) -> None:
                     f"{place}: {folder} was sampled from another language model or with other options. "
                     f"Delete the folder, or choose another built_root"
                 )
-            why = outdated(recipe, name, Manifest.load(folder))
+            why = outdated(recipe, name, folder, Manifest.load(folder))
             if not why:
                 return
             print(f"{place}: {folder}: {why} it was sampled; sampled anew", flush=True)

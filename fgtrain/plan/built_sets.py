@@ -1,6 +1,9 @@
-"""Training sets that a start will build anew, because the code of their builder is not the one that built them."""
+"""Training sets that a start will build anew, because their builder's code or their source is not what it was."""
+
+from pathlib import Path
 
 from data_builders.builder_code import MODULES, builder_code, changed_code
+from data_builders.built_from import changed_since
 from data_builders.records import Manifest
 from data_builders.shared.code_identity import CodeIdentity, code_of
 from fgtrain.recipe import Recipe
@@ -12,8 +15,8 @@ def sampling_code() -> CodeIdentity:
     return code_of("fgtrain.training.self_text")
 
 
-def outdated(recipe: Recipe, name: str, manifest: Manifest) -> str:
-    """Why the finished data set `name` will be built anew; "" where it is taken as it is.
+def outdated(recipe: Recipe, name: str, folder: Path, manifest: Manifest) -> str:
+    """Why the finished data set `name` in `folder` will be built anew; "" where it is taken as it is.
 
     What the recipe does not build is the user's own and known by its rows, whatever code has built it.
     """
@@ -22,4 +25,6 @@ def outdated(recipe: Recipe, name: str, manifest: Manifest) -> str:
         return ""
     if manifest.builder == SAMPLE_TEXT:
         return changed_code({"code": manifest.code}, sampling_code())
-    return changed_code({"code": manifest.code}, builder_code(manifest.builder)) if manifest.builder in MODULES else ""
+    if manifest.builder not in MODULES:
+        return ""
+    return changed_code({"code": manifest.code}, builder_code(manifest.builder)) or changed_since(folder)

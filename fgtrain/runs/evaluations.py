@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from data_builders.build import by_other_code
+from data_builders.build import outdated
 from data_builders.shared.files import read_json, write_json
 from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
@@ -80,9 +80,9 @@ def evaluated(recipe: Recipe, store: Path) -> bool:
 
 
 def sets_outdated(recipe: Recipe) -> bool:
-    """Will anything that the recipe builds first be built anew, because the code of its builder has changed?"""
+    """Will anything that the recipe builds first be built anew: is its builder's code or its source another?"""
     items = recipe.prepare
-    return any(by_other_code(recipe.path(one.out), one.what, recipe.filled(one.options)) for one in items)
+    return any(outdated(recipe.path(one.out), one.what, recipe.filled(one.options)) for one in items)
 
 
 def stores(recipe: Recipe, plan: Plan, start: str) -> dict[str, Path]:

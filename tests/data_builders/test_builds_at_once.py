@@ -60,12 +60,12 @@ print("done", flush=True)
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """What was built, without the locks."""
+    """What was built, without the locks and the records, which hold times."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for part in ("world", "built")
         for path in sorted((folder / part).rglob("*"))
-        if path.is_file() and ".lock" not in path.relative_to(folder).as_posix()
+        if path.is_file() and path.name != ".built.json" and ".lock" not in path.relative_to(folder).as_posix()
     }
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from small_sources import make_cub
 
 from data_builders import builder_code
 from data_builders.build import build, same_build
+from data_builders.built_from import RECORD
 from data_builders.shared.code_identity import TOP, CodeIdentity
 from data_builders.shared.errors import UserError
 
@@ -22,7 +24,8 @@ OTHER_CODE = CodeIdentity("0" * 16, {"data_builders/templates.py": "1"})
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != RECORD)  # which holds times
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found}
 
 
 def stamps(folder: Path) -> dict[str, int]:
@@ -89,6 +92,45 @@ def test_other_code_builds_anew_and_says_why(what, tmp_path, cub, texts, capsys)
     assert f"{builder}: {folder}: {why}" in capsys.readouterr().err.splitlines()
     assert files(out) == fresh
     assert same_build(out, builder, options, root)
+
+
+@pytest.mark.parametrize(
+    ("what", "edited"),
+    [
+        *((what, "classes.txt") for what in ("short_answer", "questions", "mosaic", "open_world", "fgbmk", "frow")),
+        *(("caption", "images/001.Red_Jay/Red_Jay_0000.jpg"), ("fgbmk", "images/001.Red_Jay/Red_Jay_0003.jpg")),
+        *(("unpack", "*/train.bin"), ("general", "**/test_human.json"), ("general", "**/*.png")),
+    ],
+)
+def test_another_source_builds_anew_and_says_why(what, edited, tmp_path, cub, texts, capsys):
+    root, folder, options = call(what, tmp_path, cub, texts)
+    build(what, root=root, out=tmp_path / "out", options=options)
+    path = next(root.glob(edited))
+    with open(path, "ab") as file:
+        file.write(b"\n")  # which changes nothing in what is read, and in a picture its size
+    assert not same_build(tmp_path / "out", what, options, root)
+    capsys.readouterr()
+    with pytest.raises(UserError, match="cut off") if what == "unpack" else nullcontext():
+        build(what, root=root, out=tmp_path / "out", options=options)
+    said = capsys.readouterr().err
+    assert f"{what}: {folder}: its source has changed (" in said
+    assert path.name in said
+    if what != "unpack":
+        assert same_build(tmp_path / "out", what, options, root)
+
+
+def test_of_several_sources_the_changed_one_is_built_anew(tmp_path, cub, capsys):
+    make_cub(tmp_path / "more")
+    for name in ("CUB_200_2011", "more"):
+        assert (tmp_path / name).is_dir()
+    options = {"source": {"cub": "CUB_200_2011"}, "tracks": ["hierarchy", "knowledge_bias"]}
+    build("fgbmk", root=tmp_path, out=tmp_path / "out", options=options)
+    (cub / "classes.txt").write_text((cub / "classes.txt").read_text().replace("Red_Jay", "Rad_Jay"))
+    assert not same_build(tmp_path / "out", "fgbmk", options, tmp_path)
+    build("fgbmk", root=tmp_path, out=tmp_path / "out", options=options)
+    assert "classes.txt was edited" in capsys.readouterr().err
+    assert "rad jay" in "".join(path.read_text() for path in (tmp_path / "out").rglob("*.jsonl"))
+    assert same_build(tmp_path / "out", "fgbmk", options, tmp_path)
 
 
 def test_a_set_whose_source_is_gone_is_neither_used_nor_lost(tmp_path, cub):

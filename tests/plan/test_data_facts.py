@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from PIL import Image
 from plan_fakes import recipe_of
 
+from data_builders.build import build as build_set
 from data_builders.builder_code import builder_code
 from data_builders.records import conversation, write_training_set
 from data_builders.shared.code_identity import CodeIdentity
@@ -77,6 +79,18 @@ def test_a_set_that_will_be_built_anew_has_no_hash_yet(tmp_path, by):
     assert (found.rows, found.sha256) == (4, told["sha256"] if by == "nobody" else None)
     path.write_text(json.dumps(told | {"code": builder_code("caption").to_dict()}))
     assert data_facts(recipe_of(tmp_path, *builds[by]))["general"].sha256 == told["sha256"]
+
+
+def test_a_set_whose_source_has_changed_has_no_hash_yet(tmp_path):
+    for name, shade in (("jay", 10), ("wren", 90)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (shade, 0, 0)).save(tmp_path / "photos" / name / "1.png")
+    changes = [f"built_root={tmp_path}", "data.fine={what: caption, root: ROOT, options: {source: folder}}"]
+    changes[1] = changes[1].replace("ROOT", str(tmp_path / "photos"))
+    told = build_set("caption", root=tmp_path / "photos", out=tmp_path / "fine", options={"source": "folder"})
+    assert data_facts(recipe_of(tmp_path, *changes))["fine"].sha256 == told["sha256"]
+    (tmp_path / "photos/wren/1.png").rename(tmp_path / "photos/jay/2.png")
+    assert data_facts(recipe_of(tmp_path, *changes))["fine"].sha256 is None
 
 
 def test_a_built_set_lies_under_built_root(tmp_path):
