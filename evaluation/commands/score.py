@@ -12,7 +12,8 @@ from data_builders.shared.files import write_json
 from ..compare import print_scores
 from ..compare.tables import shown, wide_console
 from ..judging.files import read_judged
-from ..scoring.answer_formats import export_fgbmk
+from ..scoring.answer_formats import NAMED, export_fgbmk
+from ..scoring.foreign_answers import FORMS
 from ..scoring.matching import MATHVISTA_RULES
 from ..scoring.predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
 from ..scoring.score_answers import score_answers, score_judged
@@ -28,6 +29,14 @@ def add_score(commands) -> None:
     score.add_argument("task", help="full name, for example fgbmk/cub/species/choice")
     score.add_argument("--predictions", type=Path, required=True)
     score.add_argument("--questions", type=Path, help="the question file; then missing and foreign rows are found")
+    score.add_argument(
+        "--from",
+        dest="form",
+        choices=("auto", *NAMED, *FORMS),
+        default="auto",
+        help="who has written the predictions (default: found out). JSON lines, a JSON list or mapping, .csv, .tsv or "
+        ".xlsx, packed by gzip or not; ids and answers alone need --questions",
+    )
     score.add_argument("--out", type=Path, help="write the score as JSON")
     score.add_argument("--export", type=Path, help="write the answers as FG-BMK's prediction file, for its scripts")
     extraction = score.add_argument_group("extraction (MathVista)", "what a model reads out of replies")
@@ -89,7 +98,7 @@ def is_a_judges_file(task: Task, path: Path) -> bool:
 
 
 def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskScore:
-    answers, notes = read_predictions(task, path)
+    answers, notes = read_predictions(task, path, arguments.form)
     if arguments.export:
         if task.is_text:
             raise UserError(f"task {task.name} has no answers that FG-BMK's form could hold")

@@ -1,4 +1,7 @@
-"""The forms that answers have on disk: ours, FG-BMK's prediction rows, FROW's; from theirs to ours and back."""
+"""The forms that answers have on disk: ours, FG-BMK's prediction rows, FROW's; from theirs to ours and back.
+
+Other programs' are `foreign_answers`.
+"""
 
 import json
 from collections.abc import Iterable
@@ -13,19 +16,28 @@ OURS = ("task", "question_id", "question", "gold", "answer")
 TEXT = ("task", "question_id", "log_likelihood", "tokens")
 FGBMK = ("question_id", "image", "prompt", "text", "class")
 FROW = ("image", "name", "question", "ref_answer", "answer")
+FROW_ANSWERS = ("image", "name", "question", "reference", "answer")  # as FROW's own answer files call it
+Form = tuple[str, ...]
+ALL = (OURS, TEXT, FGBMK, FROW, FROW_ANSWERS)
+# as `score --from` calls them
+NAMED: dict[str, tuple[Form, ...]] = {"ours": (OURS, TEXT), "fgbmk": (FGBMK,), "frow": (FROW, FROW_ANSWERS)}
 
 
-def form_of(path: Path, rows: Iterable[dict], task: Task) -> tuple[str, ...]:
-    """The form that the file has: the one whose keys are all in some row. UserError naming what is missing."""
-    forms = (TEXT,) if task.is_text else (OURS, FROW) if task.kind == "open" else (OURS, FGBMK)
-    first: dict = {}
-    for row in rows:
-        for form in forms:
-            if all(key in row for key in form):
-                return form
-        first = first or row
-    wanted = " or ".join("{" + ", ".join(form) + "}" for form in forms)
-    raise UserError(f"{path}: rows of task {task.name} must have {wanted}; the first has {{{', '.join(first)}}}")
+def forms_of(task: Task) -> tuple[Form, ...]:
+    """The forms that answers to the task may have, besides other programs'."""
+    return (TEXT,) if task.is_text else (OURS, FROW, FROW_ANSWERS) if task.kind == "open" else (OURS, FGBMK)
+
+
+def form_of(rows: Iterable[dict], forms: Iterable[Form]) -> Form | None:
+    """The form that the file has: the one whose keys are all in some row; None where it is none of these."""
+    forms = tuple(forms)
+    return next((form for row in rows for form in forms if all(key in row for key in form)), None)
+
+
+def no_form(path: Path, first: dict, task: Task) -> UserError:
+    """What is missing."""
+    wanted = " or ".join("{" + ", ".join(form) + "}" for form in forms_of(task))
+    return UserError(f"{path}: rows of task {task.name} must have {wanted}; the first has {{{', '.join(first)}}}")
 
 
 def to_answer(row: dict, form: tuple[str, ...], number: int, path: Path, task: Task) -> dict:
@@ -53,7 +65,7 @@ def to_answer(row: dict, form: tuple[str, ...], number: int, path: Path, task: T
             "image": row["image"],
             "category": row["name"],
             "question": row["question"],
-            "gold": row["ref_answer"],
+            "gold": row[form[3]],
             "answer": row["answer"],
         }
     answer.setdefault("category", "generic")

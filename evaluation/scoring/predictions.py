@@ -1,4 +1,5 @@
-"""Predictions files read whole: FG-BMK's as published, FROW's answers, our answers.jsonl (see `answer_formats`).
+"""Predictions files read whole: FG-BMK's as published, FROW's answers, our answers.jsonl (see `answer_formats`), and
+what other programs write (see `foreign_answers`).
 
 Nothing is scored by halves: a missing, contradictory or foreign row is an error; an exact double is a counted note.
 """
@@ -7,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import read_jsonl
 
 from ..judging.files import by_question, has_absolute_images
 from ..tasks.question_files import read_items
 from ..tasks.task import Item, Task, spec_of
-from .answer_formats import form_of, shortened, to_answer
+from .answer_formats import ALL, NAMED, form_of, forms_of, no_form, shortened, to_answer
+from .answered_questions import same_gold, same_image
+from .foreign_files import read_foreign
+from .prediction_files import file_rows
 
 SHOWN = 5  # ids named in a message
 
@@ -31,7 +34,7 @@ def raw_rows(path: Path) -> Iterator[dict]:
     if not path.is_file():
         raise UserError(f"no predictions file {path}")
     row = None
-    for row in read_jsonl(path):
+    for row in file_rows(path):
         yield row
     if row is None:
         raise UserError(f"{path} holds no predictions")
@@ -50,13 +53,23 @@ class Answers:
     may be missing; without, missing rows cannot be seen, and a note says so.
     """
 
-    def __init__(self, task: Task, path: Path):
+    def __init__(self, task: Task, path: Path, form: str = "auto"):
         self.task, self.path, self.notes = task, Path(path), []
-        self.form = form_of(self.path, raw_rows(self.path), task)
         self.ids = ids_of(task)
+        forms = [one for one in forms_of(task) if one in NAMED.get(form, ALL)]
+        self.form = form_of(raw_rows(self.path), forms) if form in ("auto", *NAMED) else None
+        self.foreign = None
+        if self.form is None:
+            first = next(raw_rows(self.path))
+            if task.is_text or form in NAMED or form_of([first], ALL) is not None:
+                raise no_form(self.path, first, task)
+            self.foreign = read_foreign(task, self.path, raw_rows(self.path), form)
 
     def numbered(self) -> Iterator[tuple[int, dict]]:
         """(number, answer row under the item's own id) of every row, doubles included."""
+        if self.foreign is not None:
+            yield from enumerate(map(dict, self.foreign.rows), 1)
+            return
         for number, row in enumerate(raw_rows(self.path), 1):
             answer = to_answer(row, self.form, number, self.path, self.task)
             if self.ids:
@@ -67,7 +80,8 @@ class Answers:
     def __iter__(self) -> Iterator[dict]:
         task, items = self.task, {item.question_id: item for item in self.task.items}
         contents: dict[int | str, int] = {}
-        torn, extra, other, not_yes_no = [], [], [], []
+        torn, extra, not_yes_no = [], [], []
+        other: dict[str, list] = {}
         doubles, has_options = 0, False
         for _, row in self.numbered():
             key, content = row["question_id"], content_of(row)
@@ -79,8 +93,10 @@ class Answers:
             if items:
                 if key not in items:
                     extra.append(key)
-                elif differs(row, items[key]):
-                    other.append(key)
+                elif why := difference(row, items[key]):
+                    other.setdefault(why, []).append(key)
+                else:
+                    row["gold"] = items[key].gold  # as the rules expect it: a gold may be written "Yes" elsewhere
             elif task.kind == "true_false" and str(row["gold"]).strip().lower() not in ("yes", "no"):
                 not_yes_no.append(key)
             elif task.kind == "choice":
@@ -88,7 +104,8 @@ class Answers:
             yield row
         self.refuse(torn, "occurs with different contents; keep one row of each")
         self.refuse(extra, f"not in {task.source}: not a file of task {task.name}")
-        self.refuse(other, f"asks something else in {task.source}: not a file of task {task.name}")
+        for why, keys in other.items():
+            self.refuse(keys, f"{why} in {task.source}: not a file of task {task.name}")
         if missing := [key for key in items if key not in contents]:
             raise UserError(
                 f"{self.path}: {len(missing)} of {len(items)} questions of {task.source} have no answer "
@@ -99,6 +116,7 @@ class Answers:
         if task.kind == "choice" and not items and not has_options:
             raise UserError(f"{self.path}: no question lists its options: not a file of task {task.name}")
         self.notes[:] = [f"{doubles} rows were exact doubles, counted once"] if doubles else []
+        self.notes += self.foreign.notes if self.foreign is not None else []
         if not items:
             self.notes.append("scored without the question file: missing rows would not be noticed")
 
@@ -116,10 +134,11 @@ def ids_of(task: Task) -> dict[str, int | str]:
     return {str(item.question_id): item.question_id for item in task.items}
 
 
-def read_predictions(task: Task, path: Path) -> tuple[Answers, list[str]]:
+def read_predictions(task: Task, path: Path, form: str = "auto") -> tuple[Answers, list[str]]:
     """The answer rows of a predictions file, and the list of what is to be noted about them once they were read to
-    the end (see `Answers`). UserError at once for a file that is of no known form."""
-    answers = Answers(task, path)
+    the end (see `Answers`). `form`: who has written it, as `score --from` calls it. UserError at once for a file that
+    is of no known form."""
+    answers = Answers(task, path, form)
     return answers, answers.notes
 
 
@@ -130,15 +149,17 @@ def content_of(row: dict) -> int:
     return hash((*whole, row.get("log_likelihood"), row.get("image")))
 
 
-def differs(row: dict, item: Item) -> bool:
-    """Does the row answer another question than the item? Blanks at the ends and the task's suffix do not count."""
+def difference(row: dict, item: Item) -> str:
+    """How what the row answers differs from the item: in words, empty where it does not. Blanks at the ends, the
+    task's suffix and a gold's case do not count."""
     asked = row.get("question", item.question).strip()
-    same = asked in (item.question.strip(), item.prompt.strip()) or asked.startswith(item.question.strip())
-    return (
-        not same
-        or row.get("gold", item.gold) != item.gold
-        or (row.get("image") is not None and row["image"] != item.image)
-    )
+    if not (asked in (item.question.strip(), item.prompt.strip()) or asked.startswith(item.question.strip())):
+        return "asks something else"
+    if not same_gold(row.get("gold", item.gold), item):
+        return f"has another gold ({shortened(row['gold'])}, not {shortened(item.gold)})"
+    if row.get("image") is not None and not same_image(row["image"], item):
+        return f"is about another image ({shortened(row['image'])}, not {shortened(item.image)})"
+    return ""
 
 
 def named(ids: list) -> str:
