@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 from .build import BENCHMARK_BUILDERS, BUILDERS, find_builder
 from .builder import Builder
 from .leakage import check_command as check
-from .options import LeakOptions, Options, SourceOptions
+from .options import LeakOptions, Options, SourceOptions, WhichSource
 from .shared.errors import UserError
-from .sources import HELP_WIDTH, SOURCE_NAMES, SourceName, about
+from .sources import HELP_WIDTH, SOURCE_NAMES, about
 
 PROGRAM = "python -m data_builders"
 DESCRIPTION = """\
@@ -138,9 +138,8 @@ def described(builder: Builder) -> str:
 
 
 def reads_sources(options: type[Options]) -> bool:
-    return issubclass(options, SourceOptions) or options.model_fields.get("source", FieldInfo()).annotation in (
-        SourceName,
-        SourceName | None,
+    return issubclass(options, SourceOptions) or options.model_fields.get("source", FieldInfo()).annotation == (
+        WhichSource | None
     )
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.build import BUILDERS, build, command_line, same_build
+from evaluation.tasks.task import all_specs, selects
 from fgtrain.errors import UserError
 from fgtrain.plan.built_sets import SAMPLE_TEXT
 from fgtrain.processes import Group
-from fgtrain.recipe import Recipe
+from fgtrain.recipe import Prepare, Recipe
 
 
 def build_data_set(
@@ -38,6 +39,8 @@ def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     first = []
     for index, item in enumerate(recipe.prepare):
         place = f"prepare.{index}"
+        if not asked_for(recipe, item):
+            continue
         out = recipe.path(item.out, f"{place}.out")
         first.append(_arguments(recipe, place, item.what, item.root, out, item.options))
     then = []
@@ -49,6 +52,15 @@ def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         elif data_set.what is None and not recipe.prepare:
             refuse_missing(recipe, name)
     return first, then
+
+
+def asked_for(recipe: Recipe, item: Prepare) -> bool:
+    """Is it needed? A general benchmark that no entry of `evaluation.tasks` means, and no data set is compared with, is
+    not: one need not have downloaded it."""
+    spec = all_specs().get(str(item.options.get("benchmark"))) if item.what == "general" else None
+    if spec is None or any("against" in recipe.data[name].options for name in recipe.mixed_data):
+        return True
+    return any(selects(task, spec, spec.task) for task in recipe.evaluation.tasks)
 
 
 def refuse_missing(recipe: Recipe, name: str) -> None:
