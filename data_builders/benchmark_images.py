@@ -123,7 +123,7 @@ def where_to_look(path: Path | None) -> str:
     """What may be done about a missing image of that question file; empty where it is none of FG-BMK's."""
     if path is None or not {NAME, HUMAN} <= {parent.name for parent in path.parents}:
         return ""
-    return f". {way_on(benchmark_of(path, NAME), dataset_in(path))}"
+    return f". {way_on(benchmark_of(path, NAME), dataset_in(path))}; or ask about others only, as in --tasks fgbmk/cub"
 
 
 def fgbmk_images(path: Path, images: Iterable[str]) -> ImageFolder:

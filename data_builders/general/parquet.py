@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..built_from import note_read
 from ..shared.errors import UserError
+from ..shared.text_files import LFS_POINTER, refuse_lfs_pointer
 from .benchmark import Picture
 
 BATCH_ROWS = 16  # a row may hold a megabyte
@@ -76,9 +77,7 @@ def open_shard(path: Path):
         return ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
     except (ArrowException, OSError) as error:
         with open(path, "rb") as file:
-            start = file.read(40)
-        if start.startswith(b"version https://git-lfs"):
-            raise UserError(f"{path} is a pointer of git-lfs, not the file itself; fetch it: git lfs pull") from None
+            refuse_lfs_pointer(path, file.read(len(LFS_POINTER)))
         reason = str(error).splitlines()[0][:160]
         raise UserError(f"{path} is not a parquet file ({reason}); download it again") from None
 

@@ -4,6 +4,7 @@ What a row says is found by the names of its keys; which question of ours it ans
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from data_builders.shared.errors import UserError
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-GIVEN = ("prediction", "response", "output", "pred", "model_answer", "model_output", "generated_text", "reply")
+GIVEN = ("response", "prediction", "output", "pred", "model_answer", "model_output", "generated_text", "reply")
 GOLDS = ("gold", "target", "ground_truth", "gt_answer", "label", "class")
 ASKED = ("question", "prompt", "query", "input")
 IDS = ("question_id", "questionId", "pid", "id", "qid", "index", "doc_id")
@@ -23,6 +24,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "llava": ("question_id", "text"),
     "plain": (),
 }
+ANSWERS = {"lmms_eval": "filtered_resps", "llava": "text", "vlmevalkit": "prediction", "mathvista": "response"}
 FAILED = "Failed to obtain answer via API"  # what VLMEvalKit writes where an endpoint gave nothing
 MATHVISTA_DETAILS = ("question_type", "answer_type", "precision", "choices", "metadata")
 
@@ -48,7 +50,9 @@ class ForeignAnswer:
 
 def form_named(row: Mapping[str, object]) -> str:
     """The suite that writes such rows; "plain" where it is none of these."""
-    return next(form for form, keys in FORMS.items() if all(key in row for key in keys))
+    form = next(form for form, keys in FORMS.items() if all(key in row for key in keys))
+    # FG-BMK's question rows, to which somebody has added answers, have the question as "text".
+    return "plain" if form == "llava" and any(key in row for key in (*GIVEN, "answer")) else form
 
 
 def foreign_answers(rows: Iterable[dict], form: str, path: Path) -> list[ForeignAnswer]:
@@ -67,7 +71,7 @@ def foreign_answers(rows: Iterable[dict], form: str, path: Path) -> list[Foreign
                 number=number,
                 answer=text_of(row[key], f"{place}: {key}"),
                 ids=ids_of(row, doc),
-                question=first_text(row, doc, ASKED if key != "output" else ASKED[:-1]),
+                question=first_text(row, doc, ASKED if key == "text" else (*ASKED, "text")),
                 gold=next((gold_of(row[one]) for one in (*GOLDS, *golds) if row.get(one) not in (None, "")), None),
                 image=first_text(row, doc, ("image", "image_path", "image_source", "imgname")),
                 category=first_text(row, doc, ("category", "split")),
@@ -79,10 +83,12 @@ def foreign_answers(rows: Iterable[dict], form: str, path: Path) -> list[Foreign
 
 
 def answer_key(row: Mapping[str, object], form: str) -> str | None:
-    if form == "lmms_eval":
-        return "filtered_resps"
-    if form == "llava":
-        return "text"
+    # VLMEvalKit and MathVista put what was read out of a response beside it.
+    told = {"lmms_eval": "filtered_resps", "llava": "text", "vlmevalkit": "prediction", "mathvista": "response"}.get(
+        form
+    )
+    if told is not None:
+        return told if told in row else None
     # Of MathVista's questions "answer" is the gold one.
     return next((key for key in (*GIVEN, *(() if "answer_type" in row else ("answer", "text"))) if key in row), None)
 
@@ -122,7 +128,9 @@ def ids_of(row: Mapping[str, object], doc: Mapping[str, object]) -> tuple[str, .
     """All that may be the question's id, the likelier first. lmms-eval keeps the benchmark's own beside its metrics."""
     within = [value for value in row.values() if isinstance(value, dict)]
     found = [place[key] for key in IDS for place in (row, doc, *within) if key in place]
-    return tuple(dict.fromkeys(str(one) for one in found if isinstance(one, str | int) and not isinstance(one, bool)))
+    texts = [str(one) for one in found if isinstance(one, str | int | float) and not isinstance(one, bool)]
+    # Tables with a gap have their numbers as "3.0".
+    return tuple(dict.fromkeys(re.sub(r"^(\d+)\.0$", r"\1", text) for text in texts))
 
 
 def first_text(row: Mapping[str, object], doc: Mapping[str, object], keys: Iterable[str]) -> str | None:
@@ -135,7 +143,9 @@ def first_text(row: Mapping[str, object], doc: Mapping[str, object], keys: Itera
 
 def more_of(row: Mapping[str, object]) -> dict[str, object]:
     """What MathVista's rules and groups need, and whether the answer was finished."""
-    found = {key: row[key] for key in ("extraction", "finished") if key in row}
+    found: dict[str, object] = {"finished": row["finished"]} if isinstance(row.get("finished"), bool) else {}
+    if isinstance(row.get("extraction"), str | int | float):
+        found["extraction"] = str(row["extraction"])
     if "answer_type" in row:
         found["details"] = details_of({key: row.get(key) for key in MATHVISTA_DETAILS})
     return found

@@ -120,7 +120,9 @@ def rows_of(value: object, path: Path) -> Iterator[dict]:
 
 
 def table_rows(text: str, path: Path) -> Iterator[dict]:
-    header = text.partition("\n")[0]
+    header, _, rest = text.partition("\n")
+    if header.lower().startswith("sep="):  # Excel's own first line
+        text, header = rest, rest.partition("\n")[0]
     counts = {separator: header.count(separator) for separator in SEPARATORS}
     separator = max(SEPARATORS, key=counts.__getitem__)
     if not counts[separator]:

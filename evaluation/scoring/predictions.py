@@ -74,6 +74,8 @@ class Answers:
             answer = to_answer(row, self.form, number, self.path, self.task)
             if self.ids:
                 key = answer["question_id"]
+                if self.task.kind == "open" and key not in self.ids:
+                    key = named_by_picture(answer["image"], answer["question"])
                 answer["question_id"] = self.ids.get(key if self.task.kind == "open" else str(key), key)
             yield number, answer
 
@@ -125,13 +127,19 @@ class Answers:
             raise UserError(f"{self.path}: {named(ids)} {why}")
 
 
-def ids_of(task: Task) -> dict[str, int | str]:
+def ids_of(task: Task) -> dict[int | str, int | str]:
     """What a foreign row may call an item -> the item's id. Ids may be written as text: "3" is 3."""
     if task.kind == "open":
         # rows from elsewhere have no ids of ours
-        found: dict[str, int | str] = {item.question_id: item.question_id for item in task.items}
+        found: dict[int | str, int | str] = {item.question_id: item.question_id for item in task.items}
+        found |= {named_by_picture(item.image, item.question): item.question_id for item in task.items}
         return found | {f"{item.image} {item.question}": item.question_id for item in task.items}
     return {str(item.question_id): item.question_id for item in task.items}
+
+
+def named_by_picture(image: str | None, question: str) -> str:
+    """FROW's rows have no ids, and pictures lie in other folders elsewhere: picture's name and question are one."""
+    return f"{PurePath(image or '').name} {question}"
 
 
 def read_predictions(task: Task, path: Path, form: str = "auto") -> tuple[Answers, list[str]]:

@@ -16,6 +16,7 @@ from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.modeling_utils import LoadStateDictConfig
 
 from data_builders.shared.files import read_json
+from data_builders.shared.text_files import LFS_POINTER, refuse_lfs_pointer
 from fgtrain.errors import UserError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -196,6 +197,9 @@ class Source:
         return [str(path) for path in files.values()]
 
     def _unreadable(self, error: Exception) -> UserError:
+        for path in sorted(self.folder.glob("*.safetensors")) if self.folder is not None else ():
+            with open(path, "rb") as file:
+                refuse_lfs_pointer(path, file.read(len(LFS_POINTER)))
         return UserError(f"{self.place} is {self.value!r}: weights cannot be read ({_first_line(error)})")
 
     def _refuse_other(self, report: Mapping[str, Any]) -> None:

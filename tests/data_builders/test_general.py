@@ -6,6 +6,7 @@ import shutil
 import pytest
 from general_forms import TWINS, general, image_bytes, rows_of, write_twin
 
+from data_builders.benchmark_images import ImageFolder
 from data_builders.general.benchmark import Official
 from data_builders.general.builder import BENCHMARK_NAMES, find_benchmark
 from data_builders.general.mathvista import hint_of, query_of
@@ -36,7 +37,7 @@ def test_a_parquet_form_gives_the_questions_and_image_bytes_of_the_original_layo
 def test_evaluation_reads_the_questions_and_finds_their_pictures(originals, name):
     _, out = originals[name]
     path = out / "general" / name / "questions.jsonl"
-    items = list(read_questions(path, path.parent, ""))
+    items = list(read_questions(path, ImageFolder(path.parent), ""))
     assert items
     for item in items:
         assert item.image_path.is_file()

@@ -79,7 +79,24 @@ FROW = [
     {"image": f"images/{n}.jpg", "name": name, "question": "What does it eat?", "ref_answer": f"The {name} eats seeds."}
     for n, name in enumerate(("fox sparrow", "house wren"))
 ]
-QUESTIONS = {"pope": POPE, "ai2d": AI2D, "docvqa": DOCVQA, "mathvista": MATHVISTA, "frow/cub": FROW}
+FGBMK = [
+    {
+        "question_id": n + 1,
+        "image": f"images/{n}.png",
+        "text": 'Which species is it? Choose one answer from the following list: "lum wug", "lum dax".',
+        "class": "lum wug",
+        "category": "generic",
+    }
+    for n in range(4)
+]
+QUESTIONS = {
+    "fgbmk/cub/species/choice": FGBMK,
+    "pope": POPE,
+    "ai2d": AI2D,
+    "docvqa": DOCVQA,
+    "mathvista": MATHVISTA,
+    "frow/cub": FROW,
+}
 
 
 def lines(values: list[dict], encoding: str = "utf-8", end: str = "\n") -> bytes:
@@ -227,8 +244,17 @@ def llava() -> list[dict]:
     ]
 
 
-def frow_answers(reference: str = "reference") -> list[dict]:
+def numbered() -> list[dict]:
+    return [{"question_id": f"{row['question_id']}.0", "answer": row["answer"][0]} for row in DOCVQA]
+
+
+def fgbmk_with_predictions() -> list[dict]:
+    return [{**row, "prediction": "lum dax" if n == 3 else row["class"]} for n, row in enumerate(FGBMK)]
+
+
+def frow_answers(reference: str = "reference", folder: str = "") -> list[dict]:
     rows = [{**row, reference: row["ref_answer"], "answer": f"A {row['name']}. It eats seeds."} for row in FROW]
+    rows = [{**row, "image": folder + row["image"]} for row in rows]
     return [{key: row[key] for key in ("image", "name", "question", reference, "answer")} for row in rows]
 
 
@@ -275,7 +301,12 @@ def scored(task: str, data: bytes, place: Path, *, questions: bool = True, form:
     ("VLMEvalKit, DocVQA with golds as a text", ("docvqa", xlsx(vlmevalkit_docvqa())), 100),
     ("MathVista, by pid", ("mathvista", json.dumps(mathvista()).encode()), 100),
     ("MathVista, by pid over lines", ("mathvista", json.dumps(mathvista(), indent=4).encode()), 100),
+    ("MathVista, scored already", ("mathvista", json.dumps(mathvista(prediction="0", true_false=False)).encode()), 100),
+    ("MathVista's results as a table", ("mathvista", table([*mathvista().values()])), 100),
+    ("numbers of a table with gaps", ("docvqa", table(numbered())), 100),
+    ("FG-BMK's question rows with predictions", ("fgbmk/cub/species/choice", lines(fgbmk_with_predictions())), 75),
     ("FROW's own answers", ("frow/cub", lines(frow_answers())), 100),
+    ("FROW's answers, pictures elsewhere", ("frow/cub", lines(frow_answers(folder="/data/cub/"))), 100),
     ("FROW's question rows with answers", ("frow/cub", lines(frow_answers("ref_answer"))), 100),
 )
 def test_answers_of_every_writer_are_scored(how, out, tmp_path):
@@ -323,6 +354,7 @@ def test_wrong_answers_stay_wrong_under_their_own_question(tmp_path):
     ("gzip of a table", gzip.compress(table(plain())), 100),
     ("csv", table(plain(), ","), 100),
     ("csv of a German Excel", table(plain(), ";", "utf-8-sig"), 100),
+    ("csv with Excel's sep=", b"sep=;\r\n" + table(plain(), ";"), 100),
     ("Excel's Unicode text", table(plain(), "\t", "utf-16"), 100),
     ("LFS pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "is a Git LFS pointer"),
     ("pickle", b"\x80\x04\x95", "a pickle, which is never opened"),
@@ -373,6 +405,7 @@ def failing() -> list[dict]:
         "no answer",
     ),
     ("no text as an answer", ("pope", lines([{"question_id": "random/1", "answer": {"a": 1}}])), "must be text"),
+    ("the questions as answers", ("fgbmk/cub/species/choice", lines(FGBMK, end="\n\n")), "and no answers"),
     ("the question file itself", ("pope", lines(POPE)), "is the question file itself"),
     (
         "MathVista's questions",
