@@ -33,12 +33,15 @@ class Answer:
     """The greedy answer, special tokens removed. `finished`: the end token came before `max_new_tokens` ran out.
 
     `options`: for each of the question's options (sum of the natural-log probabilities of its tokens, how many they
-    are), the end token not counted; None where the model cannot tell.
+    are), the end token not counted; None where the model cannot tell. `thoughts`: characters of thoughts that the model
+    had and `text` has not. `served_by`: how an endpoint calls the model that gave it, and its fingerprint.
     """
 
     text: str
     finished: bool
     options: tuple[tuple[float, int], ...] | None = None
+    thoughts: int = 0
+    served_by: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)

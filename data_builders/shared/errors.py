@@ -21,8 +21,17 @@ class UserError(Exception):
     """
 
 
+class Interrupted(KeyboardInterrupt):
+    """Asked to stop by the signal of this number: as Ctrl-C is."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.status = 128 + number
+
+
 def run_command(main: Callable[[], None]) -> int:
-    """Run a command line's body; return its exit status: 0 done, 2 the user's input is at fault, 130 interrupted."""
+    """Run a command line's body; return its exit status: 0 done, 2 the user's input is at fault, 130 by Ctrl-C, 143 by
+    SIGTERM."""
     try:
         main()
     except UserError as error:
@@ -34,7 +43,7 @@ def run_command(main: Callable[[], None]) -> int:
         where = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
         print(f"error: {error.strerror}{f': {where}' if where else ''}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
-        return 130
+        return error.status if isinstance(error, Interrupted) else 130
     return 0

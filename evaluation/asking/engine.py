@@ -57,7 +57,12 @@ def ask(
     waiting = f"{folder}: another process is asking into it; waiting for its answers"
     with locked(folder / ".lock", waiting=waiting):
         answers = reuse(answerer, tasks, wanted, out, share)
+        before = sum(one.key in answers for one in mine)
         failures = ask_open(answerer, mine, answers, folder, batch_size, options)
+        if dropped := drop_anothers(answerer, tasks, mine, answers, folder):
+            before -= dropped
+            failures = ask_open(answerer, mine, answers, folder, batch_size, options)
+        say_what_is_kept(answerer, mine, answers, before)
         if not share.first:
             return {}
         if share.size > 1:
@@ -99,6 +104,32 @@ def ask_open(
             append(rows, folder)
             advance(len(batch))
     return failures
+
+
+def drop_anothers(answerer: Answerer, tasks: list[Task], mine: list[Asked], answers: Answers, folder: Path) -> int:
+    """Drop what is kept of another model that was served under the same name; how many answers that are.
+
+    Only an endpoint can tell, and only once it has answered: before, nobody sees who is served there.
+    """
+    told = getattr(answerer, "given_by_another", None)
+    rows = told(answers[one.key] for one in mine if one.key in answers) if told else []
+    for row in rows:
+        del answers[row["task"], row["question_id"]]
+    if rows:
+        for task in tasks:
+            left = [row for (name, _), row in answers.items() if name == task.name]
+            write_lines(folder / task.file_name, "".join(map(json_line, left)))
+        print(
+            f"{folder}: {len(rows)} answers are of another model than is served there now; asked again", file=sys.stderr
+        )
+    return len(rows)
+
+
+def say_what_is_kept(answerer: Answerer, mine: list[Asked], answers: Answers, before: int) -> None:
+    """`before`: answers that were on disk when this start began."""
+    told = getattr(answerer, "kept", None)
+    if told and (line := told([answers[one.key] for one in mine if one.key in answers], before)):
+        print(line, file=sys.stderr)
 
 
 def reuse(

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from data_builders.shared.thoughts import without_thoughts
+
 from ..protocols import Answer, Answerer
 from .asked import Asked
 from .options import options_of, weighed
@@ -16,7 +18,12 @@ def outcome_of(answer: Answer | tuple[float, int], item: "Item") -> Outcome:
     """Plain text has no answer but a log-likelihood and a number of predicted tokens."""
     if not isinstance(answer, Answer):
         return {"answer": "", "finished": True, "log_likelihood": float(answer[0]), "tokens": int(answer[1])}
-    given: Outcome = {"answer": answer.text, "finished": answer.finished}
+    text, thoughts = without_thoughts(answer.text)
+    given: Outcome = {"answer": text, "finished": answer.finished}
+    if thoughts or answer.thoughts:
+        given["thoughts"] = thoughts + answer.thoughts
+    if any(answer.served_by):
+        given["served_by"] = list(answer.served_by)
     if answer.options:
         given["options_log_probability"] = weighed(item, answer.options)
     return given
@@ -32,6 +39,7 @@ def read_outcome(row: dict, asked: Asked) -> Outcome:
             "tokens": int(row["tokens"]),
         }
     given: Outcome = {"answer": str(row["answer"]), "finished": bool(row["finished"])}
+    given |= {key: row[key] for key in ("thoughts", "served_by") if key in row}
     options = row.get("options_log_probability")
     if isinstance(options, dict) and tuple(options) == options_of(asked.item):
         given["options_log_probability"] = options

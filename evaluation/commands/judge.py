@@ -1,12 +1,12 @@
 """`judge`: verdicts on FROW answers into files beside them; `judge-agreement`: how far two judges agree."""
 
 import argparse
-import os
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
 
-from .argument_types import count, positive, price, rate, seconds, temperature
+from .argument_types import price
+from .endpoint_options import add_endpoint_options, client_of
 
 MODEL = "gpt-4o-mini"
 
@@ -28,17 +28,8 @@ def add_judge(commands) -> None:
     )
     endpoint = judge.add_argument_group("endpoint")
     endpoint.add_argument("--model", default=MODEL, help=f"that judges (default: {MODEL})")
-    endpoint.add_argument("--base-url", help="of an OpenAI-compatible endpoint; default $OPENAI_BASE_URL")
-    endpoint.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
     endpoint.add_argument("--without-image", action="store_true", help="the judge reads only texts: another judge")
-    endpoint.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
-    endpoint.add_argument("--max-tokens", type=positive, help="of a reply; default the endpoint's own")
-    endpoint.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain")
-    endpoint.add_argument("--budget", type=count, default=5000, help="requests, retried ones too (default: 5000)")
-    endpoint.add_argument("--budget-tokens", type=count, help="tokens after which no further request is sent")
-    endpoint.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows; default no bound")
-    endpoint.add_argument("--concurrency", type=positive, default=4, help="requests at the same time (default: 4)")
-    endpoint.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for a reply (default: 120)")
+    add_endpoint_options(endpoint, budget=5000)
     endpoint.add_argument("--price-read", type=price, help="of a million tokens sent, to show the cost")
     endpoint.add_argument("--price-written", type=price, help="of a million tokens that the judge writes")
     judge.set_defaults(do=command_judge)
@@ -74,6 +65,11 @@ def command_judge(arguments: argparse.Namespace) -> None:
         print(cost(client, arguments))
     if error is not None:
         raise error
+    if without := [one for one in done if one.answers.candidates and not one.rows]:
+        raise UserError(
+            f"{without[0].answers.path}: no answer got a verdict ({without[0].unjudged[0]['unjudged']}). What was "
+            "answered is kept; the same command asks again"
+        )
     if arguments.stands:
         print(f"{done[0].score.primary} stands for FROW in {let_stand(done)} scores now")
 
@@ -106,31 +102,18 @@ def judge_of(arguments: argparse.Namespace) -> tuple:
         raise UserError("--taxonomy is for the judge by rules: add --deterministic")
     if (arguments.price_read is None) != (arguments.price_written is None):
         raise UserError("--price-read and --price-written go together")
-    from data_builders.shared.llm import Budget, Client, Endpoint
-
     from ..judging.model import ModelJudge
 
-    client = Client(
-        Endpoint(
-            model=arguments.model,
-            cache=arguments.cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain",
-            base_url=arguments.base_url,
-            key_variable=arguments.key_variable,
-            budget=Budget(arguments.budget, arguments.budget_tokens),
-            requests_per_minute=arguments.requests_per_minute,
-            concurrency=arguments.concurrency,
-            timeout_seconds=arguments.timeout,
-            temperature=arguments.temperature,
-            max_tokens=arguments.max_tokens,
-        )
-    )
+    client = client_of(arguments.model, arguments)
     return ModelJudge(client, with_image=not arguments.without_image), client
 
 
 def cost(client, arguments: argparse.Namespace) -> str:
     budget = client.budget
     said = (
-        f"this start: {budget.used} ({budget.written_tokens:,} written by the judge); {client.cached:,} from the cache"
+        f"this start: {budget.used} ({budget.written_tokens:,} written by the judge)"
+        + (f"; {client.cached:,} from replies kept by {client.name(client.kept_by)}" if client.cached else "")
+        + (f"; {client.with_thoughts:,} came with thoughts, which are left out" if client.with_thoughts else "")
     )
     if arguments.price_read is None:
         return said

@@ -11,7 +11,8 @@ from ..asking.answerers.find import ENDPOINT, find_answerer
 from ..compare import print_scores
 from ..scoring.score_files import add_checkpoint
 from ..tasks.task import load_tasks
-from .argument_types import count, positive, rate, seconds, temperature
+from .argument_types import positive
+from .endpoint_options import add_endpoint_options
 
 
 def add_run(commands) -> None:
@@ -31,15 +32,7 @@ def add_run(commands) -> None:
     local.add_argument("--device", help="cpu, cuda:1 ... (default: spread over all GPUs)")
     local.add_argument("--one-by-one", action="store_true", help="do not read a picture once for all its questions")
     far = run.add_argument_group("endpoints", "OpenAI's protocol: GPT-4o, Gemini, vLLM, transformers serve ...")
-    far.add_argument("--base-url", help="default $OPENAI_BASE_URL")
-    far.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable that holds the key")
-    far.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows (default: no bound)")
-    far.add_argument("--concurrency", type=positive, default=8, help="requests under way at once (default: 8)")
-    far.add_argument("--timeout", type=seconds, default=120.0, help="seconds to wait for one reply (default: 120)")
-    far.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
-    far.add_argument("--max-tokens", type=positive, help="of an answer (default: the task's); more for thinking models")
-    far.add_argument("--budget", type=count, help="requests that may be sent")
-    far.add_argument("--cache", type=Path, help="folder of replies (default: OUT/replies)")
+    add_endpoint_options(far, concurrency=8, cache="OUT/replies")
     run.set_defaults(do=command_run)
 
 

@@ -1,7 +1,6 @@
 """`score`: a predictions or a judge's file -> numbers; and our answers in FG-BMK's form, for its scripts."""
 
 import argparse
-import os
 from pathlib import Path
 
 from rich.markup import escape
@@ -19,7 +18,7 @@ from ..scoring.predictions import carries_scores, check_judged, load_questions, 
 from ..scoring.score_answers import score_answers, score_judged
 from ..scoring.score_files import TaskScore
 from ..tasks.task import Task, task_without_items
-from .argument_types import count, rate
+from .endpoint_options import add_endpoint_options, client_of
 
 ENDS = 8  # rows shown of each end of a long table
 
@@ -41,11 +40,7 @@ def add_score(commands) -> None:
     score.add_argument("--export", type=Path, help="write the answers as FG-BMK's prediction file, for its scripts")
     extraction = score.add_argument_group("extraction (MathVista)", "what a model reads out of replies")
     extraction.add_argument("--extract-with", metavar="MODEL", help="of an OpenAI-compatible endpoint")
-    extraction.add_argument("--base-url", help="of the endpoint; default $OPENAI_BASE_URL")
-    extraction.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
-    extraction.add_argument("--cache", type=Path, help="folder of replies; default $XDG_CACHE_HOME/fgtrain/extraction")
-    extraction.add_argument("--requests-per-minute", type=rate, help="that the endpoint allows; default no bound")
-    extraction.add_argument("--budget", type=count, help="requests that may be sent")
+    add_endpoint_options(extraction)
     score.set_defaults(do=command_score)
 
 
@@ -110,24 +105,6 @@ def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskSco
         raise UserError(f"--extract-with is for tasks whose rule extracts (mathvista), not {task.name}")
     from ..scoring.extraction import ModelExtractor, with_extractions
 
-    extractor = ModelExtractor(client_of(arguments))
-    rows = with_extractions(task, answers, extractor)
-    return score_answers(task, rows, notes=[*notes, f"answers extracted by {extractor.name}"])
-
-
-def client_of(arguments: argparse.Namespace):
-    from data_builders.shared.llm import Budget, Client, Endpoint
-
-    cache = arguments.cache
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain" / "extraction"
-    return Client(
-        Endpoint(
-            model=arguments.extract_with,
-            cache=cache,
-            base_url=arguments.base_url,
-            key_variable=arguments.key_variable,
-            budget=Budget(arguments.budget),
-            requests_per_minute=arguments.requests_per_minute,
-        )
-    )
+    extractor = ModelExtractor(client_of(arguments.extract_with, arguments))
+    rows = list(with_extractions(task, answers, extractor))
+    return score_answers(task, rows, notes=[*notes, *extractor.notes])

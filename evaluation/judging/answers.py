@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
+from data_builders.shared.thoughts import without_thoughts
 
 from ..scoring.answer_formats import OURS, shortened
 from ..tasks.task import Item, Task, load_tasks, task_without_items
@@ -105,8 +106,10 @@ def candidate(row: dict, place: str, task: Task, by_key: dict[tuple[str, str], I
         raise UserError(f"{place}: this image and question are not in {task.source}: not an answer to {task.name}")
     if item is not None and item.gold != values["reference"]:
         raise UserError(f"{place}: the reference is another than in {task.source}: not an answer to this question")
+    values["answer"], thoughts = without_thoughts(values["answer"])
     return Candidate(
         question_id=row.get("question_id", item.question_id if item else f"{values['image']} {values['question']}"),
         image_path=item.image_path if item else None,
+        thoughts=thoughts or (stored if isinstance(stored := row.get("thoughts"), int) else 0),
         **values,
     )

@@ -15,6 +15,7 @@ class Candidate:
     question: str
     reference: str
     answer: str
+    thoughts: int = 0  # characters of thoughts that came with the answer and are left out
 
     @property
     def key(self) -> tuple[str, str]:

@@ -6,7 +6,7 @@ fact, and English words only; so it is a yardstick for changes of one model, not
 scores. How far it agrees with another judge: `python -m evaluation judge-agreement`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .candidate import Candidate
 from .mentions import Text
@@ -48,7 +48,10 @@ class DeterministicJudge:
     def more(self, one: Candidate) -> dict:
         return {"taxonomy": self.taxonomy.source} if self.taxonomy.kin else {}
 
-    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str], None]) -> None:
+    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str, dict], None]) -> None:
         categories = sorted({*self.known, *(one.name for one in candidates)})
         for one in candidates:
-            take(one, judge(one.name, one.question, one.reference, one.answer, categories, self.taxonomy))
+            take(one, judge(one.name, one.question, one.reference, one.answer, categories, self.taxonomy), {})
+
+    def given_by_another(self, rows: Iterable[dict]) -> list[dict]:
+        return []

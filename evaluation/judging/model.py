@@ -3,19 +3,21 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.llm import Client, NoUsableAnswer, user
+from data_builders.shared.llm import Client, EndpointError, Failures, user
 from data_builders.shared.llm.messages import as_kept, media_type, read_image
+from data_builders.shared.llm.served import by_of
 
 from .candidate import Candidate
 from .deterministic import JUDGE
 from .prompt import VERSION, Reply, prompt_hash, prompt_text, sendable
 from .verdict import Identity, Judgement
 
-HOPELESS = 5  # failures before the first verdict of a start: the judge itself is at fault, not the answers
+HOPELESS = 5  # answers that get no verdict before the first one that does: the judge is at fault, not the answers
 
 
 class ModelJudge:
@@ -54,34 +56,43 @@ class ModelJudge:
     def more(self, one: Candidate) -> dict:
         """What a row says besides: a name for the request, by which a later start knows that the verdict still holds.
 
-        The model's name is in the row anyway; the image counts by its content.
+        All that tells the judge from another is in it; the image counts by its content.
         """
-        asked = json.dumps([self.identity.prompt, as_kept(self.messages(one))], sort_keys=True)
+        asked = json.dumps([self.client.whom, self.identity.prompt, as_kept(self.messages(one))], sort_keys=True)
         left_out = sendable(one.answer)[1]
         cut = {"answer_characters_left_out": left_out} if left_out else {}
         return {"judge_request": hashlib.sha256(asked.encode(errors="replace")).hexdigest()[:32], **cut}
 
-    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str], None]) -> None:
-        """Hand every verdict to `take` as it comes, or the reason why there is none.
+    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str, dict], None]) -> None:
+        """Hand every verdict to `take` as it comes with what its row says of who gave it, or the reason why there is
+        none. One refused answer leaves the others.
 
-        UserError when the endpoint fails or the budget is spent; what was judged has been taken then.
+        UserError when the endpoint answers nothing any more or the budget is spent; what was judged has been taken.
         """
-        lock = threading.Lock()
-        judged, failures = [], []
+        lock, failures = threading.Lock(), Failures(self.client.endpoint.concurrency, HOPELESS)
 
         def one_verdict(one: Candidate) -> None:
             try:
-                verdict = self.client.ask(self.messages(one), schema=Reply).judgement()
-            except NoUsableAnswer as error:
-                verdict = str(error)
+                reply, by = self.client.answer(self.messages(one), schema=Reply)
+            except EndpointError as error:
+                with lock:
+                    take(one, str(error), {})
+                failures.failure(error)
+                return
+            failures.success()
             with lock:
-                take(one, verdict)
-                (failures if isinstance(verdict, str) else judged).append(verdict)
-                if not judged and len(failures) >= HOPELESS:
-                    raise UserError(f"none of the first {len(failures)} answers got a verdict: {failures[-1]}")
+                take(one, reply.judgement(), {"judge_served_by": list(by)} if any(by) else {})
 
-        for _ in self.client.each(one_verdict, candidates, "judging", "answers"):
-            pass
+        with closing(self.client.each(one_verdict, candidates, "judging", "answers")) as done:
+            for _ in done:
+                pass
+
+    def given_by_another(self, rows: Iterable[dict]) -> list[dict]:
+        """Those judged rows of earlier starts that another model has given than the one that judges now."""
+        rows, now = list(rows), self.client.sender.fresh_by
+        if not self.client.another({by_of(row.get("judge_served_by")) for row in rows} - now):
+            return []
+        return [row for row in rows if by_of(row.get("judge_served_by")) not in now]
 
 
 def first_bytes(path: Path) -> bytes:

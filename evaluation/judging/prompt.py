@@ -88,7 +88,7 @@ def prompt_text(question: str, reference: str, answer: str, *, with_image: bool 
 
 def prompt_hash(settings: dict) -> str:
     """A name for everything that decides what is asked, apart from model and material."""
-    asked = [VERSION, INSTRUCTIONS, Reply.model_json_schema(), LONGEST_ANSWER, settings]
+    asked = [VERSION, INSTRUCTIONS, LONGEST_ANSWER, settings]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

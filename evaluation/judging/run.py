@@ -1,6 +1,7 @@
 """The story of judging: verdicts that still hold are kept, the rest is asked, every file is written whole."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +26,11 @@ class Judge(Protocol):
 
     def more(self, one: Candidate) -> dict: ...
 
-    def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str], None]) -> None: ...
+    def judge(
+        self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str, dict], None]
+    ) -> None: ...
+
+    def given_by_another(self, rows: Iterable[dict]) -> list[dict]: ...
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,27 @@ def _judged(answers: AnswerFile, judge: Judge, path: Path) -> tuple[Judged, Exce
     verdicts = still_valid(path, answers, judge, more)
     kept, failed = len(verdicts), {}
 
-    def take(one: Candidate, verdict: Judgement | str) -> None:
+    def take(one: Candidate, verdict: Judgement | str, by: dict) -> None:
         if isinstance(verdict, str):
             failed[one.key] = verdict
         else:
-            verdicts[one.key] = judged_row(one, judge.identity, verdict, more[one.key])
+            verdicts[one.key] = judged_row(one, judge.identity, verdict, more[one.key] | by)
+
+    def judge_open() -> None:
+        if open_ones := [one for one in answers.candidates if one.key not in verdicts]:
+            judge.judge(open_ones, take)
 
     error = None
-    open_ones = [one for one in answers.candidates if one.key not in verdicts]
     try:
-        if open_ones:
-            judge.judge(open_ones, take)
+        judge_open()
+        if strangers := judge.given_by_another(verdicts.values()):
+            print(
+                f"{path}: {len(strangers)} verdicts are of another model than judges now; judged again", file=sys.stderr
+            )
+            for row in strangers:
+                del verdicts[row["image"], row["question"]]
+            kept = max(0, kept - len(strangers))
+            judge_open()
     except (UserError, KeyboardInterrupt) as caught:
         error = caught
     rows = [verdicts[one.key] for one in answers.candidates if one.key in verdicts]
@@ -107,6 +122,9 @@ def scored(answers: AnswerFile, path: Path, rows: list[dict], unjudged: list[dic
     missing = (answers.total or 0) - len(answers.candidates)
     if missing > 0:
         notes.append(f"{missing} of {answers.total} questions have no answer and are left out")
+    thoughts = sum(one.thoughts > 0 for one in answers.candidates)
+    if thoughts:
+        notes.append(f"{thoughts} answers came with thoughts, which are left out")
     cut = sum("answer_characters_left_out" in row for row in rows)
     if cut:
         notes.append(f"{cut} answers were cut before they were sent to the judge")

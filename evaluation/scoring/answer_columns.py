@@ -28,6 +28,7 @@ class Sheet:
     gold_yes: np.ndarray | None = None
     unparsed: dict[str, int] = field(default_factory=dict)
     unfinished: int = 0
+    with_thoughts: int = 0  # answers that came with thoughts, which are left out
     groups: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)  # key -> values of each question
     ids: list[int | str] = field(default_factory=list)
     rows: list[dict] = field(default_factory=list)
@@ -81,7 +82,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
     clusters, categories, kept = [], [], []
     scores: dict[str, list[float]] = {rule: [] for rule in matched}
     labels: dict[str, bytearray] = {rule: bytearray() for rule in matched if rule in YES_NO_RULES}
-    gold_yes, unparsed, unfinished = bytearray(), dict.fromkeys(matched, 0), 0
+    gold_yes, unparsed, unfinished, with_thoughts = bytearray(), dict.fromkeys(matched, 0), 0, 0
     groups: dict[str, list[tuple[str, ...]]] = {key: [] for key in keys}
     names: dict[object, object] = {}  # equal names and values are one object in memory
     for row in rows:
@@ -90,6 +91,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         clusters.append(names.setdefault(cluster, cluster))
         categories.append(names.setdefault(category, category))
         unfinished += not row.get("finished", True)
+        with_thoughts += bool(row.get("thoughts"))
         item = items.get(row["question_id"])
         known = item.details if item else NO_DETAILS
         if matched:
@@ -121,6 +123,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         gold_yes=np.frombuffer(gold_yes, np.uint8).astype(bool)[order] if labels else None,
         unparsed=unparsed,
         unfinished=unfinished,
+        with_thoughts=with_thoughts,
         groups={key: [column[place] for place in order] for key, column in groups.items()},
         ids=[ids[place] for place in order],
         rows=[kept[place] for place in order] if keep_rows else [],

@@ -9,7 +9,8 @@ finds no answer stays unextracted.
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from data_builders.shared.llm import Client, system, user
+from data_builders.shared.errors import UserError
+from data_builders.shared.llm import Client, EndpointError, Failures, system, user
 
 from ..tasks.task import Task
 from .answer_columns import details_of_row
@@ -29,29 +30,58 @@ LONGEST = 8_000  # characters of a reply that are sent, from its end, where the 
 class Extractor(Protocol):
     name: str  # stands beside the scores
 
-    def extract(self, query: str, reply: str) -> str | None:
-        """The answer that the reply gives; None where it gives none."""
-        ...
-
     def extract_all(self, pairs: list[tuple[str, str]]) -> Iterable[str | None]:
-        """The same of many (query, reply), in their order."""
+        """Of each (query, reply), in their order, the answer that the reply gives; None where it gives none."""
         ...
 
 
 class ModelExtractor:
-    """An endpoint's model. What was asked once costs nothing again."""
+    """An endpoint's model. What was asked once costs nothing again. One refused reply leaves the others."""
 
     def __init__(self, client: Client):
         self.client = client
         self.name = f"{client.endpoint.model}, extraction/{VERSION}"
+        self.shown = 0  # replies that were shown to it
+        self.refused: list[str] = []  # why it could not be asked about some
 
-    def extract(self, query: str, reply: str) -> str | None:
+    def extract(self, query: str, reply: str, failures: Failures) -> str | None:
+        """UserError when the endpoint answers nothing any more."""
         asked = f"Question:\n{query}\n\nReply:\n{reply[-LONGEST:]}\n\nFinal answer:"
-        found = self.client.ask([system(INSTRUCTION), user(asked)], temperature=0.0)
+        try:
+            found = self.client.ask([system(INSTRUCTION), user(asked)])
+        except EndpointError as error:
+            self.refused.append(str(error))
+            failures.failure(error)
+            return None
+        failures.success()
         return None if found.strip(" .").upper() == NOTHING else found
 
-    def extract_all(self, pairs: list[tuple[str, str]]) -> Iterable[str | None]:
-        return self.client.each(lambda pair: self.extract(*pair), pairs, "extraction", "replies")
+    def extract_all(self, pairs: list[tuple[str, str]]) -> list[str | None]:
+        """UserError when nothing at all could be asked."""
+        found = self._asked(pairs)
+        if self.client.another(set(self.client.kept_by) - self.client.sender.fresh_by):
+            found = self._asked(pairs)  # what was kept is of another model than is served there now
+        if pairs and len(self.refused) == len(pairs):
+            raise UserError(f"{self.client.endpoint.model} extracted nothing: {self.refused[0]}")
+        return found
+
+    def _asked(self, pairs: list[tuple[str, str]]) -> list[str | None]:
+        self.shown, self.refused = len(pairs), []
+        failures = Failures(self.client.endpoint.concurrency)
+        return list(self.client.each(lambda pair: self.extract(*pair, failures), pairs, "extraction", "replies"))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said beside the score."""
+        notes = [f"answers extracted by {self.name}"]
+        if self.client.cached:
+            kept, name = self.client.cached, self.client.name(self.client.kept_by)
+            notes.append(f"{kept} of {self.shown} extractions from replies kept by {name}")
+        if self.client.with_thoughts:
+            notes.append(f"{self.client.with_thoughts} extractions came with thoughts, which are left out")
+        if self.refused:
+            notes.append(f"{len(self.refused)} of {self.shown} replies could not be extracted ({self.refused[0]})")
+        return notes
 
 
 def with_extractions(task: Task, rows: Iterable[dict], extractor: Extractor) -> Iterator[dict]:

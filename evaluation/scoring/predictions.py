@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.thoughts import without_thoughts
 
 from ..judging.files import by_question, has_absolute_images
 from ..tasks.question_files import read_items
@@ -71,7 +72,7 @@ class Answers:
             yield from enumerate(map(dict, self.foreign.rows), 1)
             return
         for number, row in enumerate(raw_rows(self.path), 1):
-            answer = to_answer(row, self.form, number, self.path, self.task)
+            answer = left_without_thoughts(to_answer(row, self.form, number, self.path, self.task))
             if self.ids:
                 key = answer["question_id"]
                 if self.task.kind == "open" and key not in self.ids:
@@ -148,6 +149,12 @@ def read_predictions(task: Task, path: Path, form: str = "auto") -> tuple[Answer
     is of no known form."""
     answers = Answers(task, path, form)
     return answers, answers.notes
+
+
+def left_without_thoughts(answer: dict) -> dict:
+    """As `run` would have kept it: a model gets one score, wherever it was asked."""
+    text, thoughts = without_thoughts(answer["answer"]) if isinstance(answer.get("answer"), str) else ("", 0)
+    return {**answer, "answer": text, "thoughts": thoughts} if thoughts else answer
 
 
 def content_of(row: dict) -> int:

@@ -189,6 +189,8 @@ def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[s
         notes += judged_by([IDENTITY.fields()])
     if sheet.unfinished:
         notes.append(f"{sheet.unfinished} of {count} answers were cut off at {task.max_new_tokens} tokens")
+    if sheet.with_thoughts:
+        notes.append(f"{sheet.with_thoughts} of {count} answers came with thoughts, which are left out")
     for rule, unparsed in sheet.unparsed.items():
         if unparsed:
             notes.append(f"{unparsed} of {count} answers unparsed under {rule} (counted as wrong)")

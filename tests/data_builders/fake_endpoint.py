@@ -66,10 +66,13 @@ def obliging(number: int, body: dict) -> Reply:
 
 
 class Endpoint:
-    """`answer(number, body)` gives the reply to the numbered request; `requests` and `headers` are what came."""
+    """`answer(number, body)` gives the reply to the numbered request; `requests` and `headers` are what came.
 
-    def __init__(self, answer: Callable[[int, dict], Reply] = obliging):
-        self.answer = answer
+    `models`: what its list of models holds; None where it has none.
+    """
+
+    def __init__(self, answer: Callable[[int, dict], Reply] = obliging, models: list[dict] | None = None):
+        self.answer, self.models = answer, models
         self.requests: list[dict] = []
         self.headers: list[dict[str, str]] = []
         self.most_at_once = self._now = 0
@@ -84,6 +87,8 @@ class Endpoint:
                 endpoint.serve(self, body)
 
             def do_GET(self):
+                if urlsplit(self.path).path.endswith("/models"):
+                    return endpoint.list_models(self)
                 endpoint.serve(self, {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()})
 
             def log_message(self, *arguments):
@@ -92,6 +97,14 @@ class Endpoint:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+    def list_models(self, handler: BaseHTTPRequestHandler) -> None:
+        data = json.dumps({"object": "list", "data": self.models}).encode()
+        handler.send_response(404 if self.models is None else 200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
 
     def serve(self, handler: BaseHTTPRequestHandler, body: dict) -> None:
         with self.lock:
@@ -122,8 +135,8 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint(answer: Callable[[int, dict], Reply] = obliging):
-    one = Endpoint(answer)
+def endpoint(answer: Callable[[int, dict], Reply] = obliging, models: list[dict] | None = None):
+    one = Endpoint(answer, models)
     thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

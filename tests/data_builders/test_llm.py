@@ -19,12 +19,12 @@ def key(monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
 
 
-def test_an_answer_is_paid_once_whatever_the_address(tmp_path):
-    with endpoint(lambda number, body: said(f"answer {number}")) as server, endpoint() as other:
+def test_an_answer_is_paid_once_and_another_addresss_is_another(tmp_path):
+    with endpoint(lambda number, body: said(f"answer {number}")) as server, endpoint(lambda *_: said("no")) as other:
         first = client(server, tmp_path).ask(ASKED)
         assert client(server, tmp_path).ask(ASKED) == first == "answer 1"
-        assert client(other, tmp_path).ask(ASKED) == first
-        assert (len(server.requests), len(other.requests)) == (1, 0)
+        assert client(other, tmp_path).ask(ASKED) == "no"
+        assert (len(server.requests), len(other.requests)) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,24 @@ def test_an_answer_is_paid_once_whatever_the_address(tmp_path):
         {"temperature": 0.5},
         {"max_tokens": 7},
         {"messages": [user("How many more?")]},
-        {"schema": Count},
         {"model": "n"},
+        {"checkpoint": "after"},
     ],
 )
 def test_another_question_is_another_request(tmp_path, change):
     with endpoint(lambda number, body: said('{"count": 3}')) as server:
         client(server, tmp_path).ask(ASKED)
-        model = change.pop("model", "m")
-        asked = Client(Endpoint(model=model, cache=tmp_path, base_url=server.url))
-        asked.ask(change.pop("messages", ASKED), **change)
+        messages, sample = change.pop("messages", ASKED), change.pop("sample", 0)
+        asked = Client(Endpoint(**{"model": "m", **change}, cache=tmp_path, base_url=server.url))
+        asked.ask(messages, sample=sample)
         assert len(server.requests) == 2
+
+
+def test_the_same_words_asked_with_a_form_in_mind_are_the_same_request(tmp_path):
+    with endpoint(lambda number, body: said('{"count": 3}' if number < 3 else "three")) as server:
+        client(server, tmp_path).ask(ASKED)
+        assert client(server, tmp_path).ask(ASKED, schema=Count) == Count(count=3)
+        assert len(server.requests) == 1
 
 
 def test_the_same_request_at_the_same_time_is_paid_once(tmp_path):
@@ -142,8 +149,8 @@ def test_a_check_of_ones_own_is_asked_again(tmp_path):
         assert "too short" in json.dumps(server.requests[1])
 
 
-def test_json_is_found_in_fences_and_behind_thoughts():
-    for text in ('```json\n{"count": 1}\n```', '<think>{"count": 9}</think>{"count": 1}', 'Here: {"count": 1}. Done.'):
+def test_json_is_found_in_fences_and_among_words():
+    for text in ('```json\n{"count": 1}\n```', 'Here: {"count": 1}. Done.'):
         assert parse(text, Count) == Count(count=1)
     with pytest.raises(Unusable, match="empty"):
-        parse("<think>hm</think> ", None)
+        parse(" \n", None)

@@ -17,12 +17,16 @@ class FakeClient:
     """An endpoint that finds the last digit of a reply."""
 
     def __init__(self):
-        self.endpoint, self.asked = SimpleNamespace(model="reader"), []
+        self.endpoint, self.asked = SimpleNamespace(model="reader", concurrency=1), []
+        self.kept_by, self.sender = {}, SimpleNamespace(fresh_by=set())
 
     def ask(self, messages, **settings):
         self.asked.append(messages[-1]["content"])
         digits = [letter for letter in messages[-1]["content"].split("Reply:")[1] if letter.isdigit()]
         return digits[-1] if digits else f"{NOTHING}."
+
+    def another(self, kept):
+        return False
 
     def each(self, function, items, what, unit):
         return map(function, items)

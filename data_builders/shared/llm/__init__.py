@@ -2,7 +2,19 @@
 
 from .budget import Budget, BudgetSpent
 from .client import Client
+from .failures import EndpointError, Failures, NoUsableAnswer
 from .messages import image, system, user
-from .sending import Endpoint, NoUsableAnswer
+from .sending import Endpoint
 
-__all__ = ["Budget", "BudgetSpent", "Client", "Endpoint", "NoUsableAnswer", "image", "system", "user"]
+__all__ = [
+    "Budget",
+    "BudgetSpent",
+    "Client",
+    "Endpoint",
+    "EndpointError",
+    "Failures",
+    "NoUsableAnswer",
+    "image",
+    "system",
+    "user",
+]

@@ -1,23 +1,25 @@
-"""The client: `ask` gives one answer, from the cache or from the endpoint; `each` asks about many things at once."""
+"""The client: `ask` gives one answer, from what is kept or from the endpoint; `each` asks about many things at once."""
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ..errors import UserError
 from ..progress import progress
 from .budget import BudgetSpent
-from .cache import Cache, request_key
+from .cache import Cache, Kept, Room, request_key
+from .completion import CALL, CUT, By, Completion
+from .failures import NoUsableAnswer
 from .messages import Message, as_kept, as_sent
 from .replies import Check, Unusable, parse
-from .sending import Endpoint, NoUsableAnswer, Sender
+from .sending import Endpoint, Sender
+from .served import another_model, named
 from .workers import in_order
 
-REQUEST_VERSION = 1  # counts changes of what a request means; part of every cached request's name
+REQUEST_VERSION = 2  # counts changes of what a request means; part of every kept request's name
 REPLIES_PER_REQUEST = 3  # a reply that is no answer is asked again so often in all
 
 Item = TypeVar("Item")
@@ -25,15 +27,52 @@ Result = TypeVar("Result")
 
 
 class Client:
-    """May be shared by threads. `budget.requests` and `budget.tokens` say what was used, `cached` what cost nothing."""
+    """May be shared by threads. `budget.requests` and `budget.tokens` say what was used, `cached` what cost nothing.
+
+    A kept reply counts only for who gave it: the address, the model's name, what the endpoint says of that model, and
+    the user's name for the checkpoint.
+    """
 
     def __init__(self, endpoint: Endpoint):
         self.endpoint, self.budget, self.cache = endpoint, endpoint.budget, Cache(endpoint.cache)
         self.sender = Sender(endpoint)
         self.base_url = self.sender.base_url
-        self.cached = 0
+        self.kept_by: Counter[By] = Counter()  # replies of earlier starts, by who gave them
+        self.with_thoughts = 0  # replies that came with thoughts, which are left out
+        self.only_fresh = False  # what is kept is another model's
         self.stop = threading.Event()
         self._lock = threading.Lock()
+        self._says: dict[str, Any] | None = None
+        self._asking_who = threading.Lock()
+
+    @property
+    def cached(self) -> int:
+        return self.kept_by.total()
+
+    @property
+    def whom(self) -> dict[str, Any]:
+        """All that tells the model that is asked from another. EndpointError when nobody can say who is there."""
+        known = {"address": (self.base_url or "").rstrip("/"), "model": self.endpoint.model}
+        known |= {"checkpoint": self.endpoint.checkpoint} if self.endpoint.checkpoint else {}
+        with self._asking_who:
+            if self._says is None:
+                self._says = self.sender.facts()
+                if self._says is None:
+                    self._says = self.cache.remembered(known) or {}
+                else:
+                    self.cache.remember(known, self._says)
+        return known | {"says": self._says}
+
+    def name(self, given: Iterable[By]) -> str:
+        """For people: the model that gave these replies."""
+        return named(self.endpoint.model, given, self.whom["says"], self.endpoint.checkpoint)
+
+    def another(self, kept: Collection[By]) -> bool:
+        """Are kept replies of another model than the one that answers now? From now on they are not used then."""
+        if not self.only_fresh and another_model(kept, self.sender.fresh_by):
+            self.only_fresh = True
+            return True
+        return False
 
     def ask(
         self,
@@ -42,70 +81,51 @@ class Client:
         schema: type[BaseModel] | None = None,
         check: Check | None = None,
         sample: int = 0,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
     ) -> Any:
         """The answer's text, or an object of `schema`. `check` says what is wrong with an answer, None when nothing is.
 
-        `sample` numbers answers to the same question. UserError when the budget is spent, the endpoint cannot be
-        used, or no usable answer comes.
+        `sample` numbers answers to the same question. NoUsableAnswer when none comes, EndpointError when the endpoint
+        does not answer, BudgetSpent.
         """
-        settings = {
-            "temperature": self.endpoint.temperature if temperature is None else temperature,
-            "max_tokens": self.endpoint.max_tokens if max_tokens is None else max_tokens,
-        }
-        settings = {name: value for name, value in settings.items() if value is not None}
-        request = {
-            "version": REQUEST_VERSION,
-            "model": self.endpoint.model,
-            "messages": as_kept(messages),
-            "settings": settings,
-            "schema": schema.model_json_schema() if schema else None,
-            "sample": sample,
-        }
-        key = request_key(request)
-        with self._kept_or_alone(key) as text:
-            if text is None:
-                text, tokens = self._obtain(key, as_sent(messages), settings, schema, check)
-                self.cache.keep(key, request, text, tokens)
-        try:
-            return parse(text, schema)
-        except Unusable as error:
-            raise UserError(
-                f"{self.cache.path(key)}: {error}; delete the file and the request is asked again"
-            ) from None
+        return self.answer(messages, schema=schema, check=check, sample=sample)[0]
+
+    def answer(
+        self,
+        messages: list[Message],
+        *,
+        schema: type[BaseModel] | None = None,
+        check: Check | None = None,
+        sample: int = 0,
+    ) -> tuple[Any, By]:
+        """As `ask`, with who gave it."""
+        settings = self._settings(self.endpoint.temperature, self.endpoint.max_tokens)
+        key, request = self._request(messages, settings, {"sample": sample})
+
+        def value_of(kept: Kept) -> Any:
+            return parse(kept.text, schema)
+
+        with self._kept_or_alone(key, value_of) as (kept, room):
+            if room is not None:
+                kept, tokens = self._obtain(key, as_sent(messages), settings, schema, check)
+                room.keep(request, kept, tokens)
+        return value_of(kept), kept.by
 
     def complete(
         self, messages: list[Message], *, temperature: float | None = None, max_tokens: int | None = None
-    ) -> tuple[str, bool]:
-        """The reply as it comes, and whether the model ended it itself: one that is cut off is a reply too.
-
-        NoUsableAnswer when it is empty; it is not kept then. UserError as from `ask`.
+    ) -> Kept:
+        """The reply as it comes, one that is cut off too. An empty one is no answer and not kept: NoUsableAnswer. Other
+        errors as from `ask`.
         """
-        settings = {"temperature": temperature, "max_tokens": max_tokens}
-        settings = {name: value for name, value in settings.items() if value is not None}
-        request = {
-            "version": REQUEST_VERSION,
-            "model": self.endpoint.model,
-            "messages": as_kept(messages),
-            "settings": settings,
-            "as_it_comes": True,
-        }
-        key = request_key(request)
-        with self._kept_or_alone(key) as kept:
-            if kept is None:
-                text, finish, tokens = self.sender.send(key, as_sent(messages), settings, self.stop)
-                text = text.rpartition("</think>")[2].strip()
-                if not text:
-                    why = f"finish_reason {finish or 'none'}"
-                    raise NoUsableAnswer(f"{self.endpoint.model} sent an empty reply ({why})")
-                kept = json.dumps({"text": text, "finished": finish != "length"}, ensure_ascii=False)
-                self.cache.keep(key, request, kept, tokens)
-        try:
-            value = json.loads(kept)
-            return str(value["text"]), bool(value["finished"])
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{self.cache.path(key)} holds no reply; delete it and the request is sent again") from None
+        settings = self._settings(temperature, max_tokens)
+        key, request = self._request(messages, settings, {"as_it_comes": True})
+        with self._kept_or_alone(key) as (kept, room):
+            if room is not None:
+                reply = self.sender.send(key, as_sent(messages), settings, self.stop)
+                if not reply.text or reply.ending == CALL:
+                    raise NoUsableAnswer(f"{self.endpoint.model} {no_answer(reply, max_tokens)}")
+                kept = self._kept(reply)
+                room.keep(request, kept, reply.tokens)
+        return kept
 
     def each(
         self, function: Callable[[Item], Result], items: Iterable[Item], what: str, unit: str = "categories"
@@ -119,9 +139,11 @@ class Client:
             finished.append(True)
             return result
 
-        results = in_order(counted, items, self.endpoint.concurrency, stop, 2 * self.endpoint.timeout_seconds)
         try:
-            with progress(f"{what} by {self.endpoint.model}", unit, len(items)) as advance:
+            with (
+                closing(in_order(counted, items, self.endpoint.concurrency, stop, self.patience)) as results,
+                progress(f"{what} by {self.endpoint.model}", unit, len(items)) as advance,
+            ):
                 for result in results:
                     advance(1)
                     yield result
@@ -131,38 +153,86 @@ class Client:
         finally:
             self.stop = threading.Event()  # the next question is asked again
 
+    @property
+    def patience(self) -> float:
+        """Seconds that are waited for replies under way, which are paid for."""
+        return 2 * self.endpoint.timeout_seconds
+
+    def _settings(self, temperature: float | None, max_tokens: int | None) -> dict[str, Any]:
+        settings = {"temperature": temperature, "max_tokens": max_tokens}
+        return {name: value for name, value in settings.items() if value is not None}
+
+    def _request(self, messages: list[Message], settings: dict, more: dict) -> tuple[str, dict]:
+        request = {
+            "version": REQUEST_VERSION,
+            "whom": self.whom,
+            "messages": as_kept(messages),
+            "settings": settings,
+            **more,
+        }
+        return request_key(request), request
+
     @contextmanager
-    def _kept_or_alone(self, key: str) -> Iterator[str | None]:
-        """The answer that is kept, or None, and nobody else asks for it meanwhile: it is paid once."""
-        if (kept := self.cache.get(key)) is None:
+    def _kept_or_alone(
+        self, key: str, usable: Callable[[Kept], Any] = bool
+    ) -> Iterator[tuple[Kept | None, Room | None]]:
+        """The reply that is kept; or room for it, and nobody else asks for it meanwhile: it is paid once."""
+        if (kept := self._found(key, usable)) is None:
             with self.cache.alone(key):
-                if (kept := self.cache.get(key)) is None:
-                    yield None
+                if (kept := self._found(key, usable)) is None:
+                    with self.cache.room(key) as room:
+                        yield None, room
                     return
         with self._lock:
-            self.cached += 1
-        yield kept
+            self.kept_by[kept.by] += 1
+            self.with_thoughts += kept.thoughts > 0
+        yield kept, None
+
+    def _found(self, key: str, usable: Callable[[Kept], Any]) -> Kept | None:
+        kept = self.cache.get(key)
+        if kept is None or (self.only_fresh and kept.by not in self.sender.fresh_by):
+            return None
+        try:
+            usable(kept)
+        except Unusable:  # good enough for what it was asked for then
+            return None
+        return kept
+
+    def _kept(self, reply: Completion) -> Kept:
+        with self._lock:
+            self.with_thoughts += reply.thoughts > 0
+        return Kept(reply.text, reply.ending != CUT, reply.thoughts, reply.by)
 
     def _obtain(
         self, key: str, messages: list[Message], settings: dict, schema: type[BaseModel] | None, check: Check | None
-    ) -> tuple[str, int]:
-        """A usable answer's text, and the tokens that it took to get it."""
+    ) -> tuple[Kept, int]:
+        """A usable answer, and the tokens that it took to get it."""
         conversation, used, fault, text = messages, 0, "", ""
         for _ in range(REPLIES_PER_REQUEST):
-            text, finish, tokens = self.sender.send(key, conversation, settings, self.stop)
-            used += tokens
+            reply = self.sender.send(key, conversation, settings, self.stop)
+            used, text = used + reply.tokens, reply.text
             try:
-                if finish == "length":
-                    raise Unusable("the reply was cut off; answer more briefly")
+                if reply.ending == CUT:
+                    raise Unusable(f"the reply {no_answer(reply, self.endpoint.max_tokens)}; answer more briefly")
                 parse(text, schema, check)
-                return text, used
+                return self._kept(reply), used
             except Unusable as error:
                 fault = str(error)
             complaint = {"role": "user", "content": f"This cannot be used: {fault}. Answer again, as asked above."}
-            said = [{"role": "assistant", "content": text}] if text.strip() else []
-            conversation = [*messages, *said, complaint]
+            # Always a reply in between: many chat templates refuse two messages of the user in a row.
+            conversation = [*messages, {"role": "assistant", "content": text or "(nothing)"}, complaint]
         fault, began = self.sender.scrubbed(fault), self.sender.scrubbed(text[:120])
         raise NoUsableAnswer(
             f"{self.endpoint.model} gave no usable answer in {REPLIES_PER_REQUEST} replies: {fault}. "
             f"The last one began {began!r}. Try another --model, or a larger --max-tokens"
         )
+
+
+def no_answer(reply: Completion, max_tokens: int | None) -> str:
+    """Why a reply is none, and what to do."""
+    what = "sent nothing but thoughts" if reply.thoughts and not reply.text else "sent an empty reply"
+    if reply.text:
+        what = "called a tool" if reply.ending == CALL else "was cut off"
+    room = f" after {max_tokens} tokens" if max_tokens else ""
+    cut = f", cut off{room}: a larger --max-tokens leaves room for the answer" if reply.ending == CUT else ""
+    return f"{what}{cut}" if cut and not reply.text else f"{what} (finish_reason {reply.said or 'none'})"

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from .stop_signals import interrupted_by_signals
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -16,9 +18,17 @@ class Stopped(Exception):
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, stop: threading.Event, patience: float
 ) -> Iterator[Result]:
-    """`function` of each item, in order. On a failure or Ctrl-C nothing new starts, what is under way may finish
-    (at most `patience` seconds: its answers are paid for), then the error goes on.
+    """`function` of each item, in order. On a failure, Ctrl-C or SIGTERM nothing new starts, what is under way may
+    finish (at most `patience` seconds: its answers are paid for), then the error goes on. Close it when it is not used
+    up: it waits then.
     """
+    with interrupted_by_signals():
+        yield from _in_order(function, items, workers, stop, patience)
+
+
+def _in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, stop: threading.Event, patience: float
+) -> Iterator[Result]:
     waiting = iter(list(enumerate(items)))
     done: dict[int, tuple[Any, BaseException | None]] = {}
     failed: list[int] = []

@@ -1,23 +1,24 @@
 """A model behind any OpenAI-compatible endpoint: several questions at a time, retried, kept on disk once paid.
 
 A picture is sent as its file's own bytes. A question that gets no answer is unanswered, not wrong; an endpoint that
-answers nothing at all stops the run.
+answers nothing any more stops the run.
 """
 
+import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint, NoUsableAnswer, user
+from data_builders.shared.llm import Budget, Client, Endpoint, EndpointError, Failures, user
+from data_builders.shared.llm.served import by_of
 from data_builders.shared.llm.workers import in_order
 
 from ...protocols import Answer, ImageQuestions, Question, Unanswered
 from ...shared.texts import text_hash
 
 PREFIX = "endpoint:"
-REFUSALS = 4  # single questions refused that weigh as much as an endpoint that cannot be reached
 
 
 class EndpointAnswerer:
@@ -28,12 +29,12 @@ class EndpointAnswerer:
     def __init__(self, client: Client, *, temperature: float | None = 0.0, max_tokens: int | None = None) -> None:
         """`temperature`: None = the endpoint's own. `max_tokens`: of every answer, in place of each task's own.
 
-        Nobody can see an endpoint's weights: the model's name and address stand for them.
+        Nobody can see an endpoint's weights: all that tells whom is asked stands for them (`Client.whom`).
         """
         self.client, self.temperature, self.max_tokens = client, temperature, max_tokens
-        model = client.endpoint.model
-        self.name = PREFIX + model
-        self.model_hash = text_hash(f"endpoint\n{model}\n{client.base_url or ''}")
+        self.name = PREFIX + client.endpoint.model
+        self.model_hash = text_hash(f"endpoint\n{json.dumps(client.whom, sort_keys=True)}")
+        self.failures = Failures(client.endpoint.concurrency)
         self.settings = {
             "answerer": "endpoint",
             "temperature": temperature,
@@ -42,53 +43,48 @@ class EndpointAnswerer:
         }
 
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer | Unanswered]]:
-        """UserError when the endpoint answers nothing at all, or the budget is spent."""
+        """UserError when the endpoint answers nothing at all, the budget is spent, or nothing more can be kept."""
         flat = [(group.image, question) for group in groups for question in group.questions]
-        counted = Counted(self.client.endpoint.concurrency)
 
         def one(asked: tuple[Path | None, Question]) -> Answer | Unanswered:
             image, question = asked
             messages = [user(question.prompt, *([image] if image else []))]
             try:
-                text, finished = self.client.complete(
+                reply = self.client.complete(
                     messages,
                     temperature=self.temperature,
                     max_tokens=self.max_tokens or question.max_new_tokens,
                 )
-            except BudgetSpent:
-                raise
-            except UserError as error:
-                # One refused question says little; one that nobody answered has been asked several times already.
-                counted.failure(error, 1 if isinstance(error, NoUsableAnswer) else REFUSALS)
+            except EndpointError as error:
+                self.failures.failure(error)
                 return Unanswered(str(error))
-            counted.success()
-            return Answer(text, finished)
+            self.failures.success()
+            return Answer(reply.text, reply.finished, thoughts=reply.thoughts, served_by=reply.by)
 
-        patience = 2 * self.client.endpoint.timeout_seconds
-        with stoppable(self.client) as stop:
-            replies = in_order(one, flat, self.client.endpoint.concurrency, stop, patience)
-            return [[next(replies) for _ in group.questions] for group in groups]
+        workers = self.client.endpoint.concurrency
+        with stoppable(self.client) as stop, closing(in_order(one, flat, workers, stop, self.client.patience)) as given:
+            return [[next(given) for _ in group.questions] for group in groups]
 
     def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
         raise UserError(f"{self.name} gives no probabilities of a text")
 
+    def given_by_another(self, rows: Iterable[dict]) -> list[dict]:
+        """Those answer rows of earlier starts that another model has given than the one that answers now."""
+        rows = list(rows)
+        if not self.client.another({by_of(row.get("served_by")) for row in rows} - self.client.sender.fresh_by):
+            return []
+        return [row for row in rows if by_of(row.get("served_by")) not in self.client.sender.fresh_by]
 
-class Counted:
-    """Whether the endpoint answers at all: all workers have failed, and there is no answer, means that it does not."""
-
-    def __init__(self, workers: int) -> None:
-        self.enough, self.answered, self.failed = workers * REFUSALS, 0, 0
-        self._lock = threading.Lock()
-
-    def success(self) -> None:
-        with self._lock:
-            self.answered += 1
-
-    def failure(self, error: UserError, weight: int) -> None:
-        with self._lock:
-            self.failed += weight
-            if not self.answered and self.failed >= self.enough:
-                raise error
+    def kept(self, rows: Iterable[dict], before: int) -> str:
+        """What is to be said when these rows are there, `before` of them since an earlier start; "" for nothing."""
+        rows = list(rows)
+        count = before + self.client.cached
+        if not count:
+            return ""
+        name = self.client.name({by_of(row.get("served_by")) for row in rows} | set(self.client.kept_by))
+        return (
+            f"{count:,} of {len(rows):,} answers from replies kept by {name}; {self.client.budget.requests:,} requests"
+        )
 
 
 @contextmanager
@@ -111,10 +107,14 @@ def endpoint_answerer(
     concurrency: int = 8,
     timeout_seconds: float = 120.0,
     budget: int | None = None,
+    budget_tokens: int | None = None,
     temperature: float | None = 0.0,
     max_tokens: int | None = None,
+    checkpoint: str = "",
 ) -> EndpointAnswerer:
-    """`model`: the name alone or with `endpoint:` before it. `budget`: requests that may be sent."""
+    """`model`: the name alone or with `endpoint:` before it. `budget`: requests that may be sent. `checkpoint`: the
+    user's name for the model that is served there now; its replies are no other's.
+    """
     name = model.removeprefix(PREFIX)
     if not name:
         raise UserError("--model endpoint: names no model; write endpoint:gpt-4o")
@@ -124,12 +124,11 @@ def endpoint_answerer(
             cache=cache,
             base_url=base_url,
             key_variable=key_variable,
-            budget=Budget(budget),
+            budget=Budget(budget, budget_tokens),
             requests_per_minute=requests_per_minute,
             concurrency=concurrency,
             timeout_seconds=timeout_seconds,
+            checkpoint=checkpoint,
         )
     )
-    # Replies of equally named models at other addresses are other replies.
-    client.cache.folder = Path(cache) / text_hash(client.base_url or "")[:16]
     return EndpointAnswerer(client, temperature=temperature, max_tokens=max_tokens)

@@ -29,8 +29,10 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
             concurrency=arguments.concurrency,
             timeout_seconds=arguments.timeout,
             budget=arguments.budget,
+            budget_tokens=arguments.budget_tokens,
             temperature=arguments.temperature,
             max_tokens=arguments.max_tokens,
+            checkpoint=arguments.checkpoint,
         )
     if arguments.base_url:
         raise UserError(f"--base-url is for endpoints; write --model {ENDPOINT}{model}")
