@@ -156,13 +156,16 @@ def test_a_full_disk_is_told_and_leaves_no_half_an_answer(tmp_path, monkeypatch)
         assert client(server, tmp_path).ask(ASKED) == "yes"
 
 
-def test_a_damaged_answer_is_named(tmp_path):
+def test_a_damaged_answer_is_named_and_asked_again(tmp_path, capsys):
     with endpoint(lambda number, body: said("yes")) as server:
         client(server, tmp_path).ask(ASKED)
         path = next(tmp_path.rglob("*.json"))
-        path.write_text('{"answer"')
-        with pytest.raises(UserError, match=path.name):
-            client(server, tmp_path).ask(ASKED)
+        for damaged in ('{"text"', "[]", '{"text": "yes"}', "\0"):
+            path.write_text(damaged)
+            assert client(server, tmp_path).ask(ASKED) == "yes"
+            assert path.name in capsys.readouterr().err
+            assert client(server, tmp_path).ask(ASKED) == "yes"
+        assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

@@ -105,7 +105,7 @@ class Sender:
                         continue
                 if not refusal.may_pass:
                     kind = NoUsableAnswer if refusal.of_this_request else EndpointError
-                    raise kind(f"{trouble}. {self._advice(refusal.status)}") from None
+                    raise kind(f"{trouble.rstrip('.')}. {self._advice(refusal.status)}") from None
                 asked = refusal.wait_seconds
                 tries = max(tries, BUSY_TRIES) if refusal.busy else tries
             except NoCompletion as error:
