@@ -69,7 +69,7 @@ class Answers:
     def numbered(self) -> Iterator[tuple[int, dict]]:
         """(number, answer row under the item's own id) of every row, doubles included."""
         if self.foreign is not None:
-            yield from enumerate(map(dict, self.foreign.rows), 1)
+            yield from enumerate((left_without_thoughts(dict(row)) for row in self.foreign.rows), 1)
             return
         for number, row in enumerate(raw_rows(self.path), 1):
             answer = left_without_thoughts(to_answer(row, self.form, number, self.path, self.task))
