@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 from data_builders.shared.seeding import draw
 from data_builders.sources import load_source
 from evaluation.features.backbone import backbone_of, tensor_hash

@@ -3,6 +3,7 @@
 import sys
 
 from .shared.errors import run_command
+from .shared.terminal import say
 
 
 def main(arguments: list[str]) -> None:
@@ -17,7 +18,7 @@ def main(arguments: list[str]) -> None:
     what, out, root = values.pop("what"), values.pop("out"), values.pop("root", None)
     manifest = build(what, root=root, out=out, options=values)
     parts = [f"{manifest[key]:,} {key}" for key in ("rows", "images") if key in manifest]
-    print(f"{what}: {', '.join(parts)} in {out}")
+    say(f"{what}: {', '.join(parts)} in {out}")
 
 
 if __name__ == "__main__":

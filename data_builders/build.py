@@ -12,6 +12,7 @@ from .options import LeakOptions, Options, parse_options
 from .shared.build_marker import build_lock
 from .shared.errors import UserError
 from .shared.files import read_json
+from .shared.terminal import say
 
 
 def find_builder(what: str) -> Builder:
@@ -161,7 +162,7 @@ def again(what: str, builder: Builder, folder: Path, root: Path | None, why: str
             f"{folder}: {why} it was built, so it must be built anew, but {there}. Add --root DIR, the data set's own "
             "folder as it was downloaded"
         )
-    print(f"{what}: {folder}: {why} it was built; built anew", file=sys.stderr, flush=True)
+    say(f"{what}: {folder}: {why} it was built; built anew", file=sys.stderr)
 
 
 def command_line(what: str, root: Path | None, out: Path, options: dict) -> str:

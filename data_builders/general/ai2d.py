@@ -14,7 +14,8 @@ from pathlib import Path
 from PIL import ImageDraw, ImageFont
 
 from ..shared.errors import UserError
-from ..shared.files import open_image, read_json
+from ..shared.files import read_json
+from ..shared.pictures import open_image
 from ..sources import About
 from ..sources.reading import numbered_lines
 from .benchmark import Asked, Benchmark, Official, Picture, Reading, Request, mapping_of, number_of, text_of, texts_of

@@ -2,31 +2,17 @@
 
 import filecmp
 import hashlib
-import io
 import os
-import warnings
 from pathlib import Path, PurePosixPath
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ..shared.errors import UserError
-from ..shared.files import MAX_IMAGE_PIXELS, safe_join, write_bytes
-from ..sources.reading import IMAGE_SUFFIXES
+from ..shared.files import safe_join, write_bytes
+from ..shared.pictures import PICTURE_SUFFIXES, SUFFIX_OF, read_picture
 from .benchmark import Picture
 
-# What a picture may be, and its suffix.
-SUFFIXES = {
-    "JPEG": ".jpg",
-    "MPO": ".jpg",
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "GIF": ".gif",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-}
-# The decoders that may see the bytes of a download. JPEG's is the one that finds several pictures in a file (MPO).
-DECODERS = tuple(kind for kind in SUFFIXES if kind != "MPO")
-KNOWN_SUFFIXES = {*IMAGE_SUFFIXES, *SUFFIXES.values(), ".tiff"}
+KNOWN_SUFFIXES = {*PICTURE_SUFFIXES, *SUFFIX_OF.values()}
 LONGEST_NAME = 120  # bytes of one part of a path; file systems allow 255
 
 
@@ -34,23 +20,13 @@ def picture_suffix(data: bytes, place: str, *, decode: bool = True) -> str:
     """The suffix that the content calls for. UserError for what is empty, no picture, too large or (decoded) broken."""
     if not data:
         raise UserError(f"{place}: the image is empty (0 bytes); download it again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=DECODERS) as image:
-                if decode:
-                    image.load()
-                return SUFFIXES[image.format or ""]
-    except UnidentifiedImageError:
-        raise UserError(
-            f"{place}: not an image (it starts with {data[:12]!r}); known are {', '.join(DECODERS)}"
-        ) from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise UserError(f"{place}: the image has more than {MAX_IMAGE_PIXELS:,} pixels") from None
-    except MemoryError:
-        raise
-    except Exception as error:  # a decoder may raise anything on broken bytes, and they come from a download
-        raise UserError(f"{place}: the image cannot be read ({error}); download it again") from None
+
+    def suffix(image: Image.Image) -> str:
+        if decode:
+            image.load()
+        return SUFFIX_OF[image.format or ""]
+
+    return read_picture(data, f"{place}: the image", suffix)
 
 
 class ImageStore:

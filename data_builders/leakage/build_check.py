@@ -12,6 +12,7 @@ from pathlib import Path
 from ..options import CheckOptions, LeakOptions
 from ..shared.errors import UserError
 from ..shared.files import atomic_write, read_jsonl, write_json, write_jsonl
+from ..shared.terminal import say
 from ..sources import Source
 from .benchmarks import QuestionFile, digest, find_question_files
 from .comparing import Outcome, Settings, compare, look_at_images
@@ -47,7 +48,7 @@ def training_check(
         found = leaks(outcome.findings)
         if found and options.on_leak == "drop":
             left_out = drop(folder, found)
-            print(f"{name}: {left_out:,} rows left out, see {folder / LEFT_OUT}", file=sys.stderr)
+            say(f"{name}: {left_out:,} rows left out, see {folder / LEFT_OUT}", file=sys.stderr)
         elif found:
             raise UserError(message(folder, outcome.findings))
         write_findings(folder, [])

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..shared.errors import UserError
+from ..shared.terminal import say
 from .benchmarks import find_question_files
 from .build_check import faults_message
 from .comparing import Settings, compare
@@ -96,7 +97,7 @@ def run(values: dict) -> None:
     outcome = compare(sets, files, settings)
     findings = outcome.findings + contradictions(files)
     path = write_findings(values["out"], findings)
-    print("\n".join(lines(findings)), end="\n" if findings else "")
+    say("\n".join(lines(findings)), end="\n" if findings else "")
     print(
         f"{len(sets):,} training sets ({outcome.images:,} images) against {outcome.test_images:,} test images and "
         f"{outcome.questions:,} questions ({outcome.open_questions:,} open) in {len(files):,} files"

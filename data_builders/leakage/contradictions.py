@@ -10,6 +10,7 @@ import numpy as np
 
 from ..options import Options
 from ..shared.files import read_json
+from ..shared.terminal import say
 from .benchmarks import QuestionFile, find_question_files
 from .findings import Finding, lines, write_findings
 from .identical import identical
@@ -65,4 +66,4 @@ def list_at_the_end(folder: Path, out: Path, manifest: dict, options: Options) -
     findings = contradictions(files)
     write_findings(folder, findings)
     for line in lines(findings):
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)

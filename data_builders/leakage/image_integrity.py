@@ -8,7 +8,7 @@ import os
 import struct
 
 from ..shared.errors import UserError
-from ..shared.files import MAX_IMAGE_PIXELS, open_image
+from ..shared.pictures import MAX_IMAGE_PIXELS, open_image
 
 HEAD, TAIL = 32, 64  # bytes
 # A JPEG of a bomb's size is larger than this even where it is all of one colour.

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..shared.errors import UserError
-from ..shared.files import open_reduced
+from ..shared.pictures import open_reduced
 
 SIDE = 64  # pixels of the grey picture
 BITS = 256

@@ -12,6 +12,7 @@ from ..options import LeakOptions
 from ..records import images_of, write_training_set
 from ..shared.errors import UserError
 from ..shared.files import check_inside, safe_join, write_jsonl
+from ..shared.near_miss import near_misses
 from ..shared.progress import progress
 from ..source_rows import end_check
 from ..sources.reading import files_in
@@ -62,10 +63,12 @@ class Reader:
             yield from self.rows_of(part)
         if self.missing > self.options.max_missing:
             lost = [row["image"] for row in self.left_out if row["reason"] == MISSING]
+            near = near_misses(self.image_root, lost)
             raise UserError(
                 f"{self.parts[0].path}: {self.missing} rows name images that are not in {self.image_root}: "
-                f"{', '.join(lost[:5])}{', ...' if len(lost) > 5 else ''}. Download them, or allow so many to be left "
-                f"out: --max-missing {self.missing}"
+                f"{', '.join(map(repr, lost[:5]))}{', ...' if len(lost) > 5 else ''}. "
+                f"{f'{near}: correct the paths' if near else 'Download them'}, or allow so many to be left out: "
+                f"--max-missing {self.missing}"
             )
 
     def rows_of(self, part: Part) -> Iterator[dict]:

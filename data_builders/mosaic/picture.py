@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..shared.files import open_image, open_reduced
+from ..shared.pictures import open_image, open_reduced
 
 # What is more than twice as large as its tile is first averaged over blocks of pixels: 50 dB from the one-step way.
 REDUCING_GAP = 2.0

@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from .terminal import say
+
 # What a file system refuses is the user's to mend; any other error of the system is a defect or nobody's.
 REFUSALS = frozenset(
     [
@@ -35,13 +37,13 @@ def run_command(main: Callable[[], None]) -> int:
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
         where = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
-        print(f"error: {error.strerror}{f': {where}' if where else ''}", file=sys.stderr)
+        say(f"error: {error.strerror}{f': {where}' if where else ''}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)

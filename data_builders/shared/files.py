@@ -1,26 +1,17 @@
-"""Reading and writing files so that nothing is half-written, nothing leaves its root, and no image is a bomb."""
+"""Reading and writing files so that nothing is half-written and nothing leaves its root."""
 
 import errno
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-from PIL import Image, ImageFile
-
 from .errors import UserError
 from .temporary_files import open_temporary
-from .text_files import LFS_POINTER, open_text, refuse_lfs_pointer
-
-# A 12,000 px square is larger than any picture in the data sets served here; beyond it lies the decompression bomb.
-MAX_IMAGE_PIXELS = 12_000 * 12_000
-Image.MAX_IMAGE_PIXELS = MAX_IMAGE_PIXELS
-ImageFile.LOAD_TRUNCATED_IMAGES = False
+from .text_files import open_text
 
 
 def check_inside(relative: str, root: Path) -> None:
@@ -161,60 +152,3 @@ def sha256_file(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image file, not decoded yet; what goes wrong inside with it is a UserError that names it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                yield image
-    except FileNotFoundError:
-        raise UserError(f"no image {path}") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise UserError(f"image {path} has more than {MAX_IMAGE_PIXELS:,} pixels") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        with suppress(OSError), open(path, "rb") as file:
-            refuse_lfs_pointer(path, file.read(len(LFS_POINTER)))
-        raise UserError(f"image {path} cannot be read ({error}); replace the file or remove its row") from None
-
-
-def open_image(path: Path) -> Image.Image:
-    """The picture as RGB, whole and upright as stored (no EXIF rotation, as the published protocols read it).
-
-    Of an animation the first frame. Raises UserError naming the file when it is missing, empty, truncated, not an
-    image, or too large.
-    """
-    with _opened(path) as image:
-        return as_rgb(image)
-
-
-def as_rgb(image: Image.Image) -> Image.Image:
-    """The picture as RGB, one of 16 bits a pixel scaled to 8. ValueError when its pixels have no known white."""
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion makes all that is brighter than 255 of 65,535 white.
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of 32 bits ({image.mode}) have no known white; save it with 8 or 16")
-    return image.convert("RGB")
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of `open_image`'s picture, from the file's header alone. UserError as there."""
-    with _opened(path) as image:
-        return image.size
-
-
-def open_reduced(path: Path, shortest: int) -> Image.Image:
-    """As `open_image`, but a JPEG comes at 1/2, 1/4 or 1/8 of its size where its short side keeps `shortest` pixels.
-
-    Its decoder leaves out what would be thrown away (a smaller inverse transform), several times faster than decoding
-    all and resizing. Other files come whole.
-    """
-    with _opened(path) as image:
-        # Four-colour JPEGs stay as they are: their conversion is no average of pixels.
-        if image.format == "JPEG" and image.mode in ("RGB", "L"):
-            image.draft(None, (shortest, shortest))
-        return as_rgb(image)

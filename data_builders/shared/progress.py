@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from .console import SafeConsole
+from .terminal import say
 
 STATE_FILE = "FGTRAIN_PROGRESS_FILE"  # names the file; set by whoever starts this process and watches it
 SECONDS_A_LINE = 60.0
@@ -49,11 +51,16 @@ def tell_progress(state: ProgressState, *, always: bool = False) -> None:
     _written = now
     temporary = f"{path}.part"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", opener=_no_link) as file:
             json.dump({**asdict(state), "at": now}, file)
         os.replace(temporary, path)  # no fsync: what a crash loses here is nothing
     except OSError:
         return
+
+
+def _no_link(path: str, flags: int) -> int:
+    """What somebody else put there leads nowhere else."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def read_progress(path: Path) -> ProgressState | None:
@@ -74,7 +81,7 @@ def progress(what: str, unit: str, total: int | None = None, *, brief: bool = Fa
     """Yields `advance(count)`, which may be called from several threads. `brief`: no word of what took no time."""
     if watched():
         columns = [TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn(unit)]
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=SafeConsole(stderr=True)) as bars:
             bar = bars.add_task(what, total=total)
             yield lambda count: bars.advance(bar, count)
         return
@@ -91,7 +98,7 @@ def progress(what: str, unit: str, total: int | None = None, *, brief: bool = Fa
             tell_progress(state)
             if now - said >= SECONDS_A_LINE and done != total:
                 said = now
-                print(line_of(state), file=sys.stderr, flush=True)
+                say(line_of(state), file=sys.stderr)
 
     tell_progress(ProgressState(what, 0, total, unit), always=True)
     yield advance
@@ -99,7 +106,7 @@ def progress(what: str, unit: str, total: int | None = None, *, brief: bool = Fa
     if brief and said == started:
         return
     rate = f" ({done / seconds:,.1f}/s)" if done > 1 and seconds > 1 else ""
-    print(f"{what}: {done:,} {unit} in {seconds:.1f} s{rate}", file=sys.stderr, flush=True)
+    say(f"{what}: {done:,} {unit} in {seconds:.1f} s{rate}", file=sys.stderr)
 
 
 def line_of(state: ProgressState) -> str:

@@ -18,14 +18,16 @@ A `taxonomy.csv` at the root says more, for any number of levels:
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from ..shared.errors import UserError
+from ..shared.terminal import say
 from .base import About, LabelledImage, Level, Source
-from .reading import IMAGE_SUFFIXES, check_images, csv_rows, readable
+from .reading import check_images, csv_rows, passed_over, pictures_among, readable
 
 ABOUT = About(
     title="your own: a folder per class",
@@ -107,6 +109,7 @@ def pictures(root: Path) -> Iterator[tuple[str, str, list[str]]]:
 def walk(top: Path, skip: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """(folder names below `top`, picture files) of each folder with pictures, sorted; links are followed."""
     empty: list[str] = []
+    left: list[str] = []  # files that are no pictures
     filled: set[str] = set()
     seen: set[str] = set()
     for here, folders, files in os.walk(top, followlinks=True):
@@ -117,7 +120,8 @@ def walk(top: Path, skip: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], li
         seen.add(real)
         if here == str(top):
             continue
-        shown = sorted(file for file in files if file.lower().endswith(IMAGE_SUFFIXES) and not file.startswith("."))
+        shown, others = pictures_among(here, files)
+        left += [os.path.join(here, other) for other in others]
         if not shown:
             empty.append(here)
             continue
@@ -127,7 +131,11 @@ def walk(top: Path, skip: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], li
             above = os.path.dirname(above)
         yield Path(here).relative_to(top).parts, shown
     if empty := [here for here in empty if here not in filled]:
-        raise UserError(f"{empty[0]} has no image ({', '.join(IMAGE_SUFFIXES)}); remove the folder or fill it")
+        inside = [file for file in left if os.path.dirname(file) == empty[0]]
+        more = f" ({passed_over(inside)})" if inside else ""
+        raise UserError(f"{empty[0]} has no image; remove the folder or fill it{more}")
+    if left:
+        say(f"{top}: {passed_over(left)}; the first: {left[0]}", file=sys.stderr)
 
 
 def by_folders(found: list[tuple[str, str, list[str]]]) -> tuple[tuple[str, ...], dict[str, Entry]]:

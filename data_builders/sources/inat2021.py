@@ -15,7 +15,7 @@ import numpy as np
 from ..shared.errors import UserError
 from .base import About, LabelledImage, Level, Source
 from .json_arrays import json_arrays
-from .reading import IMAGE_SUFFIXES, check_images, files_in
+from .reading import check_images, files_in, passed_over, pictures_among
 
 ABOUT = About(
     title="iNat2021",
@@ -137,7 +137,7 @@ def from_folders(top: Path, root: Path) -> Iterator[tuple[str, Taxon]]:
     """(image path, taxon) of every picture in the folders of `top`."""
     for folder in sorted(path for path in top.iterdir() if path.is_dir()):
         taxon = Taxon(folder.name, str(folder))
-        files = sorted(file for file in files_in(folder) if file.lower().endswith(IMAGE_SUFFIXES))
+        files, others = pictures_among(folder, files_in(folder))
         if not files:
-            raise UserError(f"{folder} has no image ({', '.join(IMAGE_SUFFIXES)}); remove the folder or fill it")
+            raise UserError(f"{folder} has no image; remove the folder or fill it. {passed_over(others)}".rstrip(" ."))
         yield from ((f"{folder.relative_to(root).as_posix()}/{file}", taxon) for file in files)

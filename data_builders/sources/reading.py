@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,9 +10,10 @@ from pathlib import Path
 
 from ..shared.errors import UserError
 from ..shared.files import safe_join
+from ..shared.near_miss import near_misses
+from ..shared.pictures import DECODERS, PICTURE_SUFFIXES, looks_like_picture
 from .base import LabelledImage
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _look_for_images: ContextVar[bool] = ContextVar("look_for_images", default=True)
 
 
@@ -84,11 +86,35 @@ def check_images(name: str, root: Path, images: Iterable[LabelledImage], place: 
         if file not in there[folder]:
             missing.append(row.image)
     if missing:
+        near = near_misses(root, missing)
         raise UserError(
             f"{len(missing)} of {len(images)} images that {place} lists are not there, the first: {root / missing[0]}. "
-            f"Unpack {name} again, or remove those lines."
+            f"{f'{near}. ' if near else ''}Unpack {name} again, or remove those lines."
         )
     return images
+
+
+def pictures_among(folder: Path | str, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """(the folder's pictures, its other files), both sorted: by suffix, and where that says nothing by content.
+
+    Hidden files are neither.
+    """
+    shown = sorted(name for name in names if not name.startswith("."))
+    pictures = [
+        name
+        for name in shown
+        if name.lower().endswith(PICTURE_SUFFIXES) or looks_like_picture(os.path.join(folder, name))
+    ]
+    taken = set(pictures)
+    return pictures, [name for name in shown if name not in taken]
+
+
+def passed_over(files: Iterable[str]) -> str:
+    """A line that counts files by their suffix: "files that are not read (...): 3 (.heic 2, no suffix 1)"."""
+    files = list(files)
+    kinds = Counter(os.path.splitext(file)[1].lower() or "no suffix" for file in files)
+    counted = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+    return f"files that are not read ({', '.join(DECODERS)} are): {len(files)} ({counted})"
 
 
 def files_in(folder: Path) -> set[str]:

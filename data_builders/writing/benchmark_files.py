@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..shared.errors import UserError
-from ..shared.files import open_image, read_jsonl, safe_join, sha256_file, write_bytes
+from ..shared.files import read_jsonl, safe_join, sha256_file, write_bytes
+from ..shared.pictures import open_image
 
 BENCHMARK = "FROW"
 ENDING = "_with_reference.jsonl"

@@ -10,6 +10,7 @@ from ..options import Options
 from ..shared.errors import UserError
 from ..shared.files import sha256_file
 from ..shared.llm import Budget, Client, Endpoint
+from ..shared.llm.keys import KEY_VARIABLES
 from ..sources import Source
 from . import wikipedia
 from .model import ModelWriter
@@ -54,7 +55,9 @@ class WriterOptions(Options):
         None, description="the endpoint's model that writes; without one, rules over the texts do"
     )
     base_url: str | None = Field(None, description="of an OpenAI-compatible endpoint; default $OPENAI_BASE_URL")
-    key_variable: str = Field("OPENAI_API_KEY", description="environment variable that holds the endpoint's key")
+    key_variable: Literal[KEY_VARIABLES] = Field(
+        "OPENAI_API_KEY", description="environment variable that holds the endpoint's key"
+    )
     temperature: float | None = Field(None, ge=0, description="sent with every request; default the endpoint's own")
     max_tokens: int | None = Field(None, ge=1, description="of an answer; default the endpoint's own")
     cache: str | None = Field(None, description="folder of answers and articles; default $XDG_CACHE_HOME/fgtrain")

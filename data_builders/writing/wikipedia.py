@@ -35,6 +35,11 @@ class Wikipedia:
     pause_seconds: float = 0.2  # between requests
     requests: int = 0
 
+    def __post_init__(self) -> None:
+        # urlopen would also read files.
+        if urllib.parse.urlsplit(self.api).scheme not in ("http", "https"):
+            raise UserError(f"the address of the MediaWiki API is {self.api!r}; write https://.../api.php")
+
     def texts(self, categories: dict[str, list[str]]) -> tuple[dict[str, Text], dict[str, str]]:
         """The texts, and why other categories have none. `categories`: category -> titles to try, in order."""
         texts, lost = {}, {}

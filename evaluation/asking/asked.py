@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from data_builders.benchmark_images import where_to_look
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image, sha256_file
+from data_builders.shared.files import sha256_file
+from data_builders.shared.pictures import open_image
 
 from ..protocols import Answerer
 from ..shared.texts import text_hash

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data_builders.shared.console import SafeConsole
+
 from ..ledger import Change, Estimate, Run, known, primary
 from ..scoring.score_files import Score, TaskScore
 from .results import Comparison, RunResult
@@ -14,7 +16,7 @@ from .results import Comparison, RunResult
 
 def wide_console(width: int = 150) -> Console:
     """Where there is no terminal (a log, a pipe) lines are wide enough that task names stay whole."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else width)
+    return SafeConsole(highlight=False, width=None if sys.stdout.isatty() else width)
 
 
 def shown(score: Score) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 
 RESAMPLE = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -13,6 +13,7 @@ import yaml
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl
+from data_builders.shared.yaml_limits import load_yaml
 
 GROUPS = {"fine_grained": "Fine-grained", "general": "General"}
 
@@ -131,8 +132,8 @@ def _plan(path: Path) -> dict:
 
 def _mapping(text: str) -> dict:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = load_yaml(text)
+        # Through JSON, so that dates and the like are plain text from here on.
+        return json.loads(json.dumps(value, default=str)) if isinstance(value, dict) else {}
+    except (yaml.YAMLError, ValueError):  # no YAML, or an alias that contains itself
         return {}
-    # Through JSON, so that dates and the like are plain text from here on.
-    return json.loads(json.dumps(value, default=str)) if isinstance(value, dict) else {}

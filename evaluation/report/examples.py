@@ -10,7 +10,8 @@ from PIL import Image
 
 from data_builders.benchmark_images import ImageFolder
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image, safe_join
+from data_builders.shared.files import safe_join
+from data_builders.shared.pictures import open_image
 from data_builders.shared.seeding import address_hash
 
 from ..compare import Comparison, RunResult

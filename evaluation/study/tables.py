@@ -2,9 +2,10 @@
 
 import sys
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from data_builders.shared.console import SafeConsole
 
 from .answer import StudyAnswer
 from .words import answer_words, checkpoint_words, ends, matched_words, measured_on_words, number
@@ -14,7 +15,7 @@ WIDTH = 80
 
 def print_answer(answer: StudyAnswer) -> None:
     """Print the answer; without a terminal (a log, a pipe) at 80 columns."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = SafeConsole(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     console.print(answer.name or "Study", style="bold", markup=False)
     if answer.question:
         console.print(answer.question, markup=False)

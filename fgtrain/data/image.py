@@ -16,7 +16,7 @@ from PIL import Image
 
 from data_builders.mosaic import answer_in_order, compose, open_tile
 from data_builders.records import images_of
-from data_builders.shared.files import image_size, open_image
+from data_builders.shared.pictures import image_size, open_image
 from data_builders.shared.seeding import address_hash, draw
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec

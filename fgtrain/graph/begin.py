@@ -4,6 +4,7 @@ from collections import Counter
 
 from data_builders.built_from import looked_at_once
 from data_builders.shared.files import atomic_write
+from data_builders.shared.terminal import say
 from fgtrain.plan import Plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
@@ -90,7 +91,7 @@ def tell_results(study: Study, done: int, did: int) -> None:
     if len(study.recipes) > 1 and together.is_file():
         answer = study_folder(study) / "answer.md"
         if answer.is_file():
-            print(answer.read_text(encoding="utf-8").rstrip())
+            say(answer.read_text(encoding="utf-8").rstrip())
         print(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
     for line in outcome_lines(one.recipe for one in study.recipes):
         print(line)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 
+from data_builders.shared.console import SafeConsole
 from data_builders.shared.progress import ProgressState, read_progress
 from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
 from fgtrain.plan import Plan, read_plan
@@ -35,7 +35,7 @@ def print_status(study: Study, queue: Mapping[str, str]) -> None:
     graph = build_graph(study, plans)
     left = {job.name: job for job in todo(graph)}
     states = {job.name: job_status(job, left, queue) for job in graph}
-    console = Console()
+    console = SafeConsole()
     console.print(_table(study, plans, graph, states))
     for job in graph:
         status = states[job.name]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import REFUSALS
 from data_builders.shared.progress import STATE_FILE, line_of, read_progress
+from data_builders.shared.terminal import say
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
 from fgtrain.processes import Group, join, leave
@@ -143,7 +144,7 @@ def _failed(folder: Path, fault: Fault) -> int:
     except (OSError, UserError):
         told = fault.shared and fault.rank > 0
     if not told:
-        print(f"error: {fault.message}" if fault.status == 2 else fault.message, file=sys.stderr)
+        say(f"error: {fault.message}" if fault.status == 2 else fault.message, file=sys.stderr)
     return fault.status
 
 

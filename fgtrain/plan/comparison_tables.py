@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from data_builders.shared.console import SafeConsole
 from fgtrain.recipe import DataSet, Stage
 
 from .compare import Comparison, Consequence
@@ -19,7 +20,7 @@ WIDEST_KEY = 40  # characters
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
-    console = console or Console()
+    console = console or SafeConsole()
     a, b = comparison.names
     if a == b:
         a, b = f"{a} (first)", f"{b} (second)"

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data_builders.shared.console import SafeConsole
 from fgtrain.recipe import ABSENT, Difference, Recipe, Study
 from fgtrain.recipe.load import shown
 
@@ -28,7 +29,7 @@ def print_study_plan(
     console: Console | None = None,
 ) -> None:
     """Print it. `plans`: (arm, seed) -> plan; `jobs_summary`: kind of job -> how many are left to do."""
-    console = console or Console()
+    console = console or SafeConsole()
     seeds = ", ".join(map(str, study.seeds))
     title = study.name or "unnamed study"
     console.print(

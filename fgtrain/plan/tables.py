@@ -3,6 +3,8 @@
 from rich.console import Console
 from rich.markup import escape
 
+from data_builders.shared.console import SafeConsole
+
 from .cost import ASSUMED_MFU
 from .layout import Column, duration, gib, hours, number, show_table
 from .schema import PartPlan, Plan, StagePlan
@@ -11,7 +13,7 @@ MEMORY_TITLE = "memory/device"
 
 
 def print_plan(plan: Plan, console: Console | None = None) -> None:
-    console = console or Console()
+    console = console or SafeConsole()
     console.print(f"\n[bold]{escape(plan.name)}[/]  seed {plan.seed}, run folder {escape(plan.run_folder)}")
     _stages(plan, console)
     _costs(plan, console)

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from data_builders.shared.yaml_limits import LARGEST, LimitedLoader
+
 from .problems import Key, Place, Problem
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
@@ -48,8 +50,8 @@ def read_yaml(path: Path, shown: str) -> Source:
     """Read one file. `shown` is how messages call it. Mistakes of content are collected in `problems`."""
     source = Source()
     try:
-        text = path.read_text(encoding="utf-8")
-        loader = yaml.SafeLoader(text)
+        text = _text(path)
+        loader = LimitedLoader(text)
         try:
             node = loader.get_single_node()
             if node is not None:
@@ -69,9 +71,15 @@ def read_yaml(path: Path, shown: str) -> Source:
     return source
 
 
+def _text(path: Path) -> str:
+    """No more of the file than one character too many."""
+    with open(path, encoding="utf-8-sig") as file:
+        return file.read(LARGEST + 1)
+
+
 def read_override(text: str) -> Any:
     """The value of `key=value` as YAML, with 1e-3 as the number that a person means. Raises yaml.YAMLError."""
-    loader = yaml.SafeLoader(text)
+    loader = LimitedLoader(text)
     try:
         node = loader.get_single_node()
         return None if node is None else _Reader(loader, "command line", None).value(node, ())
@@ -82,7 +90,7 @@ def read_override(text: str) -> Any:
 class _Reader:
     """Turns YAML nodes into values; with a `source`, notes places and problems there."""
 
-    def __init__(self, loader: yaml.SafeLoader, shown: str, source: Source | None) -> None:
+    def __init__(self, loader: LimitedLoader, shown: str, source: Source | None) -> None:
         self.loader, self.shown, self.source = loader, shown, source
         self.inside: set[int] = set()  # nodes being read, to refuse an alias that contains itself
 
@@ -112,6 +120,12 @@ class _Reader:
             value = self.loader.construct_object(node)
         except ValueError as error:  # a date of the 45th, a number of thousands of digits
             self.problem(key, f"is {node.value[:40]}, which YAML cannot read ({error})", node)
+            return None
+        if isinstance(value, int) and value.bit_length() > 64:
+            self.problem(key, f"is {node.value[:40]}, a whole number of more than 64 bits", node)
+            return None
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            self.problem(key, "holds half a surrogate pair, which is no character", node)
             return None
         plain = node.style is None and isinstance(value, str)
         if plain and (number := as_number(value)) is not None:

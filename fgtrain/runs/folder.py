@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from data_builders.shared.files import atomic_write, read_json
+from data_builders.shared.yaml_limits import load_yaml
 from fgtrain.checksums import NOTES, SUMS, verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe, as_values, dump_resolved
@@ -69,7 +70,7 @@ def refuse_foreign(recipe: Recipe, folder: Path) -> None:
             raise UserError(f"{folder} holds a run without {RESOLVED}; choose another name (name=...)")
         return
     try:
-        before = yaml.safe_load(path.read_text(encoding="utf-8"))
+        before = load_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}); move {folder} away") from None
     found = list(_different(_decisive(before), _decisive(as_values(recipe)), ""))

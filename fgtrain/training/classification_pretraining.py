@@ -17,7 +17,8 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from data_builders.records import IMAGE_PLACEHOLDER, Manifest, read_rows
-from data_builders.shared.files import open_image, safe_join
+from data_builders.shared.files import safe_join
+from data_builders.shared.pictures import open_image
 from data_builders.shared.seeding import draw
 from fgtrain.errors import UserError
 from fgtrain.images import Square

@@ -13,7 +13,8 @@ from data_builders.drawn import benchmarks
 from data_builders.drawn.builder import BENCHMARKS
 from data_builders.drawn.taxonomy import COLORS
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image, read_json, read_jsonl
+from data_builders.shared.files import read_json, read_jsonl
+from data_builders.shared.pictures import open_image
 
 PICTURES, PIXELS = 6, 96
 

@@ -12,7 +12,7 @@ from data_builders.drawn import layouts
 from data_builders.drawn.encyclopedia import encyclopedia
 from data_builders.drawn.miniature import Shot
 from data_builders.drawn.taxonomy import all_species
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 from data_builders.sources import SOURCE_NAMES, about, load_source
 
 # A module per source; found, not listed, so that a new layout is under the law at once.

@@ -10,7 +10,7 @@ from data_builders.__main__ import main
 from data_builders.build import build
 from data_builders.records import Manifest, images_of, read_rows
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 from data_builders.sources import SOURCE_NAMES, load_source
 
 TRAINING = ("short_answer", "questions", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world")

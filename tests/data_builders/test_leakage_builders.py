@@ -11,7 +11,7 @@ from data_builders.build import build, same_build
 from data_builders.leakage.image_integrity import fault_of
 from data_builders.records import Manifest, conversation, read_rows
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 
 
 @pytest.fixture(autouse=True)

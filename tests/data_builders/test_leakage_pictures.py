@@ -11,7 +11,7 @@ from data_builders.leakage.near import QUERIES, near
 from data_builders.leakage.pictures import NEAR_BITS, looks_of, reduced
 from data_builders.leakage.workers import look_at
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 
 
 def looks(folder: Path, images: list[Image.Image], **how: object) -> np.ndarray:

@@ -81,8 +81,8 @@ def test_a_missing_key_is_named_and_a_cached_run_needs_none(tmp_path, monkeypatc
         assert client(server, tmp_path).ask(ASKED) == "yes"
         with pytest.raises(UserError, match="environment variable OPENAI_API_KEY"):
             client(server, tmp_path).ask([user("more")])
-        monkeypatch.setenv("OTHER_KEY", "abc")
-        client(server, tmp_path, key_variable="OTHER_KEY").ask([user("more")])
+        monkeypatch.setenv("FGTRAIN_API_KEY", "abc")
+        client(server, tmp_path, key_variable="FGTRAIN_API_KEY").ask([user("more")])
         assert server.headers[-1]["authorization"] == "Bearer abc"
 
 

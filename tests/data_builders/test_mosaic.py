@@ -9,7 +9,7 @@ from data_builders.build import build
 from data_builders.mosaic import answer_in_order, compose, open_tile
 from data_builders.records import read_rows
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 
 
 def test_tiles_lie_where_the_order_says_and_the_answer_names_them_so():

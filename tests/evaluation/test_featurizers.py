@@ -12,7 +12,7 @@ import torch
 import transformers as hf
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 from data_builders.sources import load_source
 from evaluation.__main__ import main
 from evaluation.features import cache as cache_module

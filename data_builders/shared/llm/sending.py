@@ -15,6 +15,7 @@ from .budget import Budget, BudgetSpent
 from .completion import FAILED, FILTERED, UNKNOWN, By, Completion, NoCompletion, read_completion
 from .dialect import MOST_CHANGES, Dialect
 from .failures import EndpointError, NoUsableAnswer
+from .keys import check_key_variable, key_in
 from .messages import Message
 from .rate import RequestRate
 from .refusal import BUSY, REFUSED_AS_IT_IS, Refusal
@@ -30,7 +31,8 @@ LIST_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where and how to ask. The key comes from the environment variable that `key_variable` names, never from here."""
+    """Where and how to ask. The key comes from the environment variable that `key_variable` names (one of
+    `KEY_VARIABLES`), never from here."""
 
     model: str
     cache: Path
@@ -57,6 +59,7 @@ class Sender:
         self.fresh_by: set[By] = set()  # whose the replies of this start are
         self._lock = threading.Lock()
         self._key = self._library = None
+        check_key_variable(endpoint.key_variable)  # before anything is asked
         self.base_url = endpoint.base_url or os.environ.get("OPENAI_BASE_URL") or None
         self.where = self.base_url or "the default endpoint"
         if self.base_url and (urlsplit(self.base_url).username or urlsplit(self.base_url).password):
@@ -185,12 +188,7 @@ class Sender:
             if self._library is None:
                 import openai
 
-                self._key = os.environ.get(self.endpoint.key_variable, "").strip()
-                if not self._key:
-                    raise UserError(
-                        f"no key: set the environment variable {self.endpoint.key_variable} "
-                        f"(an endpoint that needs none takes any: {self.endpoint.key_variable}=none)"
-                    )
+                self._key = key_in(self.endpoint.key_variable)
                 self._library = openai.OpenAI(
                     api_key=self._key, base_url=self.base_url, timeout=self.endpoint.timeout_seconds, max_retries=0
                 )

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from ..errors import UserError
 from ..seeding import draw
+from ..terminal import say
 
 LONGEST_WAIT_SECONDS = 300.0
 BUSY_TRIES = 9  # of a request that a busy endpoint refuses: the waits before them come to three minutes and more
@@ -63,5 +64,5 @@ def pause(seconds: float, why: str, stop: threading.Event) -> None:
     if seconds > LONGEST_WAIT_SECONDS:
         raise UserError(f"{why}; it asks to come back in {seconds:,.0f} s. Run the same command again then")
     if seconds >= WORTH_SAYING_SECONDS:
-        print(f"{why}; asking again in {seconds:.0f} s", file=sys.stderr)
+        say(f"{why}; asking again in {seconds:.0f} s", file=sys.stderr)
     stop.wait(seconds)

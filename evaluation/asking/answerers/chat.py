@@ -9,6 +9,7 @@ from typing import Any
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
+from data_builders.shared.time_limit import TimeIsUp, in_time
 
 from ...shared.pretrained import find_file, first_line
 from .pictures import Picture
@@ -18,6 +19,7 @@ PLAIN = {
     "blip-2": ("{image}Question: ", " Answer:"),
     "llava": ("USER: {image}\n", " ASSISTANT:"),
 }
+TEMPLATE_SECONDS = 10.0  # of one filling in, which takes milliseconds
 MARK = "\ue000"  # stands for the question while the template is filled in
 
 
@@ -62,12 +64,9 @@ class Chat:
         content = [{"type": "image"}] * with_image + [{"type": "text", "text": MARK}]
         for form in (content, f"{self._placeholder}\n{MARK}" if with_image else MARK):
             try:
-                text = self.tokenizer.apply_chat_template(
-                    [{"role": "user", "content": form}],
-                    chat_template=self.template,
-                    tokenize=False,
-                    add_generation_prompt=True,
-                )
+                text = self._filled_in([{"role": "user", "content": form}], add_generation_prompt=True)
+            except UserError:
+                raise
             except Exception as error:  # a template is a program of the model's author; anything may come
                 fault = first_line(error)
                 continue
@@ -76,6 +75,19 @@ class Chat:
                 return head, tail
             fault = "it drops the question or the picture"
         raise UserError(f"--model {self.source}: its chat template cannot be filled in ({fault})")
+
+    def _filled_in(self, messages: list[dict], **how: bool) -> str:
+        """The template's text of the messages. UserError when it does not end: it may hold loops in loops."""
+
+        def fill() -> str:
+            return self.tokenizer.apply_chat_template(messages, chat_template=self.template, tokenize=False, **how)
+
+        try:
+            return in_time(fill, TEMPLATE_SECONDS)
+        except TimeIsUp:
+            raise UserError(
+                f"--model {self.source}: its chat template takes more than {TEMPLATE_SECONDS:g} s for one question"
+            ) from None
 
     def prompt(self, question: str, picture: Picture | None) -> tuple[list[int], int]:
         """(the prompt's tokens, the number of those up to the picture's last one)."""
@@ -111,7 +123,9 @@ class Chat:
         messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": MARK}]
         for form in (messages, [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]):
             try:
-                text = self.tokenizer.apply_chat_template(form, chat_template=self.template, tokenize=False)
+                text = self._filled_in(form)
+            except UserError:
+                raise
             except Exception:
                 continue
             behind = text.rpartition(MARK)[2].lstrip()

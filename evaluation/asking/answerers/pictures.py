@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image
+from data_builders.shared.pictures import open_image
 
 from ...shared.pretrained import first_line, offline, quiet
 

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from data_builders.shared.console import SafeConsole
 from data_builders.shared.progress import read_progress
+from data_builders.shared.terminal import say
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import LOG, PROGRESS
 
@@ -22,7 +24,7 @@ class Display:
         self.halves: dict[str, bytes] = {}
         self.jobs: dict[str, Job] = {}
         watched = sys.stderr.isatty() or os.environ.get("FGTRAIN_PROGRESS") == "1"
-        self.console = Console(stderr=True)
+        self.console = SafeConsole(stderr=True)
         self.bars = _bars(self.console) if watched else None
         self.tasks: dict[str, TaskID] = {}
         if self.bars is not None:
@@ -55,7 +57,7 @@ class Display:
         if self.bars is not None:
             self.bars.console.print(escape(text), highlight=False, soft_wrap=True)
         else:
-            print(text, file=sys.stderr, flush=True)
+            say(text, file=sys.stderr)
 
     def close(self) -> None:
         if self.bars is not None:
@@ -71,7 +73,7 @@ class Display:
             if self.bars is not None:
                 self.bars.console.print(escape(lead + text), highlight=False, soft_wrap=True)
             else:
-                print(lead + text, flush=True)
+                say(lead + text)
 
     def _bar(self, job: Job) -> None:
         state = read_progress(job.folder / PROGRESS)

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from data_builders.shared.console import SafeConsole
 from data_builders.shared.files import atomic_write
 from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
@@ -150,7 +150,7 @@ def _print_jobs(scripts: Sequence[SlurmJob], cluster: Cluster, ids: dict[str, in
             asked.machine.time,
             ", ".join(dict.fromkeys(names)) or "-",
         )
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 def _print_what_next(scripts: Sequence[SlurmJob], ids: dict[str, int]) -> None:
