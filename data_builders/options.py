@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .shared.errors import UserError
-from .sources import SOURCE_NAMES, Source, load_sources
+from .shared.files import sha256_file
+from .sources import SOURCE_NAMES, Source, SplitDraw, load_sources
 
 
 def split_commas(value: Any) -> Any:
@@ -87,10 +88,31 @@ class SourceOptions(CheckOptions):
     )
     seed: int = Field(0, description="of every draw")
     check_images: bool = Field(True, description="look whether every listed image is there")
+    test_fraction: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="for a data set without test images: this fraction of each category's is drawn as test images; "
+        "write the same for every builder",
+    )
+    groups: str | None = Field(
+        None, description="csv file file,group: photos of one group (an animal) are all tested, or none is"
+    )
+
+    def identity(self) -> dict:
+        """Groups count by what the file holds."""
+        found = super().identity()
+        if self.groups is not None and Path(self.groups).is_file():
+            found["groups"] = f"sha256:{sha256_file(Path(self.groups))[:16]}"
+        return found
+
+    @property
+    def test(self) -> SplitDraw:
+        return SplitDraw(self.test_fraction, self.groups)
 
     def load(self, root: Path) -> tuple[Source, ...]:
         """The data sets, all seen from one image root (`sources[0].root`)."""
-        return load_sources(self.source, root, look_for_images=self.check_images)
+        return load_sources(self.source, root, look_for_images=self.check_images, test=self.test)
 
 
 class TrainingOptions(LeakOptions, SourceOptions):

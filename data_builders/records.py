@@ -11,7 +11,8 @@ pictures, which training puts before the question), `source`, `kind`, `category`
   that order: by commas (`answer: reading_order`, or no such key), or each with its place (`answer: position`).
   `exact: true` makes tiles of whole pictures; without it, of JPEGs reduced by their decoder.
 
-A row with a single gpt turn and no human turn is plain text: all of it is learnt.
+A row with a single gpt turn and no human turn is plain text: all of it is learnt. An answer with `loss: false` is read
+by the model and not learnt.
 """
 
 import hashlib
@@ -94,8 +95,12 @@ def check_row(row: dict, place: str) -> None:
             raise UserError(f"{name}: a turn must have from: human or gpt, not {turn!r}")
         if not isinstance(turn.get("value"), str):
             raise UserError(f"{name}: a turn's value must be text, not {turn.get('value')!r}")
-    if not any(turn["from"] == "gpt" and turn["value"].strip() for turn in turns):
+        if "loss" in turn and not (isinstance(turn["loss"], bool) and turn["from"] == "gpt"):
+            raise UserError(f"{name}: loss is {turn['loss']!r}; write false in an answer (gpt) that is not learnt")
+    if not any(turn["from"] == "gpt" and turn["value"].strip() and turn.get("loss", True) for turn in turns):
         raise UserError(f"{name}: no answer to learn from")
+    if row.get("turns") not in (None, "independent"):
+        raise UserError(f"{name}: turns is {row['turns']!r}; write turns: independent, or leave it out")
     for image in images_of(row):
         if not isinstance(image, str):
             raise UserError(f"{name}: an image must be a path, not {image!r}")

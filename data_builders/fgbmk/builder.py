@@ -93,7 +93,7 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
     for name in sources:
         of_source = [part for part in missing if part.source == name]
         with recorded(of_source[0].root, options) as touched:
-            source = load_source(name, of_source[0].root, look_for_images=options.check_images)
+            source = load_source(name, of_source[0].root, look_for_images=options.check_images, test=options.test)
             if options.check_images:
                 refuse_broken((source.root / row.image for row in asked_about(source, options)), options)
         for part in of_source:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..shared.errors import UserError
+from ..shared.tables import csv_rows
 from ..sources import Source
-from ..sources.reading import csv_rows
 
 
 def read_labels(path: Path, source: Source) -> tuple[dict[str, str], ...]:

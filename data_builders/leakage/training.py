@@ -8,7 +8,7 @@ from pathlib import Path
 from ..records import Manifest, images_of
 from ..shared.errors import UserError
 from ..shared.files import read_jsonl
-from ..sources import Source, load_sources
+from ..sources import Source, SplitDraw, load_sources
 
 DEEPEST = 4  # folders below --root
 
@@ -91,17 +91,20 @@ def read_set(folder: Path, root: Path, own_test: bool) -> TrainingSet:
     name = manifest.name if folder == root else str(folder.relative_to(root))
     own: dict[str, tuple[str, str]] = {}
     which = manifest.options.get("source")
+    drawn = SplitDraw(manifest.options.get("test_fraction") or 0.0)
+    # Which photos belong together is not kept, and without it the split would be another.
+    own_test = own_test and manifest.options.get("groups") is None
     if own_test and isinstance(which, str | dict) and manifest.builder not in ("llava", "drawn"):
-        own = test_images(load_again(folder, which, image_root))
+        own = test_images(load_again(folder, which, image_root, drawn))
     return TrainingSet(folder, name, image_root, manifest.builder != "llava", own)
 
 
-def load_again(folder: Path, which: str | dict[str, str], image_root: Path) -> tuple[Source, ...]:
+def load_again(folder: Path, which: str | dict[str, str], image_root: Path, test: SplitDraw) -> tuple[Source, ...]:
     """The sources that a set was made of; their lists may lie one or two folders above the images."""
     first = None
     for root in (image_root, *image_root.parents[:2]):
         try:
-            return load_sources(which, root)
+            return load_sources(which, root, test=test)
         except UserError as error:
             first = first or error
     raise UserError(

@@ -7,6 +7,7 @@ before the first question. What would lose something raises UserError.
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..records import IMAGE_PLACEHOLDER, images_of
 from ..shared.errors import UserError
@@ -16,6 +17,15 @@ ROLES = dict.fromkeys(("human", "user"), "human") | dict.fromkeys(
 )
 LEADING = re.compile(rf"(?:\s*{IMAGE_PLACEHOLDER})*\s*")
 OTHER_MEDIA = ("video", "videos", "audio", "audios")
+# Keys of a turn that say whether it is learnt: ms-swift's and axolotl's. OpenAI's is weight, 0 or 1.
+LEARNT = ("loss", "train")
+NOT_UNDERSTOOD = ("loss_scale", "loss_mask", "mask", "train_detail")
+
+
+class Turn(NamedTuple):
+    role: str  # human, gpt or system
+    text: str
+    learnt: bool = True  # an answer
 
 
 @dataclass
@@ -57,7 +67,9 @@ def as_llava(row: dict, name: str, form: Form) -> dict:
             raise UserError(f"{name}: its text holds half a surrogate pair, which is no character") from None
     free = free if form.needs_placeholder is None else not form.needs_placeholder
     place_images(row, name, free, text.count(IMAGE_PLACEHOLDER))
-    if not any(turn["value"].strip() for turn in turns[-1::-2]):
+    if row.get("turns") not in (None, "independent"):
+        raise UserError(f"{name}: turns is {str(row['turns'])[:80]!r}; write turns: independent, or leave it out")
+    if not any(turn["value"].strip() and turn.get("loss", True) for turn in turns[-1::-2]):
         raise UserError(f"{name}: no answer to learn from")
     return row
 
@@ -75,15 +87,19 @@ def is_llava(turns: list) -> bool:
 def mended(turns: list, row: dict, name: str, form: Form) -> list[dict]:
     """The turns with LLaVA's roles, without the system text, beginning with a question and ending with an answer."""
     found = without_system([turn_of(turn, name) for turn in turns], row, name, form)
-    first = next((place for place, (role, _) in enumerate(found) if role == "human"), None)
+    first = first_question(found)
     if first:
         form.notes.append("left out what stands before its first question")
         found = found[first:]
-    if len(found) > 1 and found[-1][0] == "human":
+    if len(found) > 1 and found[-1].role == "human":
         form.notes.append("left out its last question, which has no answer")
         found.pop()
     alternate(found, name)
-    return [{"from": role, "value": text} for role, text in found]
+    return [{"from": one.role, "value": one.text} | ({} if one.learnt else {"loss": False}) for one in found]
+
+
+def first_question(turns: list[Turn]) -> int | None:
+    return next((place for place, turn in enumerate(turns) if turn.role == "human"), None)
 
 
 def put_images(row: dict, name: str) -> None:
@@ -104,8 +120,8 @@ def put_images(row: dict, name: str) -> None:
     row["image"] = given
 
 
-def turn_of(turn: object, name: str) -> tuple[str, str]:
-    """(human, gpt or system; the text) of a turn in any of the forms."""
+def turn_of(turn: object, name: str) -> Turn:
+    """The turn, given in any of the forms."""
     if not isinstance(turn, dict):
         raise UserError(f"{name}: a turn must have from and value, or role and content, not {str(turn)[:80]!r}")
     role = turn["from"] if "from" in turn else turn.get("role")
@@ -117,7 +133,23 @@ def turn_of(turn: object, name: str) -> tuple[str, str]:
     known = ROLES.get(role) if isinstance(role, str) else None
     if known is None and role != "system":
         raise UserError(f"{name}: a turn must have from: human or gpt (or role: user or assistant), not {role!r}")
-    return known or "system", text
+    return Turn(known or "system", text, learnt(turn, known == "gpt", name))
+
+
+def learnt(turn: dict, answer: bool, name: str) -> bool:
+    """Is the answer learnt, as its keys say? UserError for what cannot be obeyed."""
+    said = [(key, turn[key]) for key in LEARNT if key in turn]
+    if (weight := turn.get("weight")) is not None and answer:
+        if isinstance(weight, bool) or weight not in (0, 1):
+            raise UserError(f"{name}: a turn's weight is {str(weight)[:80]!r}; it may be 0 (not learnt) or 1")
+        said.append(("weight", bool(weight)))
+    said += [(key, turn[key]) for key in NOT_UNDERSTOOD if turn.get(key) is not None]
+    for key, value in said:
+        if key in NOT_UNDERSTOOD or not isinstance(value, bool):
+            raise UserError(f"{name}: a turn's {key} is {str(value)[:80]!r}; write loss: false where it is not learnt")
+        if value and not answer:
+            raise UserError(f"{name}: {key}: true in a turn that is no answer; only answers are learnt")
+    return all(value for _, value in said) or not answer
 
 
 def text_of_parts(parts: list, name: str) -> str:
@@ -137,31 +169,32 @@ def text_of_parts(parts: list, name: str) -> str:
     return "\n".join(texts)
 
 
-def without_system(turns: list[tuple[str, str]], row: dict, name: str, form: Form) -> list[tuple[str, str]]:
+def without_system(turns: list[Turn], row: dict, name: str, form: Form) -> list[Turn]:
     """The turns, the system text before the first question (fold), left out (drop), or an error (refuse)."""
     texts = [row.pop("system")] if "system" in row else []
     if not isinstance(texts[0] if texts else "", str):
         raise UserError(f"{name}: system must be text, not {str(texts[0])[:80]!r}")
-    while turns and turns[0][0] == "system":
-        texts.append(turns[0][1])
+    while turns and turns[0].role == "system":
+        texts.append(turns[0].text)
         turns = turns[1:]
-    if any(role == "system" for role, _ in turns):
+    if any(turn.role == "system" for turn in turns):
         raise UserError(f"{name}: a system turn must be the first")
     text = "\n\n".join(part.strip() for part in texts if part.strip())
     if not text or form.system == "drop":
         return turns
     if form.system == "refuse":
         raise UserError(f"{name}: it has a system text; write --system fold (before the first question) or drop")
-    first = next((place for place, (role, _) in enumerate(turns) if role == "human"), None)
+    first = first_question(turns)
     if first is None:
         raise UserError(f"{name}: a system text, but no question to put it before")
-    role, question = turns[first]
+    question = turns[first].text
     lead = LEADING.match(question).group()
-    return [*turns[:first], (role, f"{lead}{text}\n\n{question[len(lead) :]}"), *turns[first + 1 :]]
+    asked = Turn("human", f"{lead}{text}\n\n{question[len(lead) :]}")
+    return [*turns[:first], asked, *turns[first + 1 :]]
 
 
-def alternate(turns: list[tuple[str, str]], name: str) -> None:
-    roles = [role for role, _ in turns]
+def alternate(turns: list[Turn], name: str) -> None:
+    roles = [turn.role for turn in turns]
     if len(roles) == 1 and roles[0] == "gpt":
         return  # plain text, all of it learnt
     if roles != ["human", "gpt"] * (len(roles) // 2):

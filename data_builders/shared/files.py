@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import IO, Any
 from .errors import UserError
 from .temporary_files import open_temporary
 from .text_files import open_text
+
+HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair of escapes, or alone
 
 
 def check_inside(relative: str, root: Path) -> None:
@@ -143,7 +146,18 @@ def read_jsonl(path: Path) -> Iterator[dict]:
                 raise UserError(f"{path}, line {number}: nested too deeply") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: a row must be a JSON object, not {type(row).__name__}")
+            if HALF_PAIR.search(line) and not can_be_written(row):
+                raise UserError(f"{path}, line {number}: its text holds half a surrogate pair, which is no character")
             yield row
+
+
+def can_be_written(value: Any) -> bool:
+    """Is all its text text? Escapes of JSON may stand for halves of characters."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def sha256_file(path: Path) -> str:

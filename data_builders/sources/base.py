@@ -113,7 +113,8 @@ class Source:
         chosen = [row for row in self.images if row.split in SPLITS[split]]
         if not chosen:
             have = ", ".join(sorted({row.split for row in self.images})) or "none"
-            raise UserError(f"{self.name} at {self.root} has no {split} images (splits with images: {have})")
+            draw = ". To draw some of its images: --test-fraction 0.2, the same for every builder" * (split == "test")
+            raise UserError(f"{self.name} at {self.root} has no {split} images (splits with images: {have}){draw}")
         return chosen
 
     def labels(self, level: Level) -> list[str]:

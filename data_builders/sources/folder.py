@@ -9,7 +9,8 @@ A `taxonomy.csv` at the root says more, for any number of levels:
     species,genus,order,aliases,attribute:bill shape
     Fish_crow,corvus,passerines,corvus ossifragus|beach crow,all-purpose
 
-* the first column has the class folders' names (as they are, or readable) and names the finest level;
+* the first column, or another that has most of them, has the class folders' names (as they are, or readable) and names
+  the finest level;
 * a column `name` has what the class is called, where the folder's name is a number or a code;
 * further columns are levels from fine to coarse, each called as its column; together they must be a tree;
 * `aliases` are other names of the class, separated by |;
@@ -19,15 +20,16 @@ A `taxonomy.csv` at the root says more, for any number of levels:
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from ..shared.errors import UserError
+from ..shared.tables import csv_rows
 from ..shared.terminal import say
 from .base import About, LabelledImage, Level, Source
-from .reading import check_images, csv_rows, passed_over, pictures_among, readable
+from .reading import check_images, passed_over, pictures_among, readable
 
 ABOUT = About(
     title="your own: a folder per class",
@@ -55,8 +57,8 @@ def read(root: Path) -> Source:
     if not found:
         raise UserError(f"{root} has no class folders with images; expected {root}/[train|test/]<class>/<picture>")
     path = root / "taxonomy.csv"
-    names, entries = read_taxonomy(path) if path.exists() else by_folders(found)
     used = dict.fromkeys(folders[-1] for _, _, folders in found)
+    names, entries = read_taxonomy(path, used) if path.exists() else by_folders(found)
     if absent := [name for name in used if name not in entries]:
         raise UserError(f"{path} has no line for {len(absent)} classes, the first: {absent[0]!r}")
     if empty := [name for name in entries if name not in used]:
@@ -152,17 +154,24 @@ def by_folders(found: list[tuple[str, str, list[str]]]) -> tuple[tuple[str, ...]
     return ("group", "category") if grouped else ("category",), entries
 
 
-def read_taxonomy(path: Path) -> tuple[tuple[str, ...], dict[str, Entry]]:
-    """Level names from coarse to fine, and class folder (readable) -> entry."""
-    header: list[str] = []
+def read_taxonomy(path: Path, used: Collection[str] = ()) -> tuple[tuple[str, ...], dict[str, Entry]]:
+    """Level names from coarse to fine, and class folder (readable) -> entry.
+
+    `used`: the class folders. Their names stand in the first column, or in the one that has most of them.
+    """
+    rows = list(csv_rows(path))
+    if not rows:
+        raise UserError(f"{path} has no lines below the first")
+    header = list(rows[0][1])
+    key_column = max(header, key=lambda one: sum(plain_name(row[one]) in used for _, row in rows))
+    coarser = [one for one in header if is_level(one, [row[one] for _, row in rows]) and one != key_column]
+    finest = "category" if key_column == "name" else key_column
     entries: dict[str, Entry] = {}
     names: set[str] = set()
     above: dict[tuple[str, str], tuple[str, str]] = {}  # (level, label) -> its parent's label, where that was said
-    for number, row in csv_rows(path, ()):
+    for number, row in rows:
         place = f"{path}, line {number}"
-        header = header or list(row)
-        coarser = [name for name in header[1:] if name not in ("name", "aliases") and not name.startswith("attribute:")]
-        key = plain_name(row[header[0]])
+        key = plain_name(row[key_column])
         name = " ".join(row.get("name", "").lower().split()) or key
         if not key or key in entries or name in names:
             raise UserError(f"{place}: class {key!r} ({name!r}) is empty or there for the second time")
@@ -182,6 +191,11 @@ def read_taxonomy(path: Path) -> tuple[tuple[str, ...], dict[str, Entry]]:
             tuple(alias.strip().lower() for alias in row.get("aliases", "").split("|") if alias.strip()),
             {attribute: value for attribute, value in given.items() if value},
         )
-    if not entries:
-        raise UserError(f"{path} has no lines below the first")
-    return (*reversed(coarser), header[0]), entries
+    return (*reversed(coarser), finest), entries
+
+
+def is_level(column: str, values: list[str]) -> bool:
+    """Does the column name a coarser level? Neither what has another meaning does, nor what counts the lines."""
+    if column in ("name", "aliases") or column.startswith("attribute:"):
+        return False
+    return not (all(value.isdigit() for value in values) and len(set(values)) == len(values) > 1)

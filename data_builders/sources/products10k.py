@@ -7,8 +7,9 @@ The test list of the challenge has no groups: a class has the group of its train
 from pathlib import Path
 
 from ..shared.errors import UserError
+from ..shared.tables import csv_rows
 from .base import About, LabelledImage, Level, Source
-from .reading import check_images, csv_rows
+from .reading import check_images
 
 ABOUT = About(
     title="Products-10K",

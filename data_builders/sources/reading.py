@@ -1,6 +1,5 @@
 """What the readers of source data sets share: lists, tables, names, and the look whether every image is there."""
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from ..shared.errors import UserError
 from ..shared.files import safe_join
 from ..shared.near_miss import near_misses
 from ..shared.pictures import DECODERS, PICTURE_SUFFIXES, looks_like_picture
+from ..shared.tables import read_text
 from .base import LabelledImage
 
 _look_for_images: ContextVar[bool] = ContextVar("look_for_images", default=True)
@@ -39,30 +39,13 @@ def spelled(name: str) -> str:
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The file's non-empty lines with their numbers. UserError when the file is missing."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"no file {path}; is the root the data set's own folder, in its official layout?") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text: {error}") from None
+    if not path.is_file():
+        raise UserError(f"no file {path}; is the root the data set's own folder, in its official layout?")
+    text = read_text(path)
     # Not splitlines(): it also splits at U+2028 and form feeds, which names may hold.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line.strip()
-
-
-def csv_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a csv file with a header line, with their line numbers. UserError when a column is missing."""
-    lines = list(numbered_lines(path))
-    reader = csv.DictReader((line for _, line in lines), skipinitialspace=True)
-    header = [name.strip() for name in reader.fieldnames or ()]
-    if absent := [name for name in columns if name not in header]:
-        raise UserError(f"{path}: no column {', '.join(absent)}; the first line has {', '.join(header) or 'nothing'}")
-    reader.fieldnames = header
-    for (number, line), row in zip(lines[1:], reader, strict=False):
-        if None in row or None in row.values():
-            raise UserError(f"{path}, line {number}: expected {len(header)} values ({', '.join(header)}), not {line!r}")
-        yield number, {key: value.strip() for key, value in row.items()}
 
 
 def check_images(name: str, root: Path, images: Iterable[LabelledImage], place: Path) -> tuple[LabelledImage, ...]:

@@ -8,9 +8,10 @@ The labels come from the annotations, whose two files order the concepts differe
 from pathlib import Path
 
 from ..shared.errors import UserError
+from ..shared.tables import csv_rows
 from .base import About, LabelledImage, Level, Source
 from .fgbmk_lists import listed_images
-from .reading import check_images, csv_rows
+from .reading import check_images
 
 ABOUT = About(
     title="SkinCon",

@@ -5,12 +5,12 @@ place of the line's question and of its reference; either means accept). All oth
 """
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..shared.errors import UserError
 from ..shared.files import atomic_write
+from ..shared.tables import csv_rows
 from .drafts import Draft
 from .naming import named_in
 from .subjects import Subject
@@ -52,23 +52,9 @@ def read_marks(path: Path) -> Marks:
     """The filled-in lines; none without a file. UserError names a line that cannot be followed."""
     if not path.exists():
         return {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error}); save it as CSV UTF-8") from None
-    # Spreadsheets write semicolons where the comma is the decimal sign.
-    first = text.partition("\n")[0]
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
-    )
-    if absent := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
-        raise UserError(f"{path}: no column {', '.join(absent)}; the first line must be {','.join(COLUMNS)}")
     marks: Marks = {}
-    for row in reader:
-        place = f"{path}, line {reader.line_num}"
-        if any(row[name] is None for name in NEEDED):
-            raise UserError(f"{place}: too few values")
-        values = {name: row[name].strip() for name in NEEDED}
+    for number, values in csv_rows(path, NEEDED):
+        place = f"{path}, line {number}"
         decision = values["decision"].lower()
         if decision not in DECISIONS:
             raise UserError(f"{place}: decision is {values['decision']!r}; write accept, replace or nothing")

@@ -1,6 +1,5 @@
 """Texts from Wikipedia through the MediaWiki API: one request at a time, each article kept on disk with its origin."""
 
-import csv
 import json
 import threading
 import urllib.error
@@ -15,6 +14,7 @@ from ..shared.files import read_json, write_json
 from ..shared.llm.waiting import backoff, pause, retry_after
 from ..shared.progress import progress
 from ..shared.seeding import address_hash
+from ..shared.tables import csv_rows
 from .texts import Text, key_of
 
 API = "https://en.wikipedia.org/w/api.php"
@@ -153,16 +153,9 @@ def titles_of(category: str, thing: str, aliases: Iterable[str]) -> list[str]:
 
 def read_titles(path: Path) -> dict[str, str]:
     """A csv file with the columns category and title. UserError with the line."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"category", "title"} <= set(reader.fieldnames or ()):
-                raise UserError(f"{path}: the first line must be category,title")
-            rows = {}
-            for number, row in enumerate(reader, 2):
-                if not (row["category"] or "").strip() or not (row["title"] or "").strip():
-                    raise UserError(f"{path}, line {number}: expected a category and the title of its article")
-                rows[key_of(row["category"])] = row["title"].strip()
-            return rows
-    except FileNotFoundError:
-        raise UserError(f"no file {path}") from None
+    rows = {}
+    for number, row in csv_rows(path, ("category", "title")):
+        if not row["category"] or not row["title"]:
+            raise UserError(f"{path}, line {number}: expected a category and the title of its article")
+        rows[key_of(row["category"])] = row["title"]
+    return rows

@@ -21,7 +21,7 @@ from .prefix import encode_prefix
 from .sample import Branch, Sample, assemble
 from .tokens import Encoder, encoder_of
 
-Pair = tuple[str | None, str]  # question (None: the answer stands alone), answer
+Pair = tuple[str | None, str, bool]  # question (None: the answer stands alone), answer, is it learnt
 
 
 def encode_row(
@@ -36,8 +36,9 @@ def encode_row(
 ) -> Sample:
     """The row of a training set as tokens.
 
-    A dialogue is one branch, of which every answer is learnt; with `turns: independent` each question is a branch; a
-    row that begins with an answer is text, all of it learnt. Images come first, wherever their placeholders stand. A
+    A dialogue is one branch, of which every answer is learnt that does not say `loss: false`; with `turns: independent`
+    each question that is learnt is a branch; a row that begins with an answer is text, all of it learnt. Images come
+    first, wherever their placeholders stand. A
     mosaic is one image. UserError, naming `name` (default: the row's id), when placeholders and images differ in
     number, when questions and answers do not alternate, when an image's size is needed and cannot be read, or when the
     row does not fit (see `assemble`).
@@ -56,8 +57,10 @@ def encode_row(
             f"chat: qa, or leave this data set out"
         )
     branches: list[Branch] = []
-    for place, (question, answer) in enumerate(pairs):
-        first = place == 0 or independent
+    for question, answer, learnt in pairs:
+        if independent and not learnt:
+            continue
+        first = not branches or independent
         if first:
             branches.append(Branch())
             start = prefix.anchor
@@ -68,7 +71,7 @@ def encode_row(
         branches[-1].add(ids, False)
         form = template.answer if question is not None else "{answer}"
         ids, _ = encoder.pieces((form,), start, answer=answer)
-        branches[-1].add(ids + encoder.special(template.end), bool(answer))
+        branches[-1].add(ids + encoder.special(template.end), bool(answer) and learnt)
     return assemble(
         prefix.ids,
         prefix.is_image,
@@ -175,9 +178,11 @@ def _pairs(row: dict, name: str, images: int) -> list[Pair]:
             f"first human turn"
         )
     if not asked and len(turns) == 1:
-        return [(None, turns[0]["value"].strip())]
+        return [(None, turns[0]["value"].strip(), turns[0].get("loss", True))]
     roles = [turn["from"] for turn in turns]
     if roles != ["human", "gpt"] * (len(turns) // 2):
         raise UserError(f"{name}: human and gpt turns must alternate and end with gpt; they are {', '.join(roles)}")
-    answers = [turn["value"].strip() for turn in turns[1::2]]
-    return list(zip((_without_images(question) for question in asked), answers, strict=True))
+    return [
+        (_without_images(question), turn["value"].strip(), turn.get("loss", True))
+        for question, turn in zip(asked, turns[1::2], strict=True)
+    ]

@@ -6,7 +6,7 @@ loaded. Where a picture's size decides its tokens, its header is read.
 
 import hashlib
 import os
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,30 @@ from .maker import SampleMaker
 from .quarantine import Quarantine
 from .rows import Rows
 
+COLUMNS = len(fields(Counts)) + 1
+
+
+@dataclass(frozen=True)
+class CutRows:
+    """Rows of a data set whose last answer model.max_tokens cuts off: it teaches never to stop."""
+
+    rows: int  # that are cut
+    of: int  # all rows
+    longest: int  # tokens of the longest one, uncut
+
+    def __str__(self) -> str:
+        return f"{self.rows:,} of {self.of:,} rows, the longest of {self.longest:,} tokens"
+
+
+def cut_rows(counts: np.ndarray) -> CutRows:
+    """Of what `check_rows` gives."""
+    cut = counts[:, -1] > 0
+    return CutRows(int(cut.sum()), len(counts), int((counts[:, 0] + counts[:, -1]).max(initial=0)))
+
 
 def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
-    """Each row's `Counts`, as int64 [rows, 4] in their order; 0 for a row that went to quarantine.
+    """Each row's `Counts` in their order, then how many of its tokens are cut off, as int64 [rows, 5]; 0 for a row that
+    went to quarantine.
 
     What was found is kept in `cache` for the same rows, tokenizer and settings, unless rows are bad: they may be mended
     before the next start. UserError when there are more bad rows than the quarantine's quota.
@@ -47,12 +68,12 @@ def _kept(path: Path, rows: Rows) -> np.ndarray | None:
     if not path.is_file():
         return None
     counts = np.load(path, allow_pickle=False)
-    return counts if counts.shape == (len(rows), len(fields(Counts))) else None
+    return counts if counts.shape == (len(rows), COLUMNS) else None
 
 
 def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine) -> np.ndarray:
     rows = maker.rows[data_set]
-    counts = np.zeros((len(rows), len(fields(Counts))), np.int64)
+    counts = np.zeros((len(rows), COLUMNS), np.int64)
     there: set[Path] = set()
     with progress(f"checking {data_set}", "rows", len(rows)) as advance:
         for index in range(len(rows)):
@@ -64,7 +85,7 @@ def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine) -> np.nd
                     if not os.path.isfile(file):
                         raise UserError(f"no image {file}")
                     there.add(file)
-                counts[index] = astuple(sample.counts)
+                counts[index] = (*astuple(sample.counts), sample.cut)
             except UserError as error:
                 quarantine.add(data_set, maker.row_id(data_set, index), str(error), only_in)
             advance(1)

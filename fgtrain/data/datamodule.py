@@ -1,22 +1,26 @@
 """The data of one stage as Lightning takes it."""
 
 import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
 
 from data_builders.shared.files import atomic_write
+from data_builders.shared.terminal import say
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import stage_samples, steps_of
 from fgtrain.recipe.schema import Devices, Stage
 
-from .checks import check_rows, rows_identity
+from .checks import CutRows, check_rows, cut_rows, rows_identity
 from .dataset import MicroBatches, Share, stage_views
 from .features import FeatureCache
 from .load_balancing import deal
@@ -51,12 +55,14 @@ class StageData(LightningDataModule):
         features: FeatureCache | None,
         quarantine: Path,
         cache: Path,
+        max_cut: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """`folders`: data set -> training set, for each of the mix; `cache`: where Arrow files and lengths are kept."""
+        """`folders`: data set -> training set, for each of the mix; `cache`: where Arrow files and lengths are kept;
+        `max_cut`: data set -> most of its rows that max_tokens may cut, as a fraction (default: all)."""
         super().__init__()
         self.name, self.stage, self.folders, self.seed, self.devices = name, stage, folders, seed, devices
         self.tokenizer, self.image_spec, self.chat, self.max_tokens = tokenizer, image_spec, chat, max_tokens
-        self.features, self.cache = features, cache
+        self.features, self.cache, self.max_cut = features, cache, max_cut
         self.quarantine = Quarantine(quarantine, devices.bad_rows)
         self.steps_done = 0
         self.loader: MicroBatchLoader | None = None
@@ -103,7 +109,16 @@ class StageData(LightningDataModule):
     @cached_property
     def row_counts(self) -> dict[str, np.ndarray]:
         """Data set -> [rows, fields of `Counts`]. Checks every row on the first call."""
+        return {name: counts[:, :-1] for name, counts in self._checked.items()}
+
+    @cached_property
+    def _checked(self) -> dict[str, np.ndarray]:
         return {name: check_rows(name, self.maker, self.cache, self.quarantine) for name in self.stage.mix}
+
+    def cut_rows(self) -> dict[str, CutRows]:
+        """Data set -> its rows that model.max_tokens cuts, where there are any."""
+        found = {name: cut_rows(counts) for name, counts in self._checked.items()}
+        return {name: cut for name, cut in found.items() if cut.rows}
 
     @cached_property
     def loads_SL(self) -> np.ndarray:
@@ -146,7 +161,8 @@ class StageData(LightningDataModule):
             self.note_encoded()
 
     def check(self) -> None:
-        """Check every row. UserError when there are more bad ones than devices.bad_rows allows."""
+        """Check every row. UserError when there are more bad ones than devices.bad_rows allows, or more cut ones than
+        their data set may have."""
         self.quarantine.check_quota()
         self.row_counts  # noqa: B018 - checks every row
         if rows := self.left_out():
@@ -155,6 +171,15 @@ class StageData(LightningDataModule):
                 f"file is removed, they are tried again)",
                 flush=True,
             )
+        for name, cut in self.cut_rows().items():
+            say(f"stage {self.name}: {name}: answers cut by model.max_tokens: {self.max_tokens}: {cut}")
+            if cut.rows > self.max_cut.get(name, 1.0) * cut.of:
+                allowed = math.ceil(100 * cut.rows / cut.of) / 100
+                raise UserError(
+                    f"data.{name}: {cut}, are longer than model.max_tokens: {self.max_tokens}, and an answer that is "
+                    f"cut teaches never to stop. Write model.max_tokens: {cut.longest}, shorten or leave out those "
+                    f"rows, or allow so many: data.{name}.max_cut_fraction: {allowed:g}"
+                )
 
     def encode(self, part: tuple[int, int] = (0, 1)) -> bool:
         """Encode this process's part (number, of how many) of the views that the stage will see; was each one good?"""

@@ -42,6 +42,7 @@ class Sample:
     images: tuple[ImageRef, ...] = ()
     layouts: tuple[Layout, ...] = ()  # of the images; empty where each is one row of pixels
     name: str = ""
+    cut: int = 0  # tokens that were cut off at its end
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -83,6 +84,7 @@ def assemble(
     """
     room = max_tokens - len(prefix_ids)
     longest = max(len(branch.ids) for branch in branches)
+    lost = max(longest - room, 0)
     if longest > room:
         cut = branches[0].learnt[: max(room, 0)]
         if len(branches) > 1 or not any(cut):
@@ -114,7 +116,7 @@ def assemble(
         start = end
     is_image = np.zeros(len(token_ids), dtype=bool)
     is_image[:prefix] = prefix_is_image
-    sample = Sample(token_ids, targets, branch_ids, position_ids, is_image, images, layouts, name)
+    sample = Sample(token_ids, targets, branch_ids, position_ids, is_image, images, layouts, name, lost)
     if not sample.labels:
         raise UserError(f"{name}: no token to learn from. Give it an answer, or remove the row")
     return sample

@@ -54,7 +54,10 @@ def counted_plan(recipe: Recipe, data: dict[str, StageData], asked: dict[str, As
     facts = data_facts(recipe)
     for stage in data.values():
         for name, counts in stage.counts_per_pass().items():
-            facts[name] = replace(facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts)
+            cut = stage.cut_rows().get(name)
+            facts[name] = replace(
+                facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts, cut=str(cut) if cut else ""
+            )
     heaviest = {name: stage.heaviest() for name, stage in data.items()}
     of_model = model_facts(
         recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages, memo=recipe.file_memo

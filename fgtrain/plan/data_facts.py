@@ -74,4 +74,4 @@ def count_answers(rows: Path) -> int:
     """Answers (gpt turns) in a rows file. Counts bytes: parsing 665,000 rows takes minutes."""
     with open(rows, "rb") as file:
         # Inside a JSON string the quotes would be escaped, so text that talks of gpt turns is not counted.
-        return sum(line.count(b'"from": "gpt"') for line in file)
+        return sum(line.count(b'"from": "gpt"') - line.count(b'"loss": false') for line in file)

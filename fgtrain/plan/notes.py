@@ -23,6 +23,9 @@ def notes(
         yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
     if assumed := [name for name, known in facts.items() if known.expected]:
         yield f"Tokens estimated from what the recipe expects of a row: {', '.join(assumed)}"
+    for name, known in facts.items():
+        if known.cut:
+            yield f"Answers of {name} cut by model.max_tokens: {recipe.model.max_tokens}: {known.cut}"
     if any(stage.tokens is None for stage in stages):
         yield "Tokens stay unknown until the rows and the model's tokenizer are here"
     if any(stage.bounded and stage.activation_bytes is not None for stage in stages):

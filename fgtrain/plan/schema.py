@@ -31,6 +31,7 @@ class DataFacts:
     declared: bool = False  # rows is the recipe's word, nothing was read
     expected: bool = False  # tokens and counts are an estimate, from what the recipe expects of a row
     composed: bool = False  # its pictures are put together of several, anew in each pass
+    cut: str = ""  # how many rows are longer than model.max_tokens, where there are any and rows were counted
 
     @property
     def pictures(self) -> int | None:

@@ -130,6 +130,7 @@ class DataSet(Section):
     options: dict[str, Any] = {}  # the builder's options
     path: str | None = None
     rows: Positive | None = None  # declared; lets a plan count without the data, and is checked against the manifest
+    max_cut_fraction: Fraction01 = 0.05  # of its rows, that model.max_tokens may cut: a cut answer never ends
     expected: ExpectedRow | None = None  # lets a plan estimate tokens, time and memory without the data; else unused
 
 

@@ -33,7 +33,7 @@ def test_array_and_lines_give_the_same_rows(root, tmp_path, lines, monkeypatch):
 
 def test_missing_images_are_listed_or_left_out_within_the_quota(root, tmp_path):
     options = write(root, [row("a", "a.jpg"), row("b", "gone.jpg"), row("c", "lost.jpg")])
-    with pytest.raises(UserError, match=r"2 rows name images.*gone\.jpg, lost\.jpg.*--max-missing 2"):
+    with pytest.raises(UserError, match=r"2 rows name images.*'gone\.jpg', 'lost\.jpg'.*--max-missing 2"):
         build("llava", root=root, out=tmp_path / "out", options={**options, "max_missing": 1})
     assert not (tmp_path / "out" / "manifest.json").exists()
     build("llava", root=root, out=tmp_path / "out", options={**options, "max_missing": 2})
