@@ -207,7 +207,7 @@ def test_a_table_of_titles_goes_before_the_name(tmp_path):
         texts, _ = reader(server, tmp_path, titles=read_titles(table)).texts(wanted("jay"))
     assert texts["jay"].body == "It is a crow."
     table.write_text("name,title\n")
-    with pytest.raises(UserError, match="first line must be category,title"):
+    with pytest.raises(UserError, match="no column category; the first line has"):
         read_titles(table)
 
 
