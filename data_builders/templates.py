@@ -93,16 +93,16 @@ CAPTION_ANSWER = ("a photo of a {label}.", "this is a photo of a {label}.", "the
 # {rows}, {columns}: the grid's size.
 MOSAIC = (
     "The image is a grid of {rows} x {columns} photos. Which {ranks} are in it? "
-    "Name them from left to right and from top to bottom, separated by commas.",
-    "This is a collage of {tiles} photos. List the {rank} of each, row by row, separated by commas.",
-    "Which {ranks} does this collage show? Answer with {tiles} names in reading order, separated by commas.",
+    "Name them from left to right and from top to bottom, separated by {separators}.",
+    "This is a collage of {tiles} photos. List the {rank} of each, row by row, separated by {separators}.",
+    "Which {ranks} does this collage show? Answer with {tiles} names in reading order, separated by {separators}.",
 )
-# {first}: what the grid's first place is called.
+# {first}: what the grid's first place is called; {between}: what stands between two names.
 MOSAIC_POSITION = (
     "The image is a grid of {rows} x {columns} photos. Which {rank} is in each? "
-    'Answer place by place, as in "{first}: name; ...".',
+    'Answer place by place, as in "{first}: name{between}...".',
     'This is a collage of {tiles} photos. Name the {rank} at each place, beginning with "{first}:".',
-    'What does each photo of this collage show? Give its place and its {rank}, as in "{first}: name; ...".',
+    'What does each photo of this collage show? Give its place and its {rank}, as in "{first}: name{between}...".',
 )
 
 # FG-BMK's attribute questions have one wording each. {subject}: bird.

@@ -21,7 +21,7 @@ from ..shared.progress import progress
 from ..shared.seeding import draw
 from ..source_rows import write_source_rows
 from ..templates import MOSAIC, MOSAIC_POSITION
-from .answer import answer_in_order, place_names
+from .answer import answer_in_order, place_names, separator
 from .picture import compose, open_tile
 from .tiles import Pool, mosaics_in, mosaics_of, pool_of
 
@@ -50,13 +50,15 @@ class MosaicOptions(TrainingOptions):
     render: int = Field(0, ge=0, description="example pictures to write into OUT/examples, with their answers")
 
 
-def wording(pool: Pool, options: MosaicOptions, number: int) -> str:
-    """The question of mosaic `number`, drawn from the wordings of the answer's form."""
+def wording(pool: Pool, options: MosaicOptions, number: int, names: list[str]) -> str:
+    """The question of mosaic `number` of these names, drawn from the wordings of the answer's form."""
     wordings = MOSAIC if options.answer == "reading_order" else MOSAIC_POSITION
     chosen = wordings[draw(options.seed, "mosaic", "wording", pool.name, number).integers(len(wordings))]
     side, (rank, ranks) = options.grid, pool.words
     first = place_names((side, side))[0]
-    return chosen.format(rows=side, columns=side, tiles=side * side, rank=rank, ranks=ranks, first=first)
+    between, separators = separator(names, options.answer)
+    told = {"rank": rank, "ranks": ranks, "first": first, "between": between, "separators": separators}
+    return chosen.format(rows=side, columns=side, tiles=side * side, **told)
 
 
 def rows_of(pool: Pool, options: MosaicOptions) -> Iterator[dict]:
@@ -68,7 +70,7 @@ def rows_of(pool: Pool, options: MosaicOptions) -> Iterator[dict]:
         yield {
             "id": f"{pool.name}/mosaic/{pool.level}/{number}",
             "image": [tile.image for tile in tiles],
-            "conversations": conversation(wording(pool, options, number), answer),
+            "conversations": conversation(wording(pool, options, number, names), answer),
             "mosaic": form | ({"exact": True} if options.exact else {}),
             "source": pool.name,
             "kind": "mosaic",

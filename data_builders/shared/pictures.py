@@ -146,7 +146,7 @@ def read_picture(source: Path | bytes, name: str, work: Callable[[Image.Image], 
         raise UserError(f"{name} has more than {MAX_IMAGE_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         with suppress(OSError):
-            refuse_lfs_pointer(Path(name), source if isinstance(source, bytes) else _head(source))
+            refuse_lfs_pointer(name, source if isinstance(source, bytes) else _head(source))
         known = ", ".join(DECODERS)
         raise UserError(
             f"{name} cannot be read (not an image of {known}); replace the file or remove its row"

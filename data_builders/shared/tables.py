@@ -1,6 +1,5 @@
 """Text files and csv tables as people and spreadsheets save them: their encodings, commas, semicolons or tabs."""
 
-import codecs
 import csv
 import io
 import sys
@@ -9,38 +8,23 @@ from pathlib import Path
 
 from .errors import UserError
 from .terminal import say
+from .text_files import LFS_POINTER, encoding_of, open_text
 
 DELIMITERS = ",;\t"
-# UTF-32's mark begins with UTF-16's.
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 
 def read_text(path: Path) -> str:
-    """The file's text: UTF-8, UTF-16 or UTF-32, else Windows-1252 (which holds Latin-1's letters), which is said.
+    """The file's text as `open_text` gives it; what is neither UTF-8 nor UTF-16 is Windows-1252, which is said.
 
     UserError when there is no such file, or it is no text.
     """
     try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"no file {path}") from None
-    marked = next((encoding for mark, encoding in MARKS if data.startswith(mark)), None)
-    try:
-        if marked is not None:
-            return data.decode(marked)
-        if b"\0" in data[:4096]:
-            # Letters of western texts have one zero byte each, the second or the first.
-            return data.decode("utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be")
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if marked is not None or b"\0" in data:
-            raise UserError(f"{path} is not text ({error.reason}); save it as UTF-8") from None
+        with open_text(path) as file:
+            return file.read()
+    except UserError:
+        data = Path(path).read_bytes() if Path(path).is_file() else b"\0"
+        if b"\0" in data or encoding_of(data[:4]) != "utf-8" or data.startswith(LFS_POINTER):
+            raise
     say(f"{path}: not UTF-8; read as Windows-1252", file=sys.stderr)
     return data.decode("cp1252", "replace")
 

@@ -21,7 +21,7 @@ MARKS = (  # the longer ones first: UTF-32's little-endian mark begins as UTF-16
 )
 
 
-def refuse_lfs_pointer(path: Path, head: bytes) -> None:
+def refuse_lfs_pointer(path: Path | str, head: bytes) -> None:
     """UserError where a file that begins with `head` is the pointer to a file that Git LFS keeps elsewhere."""
     if head.startswith(LFS_POINTER):
         raise UserError(

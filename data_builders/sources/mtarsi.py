@@ -13,7 +13,7 @@ from ..shared.errors import UserError
 from ..shared.files import read_jsonl
 from .base import About, LabelledImage, Level, Source
 from .fgbmk_lists import listed_images
-from .reading import IMAGE_SUFFIXES, check_images, files_in, spelled
+from .reading import check_images, files_in, pictures_among, spelled
 
 ABOUT = About(
     title="MTARSI (aircraft from above)",
@@ -45,7 +45,7 @@ def read(root: Path) -> Source:
 def pictures(top: Path) -> Iterator[str]:
     """class/file of every picture, in the order of their names."""
     for folder in sorted(path for path in top.iterdir() if path.is_dir()):
-        yield from (f"{folder.name}/{f}" for f in sorted(files_in(folder)) if f.lower().endswith(IMAGE_SUFFIXES))
+        yield from (f"{folder.name}/{file}" for file in pictures_among(folder, files_in(folder))[0])
 
 
 def test_images(root: Path) -> tuple[Path, dict[str, None]]:
