@@ -9,7 +9,8 @@ from PIL import Image
 
 from ..shared.errors import UserError
 from ..shared.files import safe_join, write_bytes
-from ..shared.pictures import PICTURE_SUFFIXES, SUFFIX_OF, read_picture
+from ..shared.picture_formats import PICTURE_SUFFIXES, SUFFIX_OF
+from ..shared.pictures import read_picture
 from .benchmark import Picture
 
 KNOWN_SUFFIXES = {*PICTURE_SUFFIXES, *SUFFIX_OF.values()}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from .pictures import PICTURE_SUFFIXES
+from .picture_formats import PICTURE_SUFFIXES
 
 LOOKED_AT = 1000  # missing files that are looked for; more would take as long as the work itself
 SHOWN = 3

@@ -17,31 +17,14 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from .errors import UserError
+from .near_miss import near_misses
+from .picture_formats import DECODERS
 from .text_files import LFS_POINTER, refuse_lfs_pointer
 
 # A 12,000 px square is larger than any picture in the data sets served here; beyond it lies the decompression bomb.
 MAX_IMAGE_PIXELS = 12_000 * 12_000
 Image.MAX_IMAGE_PIXELS = MAX_IMAGE_PIXELS
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-
-# What a picture may be, and its suffix. Other decoders see no byte of a file, whatever it is called: Pillow's for EPS
-# would start another program.
-SUFFIX_OF = {
-    "JPEG": ".jpg",
-    "MPO": ".jpg",
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "GIF": ".gif",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-    "AVIF": ".avif",
-}
-# JPEG's decoder is the one that finds several pictures in a file (MPO).
-DECODERS = tuple(kind for kind in SUFFIX_OF if kind != "MPO")
-PICTURE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif"),
-    *(".bmp", ".dib", ".tif", ".tiff", ".avif", ".avifs"),
-)
 
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 PNG_METADATA = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # texts and colour profiles, which no pixel here depends on
@@ -140,8 +123,8 @@ def read_picture(source: Path | bytes, name: str, work: Callable[[Image.Image], 
             if plain is None:
                 raise
             return _decoded(plain, work)
-    except FileNotFoundError:
-        raise UserError(f"no {name}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"no {name}{near(source)}") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError(f"{name} has more than {MAX_IMAGE_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
@@ -155,6 +138,12 @@ def read_picture(source: Path | bytes, name: str, work: Callable[[Image.Image], 
         raise
     except Exception as error:  # a decoder may raise anything on broken bytes
         raise UserError(f"{name} cannot be read ({error}); replace the file or remove its row") from None
+
+
+def near(path: Path) -> str:
+    """What is there almost under the name of the missing picture, for the end of a message; empty where nothing is."""
+    found = near_misses(Path(path).parent, [Path(path).name])
+    return f"; {found.partition(' (')[0]}" if found else ""
 
 
 def _head(path: Path) -> bytes:

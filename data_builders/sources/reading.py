@@ -10,7 +10,8 @@ from pathlib import Path
 from ..shared.errors import UserError
 from ..shared.files import safe_join
 from ..shared.near_miss import near_misses
-from ..shared.pictures import DECODERS, PICTURE_SUFFIXES, looks_like_picture
+from ..shared.picture_formats import DECODERS, PICTURE_SUFFIXES
+from ..shared.pictures import looks_like_picture
 from ..shared.tables import read_text
 from .base import LabelledImage
 

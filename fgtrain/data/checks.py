@@ -5,7 +5,6 @@ loaded. Where a picture's size decides its tokens, its header is read.
 """
 
 import hashlib
-import os
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from data_builders.shared.progress import progress
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
+from .image_places import ImagePlaces
 from .maker import SampleMaker
 from .quarantine import Quarantine
 from .rows import Rows
@@ -44,20 +44,23 @@ def cut_rows(counts: np.ndarray) -> CutRows:
     return CutRows(int(cut.sum()), len(counts), int((counts[:, 0] + counts[:, -1]).max(initial=0)))
 
 
-def check_rows(data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine) -> np.ndarray:
+def check_rows(
+    data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine, places: ImagePlaces
+) -> np.ndarray:
     """Each row's `Counts` in their order, then how many of its tokens are cut off, as int64 [rows, 5]; 0 for a row that
     went to quarantine.
 
     What was found is kept in `cache` for the same rows, tokenizer and settings, unless rows are bad: they may be mended
     before the next start. UserError when there are more bad rows than the quarantine's quota.
     """
-    path = cache / "lengths" / f"{rows_identity(data_set, maker)}.npy"
+    known_by = f"{rows_identity(data_set, maker)}{places.folders}"
+    path = cache / "lengths" / f"{hashlib.sha256(known_by.encode()).hexdigest()[:32]}.npy"
     if (known := _kept(path, maker.rows[data_set])) is not None:
         return known
     with locked(path.with_suffix(".lock"), waiting=f"{data_set} is being checked by another start; waiting"):
         if (known := _kept(path, maker.rows[data_set])) is not None:
             return known
-        counts = _look_at(data_set, maker, quarantine)
+        counts = _look_at(data_set, maker, quarantine, places)
         if counts[:, 0].all():
             with atomic_write(path, "wb") as file:
                 np.save(file, counts)
@@ -71,7 +74,7 @@ def _kept(path: Path, rows: Rows) -> np.ndarray | None:
     return counts if counts.shape == (len(rows), COLUMNS) else None
 
 
-def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine) -> np.ndarray:
+def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine, places: ImagePlaces) -> np.ndarray:
     rows = maker.rows[data_set]
     counts = np.zeros((len(rows), COLUMNS), np.int64)
     there: set[Path] = set()
@@ -82,8 +85,7 @@ def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine) -> np.nd
                 sample = maker.sample(data_set, 0, index)
                 only_in = None
                 for file in (file for ref in sample.images for file in ref.files if file not in there):
-                    if not os.path.isfile(file):
-                        raise UserError(f"no image {file}")
+                    places.check(file)
                     there.add(file)
                 counts[index] = (*astuple(sample.counts), sample.cut)
             except UserError as error:

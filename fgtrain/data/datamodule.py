@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from fgtrain.recipe.schema import Devices, Stage
 from .checks import CutRows, check_rows, cut_rows, rows_identity
 from .dataset import MicroBatches, Share, stage_views
 from .features import FeatureCache
+from .image_places import ImagePlaces
 from .load_balancing import deal
 from .loader import MicroBatchLoader
 from .maker import SampleMaker
@@ -56,13 +57,15 @@ class StageData(LightningDataModule):
         quarantine: Path,
         cache: Path,
         max_cut: Mapping[str, float] = MappingProxyType({}),
+        image_places: Mapping[str, Sequence[Path]] = MappingProxyType({}),
     ) -> None:
         """`folders`: data set -> training set, for each of the mix; `cache`: where Arrow files and lengths are kept;
-        `max_cut`: data set -> most of its rows that max_tokens may cut, as a fraction (default: all)."""
+        `max_cut`: data set -> most of its rows that max_tokens may cut, as a fraction (default: all);
+        `image_places`: data set -> folders that its images may lie in beside its own (default: all)."""
         super().__init__()
         self.name, self.stage, self.folders, self.seed, self.devices = name, stage, folders, seed, devices
         self.tokenizer, self.image_spec, self.chat, self.max_tokens = tokenizer, image_spec, chat, max_tokens
-        self.features, self.cache, self.max_cut = features, cache, max_cut
+        self.features, self.cache, self.max_cut, self.image_places = features, cache, max_cut, image_places
         self.quarantine = Quarantine(quarantine, devices.bad_rows)
         self.steps_done = 0
         self.loader: MicroBatchLoader | None = None
@@ -113,7 +116,14 @@ class StageData(LightningDataModule):
 
     @cached_property
     def _checked(self) -> dict[str, np.ndarray]:
-        return {name: check_rows(name, self.maker, self.cache, self.quarantine) for name in self.stage.mix}
+        return {
+            name: check_rows(name, self.maker, self.cache, self.quarantine, self._image_places(name))
+            for name in self.stage.mix
+        }
+
+    def _image_places(self, name: str) -> ImagePlaces:
+        own = self.rows[name].folder, *self.image_places.get(name, (Path("/"),))
+        return ImagePlaces(name, own)
 
     def cut_rows(self) -> dict[str, CutRows]:
         """Data set -> its rows that model.max_tokens cuts, where there are any."""

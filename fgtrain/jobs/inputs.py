@@ -40,6 +40,7 @@ def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
         features=None,
         quarantine=recipe.run_folder / "quarantine.jsonl",
         cache=recipe.path(recipe.built_root) / ".cache",
+        image_places={data_set: recipe.image_places(data_set) for data_set in recipe.stages[name].mix},
         max_cut={data_set: recipe.data[data_set].max_cut_fraction for data_set in recipe.stages[name].mix},
     )
 

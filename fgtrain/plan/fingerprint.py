@@ -62,7 +62,7 @@ def _data_identity(recipe: Recipe, name: str, facts: dict[str, DataFacts]) -> An
     """The hash of the rows, or, before they are built, how they would be."""
     if (known := facts.get(name)) is not None and known.sha256 is not None:
         return known.sha256
-    return recipe.data[name].model_dump(mode="json", exclude={"expected", "max_cut_fraction"})
+    return recipe.data[name].model_dump(mode="json", exclude={"expected", "max_cut_fraction", "images_in"})
 
 
 def _hash(value: Any) -> str:

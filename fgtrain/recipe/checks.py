@@ -160,6 +160,8 @@ def _texts(recipe: Recipe) -> Iterator[tuple[Key, str]]:
         for key in ("root", "path"):
             if (value := getattr(data_set, key)) is not None:
                 yield ("data", name, key), value
+        for number, folder in enumerate(data_set.images_in):
+            yield ("data", name, "images_in", number), folder
     for index, item in enumerate(recipe.prepare):
         yield ("prepare", index, "out"), item.out
         if item.root is not None:

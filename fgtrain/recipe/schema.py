@@ -130,6 +130,7 @@ class DataSet(Section):
     options: dict[str, Any] = {}  # the builder's options
     path: str | None = None
     rows: Positive | None = None  # declared; lets a plan count without the data, and is checked against the manifest
+    images_in: Texts = ()  # folders beside data_root, built_root and its own that its images, or links to them, lie in
     max_cut_fraction: Fraction01 = 0.05  # of its rows, that model.max_tokens may cut: a cut answer never ends
     expected: ExpectedRow | None = None  # lets a plan estimate tokens, time and memory without the data; else unused
 
@@ -294,6 +295,13 @@ class Recipe(Section):
         if data_set.path is not None:
             return self.path(data_set.path, f"data.{name}.path")
         return self.path(self.built_root, "built_root") / name
+
+    def image_places(self, name: str) -> list[Path]:
+        """Folders that the images of data set `name` may lie in, beside the set's own."""
+        data_set, key = self.data[name], f"data.{name}"
+        found = [self.path(text, f"{key}.images_in") for text in data_set.images_in]
+        found += [self.path(root) for root in (self.data_root, self.built_root) if root is not None]
+        return found + ([self.path(data_set.root, f"{key}.root")] if data_set.root is not None else [])
 
     def evaluation_folders(self) -> list[Path]:
         """Where question files are searched. The bare `{data_root}` is left out when it is not given."""
