@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .network import network_problems
+from .from_elsewhere import network_problems, texts_of_several_lines
 from .problems import Key, Problem, instead
 from .schema import PARTS, PLACEHOLDERS, START, Recipe
 
@@ -11,7 +11,7 @@ from .schema import PARTS, PLACEHOLDERS, START, Recipe
 def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
     """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
     found = [*_model(recipe), *_data(recipe), *_devices(recipe), *_stages(recipe), *_evaluation(recipe)]
-    found += [*_placeholders(recipe), *network_problems(recipe)]
+    found += [*_placeholders(recipe), *network_problems(recipe), *texts_of_several_lines(recipe)]
     return [problem for problem, needs in found if not any(_touches(key, damaged) for key in needs)]
 
 

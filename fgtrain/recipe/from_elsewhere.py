@@ -1,5 +1,6 @@
-"""What in a recipe would reach the network: nothing does unless the recipe, or who starts it, says `network: true`."""
+"""What a recipe from elsewhere may not say: addresses without `network: true`, and texts of more than one line."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,17 @@ def network_problems(recipe: Recipe) -> Iterator[tuple[Problem, list[Key]]]:
             yield Problem((*key, "model"), f"is {given['model']}, a model that an endpoint is asked for, {HOW}"), [key]
         if given.get("texts") == "wikipedia":
             yield Problem((*key, "texts"), f"is wikipedia, {HOW}"), [key]
+
+
+def texts_of_several_lines(recipe: Recipe) -> Iterator[tuple[Problem, list[Key]]]:
+    """A problem for every text with a control character: scripts, logs and names of files have one line for each."""
+    for key, text in texts_in(recipe.model_dump(), ()):
+        bad = next((one for one in text if unicodedata.category(one) == "Cc" or one in "\u2028\u2029"), None)
+        if bad is not None:
+            yield (
+                Problem(key, f"is {text!r}, which holds {bad!r}. Write it without line breaks and control characters"),
+                [key],
+            )
 
 
 def texts_in(value: Any, key: Key) -> Iterator[tuple[Key, str]]:
