@@ -19,8 +19,8 @@ from typing import Any
 from .options import Options
 from .shared.errors import UserError
 from .shared.files import read_json, sha256_file, write_json
+from .shared.picture_formats import PICTURE_SUFFIXES
 from .shared.progress import progress
-from .sources.reading import IMAGE_SUFFIXES
 
 RECORD = ".built.json"
 NOT_READ = ("cache", "model", "base_url")  # options that may look like a path, and name nothing that is read for itself
@@ -42,7 +42,7 @@ class Touched:
     def opened(self, path: str) -> None:
         path = os.path.abspath(path)
         if self.holds(path):
-            if path.lower().endswith(IMAGE_SUFFIXES):
+            if path.lower().endswith(PICTURE_SUFFIXES):
                 self.folders.add(os.path.dirname(path))
             else:
                 self.lists.add(path)
@@ -226,7 +226,7 @@ def _folder_state(path: str, ours: Path) -> dict[str, Any] | None:
             here = Path(os.path.abspath(entry.path))
             if here != ours and here not in ours.parents and not os.path.exists(here / "manifest.json"):
                 folders.append(entry.name)
-        elif entry.name.lower().endswith(IMAGE_SUFFIXES):
+        elif entry.name.lower().endswith(PICTURE_SUFFIXES):
             try:
                 stat = entry.stat()
                 size, when = stat.st_size, stat.st_mtime_ns
