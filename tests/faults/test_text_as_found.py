@@ -7,7 +7,8 @@ from table import rows
 
 from data_builders.general.parquet import open_shard
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import open_image, read_json, read_jsonl
+from data_builders.shared.files import read_json, read_jsonl
+from data_builders.shared.pictures import open_image
 from data_builders.sources.matlab import read_mat
 from fgtrain.model.sources import Source
 
