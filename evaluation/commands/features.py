@@ -8,8 +8,7 @@ from data_builders.shared.errors import UserError
 from data_builders.sources import SOURCE_NAMES, load_source
 
 from ..compare import print_scores
-
-MEASURES = ("probe", "knn", "retrieval", "robustness")
+from ..features.measure_sets import DEFAULT_MEASURES, MEASURES
 
 
 def add_features(commands: argparse._SubParsersAction) -> None:
@@ -20,7 +19,7 @@ def add_features(commands: argparse._SubParsersAction) -> None:
     one.add_argument("--out", type=Path, help="folder for features.json")
     one.add_argument("--level", help="label pictures at this level of names (default: the finest)")
     one.add_argument(
-        "--measure", default="probe,knn,retrieval", help=f"of {','.join(MEASURES)} (default: all but the last)"
+        "--measure", default=",".join(DEFAULT_MEASURES), help=f"of {','.join(MEASURES)} (default: all but the last)"
     )
     one.add_argument("--protocol", default="default", help="probe protocols: default,fgbmk,dinov2 (default: default)")
     one.add_argument("--part", choices=("encoder", "projector"), help="of an LVLM: before or after its projector")
@@ -56,16 +55,14 @@ def command_features(arguments: argparse.Namespace) -> None:
             raise UserError(f"--{option.replace('_', '-')} is {value}; write 1 or more")
 
     from ..features.cache import FeatureCache
-    from ..features.labelled import labelled, union
+    from ..features.labelled import labelled
     from ..features.loading import load_featurizer
-    from ..features.measure_sets import measure_all, named, registered, write_results
+    from ..features.measure_sets import Measuring, measure_all, named, registered, write_results
 
     sets = [
         labelled(named(load_source(name, root)), arguments.level, arguments.seed)
         for name, root in zip(sources, roots, strict=True)
     ]
-    if len({data.name for data in sets}) < len(sets):
-        raise UserError(f"two data sets have one name: {', '.join(data.name for data in sets)}; rename a folder")
     options = {key: getattr(arguments, key) for key in ("part", "view", "image_size", "device", "name")}
     options = {key: value for key, value in options.items() if value is not None}
     if arguments.raw_blocks:
@@ -75,10 +72,12 @@ def command_features(arguments: argparse.Namespace) -> None:
     else:
         featurizer = registered(arguments.model, options) or load_featurizer(arguments.model, **options)
     cache = FeatureCache(arguments.cache or arguments.out / "cache", featurizer, arguments.batch_size)
-    results = measure_all(cache, sets, union, measures, protocols, arguments)
-    write_results(arguments.out, featurizer, results, arguments)
+    shared = {key: getattr(arguments, key) for key in ("out", "gallery", "attack_images", "batch_size", "seed")}
+    chosen = Measuring(measures=measures, protocols=protocols, **shared)
+    results = measure_all(cache, sets, chosen)
+    path = write_results(featurizer, results, chosen)
     print_scores([one.score for one in results.values()])
-    print(f"scores in {arguments.out / 'features.json'}")
+    print(f"scores in {path}")
 
 
 def choose(text: str, known: Sequence[str], option: str) -> list[str]:
@@ -90,7 +89,7 @@ def choose(text: str, known: Sequence[str], option: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _protocols(text: str) -> dict:
+def _protocols(text: str) -> list[str]:
     from ..features.probe import PROTOCOLS
 
-    return {name: PROTOCOLS[name] for name in choose(text, tuple(PROTOCOLS), "--protocol")}
+    return choose(text, tuple(PROTOCOLS), "--protocol")

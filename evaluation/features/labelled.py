@@ -9,7 +9,7 @@ import numpy as np
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.seeding import address_hash
-from data_builders.sources import Source
+from data_builders.sources import LabelledImage, Level, Source
 
 VALIDATION_SHARE = 0.2  # of each class's training pictures, where the data set has no validation split of its own
 
@@ -29,12 +29,16 @@ class Labelled:
     notes: tuple[str, ...] = ()
 
 
-def labelled(source: Source, level: str | None = None, seed: int = 0) -> Labelled:
-    """The data set at one level of names. UserError: several labels a picture, no training or no test pictures."""
+def labelled(source: Source, level: str | None = None, seed: int = 0, images_per_class: int | None = None) -> Labelled:
+    """The data set at one level of names. UserError: several labels a picture, no training or no test pictures.
+
+    `images_per_class`: at most so many training and so many test pictures of each class, drawn by address.
+    """
     chosen = source.level(level)
     if source.multi_label and chosen is source.finest:
         raise UserError(f"{source.name}'s pictures bear several labels each; these measures know one. Add --level")
-    train, test = source.split("trainval"), source.split("test")
+    splits = ("trainval", "test")
+    train, test = (fewer(source.split(one), source, chosen, seed, images_per_class) for one in splits)
     classes = sorted({source.label(row, chosen) for row in (*train, *test)})
     if len(classes) < 2:
         raise UserError(f"{source.name} at {source.root} has the one class {classes[0]!r} at level {chosen.name}")
@@ -48,6 +52,8 @@ def labelled(source: Source, level: str | None = None, seed: int = 0) -> Labelle
         how = f"heads are chosen on {validation.sum():,} of the {len(labels):,} training pictures, drawn by class"
     unseen = sorted(set(range(len(classes))) - set(labels.tolist()))
     notes = [how]
+    if images_per_class is not None:
+        notes.append(f"at most {images_per_class} training and {images_per_class} test pictures of each class")
     if unseen:
         notes.append(f"{len(unseen)} of {len(classes)} classes have no training picture; their test pictures are wrong")
     return Labelled(
@@ -61,6 +67,22 @@ def labelled(source: Source, level: str | None = None, seed: int = 0) -> Labelle
         test_labels=np.array([number[source.label(row, chosen)] for row in test]),
         notes=tuple(notes),
     )
+
+
+def fewer(
+    rows: list[LabelledImage], source: Source, level: Level, seed: int, images_per_class: int | None
+) -> list[LabelledImage]:
+    """At most so many of each class, in their order; all for None."""
+    if images_per_class is None:
+        return rows
+    members: dict[str, list[LabelledImage]] = defaultdict(list)
+    for row in rows:
+        members[source.label(row, level)].append(row)
+    kept: set[str] = set()
+    for found in members.values():
+        found.sort(key=lambda row: address_hash(seed, "images per class", row.image))
+        kept.update(row.image for row in found[:images_per_class])
+    return [row for row in rows if row.image in kept]
 
 
 def draw_validation(images: Sequence[str], labels: Sequence[int], seed: int) -> np.ndarray:

@@ -1,8 +1,7 @@
 """All measures asked for on all data sets given, and the file that they are written into."""
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,7 +10,10 @@ from data_builders.shared.files import read_json, write_json, write_jsonl
 from data_builders.sources import Source
 
 from ..protocols import Featurizer
+from .labelled import Labelled, union
 
+MEASURES = ("probe", "knn", "retrieval", "robustness")
+DEFAULT_MEASURES = MEASURES[:3]
 FEATURIZERS = "evaluation.featurizers"  # entry points: name -> callable(folder, **options) -> Featurizer | None
 
 
@@ -28,30 +30,47 @@ def named(source: Source) -> Source:
     return replace(source, name=source.root.resolve().name) if source.name in ("folder", "fgbmk_lists") else source
 
 
-def measure_all(cache, sets, union, measures: Sequence[str], protocols: dict, arguments: argparse.Namespace) -> dict:
-    """Task name -> `Measured`, in the order asked for."""
+@dataclass(frozen=True)
+class Measuring:
+    """What is measured, and how. `out`: folder of features.json; `protocols`: names of probe protocols."""
+
+    out: Path
+    measures: Sequence[str] = DEFAULT_MEASURES
+    protocols: Sequence[str] = ("default",)
+    gallery: str = "train"
+    attack_images: int | None = None
+    batch_size: int = 32
+    seed: int = 0
+
+
+def measure_all(cache, sets: Sequence[Labelled], chosen: Measuring) -> dict:
+    """Task name -> `Measured`, in the order asked for. UserError where two data sets have one name."""
     from . import measures as how
+    from .probe import PROTOCOLS
     from .robustness import ATTACKS
 
+    if len({data.name for data in sets}) < len(sets):
+        raise UserError(f"two data sets have one name: {', '.join(data.name for data in sets)}; rename a folder")
+    measures, protocols = chosen.measures, {name: PROTOCOLS[name] for name in chosen.protocols}
     results, probed = {}, {}
-    options = {"seed": arguments.seed, "device": cache.featurizer.device}
+    options = {"seed": chosen.seed, "device": cache.featurizer.device}
     for data in sets:
         found = []
-        if "probe" in measures or "robustness" in measures or len(sets) > 1:
+        if "probe" in measures or "robustness" in measures:
             probed[data.name] = {name: how.run_probe(cache, data, one, **options) for name, one in protocols.items()}
         if "probe" in measures:
             found.append(how.probe_scores(data, probed[data.name]))
         if "knn" in measures:
             found.append(how.neighbour_scores(cache, data))
         if "retrieval" in measures:
-            found.append(how.retrieval_scores(cache, data, arguments.gallery))
+            found.append(how.retrieval_scores(cache, data, chosen.gallery))
         if "robustness" in measures:
             head = next(iter(probed[data.name].values())).chosen()
             attacks = [ATTACKS["default"]] + [ATTACKS["fgbmk"]] * ("fgbmk" in protocols)
             found.append(
                 how.robustness_scores(
                     cache.featurizer, data, head, attacks,
-                    images=arguments.attack_images, batch=arguments.batch_size, seed=arguments.seed,
+                    images=chosen.attack_images, batch=chosen.batch_size, seed=chosen.seed,
                 )
             )  # fmt: skip
         for one in found:
@@ -59,7 +78,7 @@ def measure_all(cache, sets, union, measures: Sequence[str], protocols: dict, ar
             if one.values is not None:
                 rows = zip(data.test_names, data.test_labels, one.values, strict=True)
                 write_jsonl(
-                    arguments.out / "items" / (one.score.task.replace("/", "__") + ".jsonl"),
+                    chosen.out / "items" / (one.score.task.replace("/", "__") + ".jsonl"),
                     (
                         {"image": name, "label": data.classes[label], "value": float(value)}
                         for name, label, value in rows
@@ -73,14 +92,14 @@ def measure_all(cache, sets, union, measures: Sequence[str], protocols: dict, ar
     return results
 
 
-def write_results(out: Path, featurizer, results: dict, arguments: argparse.Namespace) -> None:
-    """<out>/features.json; tasks measured by an earlier call with the same model stay."""
-    path = out / "features.json"
+def write_results(featurizer, results: dict, chosen: Measuring) -> Path:
+    """<out>/features.json, whose path comes back; tasks measured by an earlier call with the same model stay."""
+    path = chosen.out / "features.json"
     entry = {
         "model": featurizer.name,
         "model_hash": featurizer.model_hash,
         "settings": featurizer.settings,
-        "seed": arguments.seed,
+        "seed": chosen.seed,
         "tasks": {},
         "details": {},
     }
@@ -96,6 +115,7 @@ def write_results(out: Path, featurizer, results: dict, arguments: argparse.Name
     for name, one in results.items():
         entry["tasks"][name], entry["details"][name] = one.score.to_json(), one.details
     write_json(path, entry)
+    return path
 
 
 def _plain(value: object) -> object:

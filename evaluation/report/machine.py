@@ -1,7 +1,8 @@
 """FG-BMK's machine-oriented track beside a run: Tables 3, 4 and 5 and the critical-distance diagram.
 
 `python -m evaluation features` and `friedman` write their files wherever they are told to; what lies in the run folder
-or in a folder inside it (features/ by custom) is shown.
+or in a folder inside it (features/ by custom) is shown. What a run measures itself lies at features/CHECKPOINT/PART,
+and checkpoints that share what was measured are one column.
 """
 
 import base64
@@ -11,6 +12,7 @@ from pathlib import Path
 from ..ledger import Run, known, primary
 
 DEPTH = ("features.json", "*/features.json", "*/*/features.json")
+OWN = "features/*/*/features.json"
 RANKS = ("*.json", "features/*.json", "features/*/*.json")
 MEASURES = {
     "probe": "Linear probe (LC)",
@@ -25,23 +27,29 @@ def machine_tables(runs: list[Run]) -> list[dict]:
     """For each run that has feature scores: {"index", "run", "tables", "diagrams", "short_answers"}."""
     found = []
     for index, run in enumerate(runs):
-        entries, diagrams = feature_scores(run.folder), rank_diagrams(run.folder)
+        entries, diagrams = feature_scores(run), rank_diagrams(run.folder)
         if entries or diagrams:
             found.append({"index": index, "run": run, "tables": tables(entries, run), "diagrams": diagrams})
     return found
 
 
-def feature_scores(folder: Path) -> list[dict]:
-    """The feature scores in a run folder, whole ones only (another program's features.json is none of ours)."""
-    paths = dict.fromkeys(path for pattern in DEPTH for path in sorted(folder.glob(pattern)))
-    found = []
-    for path in paths:
+def feature_scores(run: Run) -> list[dict]:
+    """The feature scores in a run folder, whole ones only (another program's features.json is none of ours): its own
+    in the order of training, then others."""
+    own = {path: path.parent.parent.name for path in sorted(run.folder.glob(OWN))}
+    order = [one.name for one in run.checkpoints]
+    ordered = sorted(own, key=lambda path: order.index(own[path]) if own[path] in order else len(order))
+    others = (path for pattern in DEPTH for path in sorted(run.folder.glob(pattern)))
+    found: dict[Path, dict] = {}
+    for path in dict.fromkeys((*ordered, *others)):
         entry = _json(path)
-        if isinstance(entry, dict) and isinstance(entry.get("tasks"), dict) and "model" in entry:
-            part = (entry.get("settings") or {}).get("part") if isinstance(entry.get("settings"), dict) else None
-            label = str(entry["model"]) + (" after its projector" if part == "projector" else "")
-            found.append({"label": label, "tasks": entry["tasks"]})
-    return found
+        if not (isinstance(entry, dict) and isinstance(entry.get("tasks"), dict) and "model" in entry):
+            continue
+        part = (entry.get("settings") or {}).get("part") if isinstance(entry.get("settings"), dict) else None
+        behind = " after its projector" if part == "projector" else ""
+        one = found.setdefault(path.resolve(), {"names": [], "behind": behind, "tasks": entry["tasks"]})
+        one["names"].append(own.get(path, str(entry["model"])))
+    return [{"label": " = ".join(one["names"]) + one["behind"], "tasks": one["tasks"]} for one in found.values()]
 
 
 def tables(entries: list[dict], run: Run) -> list[dict]:

@@ -18,6 +18,7 @@ from .build import build_graph
 from .job import Graph, Job
 from .todo import todo
 
+COUNTED = {"evaluate": "asked", "features": "features", "judge": "judged"}  # kind of jobs -> column of the table
 MARKS = {"done": "green", "running": "cyan", "queued": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
 
 
@@ -73,10 +74,11 @@ def how_far(progress: ProgressState | None) -> str:
 
 
 def _table(study: Study, plans: Mapping[str, Plan], graph: Graph, states: Mapping[str, JobStatus]) -> Table:
-    """A row a run: preparation, each stage, how many of its checkpoints are asked, its report."""
+    """A row a run: preparation, each stage, how many of its checkpoints are asked, measured and judged, its report."""
     names = list(dict.fromkeys(stage.name for plan in plans.values() for stage in plan.stages))
     table = Table(title=f"Status of {study.name or 'the runs'}", title_justify="left", header_style="")
-    for column in ("run", "data", *names, "asked", "report"):
+    more = {kind: title for kind, title in COUNTED.items() if kind == "evaluate" or any(j.kind == kind for j in graph)}
+    for column in ("run", "data", *names, *more.values(), "report"):
         table.add_column(column, no_wrap=True)
     for one in study.recipes:
         run = one.recipe.name
@@ -85,8 +87,9 @@ def _table(study: Study, plans: Mapping[str, Plan], graph: Graph, states: Mappin
         row.append(_together([states[j.name] for j in mine if j.kind in ("build", "sample_text", "prepare", "encode")]))
         for name in names:
             row.append(_together([states[j.name] for j in mine if j.kind == "train" and j.stage == name]))
-        asked = [states[job.name] for job in mine if job.kind == "evaluate"]
-        row.append(f"{sum(status.state == 'done' for status in asked)}/{len(asked)}")
+        for kind in more:
+            found = [states[job.name] for job in mine if job.kind == kind]
+            row.append(f"{sum(status.state == 'done' for status in found)}/{len(found)}")
         row.append(_together([states[job.name] for job in mine if job.kind == "report"]))
         table.add_row(*row)
     return table
@@ -110,12 +113,15 @@ def _hours(graph: Graph, states: Mapping[str, JobStatus]) -> str:
     seconds = [_planned_seconds(job, plans) for job in computing if states[job.name].state != "done"]
     left = "unknown" if None in seconds else f"{sum(seconds) / 3600:,.2f}"
     done = sum(status.state == "done" for status in states.values())
-    return f"{done} of {len(graph)} jobs done; device hours: {used:,.2f} used, {left} left by the plan"
+    measuring = sum(job.kind == "features" and states[job.name].state != "done" for job in computing)
+    beside = f", without {measuring} jobs that measure features" if measuring else ""
+    return f"{done} of {len(graph)} jobs done; device hours: {used:,.2f} used, {left} left by the plan{beside}"
 
 
 def _planned_seconds(job: Job, plans: dict[str, Plan | None]) -> float | None:
-    """Device seconds of a job by its run's final plan; None where there is none. Encoding counts with stages."""
-    if job.kind == "encode":
+    """Device seconds of a job by its run's final plan; None where there is none. Encoding counts with stages; how long
+    features take no plan knows."""
+    if job.kind in ("encode", "features"):
         return 0.0
     if job.recipe.name not in plans:
         path = job.recipe.run_folder / "plan.json"

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from .job import Graph, Job
 
-WORK = ("train", "evaluate")  # results that nothing but their own absence calls for; others tell of them
+# Results that nothing but their own absence calls for; the others tell of them.
+WORK = ("train", "evaluate", "features", "judge")
 
 
 def todo(graph: Graph) -> list[Job]:

@@ -16,6 +16,8 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "encode": ("encode", "encode", True),
     "train": ("train", "train_stage", True),
     "evaluate": ("evaluate", "evaluate_checkpoint", True),
+    "features": ("features", "measure_features", True),
+    "judge": ("judge", "judge_checkpoint", False),
     "report": ("report", "report_run", False),
     "answer": ("report", "report_study", False),
 }

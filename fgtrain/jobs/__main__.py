@@ -42,7 +42,8 @@ from .spec import (
 )
 
 STOPPED = 130
-KEEPING = ("encode", "evaluate")  # kinds that go on where they were; training says its step by itself
+# Kinds that go on where they were; training says its step by itself.
+KEEPING = ("encode", "evaluate", "features", "judge")
 FIRST_SECONDS = 20.0
 GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
 

@@ -1,21 +1,21 @@
 """Runs the frozen encoder over all pictures that stages and questions will show it, by all processes of the job."""
 
-from data_builders.shared.files import atomic_write
 from fgtrain.data import ImageRef
 from fgtrain.plan.encoding import encoded_at, encoder_learns
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
-from fgtrain.runs.encoded import encoded_path
+from fgtrain.runs.encoded import note_encoded
 from fgtrain.runs.evaluations import asked, tasks_of
 
 from .inputs import encoder_at, encoder_of, feature_cache, final_plan, job_device, question_cache, stage_data
 
 
-def encode(recipe: Recipe, group: Group, origin: str, key: str) -> None:
+def encode(recipe: Recipe, group: Group, origin: str, key: str, start: str, stages: list[str], questions: bool) -> None:
     """Fill the cache with what the encoder of checkpoint `origin` makes of the pictures of the stages that use it.
 
-    `key`: a name for just this work, under which it is noted as done. UserError where a picture cannot be read and
-    devices.bad_rows allows none.
+    `key`: a name for just this work, under which it is noted as done; `start`: the untrained model's fingerprint;
+    `stages`, `questions`: whose pictures, as far as was known when the job was made. UserError where a picture cannot
+    be read and devices.bad_rows allows none.
     """
     plan = final_plan(recipe)
     if not encoded_at(recipe, plan).get(origin) and encoder_learns(recipe):
@@ -37,5 +37,4 @@ def encode(recipe: Recipe, group: Group, origin: str, key: str) -> None:
             cache.ensure(map(ImageRef, sorted(paths)), "evaluation: image features", part=(group.rank, group.size))
     whole = not (recipe.run_folder / "quarantine.jsonl").exists()  # bad ones may be mended before the next start
     if group.together(True) and group.first and whole:
-        with atomic_write(encoded_path(recipe, key)) as file:
-            file.write(f"{recipe.name}\n")
+        note_encoded(recipe, plan, key=key, origin=origin, start=start, stages=stages, questions=questions)

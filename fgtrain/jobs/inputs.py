@@ -15,7 +15,7 @@ from fgtrain.images import ImageSpec
 from fgtrain.model import LVLM, Encoder, build_encoder, build_model, load_checkpoint, load_encoder, part_hash
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe
-from fgtrain.runs.encoded import features_folder
+from fgtrain.runs.encoded import encoded_folder
 
 
 def final_plan(recipe: Recipe) -> Plan:
@@ -106,7 +106,7 @@ def encoder_of(lvlm: LVLM) -> CachedEncoder:
 
 def feature_cache(recipe: Recipe, encoder: CachedEncoder) -> FeatureCache:
     """Kept outputs of an encoder; for pictures that are one square each."""
-    return FeatureCache(features_folder(recipe), encoder.encode, encoder.hash, encoder.image_spec)
+    return FeatureCache(encoded_folder(recipe), encoder.encode, encoder.hash, encoder.image_spec)
 
 
 def question_cache(recipe: Recipe, plan: Plan, encoder: CachedEncoder) -> FeatureCache | None:

@@ -14,6 +14,8 @@ from fgtrain.plan import Plan, read_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.evaluations import asked, assemble_scores, found_evaluations, stores
+from fgtrain.runs.features import FOLDER as FEATURES
+from fgtrain.runs.features import feature_rows, features_folders
 from fgtrain.runs.folder import link
 from fgtrain.runs.metrics import assemble
 from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
@@ -38,7 +40,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         assemble_scores(recipe, plan, found)
         if missing := [name for name in asked(recipe) if name not in found]:
             raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
-        assemble(recipe, plan, found)
+        assemble(recipe, plan, found, feature_rows(recipe, plan, start))
         if found:
             write_report([recipe.run_folder], recipe.run_folder / REPORT)
         send_all(recipe, plan, start)
@@ -58,6 +60,8 @@ def _links(recipe: Recipe, plan: Plan, start: str) -> None:
             link(recipe.run_folder / SUBSET / stage.name, subset)
     for checkpoint in asked(recipe):
         link(recipe.run_folder / "answers" / checkpoint, places[checkpoint] / "answers")
+    for (checkpoint, part), folder in features_folders(recipe, plan, start).items():
+        link(recipe.run_folder / FEATURES / checkpoint / part, folder)
 
 
 def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fgtrain.recipe import Recipe
 
 from .evaluation import Asked, known_questions
+from .features import features_at, judged_at
 from .schema import DataFacts, ModelFacts, StagePlan
 
 
@@ -15,6 +16,8 @@ def notes(
     stages: list[StagePlan],
     asked: dict[str, Asked],
 ) -> Iterable[str]:
+    yield from _measured(recipe)
+    yield from _judged(recipe, known_questions(recipe, asked))
     yield from model.notes
     facts = {name: data.get(name, DataFacts()) for name in recipe.mixed_data}
     if unknown := [name for name, known in facts.items() if known.rows is None]:
@@ -40,3 +43,22 @@ def notes(
         yield f"Questions unknown until their files are here: {', '.join(unknown)}"
     if any(stage.provisional for stage in stages):
         yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"
+
+
+def _measured(recipe: Recipe) -> Iterable[str]:
+    if at := features_at(recipe):
+        chosen = recipe.evaluation.features
+        data = ", ".join(one.source for one in chosen.sources)
+        what = f"{', '.join(chosen.measures)} on {data}, behind the {' and the '.join(chosen.parts)}"
+        yield f"Features measured at {', '.join(at)}: {what}. Their time is not in the hours"
+
+
+def _judged(recipe: Recipe, asked: dict[str, Asked]) -> Iterable[str]:
+    if at := judged_at(recipe):
+        judge, limit = recipe.evaluation.judge, recipe.evaluation.limit
+        known = [asked[name].limited(limit).questions if name in asked else None for name in judge.tasks]
+        answers = "answers not counted yet" if None in known else f"{sum(known):,} answers each"
+        yield (
+            f"Judged by {judge.model} at {', '.join(at)}: {', '.join(judge.tasks)}, {answers}, at most "
+            f"{judge.requests:,} requests for each"
+        )

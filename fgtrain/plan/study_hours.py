@@ -62,7 +62,7 @@ def _encoder(recipe: Recipe) -> Hashable:
 def _asked(one: ArmRecipe, plan: Plan) -> Iterator[tuple[Hashable, float | None]]:
     """(which checkpoint is asked what, seconds)."""
     of_stage = {stage.name: stage.fingerprint for stage in plan.stages}
-    what = one.recipe.evaluation.model_dump_json(exclude={"at"})
+    what = one.recipe.evaluation.model_dump_json(exclude={"at", "features", "judge"})
     for entry in plan.evaluations:
         # The untrained model: its fresh projector follows from the seed.
         start = (one.recipe.model.model_dump_json(), one.seed)

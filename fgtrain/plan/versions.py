@@ -22,6 +22,8 @@ TRAINING = {
 ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs")
 # What renders a picture, and what encodes it: all families' ways, which are in one file.
 ENCODING = ("fgtrain.data.features", "fgtrain.model.families")
+# What measures a vision encoder's features.
+MEASURING = ("fgtrain.training.featurizer", "evaluation.features.measure_sets")
 # What asks a checkpoint and scores its answers.
 ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
 
@@ -48,6 +50,11 @@ def training_code(objective: str, top: Path = TOP) -> CodeIdentity:
 def encoding_code() -> CodeIdentity:
     """What makes a frozen encoder's kept outputs."""
     return code_of(*ENCODING)
+
+
+def measuring_code() -> CodeIdentity:
+    """What makes the numbers of a checkpoint's features."""
+    return code_of(*MEASURING, alone=("fgtrain.jobs.features",))
 
 
 def asking_code() -> CodeIdentity:

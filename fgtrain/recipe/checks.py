@@ -7,6 +7,8 @@ from .from_elsewhere import network_problems, texts_of_several_lines
 from .problems import Key, Problem, instead
 from .schema import PARTS, PLACEHOLDERS, START, Recipe
 
+OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads
+
 
 def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
     """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
@@ -135,17 +137,61 @@ def _multiples(value: int, step: int) -> str:
 
 
 def _evaluation(recipe: Recipe) -> Found:
+    yield from _checkpoints(recipe, ("evaluation", "at"), recipe.evaluation.at)
+    yield from _features(recipe)
+    yield from _judge(recipe)
+
+
+def _checkpoints(recipe: Recipe, place: Key, names: tuple[str, ...]) -> Found:
+    """Problems of a list of checkpoints."""
     known = [START, *recipe.enabled_stages]
-    for index, name in enumerate(recipe.evaluation.at):
-        key: Key = ("evaluation", "at", index)
+    for index, name in enumerate(names):
         if name in known:
             continue
         if name in recipe.stages:
-            left = ", ".join(other for other in recipe.evaluation.at if other in known)
-            text = f"is {name}, a stage that is switched off. Write evaluation.at: [{left}]"
+            left = ", ".join(other for other in names if other in known)
+            text = f"is {name}, a stage that is switched off. Write {'.'.join(map(str, place))}: [{left}]"
         else:
             text = f"is {name}, which is neither {START} nor an enabled stage. {instead(name, known)}"
-        yield Problem(key, text), [("stages", name, "enabled"), ("evaluation", "at")]
+        yield Problem((*place, index), text), [("stages", name, "enabled"), place]
+
+
+def _features(recipe: Recipe) -> Found:
+    features, place = recipe.evaluation.features, ("evaluation", "features")
+    if features is None:
+        return
+    yield from _checkpoints(recipe, (*place, "at"), features.at or ())
+    for key, example in (("sources", "- {source: cub, root: DIR}"), ("parts", "encoder"), ("measures", "knn")):
+        if not getattr(features, key):
+            yield Problem((*place, key), f"is empty: nothing is measured. For example {key}: [{example}]"), [place]
+    if not features.protocols:
+        yield Problem((*place, "protocols"), "is empty. For example protocols: [default]"), [place]
+    if features.attack_images is not None and "robustness" not in features.measures:
+        text = f"is {features.attack_images}, but measures does not name robustness: nothing is attacked. "
+        yield Problem((*place, "attack_images"), text + "Add robustness there, or leave it out"), [place]
+
+
+def _judge(recipe: Recipe) -> Found:
+    judge, place = recipe.evaluation.judge, ("evaluation", "judge")
+    if judge is None:
+        return
+    if not recipe.network:
+        text = f"asks {judge.base_url or 'an endpoint'}, but network is false and nothing may be sent. Add network=true"
+        yield Problem(place, f"{text} to the command, or evaluation.judge=null"), [("network",), place]
+    asked = recipe.evaluation.at
+    for index, name in enumerate(judge.at or ()):
+        if name not in asked:
+            text = f"is {name}, whose answers there are none of: it is not in evaluation.at. {instead(name, asked)}"
+            yield Problem((*place, "at", index), text), [("evaluation", "at"), (*place, "at")]
+    for index, name in enumerate(judge.tasks):
+        key: Key = (*place, "tasks", index)
+        if name.partition("/")[0] != OPEN_WORLD:
+            yield Problem(key, f"is {name}; only answers to {OPEN_WORLD} are judged. Write tasks: [frow]"), [key]
+        elif not {name, OPEN_WORLD}.intersection(recipe.evaluation.tasks):
+            text = f"is {name}, which evaluation.tasks does not ask. Add {name} there"
+            yield Problem(key, text), [key, ("evaluation", "tasks")]
+    if not judge.tasks:
+        yield Problem((*place, "tasks"), "is empty: nothing is judged. Write tasks: [frow]"), [place]
 
 
 def _texts(recipe: Recipe) -> Iterator[tuple[Key, str]]:
@@ -168,6 +214,9 @@ def _texts(recipe: Recipe) -> Iterator[tuple[Key, str]]:
             yield ("prepare", index, "root"), item.root
     for index, folder in enumerate(recipe.evaluation.data):
         yield ("evaluation", "data", index), folder
+    if (features := recipe.evaluation.features) is not None:
+        for index, one in enumerate(features.sources):
+            yield ("evaluation", "features", "sources", index, "root"), one.root
 
 
 def _placeholders(recipe: Recipe) -> Found:

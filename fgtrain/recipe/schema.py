@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
 
+from data_builders.sources import SourceName
 from fgtrain.errors import UserError
 
 PARTS = ("vision_encoder", "projector", "language_model")
@@ -193,6 +194,53 @@ class Devices(Section):
         return self.count * self.nodes
 
 
+class FeatureSource(Section):
+    """A data set in its official layout, with training and test pictures."""
+
+    source: SourceName
+    root: str
+
+
+class Features(Section):
+    """What can be read off the vision encoder's features at checkpoints, without the language model.
+
+    Several sources are also measured as one (FG-BMK's meta-classes), where `measures` names the probe.
+    """
+
+    sources: Annotated[tuple[FeatureSource, ...], _AS_TUPLE]
+    at: Texts | None = None  # checkpoints; null = as evaluation.at
+    parts: Annotated[tuple[Literal["encoder", "projector"], ...], _AS_TUPLE] = ("encoder", "projector")  # behind which
+    measures: Annotated[tuple[Literal["probe", "knn", "retrieval", "robustness"], ...], _AS_TUPLE] = (
+        "probe",
+        "knn",
+        "retrieval",
+    )
+    protocols: Annotated[tuple[Literal["default", "fgbmk", "dinov2"], ...], _AS_TUPLE] = ("default",)  # of the probe
+    level: str | None = None  # of names; null = each source's finest
+    gallery: Literal["train", "test"] = "train"  # that is retrieved from
+    images_per_class: Positive | None = None  # training pictures, and test pictures; null = all
+    attack_images: Positive | None = None  # test pictures that robustness attacks; null = all
+    batch_size: Positive = 32  # pictures encoded at once
+
+
+class Judge(Section):
+    """A model behind an OpenAI-compatible endpoint that judges open-world answers, beside the rules."""
+
+    model: str = "gpt-4o-mini"
+    base_url: str | None = None  # null = $OPENAI_BASE_URL, else OpenAI's own
+    key_variable: Literal["OPENAI_API_KEY"] = "OPENAI_API_KEY"  # holds the key
+    tasks: Texts = ("frow",)  # of evaluation.tasks
+    at: Texts | None = None  # checkpoints; null = as evaluation.at
+    requests: Positive = 5000  # most that are sent for a checkpoint, over all starts, retried ones too
+    tokens: Positive | None = None  # most that are paid for a checkpoint, over all starts
+    with_image: bool = True  # false: it reads the texts alone, which is another judge
+    temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null = the endpoint's own
+    max_tokens: Positive | None = None  # of a reply; null = the endpoint's own
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None  # that the endpoint allows
+    concurrency: Positive = 4  # requests at the same time
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0  # to wait for a reply
+
+
 class Evaluation(Section):
     at: Texts  # checkpoints scored in full: start and stages; left out = start and every enabled stage
     every_steps: Positive | None = None  # a fixed subset in between, for the curves
@@ -201,6 +249,8 @@ class Evaluation(Section):
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
     batch_size: Positive = 64  # questions asked at once
     limit: Positive | None = None  # most questions per task of a full evaluation; null = all
+    features: Features | None = None
+    judge: Judge | None = None  # needs network: true
 
 
 class EncoderCache(Section):

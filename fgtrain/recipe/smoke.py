@@ -1,11 +1,13 @@
 """The same study, so small that it shows within minutes whether everything stands: every job, hardly any work."""
 
 from dataclasses import replace
+from typing import Any
 
 from .schema import Recipe
 from .study import Study
 
 STEPS, QUESTIONS = 3, 5
+IMAGES = 2  # training pictures of a class whose features are measured: one of them chooses the probe's head
 FOLDER = "smoke"  # under runs_root
 
 
@@ -17,7 +19,11 @@ def smoke(study: Study) -> Study:
 
 def small(recipe: Recipe) -> Recipe:
     stages = {name: stage.model_copy(update={"steps": STEPS}) for name, stage in recipe.stages.items()}
-    evaluation = recipe.evaluation.model_copy(update={"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": None})
+    few: dict[str, Any] = {"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": None}
+    if (features := recipe.evaluation.features) is not None:
+        attacked = QUESTIONS if "robustness" in features.measures else None
+        few["features"] = features.model_copy(update={"images_per_class": IMAGES, "attack_images": attacked})
+    evaluation = recipe.evaluation.model_copy(update=few)
     wandb = recipe.wandb.model_copy(update={"group": FOLDER})  # its figures are nobody's
     update = {"stages": stages, "evaluation": evaluation, "wandb": wandb}
     update["runs_root"] = f"{recipe.runs_root}/{FOLDER}"

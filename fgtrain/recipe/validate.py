@@ -24,6 +24,9 @@ STAND_INS: dict[str, Any] = {
     "out": "unknown",
     "at": [],
     "evaluation": {},
+    "source": "folder",
+    "root": "unknown",
+    "sources": [],
 }
 
 EXAMPLES = {
@@ -35,6 +38,9 @@ EXAMPLES = {
     "model": "{vision_encoder: ..., projector: mlp2x_gelu, language_model: ...}",
     "what": "short_answer",
     "out": "{built_root}/world",
+    "source": "cub",
+    "root": '"{data_root}/CUB_200_2011"',
+    "sources": '[{source: cub, root: "{data_root}/CUB_200_2011"}]',
 }
 
 

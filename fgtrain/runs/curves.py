@@ -13,6 +13,7 @@ PLACE = ("kind", "stage", "step", "group", "subset")
 def axes(plan: Plan) -> dict[str, str]:
     """Step axis -> the curves drawn against it. Without one of its own a curve would lose points to the others'."""
     found = {f"train/{stage.name}/step": f"train/{stage.name}/*" for stage in plan.stages}
+    found["features/samples_seen"] = "features/*"
     for kind in ("full", "subset"):
         for what in ("eval", "forgetting"):
             found[f"{what}_{kind}/samples_seen"] = f"{what}_{kind}/*"
@@ -25,6 +26,11 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
     for row in rows:
         if row["kind"] == "train":
             found |= _train(row)
+        elif row["kind"] == "features":
+            found["features/samples_seen"] = row["samples_seen"]
+            if row["value"] is not None:
+                task = row["task"].removeprefix("features/")
+                found[f"features/{row['part']}/{task}/{row['rule']}/{row['metric']}"] = row["value"]
         elif row["kind"] in ("eval", "forgetting"):
             kind = "subset" if row["subset"] else "full"
             prefix = f"{row['kind']}_{kind}"

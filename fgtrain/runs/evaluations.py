@@ -16,11 +16,13 @@ from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
+from fgtrain.plan.features import judged_at
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.versions import asking_code
 from fgtrain.recipe import START, Recipe
 
+from .judged import judged_path, with_verdicts
 from .metrics import offsets
 
 FOLDER = "evaluations"
@@ -79,6 +81,14 @@ def evaluated(recipe: Recipe, store: Path) -> bool:
     return evaluation_path(recipe, store, questions).is_file()
 
 
+def judged(recipe: Recipe, store: Path) -> bool:
+    """Are just these answers of the checkpoint in `store` judged? No, where the question files are yet to be built."""
+    if not evaluated(recipe, store):
+        return False
+    questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+    return judged_path(evaluation_path(recipe, store, questions), recipe).is_file()
+
+
 def sets_outdated(recipe: Recipe) -> bool:
     """Will anything that the recipe builds first be built anew: is its builder's code or its source another?"""
     items = recipe.prepare
@@ -98,7 +108,8 @@ def write_evaluation(path: Path, scores: dict[str, TaskScore], subset: list[dict
 
 
 def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
-    """Checkpoint -> its evaluation, of those that the recipe asks and that are there by now, in the order of training.
+    """Checkpoint -> its evaluation, of those that the recipe asks and that are there by now, in the order of training;
+    a judge's scores stand behind the rules' own as soon as they are there.
 
     UserError when a question file is missing.
     """
@@ -110,6 +121,8 @@ def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]
         path = evaluation_path(recipe, store, questions)
         if name in asked(recipe) and path.is_file():
             found[name] = read_json(path)
+            if name in judged_at(recipe):
+                found[name] = with_verdicts(found[name], judged_path(path, recipe))
     return found
 
 

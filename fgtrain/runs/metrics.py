@@ -1,7 +1,8 @@
 """A run's metrics.jsonl, put together from its stages (some of them shared with other runs) and its scores."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from data_builders.shared.files import read_json, write_jsonl
@@ -22,9 +23,11 @@ def offsets(plan: Plan) -> dict[str, int]:
     return found
 
 
-def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict]) -> None:
-    """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store."""
-    write_jsonl(recipe.run_folder / "metrics.jsonl", with_forgetting(run_rows(recipe, plan, evaluations)))
+def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict], features: Iterable[dict]) -> None:
+    """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store;
+    `features`: rows of what was measured of features."""
+    rows = chain(with_forgetting(run_rows(recipe, plan, evaluations)), features)
+    write_jsonl(recipe.run_folder / "metrics.jsonl", rows)
 
 
 def run_rows(recipe: Recipe, plan: Plan, evaluations: dict[str, dict]) -> Iterator[dict]:

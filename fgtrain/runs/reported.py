@@ -7,23 +7,31 @@ from pathlib import Path
 from data_builders.shared.files import read_json, write_json
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
+from fgtrain.plan.features import judged_at
 from fgtrain.recipe import Recipe
 
 from .evaluations import asked, evaluation_path, question_hashes, stores
+from .features import FILE, features_folders
+from .judged import judged_path
 
 MADE_OF = ".report_made_of.json"
 
 
 def results_of_run(recipe: Recipe, plan: Plan, start: str) -> dict[str, str]:
-    """Stage -> its fingerprint, asked checkpoint -> hash of its evaluation. `start`: the untrained model's fingerprint.
+    """Stage -> its fingerprint; hashes of each asked checkpoint's evaluation and verdicts, of each one's measured
+    features. `start`: the untrained model's fingerprint.
 
-    UserError where a question file is missing.
+    UserError where a question file or a data set is missing.
     """
     found = {f"stage {stage.name}": stage.fingerprint for stage in plan.stages}
     if asked(recipe):
         questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
         places = stores(recipe, plan, start)
-        found |= {name: _hash(evaluation_path(recipe, places[name], questions)) for name in asked(recipe)}
+        paths = {name: evaluation_path(recipe, places[name], questions) for name in asked(recipe)}
+        found |= {name: _hash(path) for name, path in paths.items()}
+        found |= {f"judge {name}": _hash(judged_path(paths[name], recipe)) for name in judged_at(recipe)}
+    for (name, part), folder in features_folders(recipe, plan, start).items():
+        found[f"features {name} {part}"] = _hash(folder / FILE)
     return found
 
 

@@ -18,6 +18,7 @@ from fgtrain.recipe import START, Recipe, load_recipe
 
 from .curves import curves
 from .evaluations import asked, found_evaluations
+from .features import feature_rows
 from .folder import RESOLVED
 from .forgetting import with_forgetting
 from .metrics import offsets, run_rows, stage_rows
@@ -46,6 +47,7 @@ class Tracker:
             if stage.name != but:
                 self._do(lambda stage=stage: self._steps(stage_rows(self.recipe, stage.fingerprint)))
         self.evaluations()
+        self._do(self._features)
 
     def evaluations(self) -> None:
         """All evaluations that are there by now, and what was forgotten where all that came before is there, too."""
@@ -78,6 +80,10 @@ class Tracker:
 
     def _evaluations(self) -> None:
         for _, rows in groupby(self._known(), key=lambda row: (row["kind"], row["samples_seen"], row["subset"])):
+            self._log(curves(rows))
+
+    def _features(self) -> None:
+        for _, rows in groupby(feature_rows(self.recipe, self.plan, self.start), key=lambda row: row["samples_seen"]):
             self._log(curves(rows))
 
     def _known(self) -> list[dict]:
@@ -139,8 +145,13 @@ def track_stage(recipe: Recipe, plan: Plan, start: str, stage: str) -> Tracker:
     return tracker
 
 
-def send_evaluations(recipe: Recipe, plan: Plan, start: str, checkpoint: str, runs: list[str]) -> None:
-    """Online, to the W&B runs of all `runs` (names), which share the evaluation; offline their reports hold it."""
+def send_evaluations(
+    recipe: Recipe, plan: Plan, start: str, checkpoint: str, runs: list[str], kind: str = "evaluate"
+) -> None:
+    """Online, to the W&B runs of all `runs` (names), which share the result; offline their reports hold it.
+
+    `kind`, `checkpoint`: of the job that has just made it.
+    """
     for name in runs:
         try:
             own = name == recipe.name
@@ -149,7 +160,7 @@ def send_evaluations(recipe: Recipe, plan: Plan, start: str, checkpoint: str, ru
             continue  # it is not prepared yet: its own jobs send what is there by then
         if chosen_mode(one)[0] != ONLINE:
             continue
-        tracker = track(one, its, start, "evaluate", checkpoint, ONLINE)
+        tracker = track(one, its, start, kind, checkpoint, ONLINE)
         tracker.everything()
         tracker.finish()
         if tracker.failed is not None:

@@ -56,7 +56,7 @@ def open_run(recipe: Recipe, plan: Plan, kind: str, of: str, online: bool) -> An
 
     settings = {"silent": True, "console": "off", "disable_git": True, "save_code": False, "init_timeout": INIT_SECONDS}
     if online:
-        settings |= {"x_label": f"{kind}-{of}" if of else kind, "x_primary": kind != "evaluate"}
+        settings |= {"x_label": f"{kind}-{of}" if of else kind, "x_primary": kind in ("train", "report")}
         settings |= {"x_update_finish_state": kind == "report", "x_disable_stats": kind != "train"}
         settings |= {"finish_timeout": FINISH_SECONDS, "finish_timeout_raises": True}
     run = wandb.init(

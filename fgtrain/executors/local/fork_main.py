@@ -13,12 +13,17 @@ from .forkserver import MESSAGE_BYTES
 
 ASK_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 INTERRUPTED = 130
+MOST_SAID = 4000  # letters of a traceback
 
 
 def main() -> None:
     """The server's side."""
     connection = socket.socket(fileno=int(sys.argv[1]))
-    import_libraries()
+    try:
+        import_libraries()
+    except BaseException:
+        send(connection, {"failed": traceback.format_exc().rstrip()[-MOST_SAID:]})
+        os._exit(1)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -111,7 +116,7 @@ def become_job(asked: dict[str, Any], handles: list[int], connection: socket.soc
         os._exit(status)
 
 
-def send(connection: socket.socket, message: dict[str, int]) -> None:
+def send(connection: socket.socket, message: dict[str, int | str]) -> None:
     try:
         connection.send(json.dumps(message).encode())
     except OSError:

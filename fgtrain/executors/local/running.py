@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import read_faults
 
+from .forkserver import by_signal
 from .starting import Process
 
 ALONE_SECONDS = 10.0  # that the others have to end by themselves once one process has failed
@@ -78,6 +79,8 @@ class RunningJob:
         mistake = next((fault for fault in faults if fault.status == 2), None)
         if mistake is not None:
             return Ended(2, mistake.message)
+        if self.asked is None and (lost := next((process.lost for process in self.processes if process.lost), "")):
+            return Ended(1, f"{self.job.title}: {lost}")
         # Libraries abort where they lose another process.
         deaths = [one for one in self.deaths.items() if one[1] != signal.SIGABRT or not faults]
         if deaths:  # others have lost it
@@ -93,5 +96,4 @@ class RunningJob:
     def _death(self, rank: int | None, number: int) -> str:
         one = "a process" if rank is None else f"process {rank}"
         which = f"{one} of {self.job.title}" if self.job.processes > 1 else self.job.title
-        why = " (out of memory, if nobody else ended it)" if number == signal.SIGKILL else ""
-        return f"{which} was ended by {signal.Signals(number).name}{why}. What was finished is kept"
+        return f"{which} {by_signal(number)}. What was finished is kept"

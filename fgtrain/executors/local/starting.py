@@ -27,6 +27,8 @@ LOOPBACK = "127.0.0.1"
 class Process(Protocol):
     """A process that was started, or all of a job's as one."""
 
+    lost: str  # why nobody can tell how it ended; empty where somebody can
+
     def poll(self) -> int | None:
         """Its exit status (negative: the signal that ended it), None while it runs."""
 
@@ -36,6 +38,8 @@ class Process(Protocol):
 
 class Program:
     """A process that is a program of its own."""
+
+    lost = ""
 
     def __init__(self, words: list[str], environment: Mapping[str, str], log: Path, inherited: list[int]) -> None:
         with open(log, "ab") as output:

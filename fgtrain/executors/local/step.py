@@ -17,6 +17,8 @@ PORTS = range(15000, 30000)  # below those that systems give to connections
 class Step:
     """srun, which starts the processes, passes signals on, and ends when all of them have."""
 
+    lost = ""
+
     def __init__(self, words: list[str], environment: Mapping[str, str], log: Path, leash: int) -> None:
         """`leash`: srun hands it to every process as its standard input, which ends when the starter is gone."""
         with open(log, "ab") as output:

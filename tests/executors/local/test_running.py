@@ -18,6 +18,8 @@ LOST = "RuntimeError: Connection closed by peer"
 class Fake:
     """A process that ends when the test says so, or by the signals that it does not survive."""
 
+    lost = ""
+
     def __init__(self, dies_of: tuple[int, ...] = (signal.SIGKILL,)) -> None:
         self.status: int | None = None
         self.dies_of, self.got = dies_of, []
