@@ -10,8 +10,10 @@ from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of
+from fgtrain.plan.features import features_at
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
+from fgtrain.runs.features import features_folder
 from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
@@ -30,6 +32,8 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         refuse_missing(recipe, name)
     with locked(recipe.run_folder / ".prepare.lock", waiting=f"{recipe.name} is being prepared elsewhere; waiting"):
         lvlm = outline_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+        for part in recipe.evaluation.features.parts if features_at(recipe) else ():
+            features_folder(recipe, recipe.run_folder, part)  # are all data sets there?
         data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
         for stage in data.values():
             stage.check()

@@ -51,7 +51,12 @@ def features_folder(recipe: Recipe, store: Path, part: str) -> Path:
 
     UserError when a data set is not there.
     """
-    sources = [[source, root.name, _listed(source, root)] for source, root in source_roots(recipe)]
+    sources = []
+    for index, (source, root) in enumerate(source_roots(recipe)):
+        try:
+            sources.append([source, root.name, _listed(source, root)])
+        except UserError as error:
+            raise UserError(f"evaluation.features.sources.{index}: {error}") from None
     decides = {
         "part": part,
         "sources": sources,

@@ -113,3 +113,67 @@ def test_an_encoder_that_learns_is_asked_nothing_from_before(tmp_path: Path) -> 
     (encode,) = [job for job in graph if job.kind == "encode"]
     assert encode.title == "encode pictures for align"
     assert encode.name in graph["a/train-align"].after
+
+
+CUB = {"source": "cub", "root": "{data_root}/CUB_200_2011"}
+
+
+def with_more(
+    place: Path, name: str, align: dict | None = None, at: list[str] | None = None, **judge: object
+) -> Recipe:
+    """Features of every checkpoint, and a judge of open-world answers."""
+    values = recipe_values(place, name=name, network=True)
+    values["stages"]["align"] |= align or {}
+    features = {"sources": [CUB], "at": at}
+    values["evaluation"] = {"tasks": ["frow"], "features": features, "judge": {"base_url": "http://x", **judge}}
+    return load_recipe(write_recipe(place, values))
+
+
+def names(graph: Graph, kind: str) -> set[str]:
+    return {job.name for job in graph if job.kind == kind}
+
+
+def test_features_of_a_part_are_measured_where_it_has_changed_and_wait_for_that_stage_alone(tmp_path: Path) -> None:
+    graph = graph_of(with_more(tmp_path, "a"))
+    places = {
+        f"a/features-{place}" for place in ("start-encoder", "start-projector", "align-projector", "sft-projector")
+    }
+    assert names(graph, "features") == places
+    assert set(graph["a/features-align-projector"].after) == {"a/prepare", "a/train-align"}
+    assert graph["a/features-start-encoder"].after == ("a/prepare",)
+    assert places <= set(graph["a/report"].after)
+    learnt = graph_of(with_more(tmp_path, "b", align={"train": {"vision_encoder": 1e-3}}))
+    assert "b/features-align-encoder" in names(learnt, "features")
+    assert "b/features-sft-encoder" not in names(learnt, "features")
+
+
+def test_features_are_measured_on_the_recipes_devices_and_verdicts_are_not(tmp_path: Path) -> None:
+    one = with_more(tmp_path, "a")
+    two = one.model_copy(update={"devices": one.devices.model_copy(update={"count": 2, "per_device_batch_size": 2})})
+    graph = graph_of(two)
+    assert {(job.processes, job.computes) for job in graph if job.kind == "features"} == {(2, True)}
+    assert {(job.processes, job.computes) for job in graph if job.kind == "judge"} == {(1, False)}
+
+
+def test_each_asked_checkpoint_is_judged_once_for_all_runs_and_after_its_answers(tmp_path: Path) -> None:
+    a, b = with_more(tmp_path, "a"), with_more(tmp_path, "b", at=["start"], requests=9)
+    graph = graph_of(a, b)
+    assert names(graph, "judge") == {f"a/judge-{name}" for name in ("start", "align", "sft")}
+    for name in ("start", "align", "sft"):
+        judge = graph[f"a/judge-{name}"]
+        assert set(judge.after) == {"a/prepare", f"a/evaluate-{name}"}
+        assert judge.runs == ("a", "b")
+        assert judge.arguments["runs"] == ["a", "b"]
+        assert judge.name in graph["b/report"].after
+    another = graph_of(a, with_more(tmp_path, "b", model="another"))
+    assert names(another, "judge") == {f"{run}/judge-{name}" for run in "ab" for name in ("start", "align", "sft")}
+    assert len(names(another, "evaluate")) == 3
+
+
+@pytest.mark.parametrize(
+    "change", ["seed=18", "model.image_size=32", "data_root=elsewhere", "stages.align.mix.count=2"]
+)
+def test_other_pictures_or_another_encoder_are_other_work(tmp_path: Path, change: str) -> None:
+    """`count` in twice as many passes shows the same pictures, but which of a part pass does not."""
+    a, b = recipe(tmp_path, "a"), recipe(tmp_path, "b", change)
+    assert len(names(graph_of(a, b), "encode")) == 2
