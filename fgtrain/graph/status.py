@@ -42,7 +42,7 @@ def print_status(study: Study, queue: Mapping[str, str]) -> None:
         status = states[job.name]
         if status.state in ("running", "queued", "stopped", "failed"):
             console.print(f"{job.title}: {status.state} {status.note}", highlight=False, markup=False, soft_wrap=True)
-    console.print(_hours(graph, states), highlight=False)
+    console.print(_hours(graph, states), highlight=False, soft_wrap=True)
     open_runs = {run for name in left for run in graph[name].runs}
     for line in outcome_lines(one.recipe for one in study.recipes if one.recipe.name not in open_runs):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

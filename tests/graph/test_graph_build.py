@@ -12,6 +12,7 @@ from run_fakes import recipe_values, study_of, write_recipe
 
 from fgtrain.graph import Graph, build_graph
 from fgtrain.graph.begin import light_plans
+from fgtrain.graph.status import print_status
 from fgtrain.recipe import Recipe, load_recipe
 from fgtrain.recipe.study_load import load_study
 
@@ -177,3 +178,23 @@ def test_other_pictures_or_another_encoder_are_other_work(tmp_path: Path, change
     """`count` in twice as many passes shows the same pictures, but which of a part pass does not."""
     a, b = recipe(tmp_path, "a"), recipe(tmp_path, "b", change)
     assert len(names(graph_of(a, b), "encode")) == 2
+
+
+def test_the_status_counts_what_is_measured_and_judged_and_the_plan_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = with_more(tmp_path, "a")
+    print_status(study_of(one), {})
+    said = capsys.readouterr().out
+    assert [word in said for word in ("asked", "features", "judged")] == [True] * 3
+    assert said.count("0/3") == 2
+    assert "0/4" in said
+    assert "without 4 jobs that measure features" in said
+    notes = "\n".join(light_plans(study_of(one))["a"].notes)
+    assert "Features measured at start, align, sft: probe, knn, retrieval on cub, behind the encoder and the" in notes
+    assert "Judged by gpt-4o-mini at start, align, sft: frow, " in notes
+    assert "at most 5,000 requests for each" in notes
+    plain = recipe(tmp_path, "plain")
+    print_status(study_of(plain), {})
+    assert "judged" not in capsys.readouterr().out
+    assert not any("Judged" in note or "Features" in note for note in light_plans(study_of(plain))["plain"].notes)

@@ -106,7 +106,8 @@ def test_each_process_encodes_its_share_and_the_first_one_measures(
         measure_features(alone, Together(rank, 2, rank), **job.arguments)
         counts.append(sum(encoded))
         encoded.clear()
-    assert counts[0] and abs(counts[0] - counts[1]) <= 1
+    assert counts[0]
+    assert abs(counts[0] - counts[1]) <= 1
     found = read_json(alone.run_folder / "features" / "start" / "encoder" / "features.json")["tasks"]
     assert found == expected
 
