@@ -265,7 +265,7 @@ def scored(task: str, data: bytes, place: Path, *, questions: bool = True, form:
     path.write_bytes(data)
     asked.write_bytes(lines(QUESTIONS[task]))
     loaded = load_questions(task, asked) if questions else task_without_items(task)
-    answers, notes = read_predictions(loaded, path, form)
+    answers, notes = read_predictions(loaded, path, **({} if form == "auto" else {"form": form}))
     return score_answers(loaded, answers, notes=notes)
 
 
