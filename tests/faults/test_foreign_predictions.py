@@ -112,7 +112,7 @@ def table(values: list[dict], separator: str = "\t", encoding: str = "utf-8") ->
 
 
 def xlsx(values: list[dict], shared: bool = True) -> bytes:
-    """As openpyxl and Excel lay it out: shared strings, numbers as numbers; or as inline strings."""
+    """As openpyxl lays it out: shared strings, numbers as numbers, absolute parts; or as others do: inline strings."""
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     texts: list[str] = []
@@ -142,7 +142,7 @@ def xlsx(values: list[dict], shared: bool = True) -> bytes:
         book.writestr(
             "xl/_rels/workbook.xml.rels",
             '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-            '<Relationship Id="rId1" Type="x" Target="worksheets/sheet1.xml"/></Relationships>',
+            f'<Relationship Id="rId1" Type="x" Target="{"/xl/" if shared else ""}worksheets/sheet1.xml"/></Relationships>',
         )
         items = "".join(f"<si><t>{text}</t></si>" for text in texts)
         book.writestr("xl/sharedStrings.xml", f"<sst {main}>{items}</sst>")
