@@ -141,8 +141,8 @@ def xlsx(values: list[dict], shared: bool = True) -> bytes:
         )
         book.writestr(
             "xl/_rels/workbook.xml.rels",
-            '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-            f'<Relationship Id="rId1" Type="x" Target="{"/xl/" if shared else ""}worksheets/sheet1.xml"/></Relationships>',
+            '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship '
+            f'Id="rId1" Type="x" Target="{"/xl/" if shared else ""}worksheets/sheet1.xml"/></Relationships>',
         )
         items = "".join(f"<si><t>{text}</t></si>" for text in texts)
         book.writestr("xl/sharedStrings.xml", f"<sst {main}>{items}</sst>")

@@ -10,6 +10,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl
 from data_builders.shared.pictures import open_image
 from data_builders.sources.matlab import read_mat
+from data_builders.sources.reading import numbered_lines
 from fgtrain.model.sources import Source
 
 LINES = '{"name": "Fähre"}\n{"name": "\u2028"}\n'
@@ -52,6 +53,7 @@ def weights(path: Path) -> None:
     ("json lines", lambda path: list(read_jsonl(path)), "LFS pointer"),
     ("a picture", open_image, "LFS pointer"),
     ("a .mat file", lambda path: read_mat(path, "labels"), "LFS pointer"),
+    ("a list of pictures", lambda path: list(numbered_lines(path)), "LFS pointer"),
     ("a shard of parquet", open_shard, "LFS pointer"),
     ("weights", weights, "LFS pointer"),
 )
