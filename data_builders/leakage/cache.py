@@ -15,6 +15,7 @@ import numpy as np
 
 from ..shared.code_identity import code_of
 from ..shared.files import write_bytes
+from ..shared.sealed import sealed, unsealed
 
 MAKER = "data_builders.leakage.image_files"  # what finds the facts out
 WORTH_KEEPING = 100  # facts: fewer are found out again sooner than the files are written
@@ -73,7 +74,7 @@ class Facts:
             stream = BytesIO()
             np.save(stream, np.concatenate([kept, rows]), allow_pickle=False)
             try:
-                write_bytes(self._file(folder), stream.getvalue())
+                write_bytes(self._file(folder), sealed(stream.getvalue()))
             except Exception:  # no home, no space, no permission
                 return
         self._new.clear()
@@ -91,9 +92,12 @@ class Facts:
 
     def _load(self, folder: str) -> np.ndarray:
         try:
-            rows = np.load(self._file(folder), allow_pickle=False)
-        except (OSError, ValueError, EOFError):  # none yet, or damaged: found out anew
+            content = unsealed(self._file(folder).read_bytes())
+        except OSError:
+            content = None
+        if content is None:  # none yet, or damaged: found out anew
             return np.zeros(0, self._row)
+        rows = np.load(BytesIO(content), allow_pickle=False)
         return rows if rows.dtype == self._row and rows.ndim == 1 else np.zeros(0, self._row)
 
     def _read(self, folder: str, indices: list[int]) -> None:

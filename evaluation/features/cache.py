@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..protocols import Featurizer
 
 BATCH = 32  # pictures encoded at once
 FLUSH = 256  # pictures written at once: what a killed process loses at most
+TRIES = 3
 
 
 class FeatureTable:
@@ -66,10 +68,10 @@ class Hashes:
         self.memo, self._new = memo, []
         self._known: dict[str, tuple[int, int, str]] = {}
         if memo.is_file():
-            for line in memo.read_text(encoding="utf-8").split("\n"):
+            for line in memo.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
                     path, size, changed, sha = json.loads(line)
-                except ValueError:  # the last line, or one torn by a killed process
+                except (ValueError, TypeError):  # the last line, or one torn by a killed process
                     continue
                 self._known[path] = (size, changed, sha)
 
@@ -110,10 +112,13 @@ class FeatureCache:
         """Features of the pictures in order; those not known yet are computed. UserError: a picture cannot be read."""
         keys = [self.hashes.of(image)[:32] for image in images]
         self.hashes.save()
-        missing = {key: image for key, image in zip(keys, images, strict=True) if key not in self.store}
-        if missing:
-            self._compute(missing, title)
-        return FeatureTable(*self.store.mapped(keys))
+        for _ in range(TRIES):
+            missing = {key: image for key, image in zip(keys, images, strict=True) if key not in self.store}
+            if missing:
+                self._compute(missing, title)
+            with suppress(KeyError):  # some are not what was written, and count as missing from now on
+                return FeatureTable(*self.store.mapped(keys))
+        raise UserError(f"{self.store.data} does not give back what was written, {TRIES} times. Is its disk in order?")
 
     def _compute(self, missing: dict[str, Path], title: str) -> None:
         waiting: list[str] = []

@@ -5,7 +5,9 @@ loaded. Where a picture's size decides its tokens, its header is read.
 """
 
 import hashlib
+import sys
 from dataclasses import astuple, dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import atomic_write
 from data_builders.shared.locks import locked
 from data_builders.shared.progress import progress
+from data_builders.shared.sealed import sealed, unsealed
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
@@ -58,19 +61,26 @@ def check_rows(
     if (known := _kept(path, maker.rows[data_set])) is not None:
         return known
     with locked(path.with_suffix(".lock"), waiting=f"{data_set} is being checked by another start; waiting"):
-        if (known := _kept(path, maker.rows[data_set])) is not None:
+        if (known := _kept(path, maker.rows[data_set], say=True)) is not None:
             return known
         counts = _look_at(data_set, maker, quarantine, places)
         if counts[:, 0].all():
+            stream = BytesIO()
+            np.save(stream, counts)
             with atomic_write(path, "wb") as file:
-                np.save(file, counts)
+                file.write(sealed(stream.getvalue()))
         return counts
 
 
-def _kept(path: Path, rows: Rows) -> np.ndarray | None:
+def _kept(path: Path, rows: Rows, say: bool = False) -> np.ndarray | None:
     if not path.is_file():
         return None
-    counts = np.load(path, allow_pickle=False)
+    content = unsealed(path.read_bytes())
+    if content is None:
+        if say:
+            print(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr, flush=True)
+        return None
+    counts = np.load(BytesIO(content), allow_pickle=False)
     return counts if counts.shape == (len(rows), COLUMNS) else None
 
 

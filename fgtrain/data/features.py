@@ -7,6 +7,7 @@ become differs in size from picture to picture.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from .views import Contents, View, distinct
 
 BATCH = 32  # pictures encoded at once
 FLUSH = 256  # pictures written at once
+TRIES = 3
 
 
 class FeatureCache:
@@ -89,9 +91,12 @@ class FeatureCache:
         """features_NPF float32 of the views, in order; what is missing is computed and stored first."""
         views = [_view(item) for item in items]
         keys = [self._key(view) for view in views]
-        if any(key not in self.store for key in keys):
-            self.ensure(views)
-        return torch.from_numpy(self.store.get(keys))
+        for _ in range(TRIES):
+            if any(key not in self.store for key in keys):
+                self.ensure(views)
+            with suppress(KeyError):  # some are not what was written, and count as missing from now on
+                return torch.from_numpy(self.store.get(keys))
+        raise UserError(f"{self.store.data} does not give back what was written, {TRIES} times. Is its disk in order?")
 
     def _key(self, view: View) -> str:
         if view not in self._keys:

@@ -1,6 +1,7 @@
 """A training set's rows, memory-mapped: loader processes share them, and a mixture of millions needs no memory."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from data_builders.records import Manifest, check_row, images_of
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import atomic_path, read_jsonl, safe_join, sha256_file
 from data_builders.shared.progress import progress
+from data_builders.shared.sealed import is_whole, seal
 from fgtrain.errors import UserError
 
 
@@ -30,7 +32,7 @@ class Rows:
         self.image_root = (self.folder / self.manifest.image_root).resolve()
         path = (cache or self.folder / ".arrow") / f"{self.manifest.sha256[:32]}.{code_of(__name__).hash}.arrow"
         self._verify()
-        if not path.is_file():
+        if not _kept(path):
             self._write(path)
         from datasets import Dataset  # takes a second to import
 
@@ -62,16 +64,27 @@ class Rows:
         from datasets import Features, Value
         from datasets.arrow_writer import ArrowWriter
 
-        with (
-            atomic_path(path) as temporary,
-            ArrowWriter(path=str(temporary), features=Features({"line": Value("large_string")})) as writer,
-            progress(f"reading {self.manifest.name}", "rows", self.manifest.rows) as advance,
-        ):
-            for row in read_jsonl(self.folder / "rows.jsonl"):
-                _check(row, self.folder)
-                writer.write({"line": json.dumps(row, ensure_ascii=False)})
-                advance(1)
-            writer.finalize()
+        with atomic_path(path) as temporary:
+            with (
+                ArrowWriter(path=str(temporary), features=Features({"line": Value("large_string")})) as writer,
+                progress(f"reading {self.manifest.name}", "rows", self.manifest.rows) as advance,
+            ):
+                for row in read_jsonl(self.folder / "rows.jsonl"):
+                    _check(row, self.folder)
+                    writer.write({"line": json.dumps(row, ensure_ascii=False)})
+                    advance(1)
+                writer.finalize()
+            seal(temporary)
+
+
+def _kept(path: Path) -> bool:
+    """Is the file there, and as it was written?"""
+    if not path.is_file():
+        return False
+    if whole := is_whole(path):
+        return whole
+    print(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr, flush=True)
+    return False
 
 
 def _check(row: dict, folder: Path) -> None:

@@ -35,10 +35,10 @@ class Contents:
         self._known: dict[str, tuple[int, int, str]] = {}
         self._new: list[str] = []
         if memo is not None and memo.is_file():
-            for line in memo.read_text(encoding="utf-8").split("\n")[:-1]:
+            for line in memo.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]:
                 try:
                     path, size, changed, sha = json.loads(line)
-                except ValueError:  # torn by a killed process
+                except (ValueError, TypeError):  # torn by a killed process
                     continue
                 self._known[path] = (size, changed, sha)
 
