@@ -228,16 +228,17 @@ def test_rows_that_were_damaged_are_read_again(how, out, training_set, tmp_path,
 @rows(*DAMAGES)
 def test_lengths_that_were_damaged_are_counted_again(how, out, training_set, tmp_path, capfd, monkeypatch):
     maker = SimpleNamespace(rows={"set": Rows(training_set)})
-    counts = np.arange(80, dtype=np.int64).reshape(20, 4) + 1
+    counts, places = np.arange(100, dtype=np.int64).reshape(20, 5) + 1, SimpleNamespace(folders=())
     monkeypatch.setattr(checks, "rows_identity", lambda *_: "identity")
     monkeypatch.setattr(checks, "_look_at", lambda *_: counts.copy())
-    found = checks.check_rows("set", maker, tmp_path, None)
-    how(tmp_path / "lengths/identity.npy")
+    found = checks.check_rows("set", maker, tmp_path, None, places)
+    (path,) = (tmp_path / "lengths").glob("*.npy")
+    how(path)
     capfd.readouterr()
-    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None), found)
+    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None, places), found)
     assert capfd.readouterr().err.count(out) == 1
     monkeypatch.setattr(checks, "_look_at", lambda *_: pytest.fail("counted a third time"))
-    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None), found)
+    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None, places), found)
 
 
 def test_facts_about_pictures_that_were_damaged_are_found_out_again(tmp_path, monkeypatch):
