@@ -45,6 +45,11 @@ class QuestionFile:
     name: str
     images: ImageFolder
 
+    @property
+    def data_set_is_there(self) -> bool:
+        """FG-BMK asks about data sets that are downloads of their own."""
+        return self.kind != "fgbmk" or self.images.root.is_dir()
+
     def questions(self) -> Iterator[Question]:
         """UserError names file and row of the first that is broken."""
         text, gold, key = KEYS[self.kind]
@@ -99,5 +104,6 @@ def question_file(path: Path, kind: str, name: str) -> QuestionFile:
 
 
 def digest(files: list[QuestionFile]) -> str:
-    """What the question files hold, in one short text."""
-    return sha256("".join(f"{file.name}={sha256_file(file.path)};" for file in files).encode()).hexdigest()[:16]
+    """What the question files hold, and which of their data sets are there, in one short text."""
+    held = (f"{file.name}={sha256_file(file.path)}{'' if file.data_set_is_there else ' alone'};" for file in files)
+    return sha256("".join(held).encode()).hexdigest()[:16]

@@ -43,6 +43,8 @@ def training_check(
             outcome = compare([which], files, settings)
         else:  # nothing to compare with, and nobody's labels
             outcome = look_at_images([which.path(image) for image in sorted(images)], settings)
+        for line in outcome.not_compared():
+            say(f"{name}: {line}", file=sys.stderr)
         refuse_faults(outcome)
         left_out = 0
         found = leaks(outcome.findings)
@@ -140,6 +142,9 @@ def told(folder: Path, options: LeakOptions, outcome: Outcome, left_out: int) ->
     }
     if outcome.not_there:
         found["images_not_there"] = outcome.not_there
+    if outcome.absent:
+        top = folder.resolve()
+        found["data_sets_not_there"] = {os.path.relpath(one, top): count for one, count in outcome.absent.items()}
     return {**found, "left_out": left_out} if left_out else found
 
 
@@ -181,6 +186,8 @@ def check_again(folder: Path, manifest: dict, options: LeakOptions) -> dict:
     missing_allowed = not getattr(options, "check_images", True)
     settings = Settings(looks=options.check == "full", missing_allowed=missing_allowed)
     outcome = compare([which], question_files(options), settings)
+    for line in outcome.not_compared():
+        say(f"{which.name}: {line}", file=sys.stderr)
     refuse_faults(outcome)
     if leaks(outcome.findings):
         raise UserError(

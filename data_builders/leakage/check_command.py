@@ -102,6 +102,8 @@ def run(values: dict) -> None:
         f"{len(sets):,} training sets ({outcome.images:,} images) against {outcome.test_images:,} test images and "
         f"{outcome.questions:,} questions ({outcome.open_questions:,} open) in {len(files):,} files"
     )
+    for line in outcome.not_compared():
+        say(line)
     if outcome.flat:
         print(f"{outcome.flat:,} images without any shape were compared by their bytes only")
     if outcome.faults:

@@ -29,7 +29,8 @@ class Settings:
 
 @dataclass
 class Outcome:
-    """`faults`: what is wrong with image files, one text each. The counts are of what was compared."""
+    """`faults`: what is wrong with image files, one text each. `absent`: folders of data sets that are not there, with
+    the number of their images that benchmarks ask about. The counts are of what was compared."""
 
     findings: list[Finding] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -39,6 +40,14 @@ class Outcome:
     open_questions: int = 0
     flat: int = 0
     not_there: int = 0
+    absent: dict[str, int] = field(default_factory=dict)
+
+    def not_compared(self) -> list[str]:
+        """A line for each data set that is not there."""
+        return [
+            f"{folder} is not there: {count:,} of its pictures that a benchmark asks about are compared with nothing"
+            for folder, count in self.absent.items()
+        ]
 
 
 @dataclass
@@ -107,15 +116,18 @@ def read_benchmarks(files: list[QuestionFile], outcome: Outcome) -> tuple[Tested
     """(image path -> the first file that asks about it and the image as it stands there, the open questions)."""
     tested: Tested = {}
     found: list[OpenQuestion] = []
+    absent: dict[str, set[str]] = defaultdict(set)
     if not files:
         return tested, OpenQuestions(found)
     with progress("reading benchmarks", "questions") as advance:
         for file in files:
-            rows = []
+            rows, there = [], file.data_set_is_there
             for question in file.questions():
                 outcome.questions += 1
-                if question.path is not None:
+                if question.path is not None and there:
                     tested.setdefault(question.path, (file.name, question.image))
+                elif question.path is not None:
+                    absent[str(file.images.root)].add(question.path)
                 if file.kind != "fgbmk":
                     rows.append((question.question_id, question.image, question.text))
                 if outcome.questions % 1000 == 0:
@@ -124,6 +136,7 @@ def read_benchmarks(files: list[QuestionFile], outcome: Outcome) -> tuple[Tested
             found += [OpenQuestion(text, file.name, key) for key, text in chosen]
         advance(outcome.questions % 1000)
     outcome.open_questions = len(found)
+    outcome.absent = {folder: len(images) for folder, images in absent.items()}
     return tested, OpenQuestions(found)
 
 

@@ -246,6 +246,8 @@ def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str
         )
     looked = "; ".join(f"{' or '.join(spec.files)} (build it: {spec.build})" for spec in likely)
     message = f"task {selector!r}: no question file in {where}; looked for {looked}"
+    if inside := next((one for one in folders if one.resolve().name in ("FG-BMK", "FROW", "general")), None):
+        message += f". Name the folder that holds {inside.resolve().name}/: {inside.resolve().parent}"
     return message + (f". Found here: {', '.join(present)}" if present else "")
 
 

@@ -28,9 +28,9 @@ RIGHTLY = "knowledge_bias_" + "est" + "im" + "ation"
 FINE = "fine-grained category"
 
 
-def picture(path: Path) -> None:
+def picture(path: Path, shade: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8)).save(path)
+    Image.new("RGB", (8, 8), (shade, 0, 0)).save(path)
 
 
 def question(path: Path, image: str, gold: str = "x", text: str = "Which?") -> None:
@@ -281,6 +281,24 @@ def test_images_are_found_beside_fgbmk_as_downloaded(how, out, tmp_path):
         evaluate(Silent(), [task], tmp_path / "answers")
 
 
+def test_a_training_set_is_compared_with_what_is_there_of_fgbmk_and_the_rest_is_said(tmp_path, capsys):
+    for shade, place in enumerate(("mine/train/jay/a.png", "mine/train/wren/a.png", "CUB_200_2011/images/1.Jay/a.jpg")):
+        picture(tmp_path / place, shade * 40)
+    for dataset, image in (("cub", "images/1.Jay/a.jpg"), ("aircraft", "images/1.jpg")):
+        question(tmp_path / HIERARCHY / dataset / "species/species_question_short_answer.jsonl", image)
+    options = {"source": "folder", "against": str(tmp_path)}
+    found = build("short_answer", root=tmp_path / "mine", out=tmp_path / "out", options=options)["check"]
+    assert (found["test_images"], found["data_sets_not_there"]) == (1, {"../fgvc-aircraft-2013b": 1})
+    assert "fgvc-aircraft-2013b is not there: 1 of its pictures" in capsys.readouterr().err
+    # Once it is there, a finished set is compared with it.
+    picture(tmp_path / "fgvc-aircraft-2013b/data/images/1.jpg", 200)
+    found = build("short_answer", root=tmp_path / "mine", out=tmp_path / "out", options=options)["check"]
+    assert (found["test_images"], "data_sets_not_there" in found) == (2, False)
+    shutil.copy(tmp_path / "mine/train/jay/a.png", tmp_path / "fgvc-aircraft-2013b/data/images/1.jpg")
+    with pytest.raises(UserError, match="would be trained on what it is tested with"):
+        build("short_answer", root=tmp_path / "mine", out=tmp_path / "again", options=options)
+
+
 @rows(
     ("beside the question file", "FROW/images/1.Jay/a.jpg", "FROW/cub_with_reference.jsonl"),
     ("a clone beside the data set", "CUB_200_2011/images/1.Jay/a.jpg", "FROW/benchmark/cub_with_reference.jsonl"),
@@ -343,3 +361,13 @@ def test_the_lists_of_dogs_say_images_where_the_download_has_capitals(tmp_path):
 
 def test_a_tasks_full_name_is_known_without_its_file():
     assert spec_of("fgbmk/mtarsi/species/choice")[1]["type"] == "choice"
+
+
+@rows(
+    ("FG-BMK itself", "FG-BMK", r"Name the folder that holds FG-BMK/: "),
+    ("a folder with nothing", "empty", "no question file in .*empty; looked for FG-BMK/human-oriented"),
+)
+def test_a_data_folder_without_question_files(how, out, tmp_path):
+    (tmp_path / how).mkdir()
+    with pytest.raises(UserError, match=out):
+        load_tasks(["fgbmk"], [tmp_path / how])
