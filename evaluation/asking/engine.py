@@ -57,12 +57,12 @@ def ask(
     waiting = f"{folder}: another process is asking into it; waiting for its answers"
     with locked(folder / ".lock", waiting=waiting):
         answers = reuse(answerer, tasks, wanted, out, share)
-        before = sum(one.key in answers for one in mine)
+        earlier = [answers[one.key] for one in mine if one.key in answers]
         failures = ask_open(answerer, mine, answers, folder, batch_size, options)
-        if dropped := drop_anothers(answerer, tasks, mine, answers, folder):
-            before -= dropped
+        if drop_anothers(answerer, tasks, answers, earlier, folder):
+            earlier = [row for row in earlier if (row["task"], row["question_id"]) in answers]
             failures = ask_open(answerer, mine, answers, folder, batch_size, options)
-        say_what_is_kept(answerer, mine, answers, before)
+        say_what_is_kept(answerer, [answers[one.key] for one in mine if one.key in answers], len(earlier))
         if not share.first:
             return {}
         if share.size > 1:
@@ -106,13 +106,15 @@ def ask_open(
     return failures
 
 
-def drop_anothers(answerer: Answerer, tasks: list[Task], mine: list[Asked], answers: Answers, folder: Path) -> int:
-    """Drop what is kept of another model that was served under the same name; how many answers that are.
+def drop_anothers(
+    answerer: Answerer, tasks: list[Task], answers: Answers, earlier: list[dict], folder: Path
+) -> list[dict]:
+    """Drop, and return, what is kept of another model that was served under the same name.
 
     Only an endpoint can tell, and only once it has answered: before, nobody sees who is served there.
     """
     told = getattr(answerer, "given_by_another", None)
-    rows = told(answers[one.key] for one in mine if one.key in answers) if told else []
+    rows = told(answers.values(), earlier) if told else []
     for row in rows:
         del answers[row["task"], row["question_id"]]
     if rows:
@@ -122,13 +124,13 @@ def drop_anothers(answerer: Answerer, tasks: list[Task], mine: list[Asked], answ
         print(
             f"{folder}: {len(rows)} answers are of another model than is served there now; asked again", file=sys.stderr
         )
-    return len(rows)
+    return rows
 
 
-def say_what_is_kept(answerer: Answerer, mine: list[Asked], answers: Answers, before: int) -> None:
-    """`before`: answers that were on disk when this start began."""
+def say_what_is_kept(answerer: Answerer, rows: list[dict], before: int) -> None:
+    """`before`: so many of the answers were on disk when this start began."""
     told = getattr(answerer, "kept", None)
-    if told and (line := told([answers[one.key] for one in mine if one.key in answers], before)):
+    if told and (line := told(rows, before)):
         print(line, file=sys.stderr)
 
 

@@ -53,5 +53,5 @@ class DeterministicJudge:
         for one in candidates:
             take(one, judge(one.name, one.question, one.reference, one.answer, categories, self.taxonomy), {})
 
-    def given_by_another(self, rows: Iterable[dict]) -> list[dict]:
+    def given_by_another(self, rows: Iterable[dict], earlier: Iterable[dict]) -> list[dict]:
         return []

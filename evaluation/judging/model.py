@@ -10,7 +10,6 @@ from pathlib import Path
 from data_builders.shared.errors import UserError
 from data_builders.shared.llm import Client, EndpointError, Failures, user
 from data_builders.shared.llm.messages import as_kept, media_type, read_image
-from data_builders.shared.llm.served import by_of
 
 from .candidate import Candidate
 from .deterministic import JUDGE
@@ -87,12 +86,11 @@ class ModelJudge:
             for _ in done:
                 pass
 
-    def given_by_another(self, rows: Iterable[dict]) -> list[dict]:
-        """Those judged rows of earlier starts that another model has given than the one that judges now."""
-        rows, now = list(rows), self.client.sender.fresh_by
-        if not self.client.another({by_of(row.get("judge_served_by")) for row in rows} - now):
-            return []
-        return [row for row in rows if by_of(row.get("judge_served_by")) not in now]
+    def given_by_another(self, rows: Iterable[dict], earlier: Iterable[dict]) -> list[dict]:
+        """Of the judged rows, those that another model has given than the one that judges now; `earlier` were there
+        when this start began.
+        """
+        return self.client.strangers(rows, earlier, "judge_served_by")
 
 
 def first_bytes(path: Path) -> bytes:

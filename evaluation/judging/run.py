@@ -30,7 +30,7 @@ class Judge(Protocol):
         self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str, dict], None]
     ) -> None: ...
 
-    def given_by_another(self, rows: Iterable[dict]) -> list[dict]: ...
+    def given_by_another(self, rows: Iterable[dict], earlier: Iterable[dict]) -> list[dict]: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def judge_file(answers: AnswerFile, judge: Judge, folder: Path | None = None) ->
 def _judged(answers: AnswerFile, judge: Judge, path: Path) -> tuple[Judged, Exception | None]:
     more = {one.key: judge.more(one) for one in answers.candidates}
     verdicts = still_valid(path, answers, judge, more)
-    kept, failed = len(verdicts), {}
+    earlier, failed = list(verdicts.values()), {}
 
     def take(one: Candidate, verdict: Judgement | str, by: dict) -> None:
         if isinstance(verdict, str):
@@ -79,13 +79,13 @@ def _judged(answers: AnswerFile, judge: Judge, path: Path) -> tuple[Judged, Exce
     error = None
     try:
         judge_open()
-        if strangers := judge.given_by_another(verdicts.values()):
+        if strangers := judge.given_by_another(verdicts.values(), earlier):
             print(
                 f"{path}: {len(strangers)} verdicts are of another model than judges now; judged again", file=sys.stderr
             )
             for row in strangers:
                 del verdicts[row["image"], row["question"]]
-            kept = max(0, kept - len(strangers))
+            earlier = [row for row in earlier if row not in strangers]
             judge_open()
     except (UserError, KeyboardInterrupt) as caught:
         error = caught
@@ -96,7 +96,7 @@ def _judged(answers: AnswerFile, judge: Judge, path: Path) -> tuple[Judged, Exce
         if one.key not in verdicts
     ]
     write_judged(path, rows, unjudged)
-    return Judged(answers, path, rows, unjudged, kept, scored(answers, path, rows, unjudged)), error
+    return Judged(answers, path, rows, unjudged, len(earlier), scored(answers, path, rows, unjudged)), error
 
 
 def still_valid(path: Path, answers: AnswerFile, judge: Judge, more: dict[tuple, dict]) -> dict[tuple, dict]:

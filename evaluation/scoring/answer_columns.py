@@ -11,9 +11,11 @@ from ..tasks.question_files import quoted_options
 from ..tasks.task import Task
 from .group_values import MEANS_OF, values_of
 from .matching import MATHVISTA_RULES, NO_DETAILS, RULES, YES_NO_RULES, golds_of
+from .rules.base import Verdict
 from .rules.mathvista import types_from_query
 from .statistics import cluster_index
 
+NOTHING_SAID = Verdict(0.0, None)
 LABELS = {"no": 0, "yes": 1, None: -1}
 
 
@@ -97,8 +99,10 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         if matched:
             options = (item.options if item else ()) or row.get("options") or quoted_options(row["question"])
             details = details_of_row(task, row, known, options) if with_types else NO_DETAILS
+            # Of thoughts alone no rule makes an answer, though POPE's takes an empty one for a yes.
+            silent = bool(row.get("thoughts")) and not row["answer"].strip()
             for rule in matched:
-                verdict = RULES[rule](row["answer"], row["gold"], options, details)
+                verdict = NOTHING_SAID if silent else RULES[rule](row["answer"], row["gold"], options, details)
                 scores[rule].append(verdict.score)
                 unparsed[rule] += verdict.parsed is None
                 if rule in labels:

@@ -59,7 +59,7 @@ class ModelExtractor:
     def extract_all(self, pairs: list[tuple[str, str]]) -> list[str | None]:
         """UserError when nothing at all could be asked."""
         found = self._asked(pairs)
-        if self.client.another(set(self.client.kept_by) - self.client.sender.fresh_by):
+        if self.client.another():
             found = self._asked(pairs)  # what was kept is of another model than is served there now
         if pairs and len(self.refused) == len(pairs):
             raise UserError(f"{self.client.endpoint.model} extracted nothing: {self.refused[0]}")

@@ -25,7 +25,7 @@ class FakeClient:
         digits = [letter for letter in messages[-1]["content"].split("Reply:")[1] if letter.isdigit()]
         return digits[-1] if digits else f"{NOTHING}."
 
-    def another(self, kept):
+    def another(self):
         return False
 
     def each(self, function, items, what, unit):

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from .failures import NoUsableAnswer
 from .messages import Message, as_kept, as_sent
 from .replies import Check, Unusable, parse
 from .sending import Endpoint, Sender
-from .served import another_model, named
+from .served import another_model, by_of, named
 from .workers import in_order
 
 REQUEST_VERSION = 2  # counts changes of what a request means; part of every kept request's name
@@ -67,12 +67,22 @@ class Client:
         """For people: the model that gave these replies."""
         return named(self.endpoint.model, given, self.whom["says"], self.endpoint.checkpoint)
 
-    def another(self, kept: Collection[By]) -> bool:
-        """Are kept replies of another model than the one that answers now? From now on they are not used then."""
-        if not self.only_fresh and another_model(kept, self.sender.fresh_by):
+    def another(self, earlier: Iterable[By] = ()) -> bool:
+        """Has another model given what is kept (replies that were used, and what `earlier` says of others) than the one
+        that answers now? Then what is kept is not used from now on.
+        """
+        if not self.only_fresh and another_model({*earlier, *self.kept_by}, self.sender.fresh_by):
             self.only_fresh = True
             return True
         return False
+
+    def strangers(self, rows: Iterable[dict], earlier: Iterable[dict], key: str) -> list[dict]:
+        """Of `rows`, those that another model has given than the one that answers now. `earlier`: rows that were there
+        when this start began; `key`: where they say who gave them.
+        """
+        if not self.another(by_of(row.get(key)) for row in earlier):
+            return []
+        return [row for row in rows if by_of(row.get(key)) not in self.sender.fresh_by]
 
     def ask(
         self,

@@ -68,12 +68,11 @@ class EndpointAnswerer:
     def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
         raise UserError(f"{self.name} gives no probabilities of a text")
 
-    def given_by_another(self, rows: Iterable[dict]) -> list[dict]:
-        """Those answer rows of earlier starts that another model has given than the one that answers now."""
-        rows = list(rows)
-        if not self.client.another({by_of(row.get("served_by")) for row in rows} - self.client.sender.fresh_by):
-            return []
-        return [row for row in rows if by_of(row.get("served_by")) not in self.client.sender.fresh_by]
+    def given_by_another(self, rows: Iterable[dict], earlier: Iterable[dict]) -> list[dict]:
+        """Of the answer rows, those that another model has given than the one that answers now; `earlier` were there
+        when this start began.
+        """
+        return self.client.strangers(rows, earlier, "served_by")
 
     def kept(self, rows: Iterable[dict], before: int) -> str:
         """What is to be said when these rows are there, `before` of them since an earlier start; "" for nothing."""
