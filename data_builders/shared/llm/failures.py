@@ -5,6 +5,7 @@ import threading
 from ..errors import UserError
 
 REFUSALS = 16  # before the first answer: then it is the endpoint that takes no such request
+UNHEARD = 3  # in a row, and one a worker at least: fewer may be a picture or two at which a server fails
 
 
 class EndpointError(UserError):
@@ -20,8 +21,8 @@ class Failures:
 
     def __init__(self, workers: int, refusals: int = REFUSALS) -> None:
         """`refusals`: in a row, before anything was answered, that end the work; later a filter may refuse any number,
-        as all questions about one picture. `workers`: in a row to which nobody answered at all."""
-        self.workers, self.refusals = workers, refusals
+        as all questions about one picture. Of requests that nobody answers, one a worker may come in a row."""
+        self.most_unheard, self.refusals = max(workers, UNHEARD), refusals
         self.answered = False
         self.refused = self.unheard = 0
         self._lock = threading.Lock()
@@ -37,5 +38,5 @@ class Failures:
                 self.refused, self.unheard = self.refused + 1, 0
             else:
                 self.unheard += 1
-            if self.unheard >= self.workers or (not self.answered and self.refused >= self.refusals):
+            if self.unheard >= self.most_unheard or (not self.answered and self.refused >= self.refusals):
                 raise error

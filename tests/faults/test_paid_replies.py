@@ -1,0 +1,149 @@
+"""What is paid is kept, nothing is paid that cannot be kept, and one refused request ends nothing."""
+
+import errno
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from endpoint_faults import Reply, choice, endpoint, failed, hurried
+from table import rows
+
+from evaluation.__main__ import main
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "evaluation"))
+from judging_fakes import make_frow, make_run, verdict
+
+pytestmark = pytest.mark.usefixtures("hurried")
+__all__ = ["hurried"]
+
+HINT = "Hint: Please answer the question requiring an integer answer and provide the final value.\nQuestion: How many?"
+
+
+def asking(command: str, folder: Path) -> list[str]:
+    """`run` and `judge` ask about six pictures, `score` about six replies; all keep their replies in `cache`."""
+    data = make_frow(folder / "data")
+    if command == "run":
+        return ["run", "--model", "endpoint:m", "--tasks", "frow", "--data", str(data), "--out", f"{folder}/run"]
+    if command == "judge":
+        return ["judge", "--answers", str(make_run(folder / "run", data)), "--data", str(data)]
+    row = {"task": "mathvista", "question": HINT, "gold": "3", "category": "x", "image": "1.png"}
+    lines = [json.dumps({**row, "question_id": n, "answer": f"{n} and then 3"}) for n in range(1, 7)]
+    (folder / "p.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return ["score", "mathvista", "--predictions", f"{folder}/p.jsonl", "--extract-with", "m", "--out", f"{folder}/s"]
+
+
+def start(command: str, folder: Path, server: object, *more: str) -> int:
+    base = ["--base-url", server.url, "--cache", f"{folder}/cache", "--concurrency", "1", "--timeout", "5"]
+    return main([*asking(command, folder), *base, *more])
+
+
+def reply_to(command: str) -> Reply:
+    return choice({"run": "a wug", "judge": verdict(2, 1), "score": "3"}[command])
+
+
+def kept(folder: Path) -> int:
+    return len(list((folder / "cache").rglob("requests/*/[0-9a-f]*.json")))
+
+
+def results(command: str, folder: Path) -> int:
+    """Answers, verdicts or extractions that came of it."""
+    if command == "run":
+        return sum(1 for _ in open(folder / "run" / "answers" / "start" / "frow__cub.jsonl"))
+    if command == "judge":
+        path = next((folder / "run").rglob("judged/*/frow__cub.jsonl"))
+        return sum(1 for _ in open(path))
+    return 6 - json.loads((folder / "s").read_text())["unparsed"].get("mathvista", 0)
+
+
+@rows(
+    *(
+        (f"{command}: {what}", (command, reply), out)
+        for command, out in (("run", 2), ("judge", 0), ("score", 0))
+        for what, reply in (
+            ("a filter", failed(400, "content management policy", code="content_filter")),
+            ("a moderator", failed(403, "flagged by moderation")),
+            ("a server that fails at this picture", failed(500, "Internal Server Error")),
+            ("replies without an answer", choice(None)),
+        )
+    ),
+)
+def test_one_refused_request_ends_nothing(tmp_path, how, out):
+    """Five of six come; the exit status says whether it is to be started again."""
+    command, refusal = how
+    refused: list[str] = []
+
+    def answer(number, body):
+        asked = json.dumps(body["messages"][: 1 if command != "score" else 2])
+        refused.extend([asked] if number == 2 else [])
+        return refusal if asked in refused else reply_to(command)
+
+    with endpoint(answer) as server:
+        assert start(command, tmp_path, server) == out
+    assert results(command, tmp_path) == 5
+
+
+@rows(("run", "run", 2), ("judge", "judge", 2), ("score", "score", 2))
+def test_nothing_at_all_is_no_success(tmp_path, capsys, how, out):
+    with endpoint(lambda number, body: failed(400, "content management policy")) as server:
+        assert start(how, tmp_path, server) == out
+    assert "content management policy" in capsys.readouterr().err
+
+
+@rows(*((command, command, 1) for command in ("run", "judge", "score")))
+def test_a_full_disk_stops_paying(tmp_path, monkeypatch, capsys, how, out):
+    """Requests that leave once no reply can be written any more."""
+    real = os.fsync
+
+    def full(handle):
+        if "cache" in os.readlink(f"/proc/self/fd/{handle}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    with endpoint(lambda number, body: reply_to(how)) as server:
+        monkeypatch.setattr(os, "fsync", full)
+        assert start(how, tmp_path, server) == 2
+        assert len(server.requests) == out
+    assert "no space left" in capsys.readouterr().err
+
+
+@rows(*((command, command, 0) for command in ("run", "judge", "score")))
+def test_a_disk_that_is_full_already_costs_nothing(tmp_path, monkeypatch, how, out):
+    def full(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with endpoint(lambda number, body: reply_to(how)) as server:
+        monkeypatch.setattr(os, "posix_fallocate", full)
+        assert start(how, tmp_path, server) == 2
+        assert len(server.requests) == out
+
+
+@rows(
+    ("run: SIGTERM", ("run", signal.SIGTERM, 1), 143),
+    ("run: several SIGTERM", ("run", signal.SIGTERM, 3), 143),
+    ("run: SIGUSR1 of a queue", ("run", signal.SIGUSR1, 1), 138),
+    ("run: Ctrl-C", ("run", signal.SIGINT, 1), 130),
+    ("judge: SIGTERM", ("judge", signal.SIGTERM, 1), 143),
+    ("judge: a closed terminal", ("judge", signal.SIGHUP, 1), 129),
+    ("score: SIGTERM", ("score", signal.SIGTERM, 1), 143),
+)
+def test_a_signal_loses_nothing_that_is_paid(tmp_path, how, out):
+    """Three requests are under way when it comes: their replies are kept, and no other is sent."""
+    command, number, times = how
+
+    def answer(place, body):
+        if place == 3:
+            for _ in range(times):
+                os.kill(os.getpid(), number)
+        return Reply(reply_to(command).body, seconds=0.3)
+
+    with endpoint(answer) as server:
+        assert start(command, tmp_path, server, "--concurrency", "3") == out
+        asked = len(server.requests)
+        assert asked < 6
+        assert kept(tmp_path) == asked
+        server.answer = lambda place, body: reply_to(command)
+        assert start(command, tmp_path, server) == 0
+        assert len(server.requests) == 6
