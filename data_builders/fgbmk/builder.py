@@ -226,8 +226,11 @@ BUILDER = Builder(
     folder=manifest_folder,
     alone=lambda out, options: out / BENCHMARK,
     description=(
-        "--tracks: hierarchy asks at every level of names, true/false, choice and short answer; knowledge_bias asks a "
-        "yes and a no question about each image; attributes asks about those that the data set has.\n\n"
+        "--tracks: hierarchy asks true/false, choice and short answer at the levels that FG-BMK has published, of "
+        "other data sets at every level; knowledge_bias asks a yes and a no question about each image; attributes asks "
+        "about those that the data set has.\n\n"
+        "Names, wordings and wrong answers are as published, data set by data set. FG-BMK's paper says that wrong "
+        "answers are siblings, which in its files they are for cub and iNat2021 only: --negatives siblings.\n\n"
         "Several data sets at once: --root DIR --source cub=CUB_200_2011,cars=stanford_cars"
     ),
 )
