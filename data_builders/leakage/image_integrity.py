@@ -7,7 +7,7 @@ at a hundredth of what decoding takes. What decoders themselves pass over (a cha
 import os
 import struct
 
-from ..shared.errors import UserError
+from ..shared.errors import UserError, limit_within
 from ..shared.pictures import MAX_IMAGE_PIXELS, open_image
 
 HEAD, TAIL = 32, 64  # bytes
@@ -25,7 +25,11 @@ def fault_of(path: str) -> str | None:
     except FileNotFoundError:
         return f"no image {path}"
     except (OSError, UserError) as error:
+        if limit_within(error) is not None:
+            raise
         return str(error)
+    except MemoryError:
+        raise
     except Exception as error:  # a decoder may raise anything on broken bytes
         return f"image {path} cannot be read ({error}); replace the file or remove its row"
     return None

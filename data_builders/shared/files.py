@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import UserError
+from .errors import LIMITS, UserError, limit_of
 from .temporary_files import open_temporary
 from .text_files import open_text
 
@@ -52,8 +52,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
                 temporary.unlink(missing_ok=True)  # while it is locked: later it may be another writer's
                 raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"no space left while writing {path}; what was there before is unchanged") from error
+        refuse_limit(error, path)
         raise
 
 
@@ -75,11 +74,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"no space left while writing {path}; what was there before is unchanged") from error
+        refuse_limit(error, path)
         raise
     finally:
         os.close(handle)
+
+
+def refuse_limit(error: Exception, path: Path, kept: str = "what was there before is unchanged") -> None:
+    """UserError where a limit of the machine does not let the file be written. `kept`: what is lost by that."""
+    limit = limit_of(error)
+    if limit in (errno.ENOSPC, errno.EDQUOT):
+        raise UserError(f"no space left while writing {path}; {kept}. Make room; the same command goes on") from error
+    if limit is not None:
+        raise UserError(f"while writing {path}: {LIMITS[limit]}; {kept}. The same command goes on") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -100,8 +107,7 @@ def write_bytes(path: Path, data: bytes) -> None:
                 temporary.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"no space left while writing {path}") from error
+        refuse_limit(error, path)
         raise
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from .errors import UserError
+from .errors import UserError, limit_of
 from .near_miss import near_misses
 from .picture_formats import DECODERS
 from .text_files import LFS_POINTER, refuse_lfs_pointer
@@ -179,7 +179,9 @@ def looks_like_picture(path: Path | str) -> bool:
             return False
         with open(path, "rb") as file:
             head = file.read(16)
-    except OSError:
+    except OSError as error:
+        if limit_of(error) is not None:
+            raise
         return False
     if head.startswith(b"RIFF"):
         return head[8:12] == b"WEBP"

@@ -1,13 +1,12 @@
 """Answers on disk: files that grow by whole rows."""
 
-import errno
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import atomic_write
+from data_builders.shared.files import atomic_write, refuse_limit
 
 
 def rows_on_disk(path: Path) -> Iterator[dict]:
@@ -65,9 +64,5 @@ def append(rows: list[tuple[str, dict]], folder: Path) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UserError(
-                    f"no space left while writing {folder / name}; the answers before are kept. Make room, and the "
-                    "same command goes on from there"
-                ) from error
+            refuse_limit(error, folder / name, "the answers before are kept")
             raise

@@ -1,8 +1,10 @@
 """Rows that cannot be used: the first one stops the run, or up to a quota they are left out and written down."""
 
 import json
+import sys
 from pathlib import Path
 
+from data_builders.shared.errors import LIMITS, limit_within, told
 from data_builders.shared.locks import locked
 from fgtrain.errors import UserError
 
@@ -41,6 +43,8 @@ class Quarantine:
         `only_in`: the pass that it cannot be used in, where each is another (a mosaic is laid out anew).
         """
         row = str(row)
+        if (limit := limit_within(error := sys.exception())) is not None:  # the machine's fault, and no row's
+            raise UserError(told(error) or LIMITS[limit])
         if (data_set, row) in self._known:
             return
         if not self.quota:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from data_builders.shared.errors import REFUSALS
+from data_builders.shared.errors import told
 from data_builders.shared.progress import STATE_FILE, line_of, read_progress
 from data_builders.shared.terminal import say
 from evaluation.launcher import launched
@@ -88,13 +88,9 @@ def run_job(folder: Path) -> int:
         return _failed(folder, Fault(rank, 1, str(failure), shared=failure.on_all_ranks, at=time.time()))
     except KeyboardInterrupt:
         return _failed(folder, Fault(rank, STOPPED, "interrupted; what was finished is kept", at=time.time()))
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            return _failed(folder, _defect(rank))
-        where = " -> ".join(str(path) for path in (error.filename, error.filename2) if path is not None)
-        return _failed(folder, Fault(rank, 2, f"{error.strerror}{f': {where}' if where else ''}", at=time.time()))
-    except BaseException:
-        return _failed(folder, _defect(rank))
+    except BaseException as error:
+        message = told(error)
+        return _failed(folder, Fault(rank, 2, message, at=time.time()) if message is not None else _defect(rank))
     return 0
 
 

@@ -1,6 +1,5 @@
 """Checkpoints in Hugging Face format: whole or not at all, read back before they count, identified by their weights."""
 
-import errno
 import shutil
 from pathlib import Path
 
@@ -8,10 +7,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import read_json, refuse_limit, write_json
 from data_builders.shared.temporary_files import open_to_others
 from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
-from fgtrain.errors import UserError
 from fgtrain.images import spec_from_dict
 
 from .export import write_processor
@@ -49,9 +47,7 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
         temporary.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-        if full:
-            raise UserError(f"no space left while writing {folder}; what was there before is unchanged") from error
+        refuse_limit(error, folder)
         raise
     finally:
         _put_back(old, folder)

@@ -9,6 +9,8 @@ import sys
 import traceback
 from typing import Any
 
+from data_builders.shared.errors import told
+
 from .forkserver import MESSAGE_BYTES
 
 ASK_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -21,8 +23,8 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     try:
         import_libraries()
-    except BaseException:
-        send(connection, {"failed": traceback.format_exc().rstrip()[-MOST_SAID:]})
+    except BaseException as error:
+        send(connection, {"failed": told(error) or traceback.format_exc().rstrip()[-MOST_SAID:]})
         os._exit(1)
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -108,8 +110,8 @@ def become_job(asked: dict[str, Any], handles: list[int], connection: socket.soc
         status = job_main([asked["folder"]])
     except KeyboardInterrupt:  # before the job could heed it
         status = INTERRUPTED
-    except BaseException:  # of what comes before the job, which leaves its own faults
-        traceback.print_exc()
+    except BaseException as error:  # of what comes before the job, which leaves its own faults
+        print(told(error) or traceback.format_exc(), file=sys.stderr)
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

@@ -1,6 +1,5 @@
 """The import itself: what is in SRC, whether all of it fits, then DST written whole or not at all."""
 
-import errno
 import shutil
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import read_json, refuse_limit, write_json
 from data_builders.shared.progress import progress
 from data_builders.shared.temporary_files import open_to_others
 from fgtrain.errors import UserError
@@ -69,8 +68,7 @@ def import_checkpoint(src: Path, dst: Path) -> Imported:
         open_to_others(temporary)
         temporary.rename(dst)  # also onto an empty folder
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"no space left while writing {dst}; nothing was written") from error
+        refuse_limit(error, dst, "nothing was written")
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
