@@ -73,6 +73,8 @@ def _run(result: RunResult) -> dict:
                 for group, changes in result.changes.items()
             },
         },
+        "unmeasured": result.unmeasured,
+        "nothing_to_forget": result.left_out or None,
         "tasks": {name: _task(run, one) for name, one in result.tasks.items()},
         "not_followed_item_by_item": result.missing,
     }
@@ -84,6 +86,7 @@ def _task(run: Run, one: TaskResult) -> dict:
     return {
         "title": one.title,
         "group": one.group,
+        "chance": run.task_score(one.task).get("chance"),
         "scores": scores,
         "change_from_the_base": dict(zip(names, map(_json, one.from_base), strict=True)),
         "change_from_the_stage_before": dict(zip(names, map(_json, one.from_before), strict=True)),

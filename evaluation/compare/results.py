@@ -13,15 +13,18 @@ from ..ledger import (
     TaskHistory,
     change_of,
     compare_answers,
+    ever_beyond,
     forgetting,
     group_mean,
     is_accuracy,
     known,
+    left_out,
     mean_change,
     most_forgotten,
     primary,
     shared_tasks,
     task_history,
+    unmeasured,
     unpaired,
     with_holm,
 )
@@ -51,6 +54,8 @@ class RunResult:
     forgetting: list[Estimate | None]
     changes: dict[str, list[Estimate | None]]  # group -> mean change from the checkpoint before
     missing: list[str]  # titles of tasks whose items cannot be followed
+    unmeasured: dict[str, str]  # gain, forgetting -> why there is no number for it
+    left_out: str  # the general tasks that had nothing to forget, in words
 
 
 @dataclass
@@ -82,7 +87,7 @@ def compare_runs(runs: Sequence[Run], store: ItemStore | None = None) -> Compari
     histories: dict[str, dict[int, TaskHistory]] = {}
     for number, result in enumerate(results):
         for task, one in result.tasks.items():
-            if one.history is not None:
+            if one.history is not None and ever_beyond(result.run.checkpoints, task):
                 histories.setdefault(task, {})[number] = one.history
     found.most_forgotten = most_forgotten(histories, [[c.model_hash for c in run.checkpoints] for run in runs])
     return found
@@ -124,6 +129,8 @@ def run_result(store: ItemStore, run: Run) -> RunResult:
             for group, tasks_of in (("fine_grained", fine), ("general", general))
         },
         missing=missing,
+        unmeasured=unmeasured(run),
+        left_out=left_out(run),
     )
 
 

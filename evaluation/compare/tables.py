@@ -9,7 +9,8 @@ from rich.table import Table
 
 from data_builders.shared.console import SafeConsole
 
-from ..ledger import Change, Estimate, Run, known, primary
+from ..ledger import Change, Estimate, Run, beyond, known, primary, stands
+from ..scoring.chance import standing
 from ..scoring.score_files import Score, TaskScore
 from .results import Comparison, RunResult
 
@@ -44,8 +45,16 @@ def print_scores(scores: Sequence[TaskScore]) -> None:
     console.print(score_table(scores))
     for score in scores:
         differing = [f"the rules differ on {score.disagreements} of {score.n} questions"] if score.differences else []
-        for note in [*differing, *score.notes]:
+        for note in [*differing, *score.notes, *chance_words(score)]:
             console.print(f"{score.task}: {note}", markup=False)
+
+
+def chance_words(score: TaskScore) -> list[str]:
+    """The task's chance level, and whether its number is beyond it."""
+    if score.chance is None:
+        return []
+    stands = standing(score.main.low, score.main.high, score.chance) or "beyond it"
+    return [f"chance is {score.chance:.1f}: the score is {stands}"]
 
 
 def value_text(score: dict | None) -> str:
@@ -58,7 +67,8 @@ def value_text(score: dict | None) -> str:
     digits = 2 if one.get("unit") == "perplexity" else 1
     ends = [one.get("low"), one.get("high")]
     interval = f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]" if all(map(known, ends)) else ""
-    return f"{one['value']:.{digits}f}{interval} n={one.get('n') or 0:,}"
+    guessed = "" if beyond(score) or not known(score.get("chance")) else f" {stands(score)}"
+    return f"{one['value']:.{digits}f}{interval} n={one.get('n') or 0:,}{guessed}"
 
 
 def change_text(one: Change | None) -> tuple[str, str]:
@@ -127,8 +137,12 @@ def print_comparison(found: Comparison) -> None:
         if result.forgetting and result.forgetting[-1]:
             text = estimate_text(result.forgetting[-1]).lstrip("+")
             console.print(f"{name}: forgetting {text} (general tasks, best so far minus now)", markup=False)
+            if result.left_out:
+                console.print(f"{name}: nothing there to forget in {result.left_out}", markup=False)
         if result.gain and result.gain[-1]:
             console.print(f"{name}: gain {estimate_text(result.gain[-1])} (fine-grained tasks)", markup=False)
+        for measure, why in result.unmeasured.items():
+            console.print(f"{name}: {measure}: {why}", markup=False)
         if result.missing:
             missing = ", ".join(result.missing)
             console.print(f"{name}: no answers that give the score, so no paired test: {missing}", markup=False)

@@ -2,15 +2,18 @@
 
 `run` reads a run folder, `answers` an answers file as columns, `store` keeps them and sums over them, `history` sets
 the checkpoints side by side, `between_checkpoints` adds what was asked between them, `transitions` names what became of
-each item, `faults` tells form from knowledge, `changes` compares two checkpoints, `most_forgotten` lists items.
+each item, `floor` tells what there is to forget, `unmeasured` what has no number, `faults` tells form from knowledge,
+`changes` compares two checkpoints, `most_forgotten` lists items.
 """
 
 from .between_checkpoints import history_with_steps, moments
 from .changes import Change, Part, Split, change_of, compare_answers, unpaired, with_holm
+from .floor import beyond, ever_beyond, floor, nothing_to_forget, stands
 from .history import TaskHistory, task_history
 from .most_forgotten import ForgottenItem, most_forgotten
 from .run import GROUPS, Checkpoint, Run, is_accuracy, known, load_run, primary
 from .store import (
+    SHARES,
     Estimate,
     ItemStore,
     best_checkpoint,
@@ -20,9 +23,11 @@ from .store import (
     shared_tasks,
 )
 from .transitions import WORDS, counted, transition, transitions
+from .unmeasured import left_out, unmeasured
 
 __all__ = [
     "GROUPS",
+    "SHARES",
     "WORDS",
     "Change",
     "Checkpoint",
@@ -33,6 +38,13 @@ __all__ = [
     "Run",
     "Split",
     "TaskHistory",
+    "beyond",
+    "ever_beyond",
+    "floor",
+    "left_out",
+    "nothing_to_forget",
+    "stands",
+    "unmeasured",
     "best_checkpoint",
     "change_of",
     "compare_answers",

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..scoring.metrics import Measure
-from ..scoring.score_answers import RIGHT
-from ..scoring.statistics import holm, interval, mcnemar_counts, ratio, sums_by
+from ..scoring.statistics import difference_interval, holm, interval, mcnemar_counts, ratio, sums_by
 from .answers import Answers
 from .faults import FAULTS, NONE
+from .floor import beyond
 from .history import TaskHistory, aligned
 from .run import primary
-from .store import Z95
+from .store import half_width
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class Change:
     n: int
     images: int
     paired: bool = False
-    only_before: int = 0  # right before, wrong after
-    only_after: int = 0
-    p: float | None = None  # McNemar, exact, two-sided, over right and wrong
+    beyond: bool = True  # the higher of the two scores is clear of its chance level, or of 0
+    worse: int = 0  # answers that lost points: for right and wrong, those that were right before
+    better: int = 0
+    p: float | None = None  # exact, two-sided, that as many got better as worse (McNemar's for right and wrong)
     p_holm: float | None = None  # adjusted over the tasks compared together
     split: Split | None = None
 
@@ -64,6 +65,11 @@ class Change:
     @property
     def clear(self) -> bool:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is clear, and of something that is not guessed."""
+        return self.clear and self.beyond
 
     def to_json(self) -> dict:
         plain = {key: value for key, value in vars(self).items() if key not in ("split", "task")}
@@ -76,8 +82,12 @@ class Change:
         return {**plain, "change": self.value, "split": split}
 
 
-def points(low: float, high: float) -> tuple[float | None, float | None]:
-    return (100 * low, 100 * high) if np.isfinite(low) and np.isfinite(high) else (None, None)
+def points(value: float, low: float, high: float, images: int) -> tuple[float | None, float | None]:
+    """The ends of a difference of shares, in points, never closer than so many images can tell."""
+    if not (np.isfinite(value) and np.isfinite(low) and np.isfinite(high)):
+        return None, None
+    low, high = difference_interval(value, low, high, images)
+    return 100 * low, 100 * high
 
 
 def ends_of_mean(values: np.ndarray, clusters: np.ndarray, address: tuple) -> tuple[float | None, float | None]:
@@ -85,10 +95,7 @@ def ends_of_mean(values: np.ndarray, clusters: np.ndarray, address: tuple) -> tu
     sums = sums_by(clusters, np.stack([values, np.ones(len(values))], 1))
     if len(sums) < 2:
         return None, None
-    if np.ptp(values) == 0:  # nothing to draw from: as sure as so many images can make it
-        bound = 100 * (1 - 0.025 ** (1 / len(sums)))
-        return max(100 * values[0] - bound, -100.0), min(100 * values[0] + bound, 100.0)
-    return points(*interval(sums, ratio, address=address))
+    return points(float(values.mean()), *interval(sums, ratio, address=address), len(sums))
 
 
 def ends_of_measure(
@@ -99,11 +106,11 @@ def ends_of_measure(
     sums = sums_by(clusters, np.concatenate([before.columns_NC[places[0]], after.columns_NC[places[1]]], 1))
     if len(sums) < 2:
         return None, None
-    low, high = interval(
-        sums, lambda totals: after.statistic(totals[..., width:]) - before.statistic(totals[..., :width]),
-        address=address,
-    )  # fmt: skip
-    return points(low, high)
+
+    def moved(totals: np.ndarray) -> np.ndarray:
+        return after.statistic(totals[..., width:]) - before.statistic(totals[..., :width])
+
+    return points(float(moved(sums.sum(0))), *interval(sums, moved, address=address), len(sums))
 
 
 def compare_answers(task: str, before: Answers, after: Answers, scores: tuple[dict, dict]) -> Change | None:
@@ -122,8 +129,7 @@ def change_of(history: TaskHistory, first: int, second: int, scores: tuple[dict,
         low, high = ends_of_mean(moved, clusters, (task,))
     else:
         low, high = ends_of_measure(a.measure, b.measure, places, clusters, (task,))
-    was, now = old >= RIGHT, new >= RIGHT
-    only_before, only_after = int((was & ~now).sum()), int((~was & now).sum())
+    worse, better = int((moved < 0).sum()), int((moved > 0).sum())
     complete = len(old) == len(a.ids) == len(b.ids)
     values = [primary(one)["value"] for one in scores] if complete else [100 * old.mean(), 100 * new.mean()]
     return Change(
@@ -135,9 +141,10 @@ def change_of(history: TaskHistory, first: int, second: int, scores: tuple[dict,
         n=len(old),
         images=len(np.unique(clusters)),
         paired=True,
-        only_before=only_before,
-        only_after=only_after,
-        p=mcnemar_counts(only_before, only_after),
+        beyond=beyond(scores[int(values[1] > values[0])]),
+        worse=worse,
+        better=better,
+        p=mcnemar_counts(worse, better),
         split=split_of(moved, a, b, places, clusters, task),
     )
 
@@ -164,11 +171,11 @@ def split_of(moved: np.ndarray, a: Answers, b: Answers, places: list, clusters: 
 def unpaired(task: str, before: dict, after: dict) -> Change:
     """From the scores on record alone, as if the two models had been asked different questions."""
     a, b = primary(before), primary(after)
-    half = [((one.get("high") or 0) - (one.get("low") or 0)) / 2 / Z95 for one in (a, b)]
-    wide = Z95 * (half[0] ** 2 + half[1] ** 2) ** 0.5
+    wide = (half_width(a) ** 2 + half_width(b) ** 2) ** 0.5
     value = b["value"] - a["value"]
     n, images = min(int(a.get("n") or 0), int(b.get("n") or 0)), int(after.get("images") or 0)
-    return Change(task, a["value"], b["value"], value - wide, value + wide, n, images)
+    low, high = max(value - wide, -100.0), min(value + wide, 100.0)
+    return Change(task, a["value"], b["value"], low, high, n, images, beyond=beyond((before, after)[int(value > 0)]))
 
 
 def with_holm(changes: list[Change]) -> list[Change]:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..scoring.statistics import ImageBootstrap, share_interval
+from ..scoring.statistics import ImageBootstrap, unlike_share
 from .answers import Answers, read_answers
+from .floor import ever_beyond, floor
 from .run import Checkpoint, Run, is_accuracy, known, primary
 
 Z95 = 1.959964
+SHARES = (0.0, 100.0)
+ALIKE = 1e-7  # points: an influence smaller than that is none
 TOLERANCE = 0.05  # points by which the answers may miss the score on record
 
 
@@ -24,14 +27,20 @@ class Estimate:
     n: int
     tasks: int
     paired: bool = True
+    beyond: bool = True  # of a change: the higher mean is clear of the tasks' mean chance level
 
     @property
     def clear(self) -> bool:
         """Whether the interval leaves zero out."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is clear, and of something that is not guessed."""
+        return self.clear and self.beyond
+
     def to_json(self) -> dict:
-        return {name: getattr(self, name) for name in ("value", "low", "high", "n", "tasks", "paired")}
+        return {name: getattr(self, name) for name in ("value", "low", "high", "n", "tasks", "paired", "beyond")}
 
 
 class ItemStore:
@@ -61,11 +70,17 @@ class ItemStore:
             return None
         return answers
 
-    def estimate(self, terms: Iterable[tuple[float, Run, Checkpoint, str]], tasks: int) -> Estimate:
+    def estimate(
+        self,
+        terms: Iterable[tuple[float, Run, Checkpoint, str]],
+        tasks: int,
+        ends: tuple[float, float] = (-100.0, 100.0),
+    ) -> Estimate:
         """The weighted sum of scores (in points) over (weight, run, checkpoint, task), images resampled for all of
-        them together; where answers are missing, the scores' own intervals count as independent."""
+        them together; where answers are missing, the scores' own intervals count as independent. `ends`: what the sum
+        cannot leave."""
         value, apart, paired = 0.0, 0.0, True
-        found: list[tuple[float, Answers]] = []
+        found: dict[str, list[tuple[float, Answers]]] = {}
         counted: dict[str, int] = {}
         for weight, run, checkpoint, task in terms:
             score = primary(checkpoint.tasks[task])
@@ -74,26 +89,34 @@ class ItemStore:
             answers = self.answers(run, checkpoint, task)
             if answers is None:
                 paired = False
-                half = ((score.get("high") or 0) - (score.get("low") or 0)) / 2
-                apart += (weight * half / Z95) ** 2
+                apart += (weight * half_width(score) / Z95) ** 2
             else:
-                found.append((weight, answers))
+                found.setdefault(task, []).append((weight, answers))
         influence = np.zeros(len(self._clusters))
         there = np.zeros(len(self._clusters), bool)
-        for weight, answers in found:
-            influence += np.bincount(answers.clusters, weight * answers.influence, minlength=len(influence))
-            there[answers.clusters] = True
+        for parts in found.values():
+            own = np.zeros(len(influence))
+            for weight, answers in parts:
+                own += np.bincount(answers.clusters, weight * answers.influence, minlength=len(own))
+                there[answers.clusters] = True
+            if not np.abs(own).max(initial=0.0) > ALIKE:
+                # every image alike: as sure of this task as so many images can make it
+                images = len(np.unique(parts[0][1].clusters))
+                apart += (100 * max(abs(weight) for weight, _ in parts) * unlike_share(images) / Z95) ** 2
+            influence += own
         low, high = self._ends(influence[there])
         if apart:
             half = Z95 * (apart + ((high - low) / 2 / Z95) ** 2) ** 0.5
             low, high = -half, half
-        return Estimate(value, value + low, value + high, sum(counted.values()), tasks, paired)
+        low, high = max(value + low, min(value, ends[0])), min(value + high, max(value, ends[1]))
+        return Estimate(value, low, high, sum(counted.values()), tasks, paired)
 
     def _ends(self, influence_K: np.ndarray) -> tuple[float, float]:
-        if not influence_K.any():
+        if not np.abs(influence_K).max(initial=0.0) > ALIKE:
             return 0.0, 0.0
         bootstrap = self._bootstraps.setdefault(len(influence_K), ImageBootstrap(len(influence_K)))
-        return bootstrap.ends(influence_K)
+        low, high = bootstrap.ends(influence_K)
+        return (low, high) if low == low else (-100.0, 100.0)  # a single image tells nothing
 
 
 def shared_tasks(run: Run, group: str) -> list[str]:
@@ -107,13 +130,7 @@ def group_mean(store: ItemStore, run: Run, checkpoint: Checkpoint, group: str) -
     tasks = shared_tasks(run, group)
     if not tasks:
         return None
-    mean = store.estimate([(1 / len(tasks), run, checkpoint, t) for t in tasks], len(tasks))
-    if mean.low == mean.high:  # every answer of every task wrong, or right: as sure as so many images make it
-        found = [store.answers(run, checkpoint, task) for task in tasks]
-        images = len(np.unique(np.concatenate([one.clusters for one in found if one is not None] or [[0]])))
-        low, high = share_interval(round(mean.value / 100, 6), mean.low / 100, mean.high / 100, images)
-        return replace(mean, low=100 * low, high=100 * high)
-    return mean
+    return store.estimate([(1 / len(tasks), run, checkpoint, t) for t in tasks], len(tasks), SHARES)
 
 
 def mean_change(store: ItemStore, run: Run, before: Checkpoint, after: Checkpoint, tasks: list[str]) -> Estimate | None:
@@ -122,7 +139,10 @@ def mean_change(store: ItemStore, run: Run, before: Checkpoint, after: Checkpoin
         return None
     weight = 1 / len(tasks)
     terms = [(sign * weight, run, c, t) for t in tasks for sign, c in ((1, after), (-1, before))]
-    return store.estimate(terms, len(tasks))
+    found = store.estimate(terms, len(tasks))
+    higher = after if found.value > 0 else before
+    mean = store.estimate([(weight, run, higher, task) for task in tasks], len(tasks), SHARES)
+    return replace(found, beyond=mean.low > weight * sum(floor(higher.tasks[task]) for task in tasks))
 
 
 def best_checkpoint(run: Run, task: str, until: int | None = None) -> Checkpoint:
@@ -131,17 +151,31 @@ def best_checkpoint(run: Run, task: str, until: int | None = None) -> Checkpoint
 
 
 def forgetting(store: ItemStore, run: Run, tasks: list[str], until: int | None = None) -> Estimate | None:
-    """Mean over tasks of best-so-far minus now, in points: never negative. `until`: as if the run ended there."""
+    """Mean of best-so-far minus now over the tasks that had something to forget (`floor`), in points: never negative.
+
+    None where no task had: not measured, or nothing there. `until`: as if the run ended there.
+    """
+    points = run.checkpoints[:until]
+    tasks = [task for task in tasks if ever_beyond(points, task)]
     if not tasks:
         return None
-    weight, now = 1 / len(tasks), run.checkpoints[:until][-1]
+    weight, now = 1 / len(tasks), points[-1]
+    n = sum(int(primary(now.tasks[task]).get("n") or 0) for task in tasks)
     terms = []
     for task in tasks:
         best = best_checkpoint(run, task, until)
         terms += [(weight, run, best, task), (-weight, run, now, task)] if best is not now else []
-    if not terms:
-        n = sum(int(primary(now.tasks[task]).get("n") or 0) for task in tasks)
-        return Estimate(0.0, 0.0, 0.0, n, len(tasks))
-    found = store.estimate(terms, len(tasks))
-    n = sum(int(primary(now.tasks[task]).get("n") or 0) for task in tasks)
-    return Estimate(found.value, found.low, found.high, n, len(tasks), found.paired)
+    if not terms:  # every task at its best: how much may be lost all the same, so many images tell
+        unlike = [unlike_share(images_of(now.tasks[task])) for task in tasks]
+        return Estimate(0.0, 0.0, min(100.0, 100 * weight * sum(one**2 for one in unlike) ** 0.5), n, len(tasks))
+    return replace(store.estimate(terms, len(tasks)), n=n)
+
+
+def half_width(score: dict) -> float:
+    """Half of a score's interval, in points; where it has none anything is possible."""
+    ends = (score.get("low"), score.get("high"))
+    return (ends[1] - ends[0]) / 2 if all(map(known, ends)) else 100.0
+
+
+def images_of(task_score: dict) -> int:
+    return int(task_score.get("images") or task_score.get("n") or 0)

@@ -10,7 +10,7 @@ WRONG = FAULTS[NONE]
 def change_tables(found: Comparison) -> list[dict | None]:
     """For each run {"columns", "sections", "unweighed", "weighed"}; None for a run with one checkpoint.
 
-    A cell is {"change", "tone", "lost": [(words, items)]} or None.
+    A cell is {"change", "delta", "guessed": is it of a task at chance, "lost": [(words, items)]} or None.
     """
     return [_of_run(one) if len(one.run.checkpoints) > 1 else None for one in found.runs]
 
@@ -44,12 +44,13 @@ def _of_run(result: RunResult) -> dict:
 def _cell(change: Change | None) -> dict | None:
     if change is None:
         return None
-    tone = "unclear" if not change.clear else "better" if change.value > 0 else "worse"
+    tone = "unclear" if not change.counts else "better" if change.value > 0 else "worse"
     arrow = "▲" if change.value > 0 else "▼" if change.value < 0 else ""
     lost = change.split.lost if change.split else {}
     words = [("well formed but wrong" if name == WRONG else name, count) for name, count in lost.items()]
     return {
         "change": change,
         "delta": {"value": change.value, "tone": tone, "arrow": arrow},
+        "guessed": change.clear and not change.beyond,
         "lost": sorted(words, key=lambda pair: -pair[1]),
     }

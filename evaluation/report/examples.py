@@ -15,7 +15,7 @@ from data_builders.shared.pictures import open_image
 from data_builders.shared.seeding import address_hash
 
 from ..compare import Comparison, RunResult
-from ..ledger import GROUPS, ForgottenItem, TaskHistory
+from ..ledger import GROUPS, ForgottenItem, TaskHistory, ever_beyond
 from ..ledger.answers import judged_rows
 
 KINDS = ("learned", "forgotten", "other")
@@ -61,6 +61,8 @@ def examples(result: RunResult) -> list[Example]:
         if one.history is None:
             continue
         ids, kinds = one.history.ids, kinds_of(one.history.right)
+        if not ever_beyond(result.run.checkpoints, task):  # what is guessed is neither learned nor forgotten
+            kinds = np.full_like(kinds, KINDS.index("other"))
         for number, kind in enumerate(KINDS):
             places = np.nonzero(kinds == number)[0]
             places = places[:: max(1, len(places) // DRAWN)].tolist()

@@ -1,15 +1,16 @@
 """The item ledger as the report shows it: summed over tasks, and on the fixed subset between checkpoints too."""
 
 from ..compare import Comparison, RunResult
-from ..ledger import GROUPS, WORDS, ItemStore, history_with_steps
+from ..ledger import GROUPS, WORDS, ItemStore, ever_beyond, history_with_steps, stands
 
 
 def ledger_tables(found: Comparison) -> list[dict]:
     """For each run: {"groups": {group: [step, ...]}, "between": the same on the subset asked during training,
     "tasks": [...], "missing": [...]}.
 
-    A step is {"before", "after", "counts", "total"}; "tasks" holds the same for each task, and "missing" the titles of
-    tasks without answers files (their items cannot be followed).
+    A step is {"before", "after", "counts", "total"}; "tasks" holds the same for each task, with how it "stands" where
+    it was never above chance (its items go up and down by luck, and are in no sum), and "missing" the titles of tasks
+    without answers files (their items cannot be followed).
     """
     return [_run_ledger(found.store, result) for result in found.runs]
 
@@ -24,7 +25,10 @@ def _run_ledger(store: ItemStore, result: RunResult) -> dict:
             continue
         words = one.history.words()
         steps = [_step(names[i], names[i + 1], counts) for i, counts in enumerate(words)]
-        tasks.append({"title": one.title, "steps": steps})
+        guessed = "" if ever_beyond(result.run.checkpoints, one.task) else stands(result.run.last.tasks[one.task])
+        tasks.append({"title": one.title, "steps": steps, "stands": guessed})
+        if guessed:
+            continue
         _add(groups.setdefault(one.group, []), steps)
         with_steps = history_with_steps(store, result.run, one.task)
         if with_steps is not None:

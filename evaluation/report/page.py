@@ -14,15 +14,18 @@ from data_builders.shared.files import atomic_write
 from ..compare import Comparison, RunResult, compare_runs
 from ..ledger import (
     GROUPS,
+    SHARES,
     Estimate,
     ItemStore,
     best_checkpoint,
     change_of,
+    ever_beyond,
     forgetting,
     is_accuracy,
     load_run,
     primary,
     shared_tasks,
+    stands,
 )
 from . import text
 from .changes import change_tables
@@ -113,8 +116,11 @@ def headline(store: ItemStore, result: RunResult) -> dict:
         "fine_first": result.means["fine_grained"][0],
         "fine_last": result.means["fine_grained"][-1],
         "forgot": result.forgetting[-1] if several else None,
+        "single": not several,
+        "unmeasured": result.unmeasured,
+        "left_out": result.left_out,
         "general_first": result.means["general"][0],
-        "general_best": store.estimate(best, len(general)) if general else None,
+        "general_best": store.estimate(best, len(general), SHARES) if general else None,
         "general_last": result.means["general"][-1],
         "perplexities": [
             {"title": score["title"], "first": primary(first.tasks[task]), "last": primary(score)}
@@ -124,11 +130,12 @@ def headline(store: ItemStore, result: RunResult) -> dict:
     }
 
 
-def task_forgetting(store: ItemStore, result: RunResult, task: str) -> Estimate:
-    """One task's best so far minus now, in points, item by item where the answers are there."""
+def task_forgetting(store: ItemStore, result: RunResult, task: str) -> Estimate | None:
+    """One task's best so far minus now, in points, item by item where the answers are there; None: it was never above
+    chance (or 0), so that nothing was there to forget."""
     run, history = result.run, result.tasks[task].history
     best, last = run.checkpoints.index(best_checkpoint(run, task)), len(run.checkpoints) - 1
-    if history is None or best == last:
+    if history is None or best == last or not ever_beyond(run.checkpoints, task):
         return forgetting(store, run, [task])
     one = change_of(history, best, last, tuple(run.checkpoints[place].tasks[task] for place in (best, last)))
     low, high = (-one.high, -one.low) if one.low is not None else (float("nan"), float("nan"))
@@ -146,8 +153,9 @@ def forgetting_bars(store: ItemStore, results: list[RunResult]) -> dict | None:
             for index, (one, tasks) in enumerate(zip(results, per_run, strict=True)):
                 if task in tasks:
                     lost = task_forgetting(store, one, task)
-                    scale = max(scale, lost.value, lost.high)
-                    bars.append({"index": index, "run": one.run, "lost": lost, "best": best_checkpoint(one.run, task)})
+                    scale = max(scale, lost.value, lost.high) if lost and lost.high == lost.high else scale
+                    about = {"best": best_checkpoint(one.run, task), "stands": stands(one.run.last.tasks[task])}
+                    bars.append({"index": index, "run": one.run, "lost": lost, **about})
             rows.append({"task": task, "title": bars[0]["run"].task_score(task)["title"], "bars": bars})
         if rows:
             groups[group] = rows

@@ -3,7 +3,7 @@
 import re
 
 from ..compare import Comparison, RunResult
-from ..ledger import GROUPS, Checkpoint, Run, is_accuracy, known, primary
+from ..ledger import GROUPS, Checkpoint, Run, is_accuracy, known, primary, stands
 
 MANY = 7  # columns; where there are more, cells are narrow and a row's n stands once
 
@@ -78,8 +78,9 @@ def _mean_cell(result: RunResult, i: int, group: str) -> dict | None:
         "high": min(mean.high, 100.0),
         "n": mean.n,
         "tasks": mean.tasks,
-        "delta": _delta(moved.value, moved.clear, True) if moved else None,
+        "delta": _delta(moved.value, moved.counts, True) if moved else None,
         "marks": [],
+        "stands": "",
     }
 
 
@@ -105,7 +106,15 @@ def _task_rows(found: Comparison, columns: list, task: str, footnotes: list[str]
         counts.insert(
             0, ("rules differ", [score and (score.get("disagreements") or 0, score["n"]) for score in scores])
         )
-    return {"task": task, "title": about["title"], "lines": lines, "counts": counts, "marks": marks}
+    chances = [score["chance"] for score in scores if score and known(score.get("chance"))]
+    return {
+        "task": task,
+        "title": about["title"],
+        "lines": lines,
+        "counts": counts,
+        "marks": marks,
+        "chance": chances[-1] if chances else None,
+    }
 
 
 def _equal(cells: list[dict | None], others: list[dict | None]) -> bool:
@@ -156,11 +165,13 @@ def _cell(result: RunResult, i: int, task: str, rule: str, metric: str, main: bo
         higher = run.checkpoints[i].tasks[task].get("higher_is_better", True)
         if is_accuracy(run.checkpoints[i].tasks[task]):
             moved = result.tasks[task].from_before[i - 1]
-            delta = _delta(moved.value, moved.clear, higher) if moved else None
+            delta = _delta(moved.value, moved.counts, higher) if moved else None
         else:
             delta = _delta(score["value"] - before["value"], _apart(before, score), higher)
     digits = 2 if score.get("unit") == "perplexity" else 1
-    return {**score, "delta": delta, "digits": digits, "marks": []}
+    about = run.checkpoints[i].tasks[task]
+    guessed = stands(about) if main and known(about.get("chance")) else ""
+    return {**score, "delta": delta, "digits": digits, "marks": [], "stands": guessed}
 
 
 def _apart(a: dict, b: dict) -> bool:
@@ -179,6 +190,7 @@ def _key(score: dict) -> tuple[str, str]:
 
 
 def _delta(value: float, clear: bool, higher_is_better: bool) -> dict:
-    """A change as it is shown: `tone` is better, worse, or unclear (the interval holds zero)."""
+    """A change as it is shown: `tone` is better, worse, or unclear (the interval holds zero, or the task is at
+    chance)."""
     tone = "unclear" if not clear else "better" if (value > 0) == higher_is_better else "worse"
     return {"value": value, "tone": tone, "arrow": "▲" if value > 0 else "▼" if value < 0 else ""}

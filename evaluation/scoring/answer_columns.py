@@ -1,5 +1,6 @@
 """What scoring keeps of the answers: columns of numbers and shared names, so that a million answers fit into memory."""
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,6 +29,9 @@ class Sheet:
     scores: dict[str, np.ndarray] = field(default_factory=dict)  # rule -> score of each question, 0..1
     labels: dict[str, np.ndarray] = field(default_factory=dict)  # yes/no rule -> 1 yes, 0 no, -1 neither
     gold_yes: np.ndarray | None = None
+    # what a guess could be: the question's options (0: it has none), and its gold (1 yes, 0 no, -1 neither)
+    options: np.ndarray | None = None
+    gold_words: np.ndarray | None = None
     unparsed: dict[str, int] = field(default_factory=dict)
     unfinished: int = 0
     with_thoughts: int = 0  # answers that came with thoughts, which are left out
@@ -84,6 +88,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
     clusters, categories, kept = [], [], []
     scores: dict[str, list[float]] = {rule: [] for rule in matched}
     labels: dict[str, bytearray] = {rule: bytearray() for rule in matched if rule in YES_NO_RULES}
+    option_counts, gold_words = array("i"), bytearray()
     gold_yes, unparsed, unfinished, with_thoughts = bytearray(), dict.fromkeys(matched, 0), 0, 0
     groups: dict[str, list[tuple[str, ...]]] = {key: [] for key in keys}
     names: dict[object, object] = {}  # equal names and values are one object in memory
@@ -99,6 +104,8 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         if matched:
             options = (item.options if item else ()) or row.get("options") or quoted_options(row["question"])
             details = details_of_row(task, row, known, options) if with_types else NO_DETAILS
+            option_counts.append(len(set(map(str, details.get("choices") or options))))
+            gold_words.append(LABELS.get(yes_no_of(row["gold"]), -1) + 1)
             # Of thoughts alone no rule makes an answer, though POPE's takes an empty one for a yes.
             silent = bool(row.get("thoughts")) and not row["answer"].strip()
             for rule in matched:
@@ -125,6 +132,8 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         scores={rule: np.asarray(column)[order] for rule, column in scores.items()},
         labels={rule: np.frombuffer(column, np.uint8).astype(np.int8)[order] - 1 for rule, column in labels.items()},
         gold_yes=np.frombuffer(gold_yes, np.uint8).astype(bool)[order] if labels else None,
+        options=np.asarray(option_counts)[order] if matched else None,
+        gold_words=np.frombuffer(gold_words, np.uint8).astype(np.int8)[order] - 1 if matched else None,
         unparsed=unparsed,
         unfinished=unfinished,
         with_thoughts=with_thoughts,
@@ -132,6 +141,12 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         ids=[ids[place] for place in order],
         rows=[kept[place] for place in order] if keep_rows else [],
     )
+
+
+def yes_no_of(gold: str | Sequence[str]) -> str | None:
+    """Of a question that wants a yes or a no: which."""
+    words = {one.strip().lower() for one in golds_of(gold)}
+    return words.pop() if words in ({"yes"}, {"no"}) else None
 
 
 def ordered(ids: Sequence[int | str]) -> list[int]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .metrics import Measure
 from .score_files import Score
-from .statistics import RESAMPLES, interval, share_interval, sums_by
+from .statistics import ALIKE, RESAMPLES, difference_interval, interval, share_interval, sums_by
 
 
 def score_of(
@@ -29,10 +29,10 @@ def score_of(
     value = float(measure.statistic(sums.sum(0)))
     low, high = interval(sums, measure.statistic, address=address, resamples=resamples)
     if measure.unit == "percent" and math.isfinite(value):
-        if measure.bounded:
-            low, high = share_interval(value, low, high, len(sums))
+        widened = share_interval if measure.bounded else difference_interval
+        low, high = widened(value, low, high, len(sums))
         value, low, high = 100 * value, 100 * low, 100 * high
-    elif len(sums) <= 1:
+    elif len(sums) <= 1 or high - low <= ALIKE:
         low = high = math.nan
     figures = [one if math.isfinite(one) else None for one in (value, low, high)]
     return Score(rule, measure.metric, *figures, n=len(sums) if measure.per_image else len(columns), unit=measure.unit)

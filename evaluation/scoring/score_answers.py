@@ -13,6 +13,7 @@ from ..judging.verdict import FACT_MOST, ITEM_MOST, Judgement, filed_scores, jud
 from ..tasks.task import Task
 from . import metrics
 from .answer_columns import Sheet, cluster_of, fill, id_order
+from .chance import chance_of
 from .group_scores import group_scores, ranked_scores
 from .group_values import FROM_WORDING
 from .intervals import score_of
@@ -20,6 +21,7 @@ from .matching import RULES, YES_NO_RULES
 from .metrics import Measure
 from .score_files import Score, TaskScore
 from .statistics import cluster_index
+from .task_measures import task_measures
 
 __all__ = ["RIGHT", "Graded", "cluster_of", "item_scores", "judge_rows", "score_answers", "score_judged"]
 
@@ -52,20 +54,7 @@ def grade(task: Task, rule: str, sheet: Sheet) -> Graded:
         measures = metrics.frow_measures([one.item for one in judged], [one.fact for one in judged])
         return Graded(rule, np.asarray([(one.item + one.fact) / 5 for one in judged]), measures)
     scores = sheet.scores[rule]
-    measures = base_measures(sheet, rule)
-    if task.mean_of:
-        parts = list(sheet.members(task.mean_of).values())
-        measures = [metrics.mean_over(measure, parts) for measure in measures] + measures
-    if rule in ("released", "strict"):
-        measures.append(metrics.accuracy_by_image(scores))
-    measures.sort(key=lambda one: not (task.headline and one.metric.startswith(task.headline)))
-    return Graded(rule, scores, measures)
-
-
-def base_measures(sheet: Sheet, rule: str) -> list[Measure]:
-    if rule in YES_NO_RULES:
-        return metrics.yes_no_measures(metrics.yes_no_counts(sheet.labels[rule], sheet.gold_yes), rule)
-    return [metrics.accuracy(sheet.scores[rule])]
+    return Graded(rule, scores, task_measures(task, sheet, rule, scores, sheet.labels.get(rule)))
 
 
 def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
@@ -179,6 +168,7 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
         groups=groups,
         unparsed={rule: count for rule, count in sheet.unparsed.items() if count},
         differences=differences,
+        chance=chance_of(task, sheet),
     )
 
 

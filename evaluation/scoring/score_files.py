@@ -56,6 +56,7 @@ class TaskScore:
     groups: list[GroupScore] = field(default_factory=list)  # a ranked key's in falling order, the others' by name
     unparsed: dict[str, int] = field(default_factory=dict)  # rule -> answers it read nothing out of
     differences: dict[str, int] = field(default_factory=dict)  # other rule -> questions it judges unlike the primary
+    chance: float | None = None  # the task's own number, in percent, that guessing comes to; None: open questions
 
     @property
     def main(self) -> Score:

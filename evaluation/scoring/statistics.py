@@ -7,6 +7,7 @@ import numpy as np
 from data_builders.shared.seeding import draw
 
 RESAMPLES = 9_999
+ALIKE = 1e-9  # an interval narrower than that is none
 BLOCK = 4_000_000  # drawn counts held at once
 
 
@@ -69,18 +70,33 @@ def interval(
     return float(low), float(high)
 
 
-def share_interval(share: float, low: float, high: float, clusters: int) -> tuple[float, float]:
-    """Widen a share's interval where resampling cannot: nothing varies at 0 and 1, or with a single image.
+def unlike_share(clusters: int) -> float:
+    """How many of all images may be unlike K that are all alike (Clopper-Pearson, 95 %): near 3.7 / K."""
+    return 1 - 0.025 ** (1 / max(clusters, 1))
 
-    At 0 and 1 the exact (Clopper-Pearson) bound over images; a single image tells nothing: 0..1.
+
+def share_interval(share: float, low: float, high: float, clusters: int) -> tuple[float, float]:
+    """Widen a share's interval where resampling cannot: all images are alike, or there is a single one.
+
+    Where all are alike the rest may not be (`unlike_share`): so far as if those stood at either end, which is
+    Clopper-Pearson's interval at 0 and 1. A single image tells nothing: 0..1.
     """
     if clusters <= 1:
         return 0.0, 1.0
-    if share >= 1.0:
-        return 0.025 ** (1 / clusters), 1.0
-    if share <= 0.0:
-        return 0.0, 1 - 0.025 ** (1 / clusters)
-    return low, high
+    if high - low > ALIKE:
+        return low, high
+    unlike = unlike_share(clusters)
+    return share * (1 - unlike), share + unlike * (1 - share)
+
+
+def difference_interval(value: float, low: float, high: float, clusters: int) -> tuple[float, float]:
+    """The same for a difference of two shares: those that are unlike may not have moved, or have moved by one."""
+    if clusters <= 1:
+        return -1.0, 1.0
+    if high - low > ALIKE:
+        return low, high
+    unlike = unlike_share(clusters)
+    return max(value - unlike, -1.0), min(value + unlike, 1.0)
 
 
 def ratio(totals: np.ndarray) -> np.ndarray:

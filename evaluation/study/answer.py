@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..ledger import ItemStore
+from ..scoring.chance import standing
 from ..scoring.statistics import holm
 from .caveats import not_measured, notes
 from .measures import Measured, measure
@@ -27,6 +28,7 @@ class ArmMean:
     images: int
     questions: int
     per_seed: dict[int, float]
+    stands: str = ""  # "at chance" or "below chance" where the interval does not leave that level behind
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Contrast:
     per_seed: dict[int, float] = field(default_factory=dict)
     p: float | None = None
     p_holm: float | None = None
+    beyond: bool = True  # one of the two arms at least is clear of chance
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class MeasureFacts:
     tasks: list[str]
     questions: int
     images: int
+    chance: float | None = None  # mean of the tasks' chance levels, in percent; None where none asks closed questions
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
         question=runs.question,
         arms=[arm_answer(runs, arm, members, measured) for arm in runs.arms],
         measures=[
-            MeasureFacts(one.name, one.unit, list(one.tasks), one.questions, one.images) for one in measured.values()
+            MeasureFacts(one.name, one.unit, list(one.tasks), one.questions, one.images, one.chance)
+            for one in measured.values()
         ],
         contrasts=contrasts(runs.contrasts, measured),
         pareto=pareto_places(list(runs.arms), *plane),
@@ -151,6 +156,7 @@ def arm_mean(arm: str, measured: Measured) -> ArmMean | None:
         images=mean.images,
         questions=measured.questions,
         per_seed={seed: measured.values[arm, seed] for seed in measured.seeds(arm)},
+        stands=standing(low, high, measured.chance),
     )
 
 
@@ -186,13 +192,17 @@ def contrast(first: str, second: str, measured: Measured) -> Contrast:
             for seed in measured.paired_seeds(first, second)
         },
         p=mean.p_value(),
+        beyond=any(not one.stands for one in (arm_mean(first, measured), arm_mean(second, measured))),
     )
 
 
 def with_verdict(one: Contrast, family: int) -> Contrast:
-    """shown: the interval leaves zero out after Holm, and three seeds or more agree on the side."""
+    """shown: the interval leaves zero out after Holm, three seeds or more agree on the side, and one of the arms at
+    least does more than guess."""
     if one.low <= 0 <= one.high:
         return replace(one, verdict="not shown")
+    if not one.beyond:
+        return replace(one, verdict="not shown", why="neither arm is beyond chance")
     if one.p_holm >= LEVEL:
         return replace(one, verdict="not shown", why=f"after Holm over {family} tests p is {p_text(one.p_holm)}")
     if one.seeds < LEAST_SEEDS:

@@ -11,7 +11,9 @@ def not_measured(runs: StudyRuns, measured: dict[str, Measured]) -> list[str]:
     """What has no number, in sentences."""
     found = [f"{arm}: no run of it" for arm, seeds in runs.arms.items() if not seeds]
     for name, one in measured.items():
-        reason = "no task of it in common" if one.left_out and not one.tasks else WITHOUT.get(name, "no score of it")
+        reason = (
+            "no task of it can be compared" if one.left_out and not one.tasks else WITHOUT.get(name, "no score of it")
+        )
         missing = []
         for arm, seeds in runs.arms.items():
             without = [seed for seed in seeds if (arm, seed) not in one.values]

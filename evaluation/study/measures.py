@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..ledger import Checkpoint, ItemStore, Run, known, primary
+from ..ledger import Checkpoint, ItemStore, Run, ever_beyond, floor, known, primary
+from ..ledger.store import half_width
 from .runs import StudyRun, common_tasks
 from .seed_image_interval import Z95, SeedImageMean, seed_image_mean
 from .seed_noise import SeedNoise, noise_of_arms, noise_of_differences
@@ -28,6 +29,7 @@ class Measured:
     weights: dict[tuple[str, int], str]  # hash of the weights that were asked
     left_out: tuple[str, ...]  # tasks that could not be compared, in words
     unfollowed: tuple[str, ...]  # tasks without answers of every run, whose images count as independent
+    chance: float | None = None  # mean of the tasks' chance levels, in percent; None: no closed task, or no share
 
     def seeds(self, arm: str) -> list[int]:
         return [seed for one, seed in self.values if one == arm]
@@ -107,6 +109,7 @@ def measure(name: str, runs: Sequence[StudyRun], store: ItemStore) -> Measured:
         weights={},
         left_out=tuple(common.left_out),
         unfollowed=tuple(task for task in tasks if task not in places),
+        chance=chance_of(name, about),
     )
     for one in members:
         key = (one.arm, one.seed)
@@ -119,20 +122,26 @@ def measure(name: str, runs: Sequence[StudyRun], store: ItemStore) -> Measured:
                 moved = store.answers(one.run, checkpoint, task).influence
                 found.influence_K[key] += np.bincount(places[task], weight * moved, minlength=len(numbers))
             else:
-                half = ((score.get("high") or 0) - (score.get("low") or 0)) / 2
-                found.apart[key] += (weight * half / Z95) ** 2
+                found.apart[key] += (weight * half_width(score) / Z95) ** 2
     return found
 
 
+def chance_of(name: str, about: Sequence[dict]) -> float | None:
+    if name == "forgetting" or not any(known(one.get("chance")) for one in about):
+        return None
+    return sum(map(floor, about)) / len(about)
+
+
 def terms(name: str, run: Run, tasks: Sequence[str]) -> list[tuple[float, Checkpoint, str]]:
-    """(weight, checkpoint, task): the sum of weight x score is the run's value."""
+    """(weight, checkpoint, task): the sum of weight x score is the run's value. Of a task that never was above chance
+    in this run nothing can be forgotten."""
     weight = 1 / len(tasks)
     if name != "forgetting":
         return [(weight, run.last, task) for task in tasks]
     found = []
     for task in tasks:
         best = best_so_far(run, task)
-        if best is not run.last:
+        if best is not run.last and ever_beyond(run.checkpoints, task):
             found += [(weight, best, task), (-weight, run.last, task)]
     return found
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_builders.shared.errors import UserError
 
-from ..ledger import ItemStore, Run, is_accuracy, known, load_run, primary
+from ..ledger import ItemStore, Run, ever_beyond, is_accuracy, known, load_run, primary, stands
 from ..scoring.score_files import read_scores
 
 GROUP_MEASURES = {"fine_grained": "fine_grained", "general": "general", "forgetting": "general"}  # -> group of tasks
@@ -127,6 +127,9 @@ def common_tasks(measure: str, runs: Sequence[StudyRun], store: ItemStore) -> Co
         without = [name for name, tasks in having.items() if task not in tasks]
         if without:
             left_out.append(f"{task}: not in {measure}, as it is not measured in {listed(without)}")
+        elif measure == "forgetting" and not any(ever_beyond(one.run.checkpoints, task) for one in members):
+            how = stands(members[0].run.last.tasks[task])
+            left_out.append(f"{task}: not in forgetting, as nothing was there to forget in any run ({how})")
         elif other := first_asked_otherwise(task, members, store):
             left_out.append(f"{task}: not in {measure}, as {other} was asked other questions than {members[0].name}")
         else:

@@ -25,10 +25,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..scoring.statistics import ImageBootstrap
+from ..scoring.statistics import ImageBootstrap, unlike_share
 from .seed_noise import SeedNoise, own_noise, steadied
 
 Z95 = 1.959964
+ALIKE = 1e-7  # points: an influence smaller than that is none
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def seed_image_mean(
     scale = images / (images - 1) if images > 1 else 1.0
     image_variance = scale * float((common_K**2).sum())
     ends = image_bootstrap(images).ends(common_K) if image_variance else (0.0, 0.0)
-    if images and not influence_SK.any():
+    if images and not np.abs(influence_SK).max() > ALIKE:
         # Every image alike: as sure as so many images can make it (the exact bound of a share of 0 or 1).
-        bound = 100 * (1 - 0.025 ** (1 / images))
+        bound = 100 * unlike_share(images)
         image_variance, ends = (bound / Z95) ** 2, (-bound, bound)
     if seeds == 1:
         if apart:

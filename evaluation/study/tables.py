@@ -43,5 +43,7 @@ def measure_table(answer: StudyAnswer, measure: str) -> Table:
         mean = one.means[measure]
         hours = "-" if one.hours is None else f"{one.hours:,.2f}"
         cells = ["-", "not measured", "-"] if mean is None else [number(mean.value), ends(mean), str(mean.seeds)]
+        if mean is not None and mean.stands:
+            cells[1] += f", {mean.stands}"
         table.add_row(escape(one.arm), *cells, hours, escape(checkpoint_words(one)))
     return table

@@ -40,7 +40,7 @@ def arm_words(arm: str, one: ArmMean) -> str:
     """'early: 61.2 fine-grained (55.0 to 67.1), 3 seeds, 320 images, 1,920 questions'."""
     return (
         f"{arm}: {number(one.value)} {label(one.measure)} ({ends(one)}), {counted(one.seeds, 'seed')}, "
-        f"{counted(one.images, 'image')}, {counted(one.questions, 'question')}"
+        f"{counted(one.images, 'image')}, {counted(one.questions, 'question')}{one.stands and f': {one.stands}'}"
     )
 
 
@@ -71,7 +71,8 @@ def measured_on_words(one: MeasureFacts) -> str:
     if not one.tasks:
         return f"{label(one.name)}: not measured"
     counts = (len(one.tasks), "task"), (one.questions, "question"), (one.images, "image")
-    return f"{label(one.name)}: " + ", ".join(counted(*pair) for pair in counts)
+    guessed = "" if one.chance is None else f", chance {number(one.chance)}"
+    return f"{label(one.name)}: " + ", ".join(counted(*pair) for pair in counts) + guessed
 
 
 def equal_words(fact: dict) -> str:

@@ -180,6 +180,14 @@ def selects(selector: str, spec: TaskSpec, task_name: str) -> bool:
     )
 
 
+def group_of(task_name: str, group: str, groups: Mapping[str, str]) -> str:
+    """The group of a task: that of the last of `groups` (selector -> group) that means it, else `group`, its file's."""
+    spec = spec_of(task_name)[0] if groups else None
+    for selector, other in groups.items():
+        group = other if selects(selector, spec, task_name) else group
+    return group
+
+
 def find_files(spec: TaskSpec, data: Iterable[Path]) -> list[tuple[Path, dict[str, str]]]:
     """The question files of one spec with their fields, data folders in order, each folder's files by path."""
     found = []

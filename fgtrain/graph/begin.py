@@ -11,6 +11,7 @@ from fgtrain.recipe.study import Study
 from fgtrain.runs.folder import claim, refuse_foreign, stage_done
 from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
+from fgtrain.runs.unmeasured import unmeasured_lines
 from fgtrain.runs.wandb_outcome import outcome_lines
 
 from .build import RESOLVED, build_graph, report_path, study_folder
@@ -93,5 +94,8 @@ def tell_results(study: Study, done: int, did: int) -> None:
         if answer.is_file():
             say(answer.read_text(encoding="utf-8").rstrip())
         print(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
+    for one in study.recipes:
+        for line in unmeasured_lines(one.recipe):
+            print(line)
     for line in outcome_lines(one.recipe for one in study.recipes):
         print(line)

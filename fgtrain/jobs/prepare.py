@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.task import group_of, load_tasks
 from fgtrain.data import StageData
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
@@ -14,6 +14,7 @@ from fgtrain.plan.features import features_at
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.features import features_folder
+from fgtrain.runs.groups import refuse_idle_groups
 from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
@@ -50,7 +51,12 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
 def counted_questions(recipe: Recipe) -> dict[str, Asked]:
     """Entry of `evaluation.tasks` -> what it asks. UserError for a question file that is missing or broken."""
     folders = recipe.evaluation_folders() if recipe.evaluation.tasks else []
-    return {name: asked_of(load_tasks([name], folders)) for name in recipe.evaluation.tasks}
+    groups, tasks = recipe.evaluation.groups, {}
+    for name in recipe.evaluation.tasks:
+        found = load_tasks([name], folders)
+        tasks[name] = [replace(one, group=group_of(one.name, one.group, groups)) for one in found]
+    refuse_idle_groups(recipe, [one.name for some in tasks.values() for one in some])
+    return {name: asked_of(some) for name, some in tasks.items()}
 
 
 def counted_plan(recipe: Recipe, data: dict[str, StageData], asked: dict[str, Asked] | None = None) -> Plan:

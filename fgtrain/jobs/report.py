@@ -21,6 +21,7 @@ from fgtrain.runs.metrics import assemble
 from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
 from fgtrain.runs.subset import SUBSET, subset_folder
 from fgtrain.runs.tracking import send_all
+from fgtrain.runs.unmeasured import unmeasured_lines
 from fgtrain.runs.wandb_outcome import outcome_lines
 
 from .spec import LEASH
@@ -46,7 +47,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         send_all(recipe, plan, start)
         note_reported(recipe.run_folder, results_of_run(recipe, plan, start))
     if LEASH not in os.environ:  # else whoever has started this job tells it
-        for line in outcome_lines([recipe]):
+        for line in (*unmeasured_lines(recipe), *outcome_lines([recipe])):
             print(line, flush=True)
 
 

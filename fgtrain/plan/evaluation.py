@@ -39,6 +39,7 @@ class Asked:
     height: int = 512
     prompt_tokens: int = 40
     answer_tokens: int = 12  # of the longest answer in a batch
+    groups: tuple[str, ...] = ()  # of its tasks with a score in percent, where their files are here
 
     def limited(self, limit: int | None) -> "Asked":
         """Of so many questions a file at most; they are drawn over all images."""
@@ -74,7 +75,10 @@ def asked_of(tasks: Iterable[Any]) -> Asked:
     known = next((found for task in tasks if (found := published().get(task.name.split("/")[0]))), None)
     asked = known or Asked(0, 0)
     prompt = max(1, characters // (max(1, len(items)) * CHARACTERS_A_TOKEN))
-    return replace(asked, questions=len(items), images=len(images), files=len(tasks), prompt_tokens=prompt)
+    groups = tuple({task.group: None for task in tasks if not task.is_text})
+    return replace(
+        asked, questions=len(items), images=len(images), files=len(tasks), prompt_tokens=prompt, groups=groups
+    )
 
 
 def questions_cached(recipe: Recipe, model: ModelFacts, asked: Mapping[str, Asked]) -> bool:

@@ -7,6 +7,7 @@ from fgtrain.recipe import Recipe
 from .evaluation import Asked, known_questions
 from .features import features_at, judged_at
 from .schema import DataFacts, ModelFacts, StagePlan
+from .unmeasured import unmeasured
 
 
 def notes(
@@ -36,6 +37,7 @@ def notes(
     for stage in stages:
         if not stage.encoder.cached and recipe.encoder_cache.enabled and "max_gib" in stage.encoder.why:
             yield f"Stage {stage.name} encodes its pictures in each pass: {stage.encoder.why}"
+    yield from unmeasured(recipe, asked)
     tasks, known = recipe.evaluation.tasks, known_questions(recipe, asked)
     if by_papers := [name for name in tasks if name in known and name not in asked]:
         yield f"Questions as published, not counted: {', '.join(by_papers)}"

@@ -246,6 +246,9 @@ class Evaluation(Section):
     every_steps: Positive | None = None  # a fixed subset in between, for the curves
     subset: Positive = 50  # questions per task in between
     tasks: Texts = ()
+    # Task, part of its name up to a "/", or glob -> what it asks for, where its task file says otherwise; the last that
+    # fits counts. With {fgbmk/fungi: general} what the model could do on fungi before is what it may forget.
+    groups: dict[str, Literal["fine_grained", "general"]] = {}
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
     batch_size: Positive = 64  # questions asked at once
     limit: Positive | None = None  # most questions per task of a full evaluation; null = all

@@ -7,7 +7,7 @@ from fgtrain.plan import Plan
 
 # Names of figures that come by data set or by part.
 NAMES = {"loss_by_data_set": "loss", "grad_norm_by_part": "grad_norm"}
-PLACE = ("kind", "stage", "step", "group", "subset")
+PLACE = ("kind", "stage", "step", "group", "subset", "unmeasured")
 
 
 def axes(plan: Plan) -> dict[str, str]:
@@ -40,7 +40,15 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
             elif row["value"] is not None:
                 name = f"{prefix}/{row['task']}/{row['rule']}"
                 found[name if name not in found else f"{name}/{row['metric']}"] = row["value"]
+                if row.get("chance") is not None:
+                    found[f"{prefix}/{row['task']}/chance"] = row["chance"]
     return found
+
+
+def unmeasured(rows: Iterable[dict]) -> dict[str, str]:
+    """What the last of the rows has no number for -> why, for the table of runs: words, that nobody takes for 0."""
+    last = [row for row in rows if row["kind"] == "forgetting" and not row["subset"]][-1:]
+    return {name: text for row in last for name, text in row.get("unmeasured", {}).items()}
 
 
 def _train(row: dict) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.versions import asking_code
 from fgtrain.recipe import START, Recipe
 
+from .groups import evaluation_in_groups
 from .judged import judged_path, with_verdicts
 from .metrics import offsets
 
@@ -123,6 +124,7 @@ def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]
             found[name] = read_json(path)
             if name in judged_at(recipe):
                 found[name] = with_verdicts(found[name], judged_path(path, recipe))
+            found[name] = evaluation_in_groups(recipe, found[name])
     return found
 
 

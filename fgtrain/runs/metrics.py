@@ -11,6 +11,7 @@ from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
 
 from .forgetting import with_forgetting
+from .groups import rows_in_groups
 from .subset import SUBSET_ROWS, subset_folder
 
 
@@ -59,7 +60,7 @@ def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
     rows = [row for row in _whole_rows(path) if row["kind"] == "train"] if path.exists() else []
     asked = subset_folder(recipe, store)
     for file in sorted(asked.glob(f"step*/{SUBSET_ROWS}")) if asked is not None else ():
-        rows += read_json(file)
+        rows += rows_in_groups(recipe, read_json(file))
     return sorted(rows, key=lambda row: row["step"])
 
 
@@ -89,6 +90,7 @@ def eval_rows(
             "high": score.high,
             "n": score.n,
             "primary": score is task.main,
+            "chance": task.chance if score is task.main else None,
             "subset": subset,
         }
         for name, task in scores.items()

@@ -16,7 +16,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe, load_recipe
 
-from .curves import curves
+from .curves import curves, unmeasured
 from .evaluations import asked, found_evaluations
 from .features import feature_rows
 from .folder import RESOLVED
@@ -59,7 +59,8 @@ class Tracker:
         def update() -> None:
             full = [row for row in self._known() if not row["subset"]]
             if full:
-                self.run.summary.update(curves(row for row in full if row["stage"] == full[-1]["stage"]))
+                last = [row for row in full if row["stage"] == full[-1]["stage"]]
+                self.run.summary.update(curves(last) | unmeasured(last))
 
         self._do(update)
 

@@ -42,7 +42,7 @@ def test_changes_are_those_of_the_answers(folders, written):
         change, a, b = found[kind]["fg"], sides[first], sides["fg"]
         assert change["change"] == pytest.approx(100 * (np.mean(list(b.values())) - np.mean(list(a.values()))))
         assert change["low"] < change["change"] < change["high"]
-        assert change["only_before"] == sum(a[key] and not b[key] for key in a)
+        assert change["worse"] == sum(a[key] and not b[key] for key in a)
         assert change["p"] == mcnemar_exact([a[key] for key in a], [b[key] for key in a])
         assert (change["n"], change["images"], change["paired"]) == (60, 30, True)
 

@@ -44,7 +44,7 @@ def test_what_got_worse_counts_by_what_is_wrong_now_and_what_got_better_by_what_
     assert found.split.form.value == pytest.approx(0)
     assert found.split.knowledge.value == pytest.approx(-100 / 6)
     assert found.split.lost == {"none": 1, "unparsed": 1}
-    assert (found.only_before, found.only_after, found.split.moved) == (2, 1, 3)
+    assert (found.worse, found.better, found.split.moved) == (2, 1, 3)
 
 
 def test_six_questions_about_a_picture_are_one_witness():

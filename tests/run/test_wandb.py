@@ -71,7 +71,9 @@ def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(
         assert points == [(row["samples_seen"], row["value"]) for row in wanted]
         forgotten = [r for r in metrics(run, "forgetting") if r["subset"] == (kind == "subset")]
         points = sorted(curve(newest, f"forgetting_{kind}/forgetting", f"forgetting_{kind}/samples_seen"))
-        assert points == [(row["samples_seen"], row["forgetting"]) for row in forgotten]
+        assert points == [(row["samples_seen"], row["forgetting"]) for row in forgotten if "forgetting" in row]
+        points = sorted(curve(newest, f"forgetting_{kind}/general", f"forgetting_{kind}/samples_seen"))
+        assert points == [(row["samples_seen"], row["general"]) for row in forgotten]
         assert len(points) == len(wanted) >= 3
 
 
@@ -103,7 +105,7 @@ def test_the_printed_line_sends_the_whole_run_once(interrupted: tuple[Path, str]
         kept = list(server.histories[run_id].values())
     assert len(kept) == len(server.rows), "an older folder would be written over by the newest"
     sent = {name for figures in kept for name in figures}
-    assert {"train/align/loss", "train/sft/loss", "eval_full/drawn/count/exact", "forgetting_full/forgetting"} <= sent
+    assert {"train/align/loss", "train/sft/loss", "eval_full/drawn/count/exact", "forgetting_full/general"} <= sent
     losses = [(row["train/sft/step"], row["train/sft/loss"]) for row in kept if "train/sft/loss" in row]
     assert losses == [(row["step"], row["loss"]) for row in metrics(run) if row["stage"] == "sft"]
 
@@ -227,7 +229,8 @@ def test_forgetting_is_the_best_so_far_minus_now_and_gain_is_now_minus_first() -
     def row(samples: int, task: str, value: float | None, **more: object) -> dict:
         group = "general" if task.startswith("g") else "fine_grained"
         base = {"kind": "eval", "stage": "sft", "step": samples, "samples_seen": samples, "task": task, "group": group}
-        return base | {"rule": "r", "value": value, "unit": "percent", "primary": True, "subset": False} | more
+        about = {"rule": "r", "value": value, "low": value, "unit": "percent", "primary": True, "subset": False}
+        return base | about | more
 
     rows = [row(0, "g1", 60.0), row(0, "g2", 40.0), row(0, "f1", 5.0), row(0, "g3", 9.0, unit="perplexity")]
     rows += [row(5, "g1", 99.0, subset=True)]

@@ -1,0 +1,19 @@
+"""What a run came to without a number for it, told in the end: silence would be taken for nothing forgotten."""
+
+from collections.abc import Iterator
+
+from fgtrain.recipe import Recipe
+
+from .evaluations import asked
+
+
+def unmeasured_lines(recipe: Recipe) -> Iterator[str]:
+    """Lines for the log. UserError: scores.json is not one of this program."""
+    from evaluation.ledger import load_run, unmeasured  # brings numpy along, which those that only look need not
+
+    if not asked(recipe):
+        what = "tasks" if not recipe.evaluation.tasks else "at"
+        yield f"{recipe.name}: nothing was scored, as evaluation.{what} is empty: no scores, no report"
+    elif (recipe.run_folder / "scores.json").is_file():
+        for measure, why in unmeasured(load_run(recipe.run_folder)).items():
+            yield f"{recipe.name}: {measure}: {why}"
