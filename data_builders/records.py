@@ -172,6 +172,6 @@ def write_training_set(
 
 def read_rows(folder: Path) -> Iterator[dict]:
     """The rows of a training set, each checked."""
-    for row in read_jsonl(Path(folder) / "rows.jsonl"):
+    for row in read_jsonl(Path(folder) / "rows.jsonl", whole_characters=True):
         check_row(row, str(folder))
         yield row

@@ -138,8 +138,12 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is nested too deeply") from None
 
 
-def read_jsonl(path: Path) -> Iterator[dict]:
-    """Rows of a JSON-lines file. Splits on newline only: rows may hold U+2028. UserError names file and line."""
+def read_jsonl(path: Path, *, whole_characters: bool = False) -> Iterator[dict]:
+    """Rows of a JSON-lines file. Splits on newline only: rows may hold U+2028. UserError names file and line.
+
+    `whole_characters`: half of a surrogate pair is refused. A model's answer may hold one, what it is taught or asked
+    may not.
+    """
     with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -152,7 +156,7 @@ def read_jsonl(path: Path) -> Iterator[dict]:
                 raise UserError(f"{path}, line {number}: nested too deeply") from None
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: a row must be a JSON object, not {type(row).__name__}")
-            if HALF_PAIR.search(line) and not can_be_written(row):
+            if whole_characters and HALF_PAIR.search(line) and not can_be_written(row):
                 raise UserError(f"{path}, line {number}: its text holds half a surrogate pair, which is no character")
             yield row
 

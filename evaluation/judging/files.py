@@ -63,7 +63,7 @@ def read_judged(path: Path) -> list[dict]:
     if not path.is_file():
         raise UserError(f"no judge's file {path}")
     aside = unjudged_path(path)
-    rows = [*read_jsonl(path), *(read_jsonl(aside) if aside.exists() else ())]
+    rows = [row for one in (path, aside) if one.exists() for row in read_jsonl(one)]
     if not rows:
         raise UserError(f"{path} holds no rows")
     return rows

@@ -23,7 +23,7 @@ TEXT_KEYS = {"id": (int, str), "text": (str,)}
 def checked_rows(path: Path, keys: dict[str, tuple[type, ...]]) -> Iterable[tuple[int, dict]]:
     """(number of the row, row), each with the given keys of the given types; UserError otherwise."""
     number = 0
-    for number, row in enumerate(read_jsonl(path), 1):
+    for number, row in enumerate(read_jsonl(path, whole_characters=True), 1):
         for key, types in keys.items():
             if key not in row:
                 raise UserError(

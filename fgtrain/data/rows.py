@@ -69,7 +69,7 @@ class Rows:
                 ArrowWriter(path=str(temporary), features=Features({"line": Value("large_string")})) as writer,
                 progress(f"reading {self.manifest.name}", "rows", self.manifest.rows) as advance,
             ):
-                for row in read_jsonl(self.folder / "rows.jsonl"):
+                for row in read_jsonl(self.folder / "rows.jsonl", whole_characters=True):
                     _check(row, self.folder)
                     writer.write({"line": json.dumps(row, ensure_ascii=False)})
                     advance(1)

@@ -42,6 +42,26 @@ def test_rows_of_a_file(how, out, tmp_path):
         assert list(read_jsonl(path)) == out
 
 
+HALF = b'{"text": "half \\ud83d"}\n'
+WHOLE = b'{"text": "whole \\ud83d\\ude00"}\n'
+
+
+@rows(
+    ("half of one, in what a model wrote", (HALF, False), None),
+    ("half of one, in what it is taught", (HALF, True), "line 1: its text holds half a surrogate pair"),
+    ("a whole one", (WHOLE, True), None),
+)
+def test_surrogate_pairs(how, out, tmp_path):
+    data, whole_characters = how
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(data)
+    if out is None:
+        assert len(list(read_jsonl(path, whole_characters=whole_characters))) == 1
+        return
+    with pytest.raises(UserError, match=out):
+        list(read_jsonl(path, whole_characters=whole_characters))
+
+
 def weights(path: Path) -> None:
     (path.parent / "model.safetensors").write_bytes(path.read_bytes())
     (path.parent / "config.json").write_text("{}")
