@@ -21,8 +21,8 @@ from ..shared.seeding import address_hash
 from ..sources import load_source
 from .benchmark_files import BENCHMARK, put_image
 from .drafts import Draft, drafted, drawn
+from .each_subject import for_each
 from .frow_parts import FrowOptions, Part, dataset_name, parts
-from .open_world import for_each
 from .published import import_published
 from .review import Marks, check_marks, marked, read_marks, write_review
 from .subjects import Subject, things
@@ -84,8 +84,9 @@ def write_part(out: Path, part: Part, client: Client | None) -> None:
     writer = options.writer(client, options.seed)
     marks = read_marks(part.review(out))
 
-    listed = for_each(lambda subject: drafted(subject, writer), subjects, client, "drafts")
-    drafts = {subject.category: found for subject, found in zip(subjects, listed, strict=True)}
+    drafts, refused = for_each(lambda subject: drafted(subject, writer), subjects, client, "drafts")
+    options.refuse_unwritten(refused, len(drafts))
+    subjects = [one for one in subjects if one.category in drafts]
     check_marks(marks, drafts, subjects)
     chosen = {
         one.category: drawn(one, marked(drafts[one.category], marks.get(one.category, {})), options.seed)
@@ -114,13 +115,15 @@ def write_part(out: Path, part: Part, client: Client | None) -> None:
             "ref_answer": (mark and mark.new_answer) or writer.reference(subject, question, given),
         }
 
-    rows = list(for_each(row_of, subjects, client, "references"))
+    rows, without = for_each(row_of, subjects, client, "references")
+    options.refuse_unwritten(without, len(rows))
+    subjects = [one for one in subjects if one.category in rows]
     (folder / "manifest.json").unlink(missing_ok=True)  # from here on the files are being changed
-    for subject, row in zip(subjects, rows, strict=True):
-        put_image(source.root / shown[subject.category], out / BENCHMARK, row["image"], options.images)
+    for category, row in rows.items():
+        put_image(source.root / shown[category], out / BENCHMARK, row["image"], options.images)
     questions = part.questions(out)
-    write_jsonl(questions, rows)
-    answers = {row["name"]: {"question": chosen[row["name"]], "reference": row["ref_answer"]} for row in rows}
+    write_jsonl(questions, rows.values())
+    answers = {name: {"question": chosen[name], "reference": row["ref_answer"]} for name, row in rows.items()}
     write_review(part.review(out), drafts, answers, marks)
     told = {
         "rows": len(rows),
@@ -133,6 +136,7 @@ def write_part(out: Path, part: Part, client: Client | None) -> None:
         "review_sha256": sha256_file(part.review(out)),
         "texts": {subject.category: subject.text.origin for subject in subjects},
         "without_text": lost,
+        **({"refused": refused | without} if refused or without else {}),
     }
     write_manifest(out, folder, part.dataset, options, told)
     (folder / ".building").unlink()

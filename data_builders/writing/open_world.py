@@ -2,11 +2,10 @@
 
 <out>/rows.jsonl, manifest.json   a row per image, its category's five pairs as independent turns
 <out>/pairs.jsonl                 the pairs of each category once, with who wrote them and where the text comes from
-<out>/left_out.jsonl              categories without a text, if any were left out
+<out>/left_out.jsonl              categories without a text, or that the model refused, if any were left out
 """
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field
@@ -16,11 +15,12 @@ from ..options import TrainingOptions
 from ..records import independent_turns
 from ..shared.errors import UserError
 from ..shared.files import write_jsonl
-from ..shared.llm import Client
+from ..shared.llm import Client, NoUsableAnswer
 from ..shared.seeding import address_hash
 from ..short_answer import at_most, row_id
 from ..source_rows import write_source_rows
 from ..sources import Source
+from .each_subject import for_each
 from .naming import Asked, named_in
 from .options import WriterOptions
 from .questions import NO_FROW, fault, frow_questions
@@ -82,15 +82,17 @@ def open_pairs(subject: Subject, writer: Writer, frow: Asked) -> list[dict]:
     usable = (usable + again)[:OPEN_PAIRS]
     if len(usable) < OPEN_PAIRS:
         listed = "; ".join(f"{question} ({why})" for question, why in list(refused.items())[:6])
-        raise UserError(
+        raise NoUsableAnswer(
             f"{subject.category}: {len(usable)} of {OPEN_PAIRS} open questions by {writer.name} can be used; refused: "
             f"{listed}. A longer text or another --model gives others"
         )
     return usable
 
 
-def written(subjects: list[Subject], writer: Writer, client: Client | None, seed: int, frow: Asked) -> Iterator[dict]:
-    """Each category's pairs, in order."""
+def written(
+    subjects: list[Subject], writer: Writer, client: Client | None, seed: int, frow: Asked
+) -> tuple[dict[str, dict], dict[str, str]]:
+    """Each category's pairs, and why others have none."""
 
     def write(subject: Subject) -> dict:
         return {
@@ -101,18 +103,6 @@ def written(subjects: list[Subject], writer: Writer, client: Client | None, seed
         }
 
     return for_each(write, subjects, client, "open-world pairs")
-
-
-def for_each(function: Callable, subjects: list[Subject], client: Client | None, what: str) -> Iterable:
-    """`function` of each, several at a time where an endpoint does the work, with a line on what that took."""
-    if client is None:
-        yield from map(function, subjects)
-        return
-    try:
-        yield from client.each(function, subjects, what)
-    finally:
-        kept = f"{client.cached:,} answers from {client.cache.folder}"
-        print(f"{client.endpoint.model}: {client.budget.used} sent, {kept}", file=sys.stderr)
 
 
 def rows_of(source: Source, options: OpenWorldOptions, pairs: dict[str, dict]) -> Iterable[dict]:
@@ -143,10 +133,12 @@ def build(root: Path, out: Path, options: OpenWorldOptions) -> None:
         subjects[source.name], lost = options.subjects(source, things(source, source.split(options.split)))
         left_out += [{"source": source.name, "category": name, "reason": reason} for name, reason in lost.items()]
     options.refuse({one["category"]: one["reason"] for one in left_out}, sum(map(len, subjects.values())))
-    pairs = {
-        name: {one["category"]: one for one in written(listed, writer, client, options.seed, frow)}
-        for name, listed in subjects.items()
-    }
+    pairs, refused = {}, {}
+    for name, listed in subjects.items():
+        pairs[name], lost = written(listed, writer, client, options.seed, frow)
+        refused |= lost
+        left_out += [{"source": name, "category": category, "reason": reason} for category, reason in lost.items()]
+    options.refuse_unwritten(refused, sum(map(len, pairs.values())))
     write_jsonl(out / "pairs.jsonl", ({"source": name, **one} for name in pairs for one in pairs[name].values()))
     (out / "left_out.jsonl").unlink(missing_ok=True)  # of an earlier build
     if left_out:

@@ -19,6 +19,8 @@ from .subjects import Subject
 from .texts import WIKIPEDIA, Text, digest, folder_of, folder_texts, shortened
 from .writer import Writer
 
+SHOWN = 5  # refused categories named in a message
+
 
 def default_cache() -> Path:
     """Outside what is built: whoever deletes a data set should not pay for its answers again."""
@@ -49,7 +51,8 @@ class WriterOptions(Options):
     )
     text_characters: int = Field(6000, ge=100, description="of each text that are used, up to the end of a sentence")
     without_text: Literal["error", "leave_out"] = Field(
-        "error", description="what happens to categories without a text: error or leave_out"
+        "error",
+        description="what happens to categories without a text, or that the model refuses: error or leave_out",
     )
     model: str | None = Field(
         None, description="the endpoint's model that writes; without one, rules over the texts do"
@@ -149,4 +152,14 @@ class WriterOptions(Options):
         raise UserError(
             f"{len(lost)} categories have no text: {listed}. {advice} "
             "To leave these categories out: --without-text leave_out"
+        )
+
+    def refuse_unwritten(self, refused: dict[str, str], found: int) -> None:
+        """UserError that names every category for which the model wrote nothing, unless they may be left out."""
+        if not refused or (self.without_text == "leave_out" and found):
+            return
+        listed = "; ".join(f"{category} ({reason})" for category, reason in list(refused.items())[:SHOWN])
+        raise UserError(
+            f"{self.model} wrote nothing about {len(refused)} categories: {listed}. All others are kept, and the same "
+            "command asks only about these again. To leave them out: --without-text leave_out"
         )

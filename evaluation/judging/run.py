@@ -105,13 +105,17 @@ def still_valid(path: Path, answers: AnswerFile, judge: Judge, more: dict[tuple,
         return {}
     before = {(row.get("image"), row.get("question")): row for row in read_judged(path)}
     wanted = judge.identity.fields()
-    found = {}
+    found, otherwise = {}, 0
     for one in answers.candidates:
         row, own = before.get(one.key), more[one.key]
         if row is None or "judge_request" not in own:  # a judge without requests is so quick that nothing is kept
             continue
         if is_judged(row) and row.get("answer") == one.answer and {**wanted, **own}.items() <= row.items():
             found[one.key] = row
+        else:
+            otherwise += is_judged(row) and row.get("answer") == one.answer
+    if otherwise:
+        print(f"{path}: {otherwise} verdicts by another judge, or asked otherwise; judged again", file=sys.stderr)
     return found
 
 

@@ -51,7 +51,9 @@ def judged_by(rows: Iterable[dict]) -> list[str]:
     for row in rows:
         if "judge" in row and "judge_version" in row:
             prompt = f", prompt {row['judge_prompt']}" if "judge_prompt" in row else ""
-            found.add(f"{row['judge']}, version {row['judge_version']}{prompt}")
+            name, *_ = row.get("judge_served_by") or [""]
+            replies = f", replies by {name}" if name not in ("", row["judge"]) else ""
+            found.add(f"{row['judge']}, version {row['judge_version']}{prompt}{replies}")
     return [f"judged by {' and by '.join(sorted(found))}"] if found else []
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fake_endpoint import KEY, endpoint, obliging, said
+from fake_endpoint import KEY, endpoint, failed, obliging, said
 from small_sources import make_cub, make_grocery
 
 from data_builders.build import build
@@ -45,6 +45,30 @@ def options(texts, **more):
 def turns(row):
     values = [turn["value"].removeprefix("<image>\n") for turn in row["conversations"]]
     return list(zip(values[::2], values[1::2], strict=True))
+
+
+def test_a_category_that_the_model_refuses_leaves_the_others(cub, texts, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    def answer(number, body):
+        if "Category: fox sparrow" in json.dumps(body):
+            return failed(400, "content management policy", code="content_filter")
+        return obliging(number, body)
+
+    with endpoint(answer) as server:
+        asked = {"model": "m", "base_url": server.url, "cache": str(tmp_path / "cache")}
+        with pytest.raises(UserError, match="nothing about 1 categories: fox sparrow"):
+            build("open_world", root=cub, out=tmp_path / "out", options=options(texts, **asked))
+        before = len(server.requests)
+        asked["without_text"] = "leave_out"
+        build("open_world", root=cub, out=tmp_path / "left", options=options(texts, **asked))
+        assert len(server.requests) - before == 1  # all others were kept
+        build("frow", root=cub, out=tmp_path / "frow", options={"source": "cub", "texts": str(texts), **asked})
+    assert {row["category"] for row in read_rows(tmp_path / "left")} == set(CUB_NAMES) - {"fox sparrow"}
+    (left,) = read_jsonl(tmp_path / "left" / "left_out.jsonl")
+    assert left["category"] == "fox sparrow"
+    names = {row["name"] for row in read_jsonl(tmp_path / "frow" / "FROW" / "cub_with_reference.jsonl")}
+    assert names == set(CUB_NAMES) - {"fox sparrow"}
 
 
 def test_every_training_image_has_its_categorys_five_questions(cub, texts, tmp_path):
