@@ -1,6 +1,7 @@
 """`run`: who is asked (a checkpoint, a released model, an endpoint), what, and where the answers go."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
@@ -10,7 +11,7 @@ from ..asking import Share, evaluate, read_unanswered
 from ..asking.answerers.find import ENDPOINT, find_answerer
 from ..compare import print_scores
 from ..scoring.score_files import add_checkpoint
-from ..tasks.task import load_tasks
+from ..tasks.task import Task, group_of, load_tasks
 from .argument_types import positive
 from .endpoint_options import add_endpoint_options
 
@@ -19,6 +20,12 @@ def add_run(commands) -> None:
     run = commands.add_parser("run", help="ask a model and score its answers")
     run.add_argument("--model", required=True, help="checkpoint folder, hub id, or endpoint:NAME")
     run.add_argument("--tasks", required=True, help="task files, tasks or globs: fgbmk,frow/cub,drawn/*")
+    run.add_argument(
+        "--general",
+        default="",
+        metavar="TASKS",
+        help="of them, what asks for a general skill though its file does not say so",
+    )
     run.add_argument("--data", type=Path, nargs="+", required=True, help="folders that hold FG-BMK/, FROW/, general/")
     run.add_argument("--out", type=Path, required=True, help="folder for answers/ and scores.json")
     run.add_argument("--checkpoint", default="start", help="the name of this model in --out (default: start)")
@@ -36,11 +43,27 @@ def add_run(commands) -> None:
     run.set_defaults(do=command_run)
 
 
+def chosen(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def in_groups(tasks: list[Task], general: list[str]) -> list[Task]:
+    """The tasks, those that `general` means as general ones. UserError: an entry means none of them."""
+    found = tasks
+    for selector in general:
+        before, groups = found, {selector: "general"}
+        found = [replace(one, group=group_of(one.name, one.group, groups)) for one in before]
+        if not any(group_of(one.name, "", groups) for one in before):
+            names = ", ".join(one.name for one in tasks[:12])
+            raise UserError(f"--general names {selector}, which is none of the tasks: {names}")
+    return found
+
+
 def command_run(arguments: argparse.Namespace) -> None:
-    names = [name.strip() for name in arguments.tasks.split(",") if name.strip()]
+    names = chosen(arguments.tasks)
     if not names:
         raise UserError("--tasks names no task; for example --tasks fgbmk,frow")
-    tasks = load_tasks(names, arguments.data)
+    tasks = in_groups(load_tasks(names, arguments.data), chosen(arguments.general))
     share = Share.from_environment()
     if arguments.model.startswith(ENDPOINT):
         if not share.first:

@@ -41,8 +41,6 @@ class TaskSpec(BaseModel):
     version: int  # raised whenever the same answers would get another score
     reader: Literal["fgbmk", "frow", "questions", "text"]
     files: Annotated[tuple[str, ...], BeforeValidator(one_or_more)]  # globs, relative to a data folder
-    only: tuple[str, ...] = ()  # values of {dataset} that are read; empty = all
-    exclude: tuple[str, ...] = ()  # values of {dataset} that are left to another task file
     suffix: str = ""  # appended to every question
     max_new_tokens: int = 32
     rules: tuple[str, ...]
@@ -57,9 +55,6 @@ class TaskSpec(BaseModel):
     headline: str = ""  # the metric that stands for the task; default the first of the primary rule
     cluster: Cluster = "image"  # answers with the same value are resampled together for every interval
     build: str  # the command that makes the missing files
-
-    def takes(self, dataset: str) -> bool:
-        return dataset not in self.exclude and (not self.only or dataset in self.only)
 
 
 @dataclass(frozen=True)
@@ -190,13 +185,11 @@ def group_of(task_name: str, group: str, groups: Mapping[str, str]) -> str:
 
 def find_files(spec: TaskSpec, data: Iterable[Path]) -> list[tuple[Path, dict[str, str]]]:
     """The question files of one spec with their fields, data folders in order, each folder's files by path."""
-    found = []
-    for folder in data:
-        for path in sorted(path for pattern in spec.files for path in folder.glob(pattern)):
-            fields = task_fields(spec, path)
-            if spec.takes(fields["dataset"]):
-                found.append((path, fields))
-    return found
+    return [
+        (path, task_fields(spec, path))
+        for folder in data
+        for path in sorted(path for pattern in spec.files for path in folder.glob(pattern))
+    ]
 
 
 def could_select(selector: str, spec: TaskSpec) -> bool:
@@ -269,8 +262,6 @@ def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
             continue
         fields = {"dataset": "", "level": "", "type": spec.kind or KINDS.get(spec.reader, values[-1])}
         fields |= {part[1:-1]: value for part, value in zip(parts, values, strict=True) if part.startswith("{")}
-        if fields["dataset"] and not spec.takes(fields["dataset"]):
-            continue
         if spec.reader == "fgbmk" and not spec.kind and fields["type"] not in FGBMK_KINDS:
             raise UserError(f"task {name!r}: the last part must be one of {', '.join(FGBMK_KINDS)}")
         return spec, fields

@@ -7,7 +7,7 @@ from evaluation_fakes import HIERARCHY, make_benchmark, write_rows
 
 from data_builders.shared.errors import UserError
 from evaluation.tasks.question_files import quoted_options
-from evaluation.tasks.task import all_specs, load_tasks, task_without_items
+from evaluation.tasks.task import all_specs, group_of, load_tasks, task_without_items
 
 SPECIES_FOLDER = f"{HIERARCHY}/cub/species"
 
@@ -56,15 +56,16 @@ def test_a_task_named_twice_is_loaded_once(data):
     assert names(load_tasks(["frow", "frow/cub"], [data, data])) == ["frow/cub"]
 
 
-def test_grocery_is_a_general_skill_and_not_taken_by_fgbmk(data):
+def test_a_data_set_of_ones_own_is_a_task_of_fgbmk_and_may_be_called_general(data):
     source = data / SPECIES_FOLDER / "species_question_choice.jsonl"
     target = data / HIERARCHY / "grocery" / "product" / "product_question_choice.jsonl"
     target.parent.mkdir(parents=True)
     target.write_bytes(source.read_bytes())
     (data / "FG-BMK" / "images.json").write_text(json.dumps({"grocery": "../CUB_200_2011"}))
-    assert "grocery" not in " ".join(names(load_tasks(["fgbmk"], [data])))
-    (task,) = load_tasks(["grocery"], [data])
-    assert (task.name, task.group) == ("grocery/product/choice", "general")
+    assert "fgbmk/grocery/product/choice" in names(load_tasks(["fgbmk"], [data]))
+    (task,) = load_tasks(["fgbmk/grocery"], [data])
+    assert (task.name, task.group) == ("fgbmk/grocery/product/choice", "fine_grained")
+    assert group_of(task.name, task.group, {"fgbmk/grocery": "general"}) == "general"
     assert task.items[0].image_path.is_file()
 
 
@@ -167,9 +168,8 @@ def test_questions_that_need_no_picture_are_noted(data):
 
 def test_a_task_can_be_named_without_its_file():
     assert task_without_items("fgbmk/cub/species/true_false").kind == "true_false"
-    assert task_without_items("grocery/product/choice").group == "general"
     assert task_without_items("perplexity/stories").is_text
-    for wrong in ("fgbmk", "fgbmk/cub/species/essay", "fgbmk/grocery/product/choice", "nothing/here", ""):
+    for wrong in ("fgbmk", "fgbmk/cub/species/essay", "grocery/product/choice", "nothing/here", ""):
         with pytest.raises(UserError):
             task_without_items(wrong)
 

@@ -5,12 +5,13 @@ from run_folders import CHOICE, COUNT, DOCUMENT, PEOPLE, PRESENCE, make_run
 from table import rows
 
 from data_builders.shared.errors import UserError
+from evaluation.commands.run import in_groups
 from evaluation.compare import compare_runs
 from evaluation.compare.files import to_json
 from evaluation.compare.tables import print_comparison
 from evaluation.report.page import render
 from evaluation.study import StudyRuns, answer_words, study_answer
-from evaluation.tasks.task import group_of
+from evaluation.tasks.task import group_of, task_without_items
 from fgtrain.plan.evaluation import Asked
 from fgtrain.plan.unmeasured import unmeasured as said_in_plan
 from fgtrain.recipe import load_recipe
@@ -157,3 +158,10 @@ def test_a_group_of_no_task_is_refused():
     recipe = recipe_with("evaluation.groups={fgbmk/fungus: general}")
     with pytest.raises(UserError, match=r"evaluation\.groups names fgbmk/fungus, which is no task of it"):
         refuse_idle_groups(recipe, [PEOPLE, CHOICE])
+
+
+def test_a_command_line_may_name_general_tasks():
+    tasks = [task_without_items(CHOICE), task_without_items(PEOPLE)]
+    assert [one.group for one in in_groups(tasks, ["fgbmk/fungi"])] == ["fine_grained", "general"]
+    with pytest.raises(UserError, match="--general names pope, which is none of the tasks: fgbmk/cub"):
+        in_groups(tasks, ["pope"])
