@@ -25,6 +25,7 @@ from pathlib import Path
 from .shared.code_identity import CodeIdentity
 from .shared.errors import UserError
 from .shared.files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
+from .shared.progress import progress
 
 IMAGE_PLACEHOLDER = "<image>"
 HERE = Path()
@@ -132,9 +133,11 @@ def write_training_set(
     folder.mkdir(parents=True, exist_ok=True)
     count, images = 0, set()
     digest, text_of = hashlib.sha256(), json.JSONEncoder(ensure_ascii=False).encode
-    with atomic_write(folder / "rows.jsonl", "wb") as file:
+    writing = progress(f"writing {name}", "rows", brief=True)
+    with atomic_write(folder / "rows.jsonl", "wb") as file, writing as advance:
         for row in rows:
             check_row(row, str(folder))
+            advance(1)
             images.update(images_of(row))
             try:
                 line = (text_of(row) + "\n").encode()

@@ -31,8 +31,10 @@ class Files:
         self.missing: list[int] = []
         self.faults: dict[int, str] = {}
         self._facts: dict[str, Facts] = {}
-        for chunk, found in in_threads(self._stamp, np.arange(len(self.paths))):
-            self.stamps[chunk] = found
+        with progress("looking for the images", "images", len(self.paths), brief=True) as advance:
+            for chunk, found in in_threads(self._stamp, np.arange(len(self.paths))):
+                self.stamps[chunk] = found
+                advance(len(chunk))
         for index in np.flatnonzero(self.stamps[:, 0] < 0):
             self.missing.append(int(index))
         for index in np.flatnonzero(self.stamps[:, 0] == 0):

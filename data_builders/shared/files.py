@@ -6,14 +6,16 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import LIMITS, UserError, limit_of
+from .progress import progress
 from .temporary_files import open_temporary
 from .text_files import open_text
 
+LARGE = 256 << 20  # bytes; reading so many may take a minute
 HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair of escapes, or alone
 
 
@@ -173,6 +175,11 @@ def can_be_written(value: Any) -> bool:
 def sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        size = os.fstat(file.fileno()).st_size
+        told = progress(f"checking {Path(path).name}", "MB", size >> 20, brief=True) if size >= LARGE else nullcontext()
+        with told as advance:
+            while block := file.read(1 << 20):
+                digest.update(block)
+                if advance is not None:
+                    advance(1)
     return digest.hexdigest()

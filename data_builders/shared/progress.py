@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,41 +76,107 @@ def watched() -> bool:
     return sys.stderr.isatty() or os.environ.get("FGTRAIN_PROGRESS") == "1"
 
 
+class LogLines:
+    """What a log is told of work under way: at least a line a minute, also while no part of it ends."""
+
+    def __init__(self, what: str, unit: str, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.what, self.unit, self.total, self.clock = what, unit, total, clock
+        self.started = self.said = clock()
+        self.done, self.lock = 0, threading.Lock()
+
+    def advance(self, count: int) -> None:
+        """So much more is done; may be called from several threads."""
+        with self.lock:
+            self.done += count
+            self._say_when_due()
+
+    def beat(self) -> float:
+        """Nothing has ended, maybe. Returns the seconds until it should be looked at again."""
+        with self.lock:
+            self._say_when_due()
+            return self.said + SECONDS_A_LINE - self.clock()
+
+    @property
+    def silent(self) -> bool:
+        """Has nothing been said so far?"""
+        return self.said == self.started
+
+    def end(self) -> str:
+        """The last line."""
+        seconds = self.clock() - self.started
+        rate = f" ({self.done / seconds:,.1f}/s)" if self.done > 1 and seconds > 1 else ""
+        return f"{self.what}: {self.done:,} {self.unit} in {seconds:.1f} s{rate}"
+
+    def _say_when_due(self) -> None:
+        now = self.clock()
+        rate = self.done / (now - self.started) if self.done and now > self.started else None
+        state = ProgressState(self.what, self.done, self.total, self.unit, rate)
+        tell_progress(state)
+        if now - self.said >= SECONDS_A_LINE and self.done != self.total:
+            self.said = now
+            so_far = f", {(now - self.started) / 60:,.0f} min so far"
+            say(line_of(state) + ("" if state.seconds_left is not None else so_far), file=sys.stderr)
+
+
+@contextmanager
+def _beating(lines: LogLines) -> Iterator[None]:
+    """Inside, a thread looks after the lines: one picture, one request or one file may take longer than a minute."""
+    ended = threading.Event()
+
+    def look() -> None:
+        wait = SECONDS_A_LINE
+        while not ended.wait(max(wait, 0.1)):
+            wait = lines.beat()
+
+    thread = threading.Thread(target=look, daemon=True, name=f"progress of {lines.what}")
+    with suppress(RuntimeError):  # no thread can be started: the work itself will say so, or do without
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+_bars: list[Progress] = []  # the one that is on the terminal
+
+
 @contextmanager
 def progress(what: str, unit: str, total: int | None = None, *, brief: bool = False) -> Iterator[Callable[[int], None]]:
     """Yields `advance(count)`, which may be called from several threads. `brief`: no word of what took no time."""
     if watched():
+        if _bars:  # there is room for one on a terminal
+            yield lambda count: None
+            return
         columns = [TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn(unit)]
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=SafeConsole(stderr=True)) as bars:
+        columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+        with Progress(*columns, console=SafeConsole(stderr=True), transient=brief) as bars:
             bar = bars.add_task(what, total=total)
-            yield lambda count: bars.advance(bar, count)
+            _bars.append(bars)
+            try:
+                yield lambda count: bars.advance(bar, count)
+            finally:
+                _bars.remove(bars)
         return
-    started = said = time.monotonic()
-    done, lock = 0, threading.Lock()
-
-    def advance(count: int) -> None:
-        nonlocal done, said
-        with lock:
-            done += count
-            now = time.monotonic()
-            rate = done / (now - started) if now > started else None
-            state = ProgressState(what, done, total, unit, rate)
-            tell_progress(state)
-            if now - said >= SECONDS_A_LINE and done != total:
-                said = now
-                say(line_of(state), file=sys.stderr)
-
+    lines = LogLines(what, unit, total)
     tell_progress(ProgressState(what, 0, total, unit), always=True)
-    yield advance
-    seconds = time.monotonic() - started
-    if brief and said == started:
-        return
-    rate = f" ({done / seconds:,.1f}/s)" if done > 1 and seconds > 1 else ""
-    say(f"{what}: {done:,} {unit} in {seconds:.1f} s{rate}", file=sys.stderr)
+    with _beating(lines):
+        yield lines.advance
+    if not (brief and lines.silent):
+        say(lines.end(), file=sys.stderr)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """For work that has no parts to be counted: after a minute, a log is told each minute that it goes on."""
+    with progress(what, "of 1", 1, brief=True) as advance:
+        yield
+        advance(1)
 
 
 def line_of(state: ProgressState) -> str:
     """The state as a line of a log."""
+    if state.unit == "of 1":
+        return state.what
     of, left = f" of {state.total:,}" if state.total is not None else "", state.seconds_left
     rate = f", {state.per_second:,.1f}/s" if state.per_second else ""
     rest = f", {left / 60:,.0f} min left" if left is not None else ""

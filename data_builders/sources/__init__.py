@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ..shared.errors import UserError
 from ..shared.files import safe_join
+from ..shared.progress import busy
 from .base import HELP_WIDTH, SPLITS, About, LabelledImage, Level, Source
 from .reading import annotations_only
 from .test_split import read_groups, with_test_images
@@ -54,7 +55,7 @@ def load_source(name: str, root: Path, *, look_for_images: bool = True, test: Sp
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"no folder {root}; --root names the folder of the data set {name} as downloaded")
-    with nullcontext() if look_for_images else annotations_only():
+    with nullcontext() if look_for_images else annotations_only(), busy(f"reading the lists of {name}"):
         source = import_module(f".{name}", __name__).read(root)
     if test is None or not test.fraction:
         return source

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
+from data_builders.shared.progress import progress
 from fgtrain.batch import Batch
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
@@ -156,18 +157,20 @@ def stage_views(order: StageOrder, maker: SampleMaker) -> dict[View, list[tuple[
     out: the check reports them."""
     owners: dict[View, list[tuple[str, str]]] = {}
     done: set[tuple[str, int]] = set()
-    for data_set, number, index in order:
-        fixed = maker.augment == "none" or maker.augment_views is None
-        if fixed and (data_set, index) in done:
-            continue
-        try:
-            sample = maker.sample(data_set, number, index)
-        except UserError:
-            continue
-        if not any(ref.tiles for ref in sample.images):
-            done.add((data_set, index))
-        for view in maker.views(data_set, number, index, sample):
-            owner = (data_set, maker.row_id(data_set, index))
-            if owner not in (known := owners.setdefault(view, [])):
-                known.append(owner)
+    with progress("which pictures a stage sees", "samples", len(order), brief=True) as advance:
+        for data_set, number, index in order:
+            advance(1)
+            fixed = maker.augment == "none" or maker.augment_views is None
+            if fixed and (data_set, index) in done:
+                continue
+            try:
+                sample = maker.sample(data_set, number, index)
+            except UserError:
+                continue
+            if not any(ref.tiles for ref in sample.images):
+                done.add((data_set, index))
+            for view in maker.views(data_set, number, index, sample):
+                owner = (data_set, maker.row_id(data_set, index))
+                if owner not in (known := owners.setdefault(view, [])):
+                    known.append(owner)
     return owners

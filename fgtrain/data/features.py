@@ -61,14 +61,16 @@ class FeatureCache:
         missing: dict[str, View] = {}
         self.store.refresh()
         views = distinct(_view(item) for item in items)
-        for view in views:
-            try:
-                key = self._key(view)
-            except UserError as error:
-                _report(view, error, on_bad)
-                continue
-            if key not in self.store and int(key[:8], 16) % part[1] == part[0]:
-                missing.setdefault(key, view)
+        with progress(f"{title}: what is there", "views", len(views), brief=True) as advance:
+            for view in views:
+                advance(1)
+                try:
+                    key = self._key(view)  # reads the file, the first time
+                except UserError as error:
+                    _report(view, error, on_bad)
+                    continue
+                if key not in self.store and int(key[:8], 16) % part[1] == part[0]:
+                    missing.setdefault(key, view)
         self.contents.save()
         if not missing:
             return

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedConfig
 
 from data_builders.shared.files import read_json
+from data_builders.shared.progress import busy
 from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
@@ -33,7 +34,8 @@ def build_model(model: Model, *, network: bool, seed: int, device: torch.device 
     Fresh weights (the projector's, and those of parts in `from_scratch`) are functions of (seed, part). Raises
     UserError for anything in the recipe or the folders it names that cannot be built.
     """
-    return assembled(model, network, Tensors(seed, device=device))
+    with busy("loading the model"):
+        return assembled(model, network, Tensors(seed, device=device))
 
 
 def outline_model(model: Model, *, network: bool, seed: int) -> LVLM:

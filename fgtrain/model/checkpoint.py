@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
 from data_builders.shared.files import read_json, refuse_limit, write_json
+from data_builders.shared.progress import busy
 from data_builders.shared.temporary_files import open_to_others
 from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
 from fgtrain.images import spec_from_dict
@@ -38,8 +39,9 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
     temporary, old = folder.parent / f".{folder.name}.writing", folder.parent / f".{folder.name}.old"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        _write(lvlm, temporary, extra)
-        _compare(lvlm, temporary)
+        with busy(f"saving {folder}"):
+            _write(lvlm, temporary, extra)
+            _compare(lvlm, temporary)
         write_checksums(temporary)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -122,5 +124,6 @@ def load_checkpoint(
         spec = spec_from_dict(notes["image_spec"])
     else:
         spec = released_images(source, config)
-    hf, tokenizer = tensors.released(source, family.model_class, config, family.parts), source.tokenizer()
+    with busy(f"loading {folder}"):
+        hf, tokenizer = tensors.released(source, family.model_class, config, family.parts), source.tokenizer()
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, max_tokens)
