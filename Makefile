@@ -4,15 +4,26 @@ PY := .venv/bin/python
 DEMO := recipes/mini/studies/demo.yaml
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install demo test test-slow test-slurm lint plans base clean
+.PHONY: install lock demo test test-slow test-slurm lint plans base clean
 
 install: .venv/installed
 
-# The constraints file pins the set this version was tested with.
-.venv/installed: pyproject.toml constraints.txt
+# The constraints file pins the set this version was tested with; LOCKED=1 takes those very files, by their hashes.
+.venv/installed: pyproject.toml constraints.txt $(if $(LOCKED),requirements.lock)
 	$(PYTHON) -m venv .venv
+ifdef LOCKED
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+else
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+endif
 	touch $@
+
+# Writes requirements.lock anew, from constraints.txt and the hashes that the package index gives. Installs nothing.
+lock: install
+	mkdir -p build
+	$(PY) -m pip install --dry-run --ignore-installed --quiet --report build/lock.json -c constraints.txt -e '.[dev]'
+	$(PY) .ci/write_lock.py build/lock.json requirements.lock
 
 demo: install
 	$(PY) -m fgtrain $(DEMO)
