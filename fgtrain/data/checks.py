@@ -6,7 +6,7 @@ loaded. Where a picture's size decides its tokens, its header is read.
 
 import hashlib
 import sys
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
 from .image_places import ImagePlaces
+from .in_parts import in_parts
 from .maker import SampleMaker
 from .quarantine import Quarantine
 from .rows import Rows
@@ -85,23 +86,52 @@ def _kept(path: Path, rows: Rows, say: bool = False) -> np.ndarray | None:
 
 
 def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine, places: ImagePlaces) -> np.ndarray:
-    rows = maker.rows[data_set]
-    counts = np.zeros((len(rows), COLUMNS), np.int64)
-    there: set[Path] = set()
-    with progress(f"checking {data_set}", "rows", len(rows)) as advance:
-        for index in range(len(rows)):
-            only_in = maker.only_in(data_set, 0, index)
-            try:
-                sample = maker.sample(data_set, 0, index)
-                only_in = None
-                for file in (file for ref in sample.images for file in ref.files if file not in there):
-                    places.check(file)
-                    there.add(file)
-                counts[index] = (*astuple(sample.counts), sample.cut)
-            except UserError as error:
-                quarantine.add(data_set, maker.row_id(data_set, index), str(error), only_in)
-            advance(1)
+    rows = len(maker.rows[data_set])
+    counts = np.zeros((rows, COLUMNS), np.int64)
+    look = RowsInPart(data_set, maker, places)
+    with progress(f"checking {data_set}", "rows", rows) as advance:
+        for part in in_parts(look, rows):
+            for index, reason, only_in in part.faults:
+                quarantine.add(data_set, maker.row_id(data_set, index), reason, only_in)
+            counts[part.start : part.start + len(part.counts)] = part.counts
+            advance(len(part.counts))
     return counts
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was found in rows `start` and following."""
+
+    start: int
+    counts: np.ndarray  # int64 [rows, COLUMNS], 0 for a bad row
+    faults: list[tuple[int, str, int | None]]  # row, what is wrong, the only pass in which
+
+
+@dataclass(frozen=True)
+class RowsInPart:
+    """Looks at some rows of a data set."""
+
+    data_set: str
+    maker: SampleMaker
+    places: ImagePlaces
+
+    def __call__(self, start: int, stop: int) -> Part:
+        part = Part(start, np.zeros((stop - start, COLUMNS), np.int64), [])
+        there: set[Path] = set()
+        for index in range(start, stop):
+            encoded = False
+            try:
+                sample = self.maker.sample(self.data_set, 0, index)
+                encoded = True
+                for file in (file for ref in sample.images for file in ref.files if file not in there):
+                    self.places.check(file)
+                    there.add(file)
+                own = sample.counts
+                part.counts[index - start] = (own.tokens, own.image_tokens, own.labels, own.pairs, sample.cut)
+            except UserError as error:
+                only_in = None if encoded else self.maker.only_in(self.data_set, 0, index)
+                part.faults.append((index, str(error), only_in))
+        return part
 
 
 def tokenizer_identity(tokenizer: Any) -> str:

@@ -108,11 +108,12 @@ def assemble(
         end = start + len(branch.ids)
         branch_ids[start:end] = number
         position_ids[..., start:end] = np.arange(after, after + len(branch.ids))
-        for place in np.flatnonzero(branch.learnt):
-            if place:
-                targets[start + place - 1] = branch.ids[place]
-            elif prefix and len(branches) == 1:
+        learnt = np.flatnonzero(branch.learnt)
+        if len(learnt) and learnt[0] == 0:
+            if prefix and len(branches) == 1:
                 targets[prefix - 1] = branch.ids[0]
+            learnt = learnt[1:]
+        targets[start + learnt - 1] = token_ids[start + learnt]
         start = end
     is_image = np.zeros(len(token_ids), dtype=bool)
     is_image[:prefix] = prefix_is_image
