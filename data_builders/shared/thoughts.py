@@ -23,7 +23,7 @@ CLOSING = (
     r"<\|channel\|>\s*final[^<]*<\|message\|>",
 )
 MARK = re.compile(f"(?P<opening>{'|'.join(OPENING)})|{'|'.join(CLOSING)}", re.IGNORECASE)
-END = re.compile(r"(?:<\|(?:return|end)\|>\s*)+$")  # that stays behind where the marks of gpt-oss are told as text
+END = re.compile(r"<\|(?:return|end)\|>")  # of an answer, where the marks of gpt-oss are told as text
 
 
 def without_thoughts(text: str) -> tuple[str, int]:
@@ -49,5 +49,5 @@ def without_thoughts(text: str) -> tuple[str, int]:
         return text, 0
     if not thinking:
         kept.append(text[start:])
-    answer = END.sub("", "".join(kept)).strip()
+    answer = END.split("".join(kept), maxsplit=1)[0].strip()
     return answer, len(text) - len(answer)

@@ -35,5 +35,7 @@ def for_each(
         done = dict(found for found in client.each(one_subject, subjects, what) if found is not None)
     finally:
         kept = f"; {client.cached:,} answers from replies kept by {client.name(client.kept_by)}"
-        print(f"{client.endpoint.model}: {client.budget.used} sent{kept if client.cached else ''}", file=sys.stderr)
+        told = kept if client.cached else ""
+        told += f"; {client.with_thoughts:,} came with thoughts, which are left out" if client.with_thoughts else ""
+        print(f"{client.endpoint.model}: {client.budget.used} sent{told}", file=sys.stderr)
     return done, {one.category: refused[one.category] for one in subjects if one.category in refused}

@@ -67,7 +67,7 @@ class Cache:
         try:
             handle, temporary = open_temporary(path)
             try:
-                os.posix_fallocate(handle, 0, ROOM_BYTES)
+                take_room(handle)
                 yield Room(handle, temporary, path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
@@ -96,6 +96,14 @@ class Cache:
     def remember(self, whom: dict, says: dict) -> None:
         if (self.remembered(whom) or {}) != says:
             write_json(self.served_path(whom), {**whom, "says": says})
+
+
+def take_room(handle: int) -> None:
+    try:
+        os.posix_fallocate(handle, 0, ROOM_BYTES)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):  # a file system that cannot tell
+            raise
 
 
 @dataclass

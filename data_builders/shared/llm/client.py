@@ -222,8 +222,9 @@ class Client:
             reply = self.sender.send(key, conversation, settings, self.stop)
             used, text = used + reply.tokens, reply.text
             try:
-                if reply.ending == CUT:
-                    raise Unusable(f"the reply {no_answer(reply, self.endpoint.max_tokens)}; answer more briefly")
+                if reply.ending in (CUT, CALL):
+                    hint = "; answer more briefly" if reply.ending == CUT else ""
+                    raise Unusable(f"the reply {no_answer(reply, self.endpoint.max_tokens)}{hint}")
                 parse(text, schema, check)
                 return self._kept(reply), used
             except Unusable as error:

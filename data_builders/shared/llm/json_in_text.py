@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 MOST_STARTS = 200  # braces that are tried in one text
-STRING = r'"(?:\\.|[^"\\])*+"'
+STRING = r'"(?:\\.|[^"\\])*+(?:"|\Z)'
 # Outside of strings: a comma before a closing bracket, a comment to the end of the line.
 TOO_MUCH = re.compile(rf"{STRING}|,(?=\s*+[}}\]])|//[^\n]*+", re.DOTALL)
+QUOTE = re.compile(r"\s*'")
 KEY = re.compile(r"\s*[\"'“]")
 BACKSLASH = re.compile(r'\\(?P<good>["\\/bfnrt]|u[0-9a-fA-F]{4})?')
 
@@ -61,6 +62,8 @@ def _json(text: str, start: int) -> tuple[Any, int] | None:
 
 def _python(text: str, start: int) -> tuple[Any, int] | None:
     """A dictionary as Python writes it, up to each closing brace until one makes it whole."""
+    if not QUOTE.match(text, start + 1):
+        return None
     for tried, found in enumerate(re.finditer(r"\}", text[start:])):
         if tried == 8:
             break

@@ -158,7 +158,6 @@ class Sender:
         """What the endpoint says of the model in its list of models; {} where it has none, None where nobody knows."""
         import openai
 
-        wait = threading.Event()
         for attempt in range(LIST_TRIES):
             try:
                 library = self.library().with_options(timeout=min(LIST_SECONDS, self.endpoint.timeout_seconds))
@@ -170,9 +169,9 @@ class Sender:
                 return {} if error.status_code in (400, 404, 405, 410, 501) else None
             except (ValueError, RecursionError):
                 return {}
-            except openai.OpenAIError:
+            except openai.OpenAIError as error:
                 if attempt + 1 < LIST_TRIES:
-                    wait.wait(self.endpoint.first_wait_seconds * 2**attempt)
+                    pause(self.endpoint.first_wait_seconds * 2**attempt, str(error), threading.Event())
         return None
 
     def _folder_of(self, library: Any) -> dict:
