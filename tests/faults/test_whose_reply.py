@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from endpoint_faults import KEY, choice, endpoint, hurried
+from endpoint_faults import KEY, choice, endpoint, hurried, reply_to, results, start
 from PIL import Image
 from table import rows
 
@@ -89,6 +89,30 @@ def test_what_the_fresh_replies_tell(tmp_path, how, out):
         assert run(server, tmp_path) == 0
         assert len(server.requests) == (5 if out else 3)
     assert sorted(answers(tmp_path)) == (["no"] * 3 if out else ["no", "yes", "yes"])
+
+
+@rows(
+    *(
+        (f"{command}: {what}", (command, second), out)
+        for command in ("judge", "score")
+        for what, second, out in (("the same", ("m", "f"), 6), ("another fingerprint", ("m", "g"), 9))
+    ),
+    ("judge: another name in the reply", ("judge", ("n", "f")), 9),
+)
+def test_verdicts_and_extractions_of_another_model(tmp_path, how, out):
+    """Three of six are got at the first start. What is kept of another model is asked again at the second."""
+    command, second = how
+
+    def answer(number, body):
+        reply = reply_to(command)
+        reply.body["model"], reply.body["system_fingerprint"] = ("m", "f") if number <= 3 else second
+        return reply
+
+    with endpoint(answer) as server:
+        assert start(command, tmp_path, server, "--budget", "3") == 2
+        assert start(command, tmp_path, server) == 0
+        assert len(server.requests) == out
+    assert results(command, tmp_path) == 6
 
 
 @rows(

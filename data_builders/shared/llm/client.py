@@ -73,6 +73,7 @@ class Client:
         """
         if not self.only_fresh and another_model({*earlier, *self.kept_by}, self.sender.fresh_by):
             self.only_fresh = True
+            self.kept_by.clear()
             return True
         return False
 
@@ -194,8 +195,9 @@ class Client:
                         yield None, room
                     return
         with self._lock:
-            self.kept_by[kept.by] += 1
-            self.with_thoughts += kept.thoughts > 0
+            if not self.only_fresh:  # then it is of this start
+                self.kept_by[kept.by] += 1
+                self.with_thoughts += kept.thoughts > 0
         yield kept, None
 
     def _found(self, key: str, usable: Callable[[Kept], Any]) -> Kept | None:
