@@ -13,6 +13,11 @@ NAMES = {"fine_grained": "fine-grained", "general": "general"}
 def unmeasured(run: Run) -> dict[str, str]:
     """gain, forgetting -> why the run has no number for it; without those that it has one for."""
     reasons = {measure: reason(run, group) for measure, group in MEASURES.items()}
+    if len(run.checkpoints) < 2:
+        return {
+            measure: text or "not measured: one checkpoint has no other to stand beside"
+            for measure, text in reasons.items()
+        }
     general = shared_tasks(run, "general")
     if general and len(nothing := nothing_to_forget(run, general)) == len(general):
         reasons["forgetting"] = f"nothing there to forget: {named(run, nothing)}"
@@ -20,8 +25,10 @@ def unmeasured(run: Run) -> dict[str, str]:
 
 
 def reason(run: Run, group: str) -> str:
-    if not any(score["group"] == group and is_accuracy(score) for score in run.last.tasks.values()):
-        return f"not measured: no {NAMES[group]} task was asked"
+    asked = [score for score in run.last.tasks.values() if score["group"] == group]
+    if not any(map(is_accuracy, asked)):
+        apart = f" with a score in percent (only {asked[0]['title']})" if asked else ""
+        return f"not measured: no {NAMES[group]} task{apart} was asked"
     return "" if shared_tasks(run, group) else f"not measured: no {NAMES[group]} task has a number at every checkpoint"
 
 

@@ -16,6 +16,7 @@ MAGNITUDES |= {"mn": 10**6, "mln": 10**6, "bn": 10**9, "lakh": 10**5, "crore": 1
 MAGNITUDES |= {"millions": 10**6, "billions": 10**9}
 PARTS = "third fourth fifth sixth seventh eighth ninth tenth"
 FRACTION_WORDS = {word: Fraction(1, part) for part, word in enumerate(PARTS.split(), 3)}
+FRACTION_WORDS |= {"hundredth": Fraction(1, 100), "thousandth": Fraction(1, 1000), "millionth": Fraction(1, 10**6)}
 FRACTION_WORDS |= {f"{word}s": value for word, value in FRACTION_WORDS.items()}
 FRACTION_WORDS |= {"half": Fraction(1, 2), "halves": Fraction(1, 2)}
 FRACTION_WORDS |= {"quarter": Fraction(1, 4), "quarters": Fraction(1, 4)}

@@ -19,7 +19,15 @@ LIMITS = {"<", ">", "≤", "≥", "≠"}
 LIMIT_WORDS = {"than", "under", "below", "above", "over", "least", "most", "beyond", "between", "exceeding", "until"}
 DENIERS = {"not", "never", "neither", "nor", "isn't", "isnt", "aren't", "wasn't", "cannot", "can't", "except", "unlike"}
 DENYING_PAIRS = {("rather", "than"), ("other", "than"), ("instead", "of"), ("different", "from")}
-BETWEEN_DENIAL = {"equal", "to", "be", "exactly", "a", "an", "the", "just", "as", "many", "is", "quite", "really"}
+BETWEEN_WORDS = """
+equal equals to be been exactly a an the just as many much is are was quite really appear appears seem seems look looks
+like think believe say see count have contain show there it that this any of with in i would could
+"""
+BETWEEN_DENIAL = frozenset(BETWEEN_WORDS.split())
+DENIED_BY = ("not", "wrong", "incorrect", "false", "never", "impossible")  # "5 is not the answer"
+OF_WHICH = {"root", "square", "cube", "log", "logarithm", "factorial", "power", "reciprocal", "inverse", "negation"}
+TIMES = {"twice", "double", "triple", "log", "ln", "sin", "cos", "tan", "exp", "|"}
+OPEN_ENDED = {"or": ("more", "less", "fewer", "greater", "so", "higher", "lower", "above"), "at": ("least", "most")}
 LARGE = {"K", "M", "B", "T"}  # kelvin or thousand, metre or million
 BEFORE_SIGN = {"is", "are", "be", "was", "equals", "equal", "to", "of", "get", "gives", "answer", "value", "result"}
 UNIT_WORDS = """
@@ -84,7 +92,7 @@ class Reader(Values):
             literal=literal,
             start=self.tokens[place].start,
             end=self.tokens[after - 1].end,
-            denied=self.denied(before),
+            denied=self.denied(before) or self.denied_behind(after),
             doubtful=doubtful or not math.isfinite(value),
             percent=percent,
             unit=self.unit(after),
@@ -123,6 +131,10 @@ class Reader(Values):
             return True
         if before == "to" and self.word(place - 2) == "up":
             return True
+        if before in TIMES or (
+            before == "of" and {self.word(place - 2), self.word(place - 3)} & {*OF_WHICH, "absolute"}
+        ):
+            return True
         if before in OPERATORS | OPERATOR_WORDS | {"by", "x", ","} and self.ends_number(place - 2):
             return before != "," or (self.glued(place) and self.glued(place - 1))
         return self.kind(place - 1) == "power"
@@ -139,7 +151,13 @@ class Reader(Values):
         if kind == "word":
             if self.tokens[place].text in LARGE or (self.glued(place) and word not in UNITS):
                 return True
-            if word in OPERATOR_WORDS or word in ("pi", "x") or (len(word) == 1 and word not in (*UNITS, "i")):
+            if self.word(place + 1) in OPEN_ENDED.get(word, ()):
+                return True
+            if (
+                word in OPERATOR_WORDS
+                or word in ("pi", "x", "factorial")
+                or (len(word) == 1 and word not in (*UNITS, "i"))
+            ):
                 return True
             if word in ("of", "below") and (self.begins_number(place + 1) or self.word(place + 1) == "zero"):
                 return word == "below" or self.kind(place - 1) != "number"
@@ -155,7 +173,7 @@ class Reader(Values):
         at = place - 1
         if (self.word(at - 1), self.word(at)) in DENYING_PAIRS:
             return True
-        for _ in range(4):
+        for _ in range(6):
             if at < 0 or self.kind(at) != "word":
                 return False
             if self.word(at) in DENIERS or self.word(at).endswith("n't"):
@@ -163,6 +181,17 @@ class Reader(Values):
             if self.word(at) not in BETWEEN_DENIAL:
                 return False
             at -= 1
+        return False
+
+    def denied_behind(self, place: int) -> bool:
+        """ "5 is not the answer", "5 cm would be wrong"."""
+        for at in (place, place + 1):
+            if self.kind(at) != "word":
+                return False
+            if self.word(at) in ("isn't", "wasn't", "cannot", "can't"):
+                return True
+            if self.word(at) in ("is", "was", "would", "are"):
+                return any(self.kind(one) == "word" and self.word(one) in DENIED_BY for one in (at + 1, at + 2))
         return False
 
     def designation(self, place: int) -> bool:

@@ -19,6 +19,11 @@ def unmeasured(recipe: Recipe, asked: Mapping[str, Asked]) -> Iterator[str]:
         return
     if not evaluation.at:
         yield "No checkpoint is scored in full: evaluation.at is empty, so there will be no scores and no report"
+    if len(evaluation.at) == 1:
+        yield (
+            f"Neither gain nor forgetting is measured: only {evaluation.at[0]} is scored in full, and both are the "
+            f"difference of two checkpoints. Add one to evaluation.at"
+        )
     groups = {group for name in evaluation.tasks for group in groups_of(recipe, name, asked)}
     for group, what in WHAT.items():
         if group not in groups:

@@ -7,6 +7,7 @@ from fgtrain.plan import Plan
 
 # Names of figures that come by data set or by part.
 NAMES = {"loss_by_data_set": "loss", "grad_norm_by_part": "grad_norm"}
+ONE_CHECKPOINT = "not measured: one checkpoint has no other to stand beside"
 PLACE = ("kind", "stage", "step", "group", "subset", "unmeasured")
 
 
@@ -46,9 +47,11 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
 
 
 def unmeasured(rows: Iterable[dict]) -> dict[str, str]:
-    """What the last of the rows has no number for -> why, for the table of runs: words, that nobody takes for 0."""
-    last = [row for row in rows if row["kind"] == "forgetting" and not row["subset"]][-1:]
-    return {name: text for row in last for name, text in row.get("unmeasured", {}).items()}
+    """What has no number by the last of all rows -> why, for the table of runs: words, that nobody takes for 0."""
+    found = [row for row in rows if row["kind"] == "forgetting" and not row["subset"]]
+    if len(found) == 1:
+        return dict.fromkeys(("forgetting", "fine_grained_gain"), ONE_CHECKPOINT) | found[0].get("unmeasured", {})
+    return {name: text for row in found[-1:] for name, text in row.get("unmeasured", {}).items()}
 
 
 def _train(row: dict) -> dict[str, Any]:

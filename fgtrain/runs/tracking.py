@@ -59,8 +59,12 @@ class Tracker:
         def update() -> None:
             full = [row for row in self._known() if not row["subset"]]
             if full:
-                last = [row for row in full if row["stage"] == full[-1]["stage"]]
-                self.run.summary.update(curves(last) | unmeasured(last))
+                said = unmeasured(full)
+                figures = curves(row for row in full if row["stage"] == full[-1]["stage"])
+                numbers = {k: v for k, v in figures.items() if k.removeprefix("forgetting_full/") not in said}
+                self.run.summary.update(numbers | said)
+            elif not asked(self.recipe):
+                self.run.summary.update({"scores": "not measured: nothing is scored"})
 
         self._do(update)
 

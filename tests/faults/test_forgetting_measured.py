@@ -15,8 +15,8 @@ from evaluation.tasks.task import group_of, task_without_items
 from fgtrain.plan.evaluation import Asked
 from fgtrain.plan.unmeasured import unmeasured as said_in_plan
 from fgtrain.recipe import load_recipe
-from fgtrain.runs.curves import curves, unmeasured
-from fgtrain.runs.forgetting import with_forgetting
+from fgtrain.runs.curves import ONE_CHECKPOINT, curves, unmeasured
+from fgtrain.runs.forgetting import NO_FINE_GRAINED, with_forgetting
 from fgtrain.runs.groups import evaluation_in_groups, refuse_idle_groups
 from fgtrain.runs.unmeasured import unmeasured_lines
 
@@ -97,11 +97,20 @@ def evaluated(task: str, group: str, value: float, samples: int, chance: float |
     ("beyond chance", [("a", "general", 70, 50), ("b", "fine_grained", 1, None)], {}),
 )
 def test_wandb_gets_words_and_no_number(how, out):
-    found = list(with_forgetting(evaluated(task, group, value, 8, chance) for task, group, value, chance in how))
+    found = list(
+        with_forgetting(
+            evaluated(task, group, value, at, chance) for at in (0, 8) for task, group, value, chance in how
+        )
+    )
     said = unmeasured(found)
     assert said.keys() == out.keys()
     assert all(text in said[name] for name, text in out.items())
     assert ("forgetting_full/forgetting" in curves(found)) == ("forgetting" not in out)
+
+
+def test_one_checkpoint_has_forgotten_nothing_that_wandb_could_show():
+    said = unmeasured(list(with_forgetting([evaluated("a", "general", 70, 8)])))
+    assert said == {"forgetting": ONE_CHECKPOINT, "fine_grained_gain": NO_FINE_GRAINED}
 
 
 def test_the_chance_level_stands_beside_the_curve():
@@ -124,6 +133,7 @@ def recipe_with(*changes: str):
     ("all called general", ["evaluation.tasks=[fgbmk]", "evaluation.groups={fgbmk: general}"], ["The fine-grained"]),
     ("no task", ["evaluation.tasks=[]"], ["Nothing is scored"]),
     ("no checkpoint", ["evaluation.at=[]"], ["No checkpoint is scored"]),
+    ("one checkpoint", ["evaluation.at=[sft]"], ["Neither gain nor forgetting"]),
 )
 def test_a_plan_says_what_will_not_be_measured(how, out):
     said = list(said_in_plan(recipe_with(*how), {}))

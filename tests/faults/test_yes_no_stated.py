@@ -19,6 +19,9 @@ from evaluation.scoring.rules.names import released, strict
     ("no before its clause", "No it is not", "no"),
     ("only an echo", "Answer yes or no", None),
     ("both", "Yes. No.", None),
+    ("called wrong", "Yes is wrong", None),
+    ("called wrong, then the other", "'Yes' is not correct. No.", "no"),
+    ("called the answer", "no is the answer", "no"),
     ("cannot say", "I cannot say yes", None),
     ("nothing but a noun", "No way to tell!", None),
 )

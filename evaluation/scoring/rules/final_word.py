@@ -8,12 +8,15 @@ INSTRUCTION = re.compile(r"\b(?:please\s+)?(?:answer|reply|respond)\s+(?:with|us
 SENTENCE = re.compile(r"[^.!?\n]*[.!?\n]?")
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 # "No it is not": a "no" before other words stands with them ("no doubt", "no markings")
-SUBJECT_WORDS = "it this that these those there the i we you they he she its it's that's not because as since"
+SUBJECT_WORDS = "it this that these those there the i we you they he she its it's that's not because as since is was"
 DENYING_WORDS = "not never cannot neither nor without isn't don't doesn't can't couldn't wouldn't won't"
 CLAUSE_WORDS = "but so and then therefore thus hence because"
 SUBJECTS, DENIERS, CLAUSE = (frozenset(one.split()) for one in (SUBJECT_WORDS, DENYING_WORDS, CLAUSE_WORDS))
 CUE = re.compile(
     r"\b(?:(?:answer|conclusion)(?:\s+(?:is|would be|must be|should be))?|so|therefore|thus|hence)\s*[,:=-]?\s*\W*$"
+)
+REJECTED = re.compile(
+    r"[\"')*]*\s+(?:is|was|would be|cannot be|can't be|isn't)\s+(?:not|wrong|incorrect|false|correct|right|the answer)"
 )
 REACH = 4  # words before a yes or no that may deny it, in the same clause
 
@@ -49,9 +52,18 @@ def answers_in(sentence: str) -> list[tuple[str, bool]]:
         joined = after is not None and not sentence[place.end() : after.start()].strip()
         if place[0] == "no" and joined and after[0] not in SUBJECTS:
             continue
-        if not denied(sentence, places, number):
+        if not denied(sentence, places, number) and not rejected(sentence[place.end() :]):
             found.append((place[0], CUE.search(sentence[: place.start()][-60:]) is not None))
     return found
+
+
+def rejected(behind: str) -> bool:
+    """ "Yes is wrong", "no isn't right"."""
+    found = REJECTED.match(behind)
+    if found is None:
+        return False
+    words = WORD.findall(found[0])
+    return ("n't" in found[0] or "cannot" in words) != (words[-1] in ("not", "wrong", "incorrect", "false"))
 
 
 def denied(sentence: str, places: list[re.Match], number: int) -> bool:

@@ -149,10 +149,12 @@ def normalised(extraction: object, details: Details, choices: Sequence[str]) -> 
 
 
 def decimal_places(precision: object) -> int | None:
-    """A table may hold 1 as 1.0, and none as NaN; null rounds to a whole number."""
-    if isinstance(precision, float):
-        return int(precision) if precision.is_integer() else None
-    return precision if isinstance(precision, int) else None
+    """A table may hold 1 as 1.0 or "1", and none as NaN; null rounds to a whole number."""
+    try:
+        places = float(precision)
+    except (TypeError, ValueError):
+        return None
+    return int(places) if places.is_integer() else None
 
 
 Extract = Callable[[str, Details, Sequence[str]], str | None]
