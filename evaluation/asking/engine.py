@@ -62,7 +62,7 @@ def ask(
         if drop_anothers(answerer, tasks, answers, earlier, folder):
             earlier = [row for row in earlier if (row["task"], row["question_id"]) in answers]
             failures = ask_open(answerer, mine, answers, folder, batch_size, options)
-        say_what_is_kept(answerer, [answers[one.key] for one in mine if one.key in answers], len(earlier))
+        say_what_is_kept(answerer, sum(one.key in answers for one in mine), earlier)
         if not share.first:
             return {}
         if share.size > 1:
@@ -127,10 +127,10 @@ def drop_anothers(
     return rows
 
 
-def say_what_is_kept(answerer: Answerer, rows: list[dict], before: int) -> None:
-    """`before`: so many of the answers were on disk when this start began."""
+def say_what_is_kept(answerer: Answerer, total: int, earlier: list[dict]) -> None:
+    """`earlier`: the answers, of so many in all, that were on disk when this start began."""
     told = getattr(answerer, "kept", None)
-    if told and (line := told(rows, before)):
+    if told and (line := told(total, earlier)):
         print(line, file=sys.stderr)
 
 

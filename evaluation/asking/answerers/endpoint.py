@@ -74,16 +74,19 @@ class EndpointAnswerer:
         """
         return self.client.strangers(rows, earlier, "served_by")
 
-    def kept(self, rows: Iterable[dict], before: int) -> str:
-        """What is to be said when these rows are there, `before` of them since an earlier start; "" for nothing."""
-        rows = list(rows)
-        count = before + self.client.cached
+    def kept(self, total: int, earlier: list[dict]) -> str:
+        """What is to be said of the answers, so many in all, that no request was sent for; "" for nothing.
+
+        `earlier`: rows that were there when this start began.
+        """
+        count, client = len(earlier) + self.client.cached, self.client
         if not count:
             return ""
-        name = self.client.name({by_of(row.get("served_by")) for row in rows} | set(self.client.kept_by))
-        return (
-            f"{count:,} of {len(rows):,} answers from replies kept by {name}; {self.client.budget.requests:,} requests"
-        )
+        name = client.name({by_of(row.get("served_by")) for row in earlier} | set(client.kept_by))
+        told = f"{count:,} of {total:,} answers from replies kept by {name}; {client.budget.requests:,} requests"
+        if not client.sender.fresh_by and not client.whom["says"].get("root"):
+            told += ". Nobody sees which model is served there now: another one gets a --checkpoint name of its own"
+        return told
 
 
 @contextmanager
