@@ -7,8 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from endpoint_faults import Reply, choice, endpoint, failed, hurried, reply_to, results, start
+from endpoint_faults import Reply, answerer, choice, endpoint, failed, hurried, reply_to, results, start
+from PIL import Image
 from table import rows
+
+from evaluation.protocols import ImageQuestions, Question
 
 pytestmark = pytest.mark.usefixtures("hurried")
 __all__ = ["hurried"]
@@ -43,6 +46,21 @@ def test_one_refused_request_ends_nothing(tmp_path, how, out):
     with endpoint(answer) as server:
         assert start(command, tmp_path, server) == out
     assert results(command, tmp_path) == 5
+
+
+def test_a_picture_that_is_filtered_ends_nothing_though_it_comes_first(tmp_path):
+    images = [ImageQuestions(Path(f"{tmp_path}/{n}.png"), questions(40 - n)) for n in range(2)]
+    for n in range(2):
+        Image.new("RGB", (8, 8), (0, 0, n)).save(tmp_path / f"{n}.png")
+    answers = iter([failed(400, "filtered")] * 40)
+    with answerer(tmp_path, lambda number, body: next(answers, choice())) as (one, _):
+        first, second = one.answer(images)
+    assert not any(hasattr(found, "text") for found in first)
+    assert [found.text for found in second] == ["Yes"] * 39
+
+
+def questions(count: int) -> tuple[Question, ...]:
+    return tuple(Question(f"Is it {n}?", 16) for n in range(count))
 
 
 @rows(("run", "run", 2), ("judge", "judge", 2), ("score", "score", 2))

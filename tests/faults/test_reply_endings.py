@@ -21,6 +21,7 @@ __all__ = ["hurried"]
     ("refused", choice({"role": "assistant", "content": None, "refusal": "I cannot say."}), None),
     ("the gateway's upstream died", choice("Ye", finish_reason="error"), None),
     ("an error object beside stop", choice("Ye", error={"code": 502, "message": "died"}), None),
+    ("an error object beside the choices", Reply({**choice("Ye").body, "error": {"code": 502, "message": "x"}}), None),
     ("SGLang's and vLLM's abort", choice("Ye", finish_reason="abort"), None),
     ("a tool call", choice("Ye", finish_reason="tool_calls"), None),
     ("null", choice("Ye", finish_reason=None), None),

@@ -63,8 +63,8 @@ def read_completion(reply: Any) -> Completion:
         return Completion("", UNKNOWN, fault=f"choices is {shown(choices)}", **counts, by=by)
     said = choice.get("finish_reason")
     ending = ending_of(said)
-    if choice.get("error"):
-        said, ending = f"{said}: {words_in(choice['error'])}", FAILED
+    if error := choice.get("error") or reply.get("error"):
+        said, ending = f"{said}: {words_in(error)}", FAILED
     message = choice.get("message")
     if not isinstance(message, dict):
         return Completion("", UNKNOWN, str(said), f"message is {shown(message)}", **counts, by=by)

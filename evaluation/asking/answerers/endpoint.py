@@ -56,7 +56,7 @@ class EndpointAnswerer:
                     max_tokens=self.max_tokens or question.max_new_tokens,
                 )
             except EndpointError as error:
-                self.failures.failure(error)
+                self.failures.failure(error, image)
                 return Unanswered(str(error))
             self.failures.success()
             return Answer(reply.text, reply.finished, thoughts=reply.thoughts, served_by=reply.by)
