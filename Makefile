@@ -28,11 +28,9 @@ lock: install
 demo: install
 	$(PY) -m fgtrain $(DEMO)
 
-# Two tests at a time, each file's in one process: they share what the file has made. Not so where tests start runs of
-# two processes themselves.
+# Two tests at a time, each file in one process: its tests share what it has made. Long files must not come last.
 test: install
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --ignore=tests/run --ignore=tests/training --ignore=tests/executors
-	OMP_NUM_THREADS=1 $(PY) -m pytest tests/run tests/training tests/executors
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow

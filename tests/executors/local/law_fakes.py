@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from moments import Moment, counted, hooked
-from run_fakes import finished, losses, recipe_values, start, write_recipe
+from run_fakes import finished, losses, metrics, recipe_values, start, write_recipe
 
 from data_builders.shared.files import sha256_file
 
@@ -69,12 +69,15 @@ class Run:
     def losses(self) -> list[tuple[str, int, float]]:
         return losses(self.folder)
 
+    def metrics(self) -> list[dict]:
+        return metrics(self.folder)
+
     def counted(self) -> dict[str, int]:
         return counted(self.counts)
 
     def remember(self) -> None:
         """Keep what there is to compare, whatever becomes of the folder."""
-        for name in ("weights", "scores", "answers", "losses", "counted"):
+        for name in ("weights", "scores", "answers", "losses", "metrics", "counted"):
             self.kept[name] = getattr(self, name)()
 
     def is_as(self, other: "Run", *names: str) -> None:
