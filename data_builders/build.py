@@ -4,6 +4,7 @@ import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from .builder import Builder
 from .builder_code import BENCHMARK_BUILDERS, BUILDERS, MODULES, builder_code, changed_code
@@ -12,6 +13,7 @@ from .options import LeakOptions, Options, parse_options
 from .shared.build_marker import build_lock
 from .shared.errors import UserError
 from .shared.files import read_json
+from .shared.state_files import read_state
 from .shared.terminal import say
 
 
@@ -69,9 +71,10 @@ def outdated(out: Path, what: str, options: dict) -> bool:
 
 def read_manifest(folder: Path) -> dict:
     """UserError when it is none."""
-    path = folder / "manifest.json"
-    if not isinstance(manifest := read_json(path), dict) or not isinstance(manifest.get("options", {}), dict):
-        raise UserError(f"{path} is no manifest of a built set. Delete {folder}, and it is built again")
+    path, way_on = folder / "manifest.json", f"Delete {folder}, and it is built again"
+    manifest = read_state(path, dict[str, Any], way_on)
+    if not isinstance(manifest.get("options", {}), dict):
+        raise UserError(f"{path} is no manifest of a built set: its options are no mapping. {way_on}")
     return manifest
 
 

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from .shared.code_identity import CodeIdentity
 from .shared.errors import UserError
-from .shared.files import atomic_write, check_inside, read_json, read_jsonl, sha256_file, write_json
+from .shared.files import atomic_write, check_inside, read_jsonl, sha256_file, write_json
 from .shared.progress import progress
+from .shared.state_files import read_state
 
 IMAGE_PLACEHOLDER = "<image>"
 HERE = Path()
@@ -49,15 +50,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
-        path = Path(folder) / "manifest.json"
-        values = read_json(path)
-        try:
-            return cls(**values)
-        except TypeError as error:
-            reason = str(error).partition("() ")[2] or str(error)
-            raise UserError(
-                f"{path} is not a manifest of this version ({reason}). Delete {folder} and build the training set again"
-            ) from None
+        return read_state(Path(folder) / "manifest.json", cls, f"Delete {folder} and build the training set again")
 
 
 def images_of(row: dict) -> list[str]:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..builder import Builder
 from ..builder_code import builder_code, changed_code
@@ -28,6 +29,7 @@ from ..question_maker import Asker
 from ..shared.errors import UserError
 from ..shared.files import read_json, safe_join, sha256_file, write_json, write_jsonl
 from ..shared.progress import progress
+from ..shared.state_files import read_state
 from ..short_answer import at_most, kept_images
 from ..sources import LabelledImage, Source, load_source
 from . import attributes, hierarchy, knowledge_bias
@@ -134,7 +136,7 @@ def is_built(part: Part, out: Path) -> bool:
     path = part.folder(out) / "manifest.json"
     if not path.exists():
         return False
-    manifest = read_json(path)
+    manifest = read_state(path, dict[str, Any], f"Delete {path.parent}, and it is built again")
     was, now = manifest.get("options", {}), part.options.identity()
     changed = [f"{key} was {was.get(key)!r}, is {now[key]!r}" for key in now if was.get(key) != now[key]]
     if changed:

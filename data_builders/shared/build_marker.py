@@ -4,15 +4,26 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import UserError
-from .files import read_json, write_json
+from .files import write_json
 from .locks import locked
+from .state_files import read_state
 
 MARKER = ".building.json"
 MANIFEST = "manifest.json"
 LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What an unfinished build is of, and the code that began it."""
+
+    asked: dict[str, Any]
+    code: str | None
 
 
 def build_lock(folder: Path, out: Path) -> AbstractContextManager[None]:
@@ -35,12 +46,12 @@ def claim_folder(folder: Path, asked: dict, code: str, ours: Iterable[str]) -> N
     """
     marker = folder / MARKER
     if marker.exists():
-        was = read_json(marker)
-        before = was.get("asked", {})
+        was = read_state(marker, Mark, f"Delete {folder}, and it is built from the beginning")
+        before = was.asked
         if changed := [key for key in {**before, **asked} if before.get(key) != asked.get(key)]:
             told = "; ".join(f"{key} was {before.get(key)!r}, is {asked.get(key)!r}" for key in changed)
             raise UserError(f"{folder} holds an unfinished build: {told}. Delete it, or choose another --out")
-        if was.get("code") == code:
+        if was.code == code:
             return
     elif folder.is_dir() and not all(map(_is_nothing, folder.iterdir())):
         if not (folder / MANIFEST).exists():

@@ -66,8 +66,10 @@ def _no_link(path: str, flags: int) -> int:
 def read_progress(path: Path) -> ProgressState | None:
     """None where there is none (yet)."""
     try:
-        return ProgressState(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        state = ProgressState(**json.loads(path.read_text(encoding="utf-8")))
+        line_of(state)
+        return state if isinstance(state.what, str) and isinstance(state.note, str) else None
+    except (OSError, ValueError, TypeError, ZeroDivisionError):
         return None
 
 

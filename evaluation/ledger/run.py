@@ -88,7 +88,7 @@ def load_run(folder: Path) -> Run:
         raise UserError(f"{path} is not a scores file of this program (at {error}); score the run again") from None
     if not checkpoints:
         raise UserError(f"{path} holds no checkpoint yet; let the run reach its first evaluation")
-    rows = list(read_jsonl(folder / "metrics.jsonl")) if (folder / "metrics.jsonl").exists() else []
+    rows = _figures(folder / "metrics.jsonl")
     recipe_path = folder / "recipe.resolved.yaml"
     recipe_text = recipe_path.read_text(encoding="utf-8", errors="replace") if recipe_path.exists() else ""
     return Run(
@@ -102,6 +102,34 @@ def load_run(folder: Path) -> Run:
         recipe_text=recipe_text,
         recipe=_mapping(recipe_text),
     )
+
+
+def _figures(path: Path) -> list[dict]:
+    """The rows of metrics.jsonl; none where there is none. UserError for one that this program does not write."""
+    rows, way_on = [], f"Remove {path}; the run's own command writes it anew from what its stages left"
+    try:
+        for number, row in enumerate(read_jsonl(path) if path.exists() else (), 1):
+            if wrong := _wrong(row):
+                raise UserError(f"{path}, line {number}, is no row of figures: {wrong}")
+            rows.append(row)
+    except (UserError, UnicodeDecodeError) as error:
+        raise UserError(f"{error}. {way_on}") from None
+    return rows
+
+
+def _wrong(row: dict) -> str:
+    """What a row of its kind cannot have; "" for rows of other kinds."""
+    kind = row.get("kind")
+    wrong = [] if kind not in ("train", "eval") else [key for key in ("samples_seen",) if not _number(row.get(key))]
+    texts = {"eval": ("task", "rule"), "stage": ("stage",)}.get(kind, ()) if isinstance(kind, str) else ("kind",)
+    wrong += [key for key in texts if not isinstance(row.get(key), str)]
+    if kind == "eval" and row.get("value") is not None and not _number(row["value"]):
+        wrong.append("value")
+    return f"{wrong[0]} is {row.get(wrong[0])!r}" if wrong else ""
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _checkpoint(entry: dict) -> Checkpoint:

@@ -110,9 +110,8 @@ def details_of(row: dict, keys: Iterable[str]) -> dict[str, object]:
 def incomplete(path: Path, count: int) -> str | None:
     """A note where the manifest beside the question file says that the benchmark has more questions."""
     manifest = path.parent / "manifest.json"
-    whole = (
-        read_json(manifest).get("official_questions") if path.name == "questions.jsonl" and manifest.exists() else None
-    )
+    told = read_json(manifest) if path.name == "questions.jsonl" and manifest.exists() else None
+    whole = told.get("official_questions") if isinstance(told, dict) else None
     if not isinstance(whole, int) or whole == count:
         return None
     return f"{count:,} of the benchmark's {whole:,} questions: not comparable with published scores"

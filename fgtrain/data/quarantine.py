@@ -35,7 +35,21 @@ class Quarantine:
     def _entries(self) -> list[dict]:
         if not self.path.is_file():
             return []
-        return [json.loads(line) for line in self.path.read_text(encoding="utf-8").split("\n")[:-1]]
+        return self._parsed(self.path.read_text(encoding="utf-8", errors="replace"))
+
+    def _parsed(self, text: str) -> list[dict]:
+        """UserError where a line is none of ours. The last one may be half a line of a killed process."""
+        entries = []
+        for number, line in enumerate(text.split("\n")[:-1], 1):
+            try:
+                entry = json.loads(line)
+                entries.append(entry | {"data_set": entry["data_set"], "row": str(entry["row"])})
+            except (ValueError, KeyError, TypeError):
+                raise UserError(
+                    f"{self.path}, line {number}, is no bad row as this program notes them. Remove that line, or the "
+                    "file: then all of its rows are tried again"
+                ) from None
+        return entries
 
     def add(self, data_set: str, row: str | int, reason: str, only_in: int | None = None) -> None:
         """Write the row down, once. UserError when it is one more than the quota allows.
@@ -53,14 +67,14 @@ class Quarantine:
             raise UserError(f"{place}: {reason}. (devices.bad_rows: 1 or more leaves so many bad rows out and goes on)")
         with (
             locked(self.path.with_name(f".{self.path.name}.lock")),
-            open(self.path, "a+", encoding="utf-8") as file,
+            open(self.path, "a+", encoding="utf-8", errors="replace") as file,
         ):
             file.seek(0)
             text = file.read()
             whole = text[: text.rfind("\n") + 1]
             if whole != text:  # a killed process left half a line
                 file.truncate(len(whole.encode()))
-            entries = [json.loads(line) for line in whole.split("\n")[:-1]]
+            entries = self._parsed(whole)
             self._known = {(entry["data_set"], entry["row"]) for entry in entries}
             if (data_set, row) in self._known:
                 return

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.table import Table
 
 from data_builders.shared.console import SafeConsole
 from data_builders.shared.progress import ProgressState, read_progress
+from fgtrain.errors import UserError
 from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe.load import shown
@@ -118,6 +120,13 @@ def _hours(graph: Graph, states: Mapping[str, JobStatus]) -> str:
     return f"{done} of {len(graph)} jobs done; device hours: {used:,.2f} used, {left} left by the plan{beside}"
 
 
+def _readable(path: Path) -> Plan | None:
+    try:
+        return read_plan(path) if path.is_file() else None
+    except UserError:  # of another version, or torn: the next start writes it anew
+        return None
+
+
 def _planned_seconds(job: Job, plans: dict[str, Plan | None]) -> float | None:
     """Device seconds of a job by its run's final plan; None where there is none. Encoding counts with stages; how long
     features take no plan knows."""
@@ -125,7 +134,7 @@ def _planned_seconds(job: Job, plans: dict[str, Plan | None]) -> float | None:
         return 0.0
     if job.recipe.name not in plans:
         path = job.recipe.run_folder / "plan.json"
-        plans[job.recipe.name] = read_plan(path) if path.is_file() else None
+        plans[job.recipe.name] = _readable(path)
     plan = plans[job.recipe.name]
     if plan is None:
         return None

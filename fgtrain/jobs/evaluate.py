@@ -14,7 +14,7 @@ from fgtrain.plan import Plan
 from fgtrain.plan.versions import asking_code
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
-from fgtrain.runs.evaluations import evaluation_path, tasks_of, write_evaluation
+from fgtrain.runs.evaluations import evaluation_path, kept_evaluation, tasks_of, write_evaluation
 from fgtrain.runs.folder import link
 from fgtrain.runs.metrics import eval_rows
 from fgtrain.runs.subset import SUBSET_ROWS, subset_folder
@@ -43,7 +43,7 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
     tasks = tasks_of(recipe)
     questions = {task.name: questions_hash(task) for task in tasks}
     path = evaluation_path(recipe, store, questions)
-    if group.agree(path.is_file):
+    if group.agree(lambda: kept_evaluation(path) is not None):
         if group.first:
             print(f"evaluation: {checkpoint}, done before", flush=True)
         return

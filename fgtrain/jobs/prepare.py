@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from evaluation.tasks.task import group_of, load_tasks
 from fgtrain.data import StageData
@@ -11,6 +10,7 @@ from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of
 from fgtrain.plan.features import features_at
+from fgtrain.plan.schema import earlier_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.features import features_folder
@@ -41,7 +41,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         plan = counted_plan(recipe, data, counted_questions(recipe))
         refuse_changed_data(recipe, plan)
         path = recipe.run_folder / "plan.json"
-        for line in why_anew(read_json(path), plan) if path.is_file() else ():
+        for line in why_anew(earlier_plan(path), plan):
             print(line, flush=True)
         write_plan(plan, path)
     if show:

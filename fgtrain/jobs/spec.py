@@ -1,11 +1,13 @@
 """A job as it lies on disk: what it does, for what recipe, with how many processes; and how it ended."""
 
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from data_builders.shared.files import atomic_write, read_json, write_json
+from data_builders.shared.files import atomic_write, write_json
 from data_builders.shared.locks import locked
+from data_builders.shared.state_files import read_state
 from fgtrain.errors import UserError
 
 SPEC, LOG, PROGRESS, RECIPE = "job.json", "log.txt", "progress.json", "recipe.yaml"
@@ -50,11 +52,7 @@ def write_spec(folder: Path, spec: JobSpec, recipe: str | None) -> None:
 
 def read_spec(folder: Path) -> JobSpec:
     """UserError when the folder holds no job."""
-    values = read_json(folder / SPEC)
-    try:
-        return JobSpec(**values)
-    except TypeError as error:
-        raise UserError(f"{folder / SPEC} is no job of this version ({error}). Start the run again") from None
+    return read_state(folder / SPEC, JobSpec, "Start the run again: it writes the job anew")
 
 
 def fault_path(folder: Path, rank: int) -> Path:
@@ -70,8 +68,8 @@ def read_faults(folder: Path) -> list[Fault]:
     found = []
     for path in sorted(folder.glob("fault.*.json")):
         try:
-            found.append(Fault(**read_json(path)))
-        except (UserError, TypeError):
+            found.append(read_state(path, Fault, ""))
+        except UserError:
             continue  # torn by a killed process
     return sorted(found, key=lambda fault: (fault.status == 130, fault.status != 2, fault.at))
 
@@ -84,9 +82,10 @@ def add_spent(folder: Path, seconds: float) -> None:
 def spent(folder: Path) -> float:
     """Seconds that the job has taken, over all its starts; 0 where nothing is noted."""
     try:
-        return float(read_json(folder / SPENT)["seconds"])
-    except (UserError, KeyError, TypeError, ValueError):
+        seconds = read_state(folder / SPENT, dict[str, float], "").get("seconds", 0.0)
+    except UserError:
         return 0.0
+    return seconds if isfinite(seconds) and seconds > 0 else 0.0
 
 
 def alive(folder: Path) -> bool:

@@ -3,13 +3,16 @@
 None always means unknown (a model or a data set that is not here), never zero.
 """
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data_builders.shared.code_identity import CodeIdentity
 from data_builders.shared.files import read_json, write_json
+from data_builders.shared.terminal import say
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
@@ -203,6 +206,20 @@ class Plan(Numbers):
 
 def write_plan(plan: Plan, path: Path) -> None:
     write_json(path, plan.model_dump(mode="json"))
+
+
+def earlier_plan(path: Path) -> dict[str, Any]:
+    """What stands in a plan's file, whatever version wrote it; empty, with a word, where it cannot be read."""
+    if not path.is_file():
+        return {}
+    try:
+        values = read_json(path)
+        if isinstance(values, dict):
+            return values
+    except UserError:
+        pass
+    say(f"{path} cannot be read (cut off or altered); what the run was begun with is not compared", file=sys.stderr)
+    return {}
 
 
 def read_plan(path: Path) -> Plan:

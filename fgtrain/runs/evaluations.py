@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.build import outdated
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import write_json
+from data_builders.shared.state_files import read_checked, write_checked
 from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
 from fgtrain.errors import UserError
@@ -79,7 +80,13 @@ def evaluated(recipe: Recipe, store: Path) -> bool:
         questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
     except UserError:
         return False
-    return evaluation_path(recipe, store, questions).is_file()
+    return kept_evaluation(evaluation_path(recipe, store, questions)) is not None
+
+
+def kept_evaluation(path: Path) -> dict[str, Any] | None:
+    """An evaluation in the store; None where there is none. One that was cut off or altered is none, and is said: its
+    answers are scored again."""
+    return read_checked(path)
 
 
 def judged(recipe: Recipe, store: Path) -> bool:
@@ -105,7 +112,8 @@ def stores(recipe: Recipe, plan: Plan, start: str) -> dict[str, Path]:
 
 def write_evaluation(path: Path, scores: dict[str, TaskScore], subset: list[dict], about: dict[str, Any]) -> None:
     """`subset`: rows of metrics.jsonl of the fixed subset; `about`: model hash, questions, code and versions."""
-    write_json(path, {**about, "tasks": {name: score.to_json() for name, score in scores.items()}, "subset": subset})
+    tasks = {name: score.to_json() for name, score in scores.items()}
+    write_checked(path, {**about, "tasks": tasks, "subset": subset})
 
 
 def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
@@ -120,8 +128,8 @@ def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]
     found: dict[str, dict] = {}
     for name, store in stores(recipe, plan, start).items():
         path = evaluation_path(recipe, store, questions)
-        if name in asked(recipe) and path.is_file():
-            found[name] = read_json(path)
+        if name in asked(recipe) and (kept := kept_evaluation(path)) is not None:
+            found[name] = kept
             if name in judged_at(recipe):
                 found[name] = with_verdicts(found[name], judged_path(path, recipe))
             found[name] = evaluation_in_groups(recipe, found[name])

@@ -6,6 +6,7 @@ runs/<name>/answers/<checkpoint>  -> ../../.stages/<fingerprint>/answers
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from data_builders.shared.files import atomic_write, read_json
+from data_builders.shared.terminal import say
 from data_builders.shared.yaml_limits import load_yaml
 from fgtrain.checksums import NOTES, SUMS, verify_checksums
 from fgtrain.errors import UserError
@@ -21,6 +23,7 @@ from fgtrain.recipe import Recipe, as_values, dump_resolved
 # What may change between two starts of one run without making it another run.
 FREE_KEYS = ("devices", "evaluation", "wandb", "network", "data_root", "built_root", "runs_root", "prepare", "data")
 RESOLVED = "recipe.resolved.yaml"
+END = "# the end\n"  # or the file was cut off
 
 
 def claim(recipe: Recipe) -> None:
@@ -29,8 +32,8 @@ def claim(recipe: Recipe) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose another name (name=...) or runs_root")
     refuse_foreign(recipe, folder)
-    text = dump_resolved(recipe)
-    if not (folder / RESOLVED).exists() or (folder / RESOLVED).read_text(encoding="utf-8") != text:
+    text = dump_resolved(recipe) + END
+    if not (folder / RESOLVED).exists() or (folder / RESOLVED).read_bytes() != text.encode():
         with atomic_write(folder / RESOLVED) as file:
             file.write(text)
 
@@ -69,10 +72,19 @@ def refuse_foreign(recipe: Recipe, folder: Path) -> None:
         if (folder / "plan.json").exists() or (folder / "scores.json").exists():
             raise UserError(f"{folder} holds a run without {RESOLVED}; choose another name (name=...)")
         return
+    content = path.read_bytes()
+    if not content.endswith(END.encode()) and dump_resolved(recipe).encode().startswith(content):
+        say(f"{path} was cut off; it is this recipe's as far as it goes, and is written anew", file=sys.stderr)
+        return
+    way_on = f"Write name=ANOTHER_NAME for a new run, or move {folder} away"
+    if not content.endswith(END.encode()):
+        raise UserError(f"{path} was cut off or altered, so that nobody knows whose run this is. {way_on}")
     try:
-        before = load_yaml(path.read_text(encoding="utf-8"))
+        before = load_yaml(content.decode())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); move {folder} away") from None
+        raise UserError(f"{path} cannot be read ({' '.join(str(error).split())}). {way_on}") from None
+    if not isinstance(before, dict):
+        raise UserError(f"{path} is no recipe, so that nobody knows whose run this is. {way_on}")
     found = list(_different(_decisive(before), _decisive(as_values(recipe)), ""))
     if found:
         shown = "; ".join(f"{key} was {a!r}, is {b!r}" for key, a, b in found[:4])

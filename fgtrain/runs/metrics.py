@@ -1,18 +1,25 @@
 """A run's metrics.jsonl, put together from its stages (some of them shared with other runs) and its scores."""
 
-import json
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from data_builders.shared.files import read_json, write_jsonl
+from data_builders.shared.files import write_jsonl
+from data_builders.shared.state_files import read_state
+from data_builders.shared.terminal import say
 from evaluation.scoring.score_files import TaskScore
+from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
+from fgtrain.training.figures import missing_figures, readable_figures
 
 from .forgetting import with_forgetting
 from .groups import rows_in_groups
 from .subset import SUBSET_ROWS, subset_folder
+
+FIGURES = "metrics.jsonl"  # of a stage, in its store
 
 
 def offsets(plan: Plan) -> dict[str, int]:
@@ -27,6 +34,10 @@ def offsets(plan: Plan) -> dict[str, int]:
 def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict], features: Iterable[dict]) -> None:
     """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store;
     `features`: rows of what was measured of features."""
+    for stage in plan.stages:
+        steps = stage.steps if stage.objective == "answers" else None
+        if missing := missing_figures(recipe.stage_store(stage.fingerprint) / FIGURES, steps):
+            say(missing, file=sys.stderr)
     rows = chain(with_forgetting(run_rows(recipe, plan, evaluations)), features)
     write_jsonl(recipe.run_folder / "metrics.jsonl", rows)
 
@@ -56,18 +67,21 @@ def _evaluation(found: dict | None, stage: str | None, step: int, samples_seen: 
 def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
     """Rows of a stage by step, with the subset evaluations that the recipe asks; samples counted from its beginning."""
     store = recipe.stage_store(fingerprint)
-    path = store / "metrics.jsonl"
-    rows = [row for row in _whole_rows(path) if row["kind"] == "train"] if path.exists() else []
+    rows = readable_figures(store / FIGURES)
     asked = subset_folder(recipe, store)
     for file in sorted(asked.glob(f"step*/{SUBSET_ROWS}")) if asked is not None else ():
-        rows += rows_in_groups(recipe, read_json(file))
+        rows += rows_in_groups(recipe, _subset_rows(file))
     return sorted(rows, key=lambda row: row["step"])
 
 
-def _whole_rows(path: Path) -> Iterator[dict]:
-    """The rows, without a last line that a killed process left torn."""
-    for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
-        yield json.loads(line)
+def _subset_rows(path: Path) -> list[dict]:
+    """Scores of the subset while a stage trained. Where they cannot be read, a gap in the curves, and a word."""
+    try:
+        rows = read_state(path, list[dict[str, Any]], "")
+        return [one | {"value": one["value"]} for one in rows if one["kind"] == "eval" and one["step"] >= 0]
+    except (UserError, KeyError, TypeError):
+        say(f"{path} is not what was written (cut off or altered); the curves have a gap there", file=sys.stderr)
+        return []
 
 
 def eval_rows(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from data_builders.shared.files import read_json, write_json
+from evaluation.scoring.score_files import read_scores
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.plan.features import judged_at
@@ -42,13 +43,15 @@ def results_of_study(runs: Iterable[Path]) -> dict[str, str]:
 
 def note_reported(folder: Path, results: dict[str, str]) -> None:
     """The report in the folder is whole, and was made of these."""
-    write_json(folder / MADE_OF, results)
+    write_json(folder / MADE_OF, {"of": results, "figures": _hash(folder / "metrics.jsonl")})
 
 
 def reported(folder: Path, results: dict[str, str]) -> bool:
-    """Is the report in the folder whole, and made of just these?"""
+    """Is the report in the folder whole, made of just these, and are figures and scores what they were then?"""
     try:
-        return read_json(folder / MADE_OF) == results
+        if (folder / "scores.json").is_file():
+            read_scores(folder / "scores.json")
+        return read_json(folder / MADE_OF) == {"of": results, "figures": _hash(folder / "metrics.jsonl")}
     except UserError:
         return False
 

@@ -3,10 +3,12 @@
 A training set is known by the hash of its rows, which holds the names of its pictures and not what is in them.
 """
 
-from data_builders.shared.files import read_json
+from typing import Any
+
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.plan.code_changes import rebuilt
+from fgtrain.plan.schema import earlier_plan
 from fgtrain.recipe import Recipe
 
 
@@ -15,17 +17,15 @@ def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
 
     Rows that other code has built since are no mistake: the stage is trained anew.
     """
-    path = recipe.run_folder / "plan.json"
-    if not path.is_file():
-        return
     # As plain values: a plan of an earlier version may have other keys.
-    stages = {stage["name"]: stage for stage in read_json(path).get("stages", ())}
+    values = earlier_plan(recipe.run_folder / "plan.json").get("stages")
+    stages = {stage.get("name"): stage for stage in _objects(values)}
     for stage in plan.stages:
-        before = stages.get(stage.name)
-        if before is None or not begun(recipe, before["fingerprint"]):
+        before = stages.get(stage.name, {})
+        if not isinstance(before.get("fingerprint"), str) or not begun(recipe, before["fingerprint"]):
             continue
         anew = rebuilt(before, stage)
-        hashes = {data["name"]: data for data in before["data"]}
+        hashes = {data.get("name"): data for data in _objects(before.get("data"))}
         for data in stage.data:
             was = hashes.get(data.name, {})
             if data.name in anew:
@@ -34,9 +34,13 @@ def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
                 raise UserError(
                     f"data.{data.name} is not what stage {stage.name} of this run was begun with: "
                     f"{recipe.data_folder(data.name) / 'rows.jsonl'} has {data.rows:,} rows (sha256 "
-                    f"{data.sha256[:12]}...), and had {was['rows']:,} ({was['sha256'][:12]}...). Put the old rows "
+                    f"{data.sha256[:12]}...), and had {was.get('rows')} ({was['sha256'][:12]}...). Put the old rows "
                     f"back, or write name=ANOTHER_NAME for a run over the new ones, or remove {recipe.run_folder}"
                 )
+
+
+def _objects(values: Any) -> list[dict[str, Any]]:
+    return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
 
 
 def begun(recipe: Recipe, fingerprint: str) -> bool:

@@ -9,12 +9,15 @@ import hashlib
 import json
 import os
 import secrets
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from data_builders.shared.files import read_json, write_json
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
+from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe, as_values
 
@@ -100,12 +103,26 @@ def run_id(folder: Path, plan: Plan) -> str:
     path = folder / FOLDER / "run.json"
     now = {stage.name: stage.fingerprint for stage in plan.stages}
     with locked(folder / FOLDER / ".lock"):
-        known = read_json(path) if path.is_file() else {"id": secrets.token_hex(8), "stages": {}}
+        known = _known(path) or {"id": secrets.token_hex(8), "stages": {}}
         if any(known["stages"].get(name, fingerprint) != fingerprint for name, fingerprint in now.items()):
             known = {"id": secrets.token_hex(8), "stages": {}}
         if known["stages"] != known["stages"] | now or not path.is_file():
             write_json(path, {"id": known["id"], "stages": known["stages"] | now})
     return known["id"]
+
+
+def _known(path: Path) -> dict[str, Any] | None:
+    """What is noted of the W&B run; None, with a word, where it is not that any more."""
+    if not path.is_file():
+        return None
+    try:
+        known = read_json(path)
+        if isinstance(known["id"], str) and isinstance(known["stages"], dict):
+            return known
+    except (UserError, KeyError, TypeError):
+        pass
+    say(f"{path} is not what was written (cut off or altered); a new W&B run is begun", file=sys.stderr)
+    return None
 
 
 class Sent:

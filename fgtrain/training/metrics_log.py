@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from data_builders.shared.files import atomic_write
 from fgtrain.plan.cost import Work
 
+from .figures import readable_figures
 from .module import StageModule, optimizer_step_ended
 from .throughput import Throughput
 
@@ -41,11 +42,10 @@ class MetricsLog(Callback):
     def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
         self.throughput = Throughput(self.work, module.device, self.precision)
         if trainer.is_global_zero and self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last newline is torn
-            kept = [line for line in lines if json.loads(line)["step"] <= trainer.global_step]
+            kept = [row for row in readable_figures(self.path) if row["step"] <= trainer.global_step]
             with atomic_write(self.path) as file:
-                file.writelines(line + "\n" for line in kept)
-            self.tell([json.loads(line) for line in kept])
+                file.writelines(json.dumps(row) + "\n" for row in kept)
+            self.tell(kept)
 
     def on_train_batch_start(self, trainer: Trainer, module: StageModule, batch: Any, index: int) -> None:
         self.throughput.begins()

@@ -122,7 +122,7 @@ def fault_of(point: Path) -> str | None:
     """What is wrong with a resume point's files, or None."""
     try:
         manifest = read_manifest(point)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"{MANIFEST} cannot be read ({type(error).__name__})"
 
     def fault(item: tuple[str, dict[str, Any]]) -> str | None:
@@ -144,7 +144,10 @@ def fault_of(point: Path) -> str | None:
 
 def read_manifest(point: Path) -> dict[str, Any]:
     manifest = json.loads((point / MANIFEST).read_text(encoding="utf-8"))
-    return {key: manifest[key] for key in ("step", "strategy", "ranks", "files")}
+    found = {key: manifest[key] for key in ("step", "strategy", "ranks", "files")}
+    if not all(type(facts["bytes"]) is int and type(facts["sha256"]) is str for facts in found["files"].values()):
+        raise ValueError("its files have neither bytes nor sha256")
+    return found
 
 
 def refuse_other_shards(point: Path, strategy: str, ranks: int) -> None:

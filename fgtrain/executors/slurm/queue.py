@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.files import write_json
+from data_builders.shared.state_files import read_state
 from fgtrain.errors import UserError
 from fgtrain.graph import Job
 
@@ -92,9 +93,11 @@ def slurm_record(folder: Path) -> dict[str, Any] | None:
     path = folder / RECORD
     if not path.exists():
         return None
-    record = read_json(path)
-    if not isinstance(record, dict) or not isinstance(record.get("id"), int):
-        raise UserError(f"{path} is no record of a submitted job; move it away")
+    way_on = f"Remove {path}, once squeue has nothing of {folder.parent.parent.name} any more"
+    record = read_state(path, dict[str, Any], way_on)
+    texts = all(isinstance(record.get(key), str) for key in ("name", "identity"))
+    if not isinstance(record.get("id"), int) or not texts:
+        raise UserError(f"{path} is no record of a submitted job. {way_on}")
     return record
 
 
