@@ -97,7 +97,7 @@ def test_the_mark_of_an_unfinished_build(how, out, tmp_path):
 @rows(*each("cannot be read"))
 def test_an_earlier_plan(how, out, tmp_path, capsys):
     path = put(tmp_path / "plan.json", how)
-    with pytest.raises(UserError, match="plan.json"):
+    with pytest.raises(UserError, match=r"plan\.json"):
         read_plan(path)
     plan = earlier_plan(path)
     said = capsys.readouterr().err
