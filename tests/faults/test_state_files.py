@@ -1,4 +1,4 @@
-"""State that a program finds again: cut, of another shape or altered, it is one message or made anew, never a traceback."""
+"""State that a program finds again: cut, of another shape or altered, it is one message or made anew."""
 
 import json
 from dataclasses import asdict
