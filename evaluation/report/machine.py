@@ -10,6 +10,9 @@ import json
 from pathlib import Path
 
 from ..ledger import Run, known, primary
+from .curves import places, sizes, stage_spans
+from .figures import Figure, Line, Point
+from .text import num
 
 DEPTH = ("features.json", "*/features.json", "*/*/features.json")
 OWN = "features/*/*/features.json"
@@ -24,13 +27,47 @@ MEASURES = {
 
 
 def machine_tables(runs: list[Run]) -> list[dict]:
-    """For each run that has feature scores: {"index", "run", "tables", "diagrams", "short_answers"}."""
+    """For each run that has feature scores: {"index", "run", "tables", "diagrams", "curve"}."""
     found = []
     for index, run in enumerate(runs):
         entries, diagrams = feature_scores(run), rank_diagrams(run.folder)
         if entries or diagrams:
-            found.append({"index": index, "run": run, "tables": tables(entries, run), "diagrams": diagrams})
+            own = {"tables": tables(entries, run), "diagrams": diagrams, "curve": feature_curve(index, run, entries)}
+            found.append({"index": index, "run": run, **own})
     return found
+
+
+def feature_curve(index: int, run: Run, entries: list[dict]) -> dict[str, Figure]:
+    """Each measure's first number over the run, behind the encoder (strong) and the projector (thin), where the run has
+    measured them at two checkpoints or more; else empty."""
+    place = dict(zip((one.name for one in run.checkpoints), places(run), strict=True))
+    marks: dict[tuple[str, str], dict[int, tuple[str, dict]]] = {}
+    for entry in entries:
+        for name in entry["at"]:
+            for task, score in entry["tasks"].items() if name in place else ():
+                if isinstance(score.get("scores"), list) and score["scores"] and known(score["scores"][0].get("value")):
+                    title = f"{score.get('title', task)}{entry['behind']}"
+                    marks.setdefault((title, entry["behind"]), {})[place[name]] = (name, score["scores"][0])
+    if max(map(len, marks.values()), default=0) < 2:
+        return {}
+    lines, points = [], []
+    for (title, behind), found in marks.items():
+        xy = [(x, one["value"]) for x, (_, one) in sorted(found.items())]
+        lines.append(Line(index, xy, "task" if behind else "mean", title))
+        for x, (name, one) in found.items():
+            text = f"{title}, {name}: {one['rule']}, {one['metric']} {num(one['value'])}, n = {one['n']:,}"
+            ends = {} if behind else {"low": one.get("low"), "high": one.get("high")}
+            points.append(Point(index, x, one["value"], text, large=not behind, **ends))
+    return sizes(
+        {"wide": (600, 340), "narrow": (364, 280)},
+        f"Features of {run.name}, %",
+        x_range=(0, max([1, *place.values()])),
+        y_range=(0, 100),
+        lines=sorted(lines, key=lambda line: line.kind == "mean"),
+        points=sorted(points, key=lambda point: point.large),
+        spans=stage_spans(index, run),
+        x_label="samples seen" if any(c.samples_seen for c in run.checkpoints) else "checkpoints",
+    )
 
 
 def feature_scores(run: Run) -> list[dict]:
@@ -47,9 +84,10 @@ def feature_scores(run: Run) -> list[dict]:
             continue
         part = (entry.get("settings") or {}).get("part") if isinstance(entry.get("settings"), dict) else None
         behind = " after its projector" if part == "projector" else ""
-        one = found.setdefault(path.resolve(), {"names": [], "behind": behind, "tasks": entry["tasks"]})
+        one = found.setdefault(path.resolve(), {"names": [], "at": [], "behind": behind, "tasks": entry["tasks"]})
         one["names"].append(own.get(path, str(entry["model"])))
-    return [{"label": " = ".join(one["names"]) + one["behind"], "tasks": one["tasks"]} for one in found.values()]
+        one["at"] += [own[path]] if path in own else []
+    return [{**one, "label": " = ".join(one["names"]) + one["behind"]} for one in found.values()]
 
 
 def tables(entries: list[dict], run: Run) -> list[dict]:

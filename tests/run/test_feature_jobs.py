@@ -46,6 +46,8 @@ def test_what_checkpoints_share_is_measured_once_and_shown_for_each(place: Path)
     assert jobs_left(recipe) == []
     assert columns(recipe) == [(name, part) for name in ("align", "start") for part in ("encoder", "projector")]
     assert [title in report for title in ("start = align</th>", "start after its projector", "align after its")]
+    assert "Features of tiny, %" in report
+    assert "Nearest neighbours, cub after its projector, align: knn, top-1" in report
     rows = [json.loads(line) for line in (recipe.run_folder / "metrics.jsonl").read_text().splitlines()]
     rows = [row for row in rows if row["kind"] == "features"]
     assert {(row["samples_seen"], row["part"]) for row in rows} == {
