@@ -3,7 +3,6 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +12,15 @@ from urllib.parse import parse_qs, urlsplit
 KEY = "sk-test-4711-secret"
 
 
+NEVER = threading.TIMEOUT_MAX  # seconds
+
+
 @dataclass
 class Reply:
     body: str | dict = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0  # before it comes
+    seconds: float = 0.0  # before it comes; NEVER: it does not, as long as the endpoint is there
 
 
 def said(text: str | None, finish: str = "stop") -> Reply:
@@ -77,6 +79,7 @@ class Endpoint:
         self.headers: list[dict[str, str]] = []
         self.most_at_once = self._now = 0
         self.lock = threading.Lock()
+        self.over = threading.Event()
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -115,7 +118,8 @@ class Endpoint:
             self.most_at_once = max(self.most_at_once, self._now)
         try:
             reply = self.answer(number, body)
-            time.sleep(reply.seconds)
+            if self.over.wait(reply.seconds):
+                return
             data = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
             handler.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():
@@ -142,5 +146,6 @@ def endpoint(answer: Callable[[int, dict], Reply] = obliging, models: list[dict]
     try:
         yield one
     finally:
+        one.over.set()
         one.server.shutdown()
         one.server.server_close()

@@ -21,7 +21,7 @@ with atomic_write(sys.argv[1]) as file:
     file.write("half")
     file.flush()
     print("writing", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 

@@ -1,7 +1,6 @@
 """Equal files, and what is remembered about them."""
 
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +147,8 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
     def ask_slowly(worker, some):
         sent.append(some)
         if len(sent) > 6:  # the interruption comes in the middle, however busy the machine is
-            end.wait(20)
-            time.sleep(0.2)
+            end.wait()
+            worker.wait()  # until the interruption has ended it
         return ask(worker, some)
 
     monkeypatch.setattr(workers, "ask", ask_slowly)
@@ -169,6 +168,7 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
     assert all(process.poll() is not None for process in started)
     assert len(sent) < 25  # not all of the work
     asked = []
+    monkeypatch.setattr(workers, "ask", ask)
     monkeypatch.setattr(image_files, "looks", lambda some: asked.extend(some) or looks(some))
     with Files(paths) as files:
         files.looks(np.arange(100))

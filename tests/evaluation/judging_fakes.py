@@ -14,9 +14,9 @@ from evaluation.scoring.score_files import add_checkpoint
 from evaluation.tasks.task import load_tasks
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data_builders"))
-from fake_endpoint import KEY, Reply, endpoint, failed, said
+from fake_endpoint import KEY, NEVER, Reply, endpoint, failed, said
 
-__all__ = ["KEY", "Reply", "endpoint", "failed", "said"]
+__all__ = ["KEY", "NEVER", "Reply", "endpoint", "failed", "said"]
 
 BIRDS = ["lum wug", "red wug", "tall dax", "old dax", "wet zif", "dry zif"]
 

@@ -240,10 +240,10 @@ def test_bounds(name, facts, other):
 
 
 def test_an_answer_of_a_hundred_kilobytes_is_judged_in_a_moment():
-    start = time.monotonic()
+    start = time.process_time()  # not of the clock: others are at work too
     for answer in (f"{NAME} 2.5 kg. " * 4_000, "(A" * 30_000, " ".join(map(str, range(15_000)))):
         judged(answer)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_the_task_files_version_is_the_judges():

@@ -12,6 +12,7 @@ import pytest
 from judging_fakes import (
     FIELDS,
     KEY,
+    NEVER,
     Reply,
     added,
     endpoint,
@@ -216,7 +217,7 @@ def test_an_endpoint_in_trouble_is_one_clear_error_and_loses_nothing(data, answe
 
 
 def test_an_endpoint_that_is_down_or_slow(data, answers, capsys):
-    with endpoint(lambda number, body: Reply(said("x").body, seconds=0.6)) as server:
+    with endpoint(lambda number, body: Reply(seconds=NEVER)) as server:
         assert judge(server, answers, data, "--timeout", 0.1, "--concurrency", 1) == 2
     assert "no answer from" in capsys.readouterr().err
     assert judge(server, answers, data, "--budget", 1, "--concurrency", 1) == 2  # the server is gone now

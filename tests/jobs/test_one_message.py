@@ -44,7 +44,7 @@ def test_what_all_processes_of_srun_find_wrong_is_said_by_one(tmp_path: Path) ->
         )
         for rank in range(2)
     ]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [2, 2], outputs
     assert sum(output.count("error: this job is for 3 processes, but srun has started 2") for output in outputs) == 1
     assert [fault.rank for fault in sorted(read_faults(tmp_path), key=lambda fault: fault.rank)] == [0, 1]

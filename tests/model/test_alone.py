@@ -88,7 +88,7 @@ def asked_alone(folder: Path, requests: list[dict]) -> list[dict]:
     environment = {**os.environ, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     words = [str(Path(__file__).parent / "alone.py"), str(folder / "request.json"), str(folder / "answer.pt")]
     done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=200
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return torch.load(folder / "answer.pt")

@@ -70,7 +70,7 @@ def test_transformers_opens_a_checkpoint_by_itself(lvlm: LVLM, tmp_path: Path):
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert len(AutoTokenizer.from_pretrained(tmp_path / "saved")) == len(lvlm.tokenizer)

@@ -18,6 +18,7 @@ from fgtrain.graph import Job
 from fgtrain.jobs.spec import LEASH
 from fgtrain.recipe.schema import Devices
 
+HANGS = 600.0  # seconds: a bound for what hangs, not for what is slow
 # Tells what it was started with; ends when the one who started it is gone, as the processes of a job do.
 SRUN = """#!/usr/bin/env bash
 echo "$*" > "$LOG"
@@ -48,7 +49,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Starter:
 
 def log(folder: Path, word: str) -> str:
     """What srun was told, once the word stands there."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANGS
     while time.monotonic() < end:
         text = (folder / "log").read_text() if (folder / "log").exists() else ""
         if word in text:

@@ -156,7 +156,7 @@ def test_two_that_submit_at_once_submit_everything_once(submit: Submitter, tmp_p
     environment = {**os.environ, **submit.environment(), "PYTHONPATH": str(REPOSITORY)}
     words = [sys.executable, "-m", "fgtrain", str(recipe), "--submit", "--cluster", "cluster.yaml"]
     both = [subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=-1, stderr=-2, text=True) for _ in range(2)]
-    outputs = [one.communicate(timeout=120)[0] for one in both]
+    outputs = [one.communicate(timeout=600)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], outputs
     assert submit.submitted() == WHOLE
     assert sum("Nothing to submit" in output for output in outputs) == 1
