@@ -54,6 +54,8 @@ def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path) -> None:
     try:
         for one in files:
             judged, error = judge_file(one, judge)
+            if error is None and judged.unjudged:  # what stood in the way may have passed; verdicts are kept
+                judged, error = judge_file(one, judge)
             if error is not None:
                 raise error
             done.append(judged)

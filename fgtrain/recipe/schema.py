@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
 
+from data_builders.shared.llm.keys import KEY_VARIABLES
 from data_builders.sources import SourceName
 from fgtrain.errors import UserError
 
@@ -228,7 +229,7 @@ class Judge(Section):
 
     model: str = "gpt-4o-mini"
     base_url: str | None = None  # null = $OPENAI_BASE_URL, else OpenAI's own
-    key_variable: Literal["OPENAI_API_KEY"] = "OPENAI_API_KEY"  # holds the key
+    key_variable: Literal[KEY_VARIABLES] = "OPENAI_API_KEY"  # holds the key
     tasks: Texts = ("frow",)  # of evaluation.tasks
     at: Texts | None = None  # checkpoints; null = as evaluation.at
     requests: Positive = 5000  # most that are sent for a checkpoint, over all starts, retried ones too

@@ -9,7 +9,7 @@ from run_fakes import jobs_left, one_kind, recipe_values, run_recipe, write_reci
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
 
-from judging_fakes import BIRDS, KEY, Reply, endpoint, fair, make_frow, rows_of, said, verdict
+from judging_fakes import BIRDS, KEY, Reply, endpoint, fair, make_frow, material, rows_of, said, verdict
 
 from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
@@ -71,20 +71,29 @@ def test_another_run_with_the_same_answers_has_the_verdicts_already(tmp_path: Pa
 
 
 def test_what_was_paid_before_a_failure_is_not_paid_again(tmp_path: Path) -> None:
-    refused: list[int] = []
+    mended: list[int] = []
 
     def breaks(number: int, body: dict) -> Reply:
-        return Reply("no", status=401) if number in refused else fair(number, body)
+        return fair(number, body) if number < 4 or mended else Reply("no", status=401)
 
     with endpoint(breaks) as server:
         recipe = judged_recipe(tmp_path, server.url)
-        refused += range(4, 100)
         with pytest.raises(UserError, match="OPENAI_API_KEY"):
             run_recipe(recipe)
-        refused.clear()
-        sent = len(server.requests)
+        mended.append(sent := len(server.requests))
         run_recipe(recipe)
-        assert len(server.requests) - sent == len(BIRDS) - 3
+        assert len(server.requests) == sent + len(BIRDS) - 3
+    assert rules(recipe)[MODEL] == len(BIRDS)
+
+
+def test_an_answer_at_which_the_endpoint_failed_for_a_moment_is_judged_all_the_same(tmp_path: Path) -> None:
+    def hiccups(number: int, body: dict) -> Reply:
+        return Reply("no", status=401) if number == 4 else fair(number, body)
+
+    with endpoint(hiccups) as server:
+        recipe = judged_recipe(tmp_path, server.url)
+        run_recipe(recipe)
+        assert len(server.requests) == len(BIRDS) + 1
     assert rules(recipe)[MODEL] == len(BIRDS)
 
 
@@ -119,7 +128,8 @@ def test_only_the_answers_that_the_recipe_asks_for_are_judged(tmp_path: Path) ->
 
 def test_an_answer_without_a_verdict_is_counted_and_none_at_all_is_refused(tmp_path: Path) -> None:
     def refuses(number: int, body: dict) -> Reply:
-        return Reply("filtered", status=400) if number == 1 else said(verdict(1, 1))
+        refused = BIRDS[0] in material(body)["reference"]
+        return Reply("filtered", status=400) if refused else said(verdict(1, 1))
 
     with endpoint(refuses) as server:
         recipe = judged_recipe(tmp_path, server.url)
