@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from data_builders.built_from import looked_at_once
 from fgtrain.errors import UserError
 from fgtrain.graph import build_graph, todo
 from fgtrain.graph.begin import light_plans
@@ -13,6 +14,7 @@ from fgtrain.recipe.study import Study
 from fgtrain.training.throughput import device_peak
 
 
+@looked_at_once()
 def show_plans(study: Study, full: bool) -> None:
     """Print it. `full`: the whole plan of every run, too. UserError where a study's arms are not matched."""
     plans = {(one.arm, one.seed): whole_plan(one.recipe, device_peak(one.recipe.devices)) for one in study.recipes}

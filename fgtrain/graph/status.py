@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from data_builders.shared.console import SafeConsole
+from data_builders.built_from import looked_at_once
 from data_builders.shared.progress import ProgressState, read_progress
 from fgtrain.errors import UserError
 from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
@@ -32,6 +33,7 @@ class JobStatus:
     note: str = ""
 
 
+@looked_at_once()
 def print_status(study: Study, queue: Mapping[str, str]) -> None:
     """Print the table of a study's runs and stages, what is under way, what failed, the hours, and where W&B has it."""
     plans = light_plans(study)
