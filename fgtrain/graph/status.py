@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from data_builders.shared.console import SafeConsole
 from data_builders.built_from import looked_at_once
+from data_builders.shared.console import SafeConsole
 from data_builders.shared.progress import ProgressState, read_progress
 from fgtrain.errors import UserError
 from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
