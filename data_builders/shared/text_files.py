@@ -57,4 +57,4 @@ def open_text(path: Path) -> Iterator[TextIO]:
     except IsADirectoryError:
         raise UserError(f"{path} is a folder, not a file") from None
     except UnicodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from None
+        raise UserError(f"{path} is not text ({error}). Save it as UTF-8") from None

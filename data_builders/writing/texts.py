@@ -52,7 +52,7 @@ def texts_in(folder: Path) -> dict[str, tuple[str, str]]:
         try:
             add(path.stem, path.read_text(encoding="utf-8-sig"), str(path))
         except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8 text: {error}") from None
+            raise UserError(f"{path} is not text ({error}). Save it as UTF-8") from None
     return found
 
 

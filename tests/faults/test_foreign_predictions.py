@@ -363,7 +363,7 @@ def test_wrong_answers_stay_wrong_under_their_own_question(tmp_path):
     ("a zip of something", b"PK\x03\x04" + bytes(30), "cannot be read as an Excel file"),
     ("half a gzip", gzip.compress(lines(plain()))[:60], "cannot be unpacked by gzip"),
     ("prose", b"The model says yes.\n", "is no predictions file"),
-    ("Latin-1", '{"question_id": "é"}\n'.encode("latin-1"), "is not UTF-8 text"),
+    ("Latin-1", '{"question_id": "é"}\n'.encode("latin-1"), "is not text"),
     ("half a JSON list", json.dumps(plain()).encode()[:-9], "is not JSON"),
     ("a table with a torn row", table(plain(), ",") + b"random/1,yes,yes\n", "3 values for 2 columns"),
     ("an empty file", b"", "holds no predictions"),
