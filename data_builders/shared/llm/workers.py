@@ -55,10 +55,10 @@ def _in_order(
 
     # Daemons: a second Ctrl-C leaves at once.
     threads = [threading.Thread(target=work, daemon=True) for _ in range(workers)]
-    for thread in threads:
-        thread.start()
     number = 0
     try:
+        for thread in threads:
+            thread.start()
         while True:
             with changed:
                 while number not in done and not failed and any(thread.is_alive() for thread in threads):
@@ -74,6 +74,7 @@ def _in_order(
     finally:
         stop.set()
         for thread in threads:
-            thread.join(patience)
+            if thread.is_alive():  # one that was not started yet cannot be joined
+                thread.join(patience)
     if failed:
         raise done[min(failed)][1]
