@@ -44,6 +44,7 @@ class Manifest:
     image_root: str
     sources: list[str]
     splits: list[str]
+    pictures: str = ""  # hash of their names and sizes: another picture in a file's place is another set
     options: dict = field(default_factory=dict)
     code: dict = field(default_factory=dict)  # that built it: {hash, files}
     check: dict = field(default_factory=dict)  # what it was compared with before the manifest was written
@@ -51,6 +52,11 @@ class Manifest:
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
         return read_state(Path(folder) / "manifest.json", cls, f"Delete {folder} and build the training set again")
+
+    @property
+    def content(self) -> str:
+        """Hash of what is learnt from: the rows and their pictures."""
+        return hashlib.sha256(f"{self.sha256} {self.pictures}".encode()).hexdigest() if self.pictures else self.sha256
 
 
 def images_of(row: dict) -> list[str]:
@@ -155,6 +161,7 @@ def write_training_set(
         rows=count,
         images=len(images),
         sha256=sha256,
+        pictures=_pictures(Path(image_root), images),
         image_root=os.path.relpath(Path(image_root).resolve(), folder.resolve()),
         sources=sources,
         splits=splits,
@@ -164,6 +171,18 @@ def write_training_set(
     values = asdict(manifest)
     write_json(folder / "manifest.json", values if told else {k: v for k, v in values.items() if k != "check"})
     return manifest
+
+
+def _pictures(root: Path, images: set[str]) -> str:
+    """Not of their bytes: a million pictures would take hours."""
+    digest = hashlib.sha256()
+    for image in sorted(images):
+        try:
+            size = os.stat(root / image).st_size
+        except OSError:  # the check has told it, or there is none
+            size = -1
+        digest.update(f"{image}\x1f{size}\x1e".encode())
+    return digest.hexdigest() if images else ""
 
 
 def read_rows(folder: Path) -> Iterator[dict]:

@@ -150,7 +150,7 @@ def rows_identity(data_set: str, maker: SampleMaker) -> str:
         maker.chat,
         sorted(maker.spec.to_dict().items()),
         maker.max_tokens,
-        rows.manifest.sha256,
+        rows.manifest.content,
         str(rows.image_root),
     )
     return hashlib.sha256(f"{settings}{tokenizer_identity(maker.tokenizer)}".encode()).hexdigest()[:32]

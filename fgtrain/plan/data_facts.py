@@ -52,7 +52,7 @@ def _facts(recipe: Recipe, name: str) -> DataFacts:
         rows=manifest.rows,
         questions=_answers(folder / "rows.jsonl", recipe.file_memo),
         images=manifest.images,
-        sha256=None if outdated(recipe, name, folder, manifest) else manifest.sha256,
+        sha256=None if outdated(recipe, name, folder, manifest) else manifest.content,
         code=manifest.code.get("hash"),
         composed=manifest.builder == "mosaic",
     )

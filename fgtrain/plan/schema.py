@@ -29,7 +29,7 @@ class DataFacts:
     images: int | None = None  # distinct images
     tokens_per_pass: int | None = None  # image tokens included
     counts_per_pass: Counts | None = None
-    sha256: str | None = None  # of rows.jsonl; None = not built yet
+    sha256: str | None = None  # of rows and pictures (Manifest.content); None = not built yet
     code: str | None = None  # hash of the code that built it
     declared: bool = False  # rows is the recipe's word, nothing was read
     expected: bool = False  # tokens and counts are an estimate, from what the recipe expects of a row

@@ -33,8 +33,8 @@ def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
             if data.sha256 and was.get("sha256") and data.sha256 != was["sha256"]:
                 raise UserError(
                     f"data.{data.name} is not what stage {stage.name} of this run was begun with: "
-                    f"{recipe.data_folder(data.name) / 'rows.jsonl'} has {data.rows:,} rows (sha256 "
-                    f"{data.sha256[:12]}...), and had {was.get('rows')} ({was['sha256'][:12]}...). Put the old rows "
+                    f"{recipe.data_folder(data.name)} has {data.rows:,} rows (hash of rows and pictures "
+                    f"{data.sha256[:12]}...), and had {was.get('rows')} ({was['sha256'][:12]}...). Put the old set "
                     f"back, or write name=ANOTHER_NAME for a run over the new ones, or remove {recipe.run_folder}"
                 )
 

@@ -8,7 +8,7 @@ from PIL import Image
 from table import rows
 
 from data_builders.build import build, same_build
-from data_builders.records import read_rows
+from data_builders.records import Manifest, read_rows
 
 TAXONOMY = "species,genus\njay,corvids\nwren,wrens\n"
 
@@ -106,6 +106,21 @@ def test_a_changed_source_builds_anew_and_says_what_changed(how, out, photos, tm
     assert list(read_rows(tmp_path / "set")) == list(read_rows(tmp_path / "fresh"))
     assert build("short_answer", root=photos, out=tmp_path / "set", options=options)["sha256"] == fresh["sha256"]
     assert capsys.readouterr().err.count("built anew") == 0
+
+
+def test_another_picture_in_a_files_place_is_another_set_to_learn_from(photos, tmp_path):
+    options = {"source": "folder", "level": "genus"}
+
+    def built() -> Manifest:
+        build("short_answer", root=photos, out=tmp_path / "set", options=options)
+        return Manifest.load(tmp_path / "set")
+
+    before = built()
+    assert built().content == before.content
+    Image.effect_noise((64, 48), 90).convert("RGB").save(photos / "train/jay/1.png")
+    after = built()
+    assert after.sha256 == before.sha256, "the rows are as they were"
+    assert after.content != before.content
 
 
 def touch(root):

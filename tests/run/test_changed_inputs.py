@@ -37,7 +37,7 @@ def test_a_run_does_not_go_on_over_other_rows(place: Path) -> None:
     rewrite(training_set, rows[1:])
     with pytest.raises(UserError) as caught:
         run_recipe(recipe)
-    for word in ("data.count is not what stage align", "rows.jsonl has 23 rows", "had 24", "name=ANOTHER_NAME"):
+    for word in ("data.count is not what stage align", "count/train has 23 rows", "had 24", "name=ANOTHER_NAME"):
         assert word in str(caught.value)
     rewrite(training_set, rows)
     status, output = command(place / "tiny.yaml")
