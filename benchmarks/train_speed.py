@@ -60,7 +60,8 @@ def resident(key: str) -> int:
 def run_ours(place: Path, mix: str) -> dict:
     from fgtrain.data import StageData
     from fgtrain.model import build_model, set_trainable
-    from fgtrain.recipe.schema import Devices, Model, Stage
+    from fgtrain.recipe.model_schema import Model
+    from fgtrain.recipe.schema import Devices, Stage
     from fgtrain.training.trainer import StageRun, run_stage
 
     clock = Clock()
@@ -101,7 +102,7 @@ def run_peer(place: Path, mix: str, grouped: bool = False) -> dict:
     from fgtrain.batch import IGNORE_INDEX
     from fgtrain.data import encode_row, render
     from fgtrain.model import build_model
-    from fgtrain.recipe.schema import Model
+    from fgtrain.recipe.model_schema import Model
 
     spec = build_model(Model(checkpoint=str(place / "model")), network=False, seed=0).image_spec
     clock = Clock()

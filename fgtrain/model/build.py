@@ -11,7 +11,7 @@ from data_builders.shared.progress import busy
 from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 from .composed import ComposedConfig, assemble
 from .families import FAMILIES, family_of, released_images

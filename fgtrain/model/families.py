@@ -19,7 +19,7 @@ from transformers import (
 
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 from . import family_features as features
 from . import family_images as images

@@ -15,7 +15,8 @@ from fgtrain.plan.cost import ModelShape
 from fgtrain.plan.known_facts import not_here
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.weights import weights_of
-from fgtrain.recipe.schema import Model, Stage
+from fgtrain.recipe.model_schema import Model
+from fgtrain.recipe.schema import Stage
 
 from .build import composition, text_config, vision_config
 from .composed import ComposedConfig, ComposedLVLM

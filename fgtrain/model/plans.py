@@ -8,7 +8,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Peak, Plan, data_facts, light_facts, make_plan
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe import Recipe
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 from .model_facts import model_facts
 

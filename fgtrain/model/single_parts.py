@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedModel
 
 from fgtrain.images import ImageSpec
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 from .build import assembled, outline_model
 from .checkpoint import load_checkpoint

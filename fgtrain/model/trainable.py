@@ -12,7 +12,7 @@ from transformers.pytorch_utils import Conv1D
 
 from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
-from fgtrain.recipe.schema import Lora, TrainPart
+from fgtrain.recipe.model_schema import Lora, TrainPart
 
 from .families import PARTS
 from .lvlm import LVLM

@@ -6,7 +6,7 @@ A role is known by two names: that of a block somewhere above a weight, and that
 from torch import nn
 
 from fgtrain.errors import UserError
-from fgtrain.recipe.schema import TrainPart
+from fgtrain.recipe.model_schema import TrainPart
 
 ATTENTION_BLOCKS = {"self_attn", "attn", "attention", "self_attention", "multi_head_attention"}
 MLP_BLOCKS = {"mlp", "mlps", "ffn", "feed_forward", "experts", "shared_expert", "shared_experts", "intermediate"}

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from fgtrain.recipe.schema import PARTS, Model
+from fgtrain.recipe.model_schema import PARTS, Model
 
 from .file_memo import file_sha256
 

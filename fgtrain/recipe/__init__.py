@@ -1,23 +1,10 @@
 """What a person chose: the schemas of recipe and study, and reading, comparing and writing them."""
 
 from .differences import ABSENT, Difference, as_values, differences, dump_resolved
+from .evaluation_schema import Evaluation
 from .load import find_recipe, load_recipe
-from .schema import (
-    PARTS,
-    START,
-    DataSet,
-    Devices,
-    EncoderCache,
-    Evaluation,
-    ExpectedRow,
-    Lora,
-    Model,
-    Prepare,
-    Recipe,
-    Stage,
-    TrainPart,
-    Wandb,
-)
+from .model_schema import PARTS, Lora, Model, TrainPart
+from .schema import START, DataSet, Devices, EncoderCache, ExpectedRow, Prepare, Recipe, Stage, Wandb
 from .study import Arm, ArmRecipe, Study
 from .study_load import load_study
 from .study_schema import Contrast, Matched

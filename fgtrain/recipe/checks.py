@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from .from_elsewhere import network_problems, texts_of_several_lines
+from .model_schema import PARTS
 from .problems import Key, Problem, instead
-from .schema import PARTS, PLACEHOLDERS, START, Recipe
+from .schema import PLACEHOLDERS, START, Recipe
 
 OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads
 

@@ -9,108 +9,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import Field, field_serializer, model_validator
 
-from data_builders.shared.llm.keys import KEY_VARIABLES
-from data_builders.sources import SourceName
 from fgtrain.errors import UserError
 
-PARTS = ("vision_encoder", "projector", "language_model")
+from .evaluation_schema import Evaluation
+from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Tags, Texts
+from .model_schema import Model, Part, PartLearns
+
 PLACEHOLDERS = ("data_root", "built_root")
 START = "start"  # in evaluation.at: before any training
-PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$"
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
-
-Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
-COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa"}
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Part = Literal["vision_encoder", "projector", "language_model"]
-LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
-# YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
-_AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-Texts = Annotated[tuple[str, ...], _AS_TUPLE]
-Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], _AS_TUPLE]
-Positive = Annotated[int, Field(gt=0)]
-Fraction01 = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    # strict: the text "8" is not the number 8, and `on` is not 1.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Lora(Section):
-    """Low-rank adapters on a part, instead of its own weights."""
-
-    rank: Positive = 16
-    alpha: Annotated[float, Field(gt=0)] = 32.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    targets: Texts | None = None  # module names; null = all linear layers of the part
-
-
-class TrainPart(Section):
-    """How a part learns. In a recipe a bare number is its learning rate."""
-
-    lr: Annotated[float, Field(gt=0)]  # peak
-    only: Literal["attention", "gate_up"] | None = None  # these projections; null = all of the part
-    layers: str | None = None  # "last 4", "first 2", "20-23" (from 0, both included); null = all
-    lora: Lora | None = None
-
-    @field_validator("layers", mode="before")
-    @classmethod
-    def _a_range_of_layers(cls, value: Any) -> Any:
-        text = str(value) if type(value) is int else value
-        match = re.fullmatch(LAYERS_PATTERN, text) if isinstance(text, str) else None
-        if value is not None and (match is None or (match[2] and int(match[1]) > int(match[2]))):
-            raise ValueError("which layers is not clear. Write last 4, first 2, 20-23 (from 0, both included) or 7")
-        return text
-
-
-def _part_from_number(value: Any) -> Any:
-    return value if isinstance(value, dict | TrainPart) else {"lr": value}
-
-
-class Model(Section):
-    """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector.
-
-    image_size, max_tiles and chat: null = as the checkpoint has them; a composed model has defaults of its own.
-    """
-
-    checkpoint: str | None = None
-    vision_encoder: str | None = None  # hub id or folder
-    projector: Annotated[str, Field(pattern=PROJECTOR_PATTERN)] | None = None
-    projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
-    language_model: str | None = None  # hub id or folder
-    from_scratch: tuple[Part, ...] = ()  # parts whose folder holds a config only; their weights are drawn
-    vision_layer: int = -1  # hidden state taken from the encoder (LLaVA-1.5: -2)
-    image_size: Positive | None = None  # pixels, square (of a tile); composed: 224
-    image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
-    max_tiles: Positive | None = None  # per image, thumbnail not counted; composed: 1
-    max_pixels: Positive | None = None  # of an image, for checkpoints that take it in its own size; null = as they say
-    max_tokens: Positive = 512  # per sample, image tokens included
-    chat: Chat | None = None  # composed: qa
-
-    @model_validator(mode="before")
-    @classmethod
-    def _composed_defaults(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("checkpoint") is not None:
-            return values
-        given = {key: value for key, value in values.items() if value is not None or key not in COMPOSED_DEFAULTS}
-        return COMPOSED_DEFAULTS | given
-
-    @field_validator("from_scratch", mode="before")
-    @classmethod
-    def _tuple_of_parts(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("image_tokens")
-    @classmethod
-    def _a_square(cls, value: int | None) -> int | None:
-        if value is not None and round(value**0.5) ** 2 != value:
-            below = int(value**0.5)
-            nearest = ", ".join(str(side**2) for side in (below, below + 1) if side)
-            raise ValueError(f"not a square (image tokens are pooled to a square grid). Nearest that are: {nearest}")
-        return value
 
 
 class ExpectedRow(Section):
@@ -129,7 +37,7 @@ class DataSet(Section):
 
     what: str | None = None  # a builder: python -m data_builders WHAT
     root: str | None = None  # the builder's source
-    options: dict[str, Any] = {}  # the builder's options
+    options: dict[str, Any] = Field(default_factory=dict)  # the builder's options
     path: str | None = None
     rows: Positive | None = None  # declared; lets a plan count without the data, and is checked against the manifest
     images_in: Texts = ()  # folders beside data_root, built_root and its own that its images, or links to them, lie in
@@ -143,14 +51,14 @@ class Prepare(Section):
     what: str
     root: str | None = None
     out: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Stage(Section):
     """One stage of training: what learns (the rest is frozen), on what, how."""
 
     enabled: bool = True
-    train: dict[Part, Annotated[TrainPart, BeforeValidator(_part_from_number)]]
+    train: dict[Part, PartLearns]
     mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
     global_batch_size: Positive  # samples per optimizer step, all devices
     steps: Positive | None = None  # optimizer steps, all of them full: the passes of `mix` are proportions then
@@ -195,68 +103,6 @@ class Devices(Section):
         return self.count * self.nodes
 
 
-class FeatureSource(Section):
-    """A data set in its official layout, with training and test pictures."""
-
-    source: SourceName
-    root: str
-
-
-class Features(Section):
-    """What can be read off the vision encoder's features at checkpoints, without the language model.
-
-    Several sources are also measured as one (FG-BMK's meta-classes), where `measures` names the probe.
-    """
-
-    sources: Annotated[tuple[FeatureSource, ...], _AS_TUPLE]
-    at: Texts | None = None  # checkpoints; null = as evaluation.at
-    parts: Annotated[tuple[Literal["encoder", "projector"], ...], _AS_TUPLE] = ("encoder", "projector")  # behind which
-    measures: Annotated[tuple[Literal["probe", "knn", "retrieval", "robustness"], ...], _AS_TUPLE] = (
-        "probe",
-        "knn",
-        "retrieval",
-    )
-    protocols: Annotated[tuple[Literal["default", "fgbmk", "dinov2"], ...], _AS_TUPLE] = ("default",)  # of the probe
-    level: str | None = None  # of names; null = each source's finest
-    gallery: Literal["train", "test"] = "train"  # that is retrieved from
-    images_per_class: Positive | None = None  # training pictures, and test pictures; null = all
-    attack_images: Positive | None = None  # test pictures that robustness attacks; null = all
-    batch_size: Positive = 32  # pictures encoded at once
-
-
-class Judge(Section):
-    """A model behind an OpenAI-compatible endpoint that judges open-world answers, beside the rules."""
-
-    model: str = "gpt-4o-mini"
-    base_url: str | None = None  # null = $OPENAI_BASE_URL, else OpenAI's own
-    key_variable: Literal[KEY_VARIABLES] = "OPENAI_API_KEY"  # holds the key
-    tasks: Texts = ("frow",)  # of evaluation.tasks
-    at: Texts | None = None  # checkpoints; null = as evaluation.at
-    requests: Positive = 5000  # most that are sent for a checkpoint, over all starts, retried ones too
-    tokens: Positive | None = None  # most that are paid for a checkpoint, over all starts
-    with_image: bool = True  # false: it reads the texts alone, which is another judge
-    temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null = the endpoint's own
-    max_tokens: Positive | None = None  # of a reply; null = the endpoint's own
-    requests_per_minute: Annotated[float, Field(gt=0)] | None = None  # that the endpoint allows
-    concurrency: Positive = 4  # requests at the same time
-    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0  # to wait for a reply
-
-
-class Evaluation(Section):
-    at: Texts  # checkpoints scored in full: start and stages; left out = start and every enabled stage
-    every_steps: Positive | None = None  # a fixed subset in between, for the curves
-    subset: Positive = 50  # questions per task in between
-    tasks: Texts = ()
-    # Task, part of its name up to a "/", or glob -> what it asks for, where its task file says otherwise; the last that
-    # fits counts. With {fgbmk/fungi: general} what the model could do on fungi before is what it may forget.
-    groups: dict[str, Literal["fine_grained", "general"]] = {}
-    data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
-    batch_size: Positive = 64  # questions asked at once
-    limit: Positive | None = None  # most questions per task of a full evaluation; null = all
-    features: Features | None = None
-    judge: Judge | None = None  # needs network: true
-
-
 class EncoderCache(Section):
     """Outputs of a frozen vision encoder, kept on disk: it runs once per picture instead of in every pass.
 
@@ -285,9 +131,9 @@ class Recipe(Section):
     built_root: str = "data"  # training sets are built at <built_root>/<name>
     runs_root: str = "runs"  # the run lies at <runs_root>/<name>
     model: Model
-    data: dict[Name, DataSet] = {}
-    prepare: Annotated[tuple[Prepare, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)] = ()
-    stages: dict[Name, Stage] = {}
+    data: dict[Name, DataSet] = Field(default_factory=dict)
+    prepare: Annotated[tuple[Prepare, ...], AS_TUPLE] = ()
+    stages: dict[Name, Stage] = Field(default_factory=dict)
     devices: Devices = Devices()
     encoder_cache: EncoderCache = EncoderCache()
     evaluation: Evaluation

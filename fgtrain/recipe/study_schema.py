@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from .schema import PARTS, Name, Section, Texts
+from .keys import Name, Section, Texts
+from .model_schema import PARTS
 
 # A file with one of these keys is a study, not a recipe.
 STUDY_KEYS = ("arms", "base", "changes", "grid", "seeds", "matched", "answer")

@@ -6,8 +6,9 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from .checks import check
+from .keys import NAME_PATTERN
 from .problems import Key, Problem, instead, nearest
-from .schema import NAME_PATTERN, Recipe
+from .schema import Recipe
 from .yaml_reader import as_number, yaml_number
 
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -120,7 +120,11 @@ class Endpoint:
             reply = self.answer(number, body)
             if self.over.wait(reply.seconds):
                 return
-            data = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
+        finally:
+            with self.lock:  # before it is written: whoever has read it may ask again at once
+                self._now -= 1
+        data = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
+        try:
             handler.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():
                 handler.send_header(name, value)
@@ -129,9 +133,6 @@ class Endpoint:
             handler.wfile.write(data)
         except (BrokenPipeError, ConnectionResetError):
             pass  # nobody waits any more
-        finally:
-            with self.lock:
-                self._now -= 1
 
     @property
     def prompts(self) -> list[str]:

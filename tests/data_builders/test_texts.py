@@ -51,7 +51,7 @@ def test_one_file_may_hold_all_texts(tmp_path):
 
 def test_a_text_that_is_no_text_is_named(tmp_path):
     (tmp_path / "jay.txt").write_bytes(b"\xff\xfe\x00J")
-    with pytest.raises(UserError, match=r"jay\.txt is not UTF-8"):
+    with pytest.raises(UserError, match=r"jay\.txt is not text"):
         texts_in(tmp_path)
     with pytest.raises(UserError, match="no folder"):
         texts_in(tmp_path / "nowhere")

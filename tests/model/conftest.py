@@ -8,7 +8,7 @@ from model_fakes import model_values, write_language_model, write_vision_encoder
 from model_kinds import KINDS
 
 from fgtrain.model import LVLM, build_model
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 torch.set_num_threads(1)
 

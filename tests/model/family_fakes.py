@@ -35,7 +35,7 @@ from fgtrain.data import encode_row
 from fgtrain.data.image import render
 from fgtrain.data.sample import Sample
 from fgtrain.model import LVLM, build_model
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", *WRAPPERS]

@@ -16,7 +16,7 @@ from fgtrain.data.image import ImageRef
 from fgtrain.data.packing import pack
 from fgtrain.data.sample import IMAGE_ID, Branch, Sample, assemble
 from fgtrain.model import LVLM
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>"]
 LETTERS = "\n abcdefghijklmnopqrstuvwxyzQAHEUSTIN:?.,'0123456789"

@@ -9,7 +9,7 @@ from model_fakes import letter_tokenizer, model_values, write_language_model
 from native_fakes import write_tower
 
 from fgtrain.model import build_model, save_checkpoint
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 MINI = Path(__file__).resolve().parents[2] / "recipes/mini/base"
 

@@ -20,7 +20,7 @@ from fgtrain.data import encode_prompt
 from fgtrain.data.packing import pack
 from fgtrain.data.sample import Branch, assemble
 from fgtrain.model import LVLM, build_model, save_checkpoint
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 QUESTION = "what is it?"
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from fgtrain.errors import UserError
 from fgtrain.model import build_model, load_checkpoint, save_checkpoint
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 
 def refused(values: Model) -> str:

@@ -9,7 +9,7 @@ from model_fakes import model_values, write_language_model
 from safetensors.torch import load_file, save_file
 
 from fgtrain.model import LVLM, build_model, model_facts, part_hash, save_checkpoint, weights_hash
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 PARTS = ("vision_encoder", "projector", "language_model")
 

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 import fgtrain.model.checkpoint as checkpoint
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, load_checkpoint, part_hash, save_checkpoint, set_trainable, weights_hash
-from fgtrain.recipe.schema import Lora, TrainPart
+from fgtrain.recipe.model_schema import Lora, TrainPart
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

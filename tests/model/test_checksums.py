@@ -14,7 +14,7 @@ from transformers import AutoModelForImageTextToText
 import fgtrain.model.checkpoint as checkpoint
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, load_checkpoint, save_checkpoint, weights_hash
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 
 def flip(path: Path) -> None:

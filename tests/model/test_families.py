@@ -26,7 +26,7 @@ from fgtrain.data.packing import pack
 from fgtrain.data.sample import Sample
 from fgtrain.model import LVLM, load_checkpoint, save_checkpoint, set_trainable
 from fgtrain.model.generation import Generator
-from fgtrain.recipe.schema import TrainPart
+from fgtrain.recipe.model_schema import TrainPart
 from fgtrain.training.answerer import ModelAnswerer
 
 PARTS = {part: TrainPart(lr=1.0) for part in ("vision_encoder", "projector", "language_model")}

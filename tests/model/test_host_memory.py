@@ -19,7 +19,7 @@ WAYS = ("outline_model", "build_encoder", "encoder_hash", "build_model", "build_
 MEASURE = """
 import json, sys
 from fgtrain import model
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 
 def own():  # bytes that no other process shares and no file holds
     with open("/proc/self/smaps_rollup") as file:

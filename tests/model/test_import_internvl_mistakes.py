@@ -269,7 +269,7 @@ def test_an_unread_part_names_the_command_that_imports_it(tmp_path: Path):
 
 
 def test_a_whole_model_as_checkpoint_names_it_too(chat: Path):
-    from fgtrain.recipe.schema import Model
+    from fgtrain.recipe.model_schema import Model
 
     with pytest.raises(UserError, match=r"import_internvl .* checkpoint: NEW_FOLDER"):
         build_model(Model(checkpoint=str(chat)), network=False, seed=5)

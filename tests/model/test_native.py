@@ -31,7 +31,7 @@ from transformers import (
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, model_facts, set_trainable
 from fgtrain.model.composed import ComposedLVLM
-from fgtrain.recipe.schema import TrainPart
+from fgtrain.recipe.model_schema import TrainPart
 
 CASES = [(name, "mlp2x_gelu", layer) for name in TOWERS for layer in (-1, -2)]
 CASES += [("InternViT", "pixel_shuffle_mlp2x_gelu", layer) for layer in (-1, -2)]

@@ -17,7 +17,8 @@ from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.data import StageData
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, outline_model
-from fgtrain.recipe.schema import Devices, Model, Stage, TrainPart
+from fgtrain.recipe.model_schema import Model, TrainPart
+from fgtrain.recipe.schema import Devices, Stage
 
 
 def described(lvlm: LVLM) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from fgtrain.data.packing import pack
 from fgtrain.data.sample import Sample
 from fgtrain.model import LVLM, set_trainable
 from fgtrain.model.packed_attention import PACKED
-from fgtrain.recipe.schema import TrainPart
+from fgtrain.recipe.model_schema import TrainPart
 
 ALL_PARTS = {part: TrainPart(lr=1.0) for part in ("vision_encoder", "projector", "language_model")}
 

@@ -31,7 +31,7 @@ from fgtrain.model import (
     weights_hash,
 )
 from fgtrain.model.generation import generate
-from fgtrain.recipe.schema import Lora, Model, TrainPart
+from fgtrain.recipe.model_schema import Lora, Model, TrainPart
 
 IMAGE_ID = 3
 PARTS = {part: TrainPart(lr=1e-3) for part in ("vision_encoder", "projector", "language_model")}

@@ -19,7 +19,7 @@ from fgtrain.model import (
     part_hash,
     save_checkpoint,
 )
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 from fgtrain.training.self_text import sample_texts
 
 

@@ -19,7 +19,7 @@ from transformers import MobileViTConfig, MobileViTModel
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, merge_adapters, set_trainable
 from fgtrain.model.small_conv import SmallConvConfig, SmallConvModel
-from fgtrain.recipe.schema import Lora, TrainPart
+from fgtrain.recipe.model_schema import Lora, TrainPart
 
 PARTS = ["vision_encoder", "projector", "language_model"]
 

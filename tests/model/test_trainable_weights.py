@@ -30,7 +30,8 @@ from fgtrain.model import (
     set_trainable,
 )
 from fgtrain.model.trainable_weights import has_role, narrowed
-from fgtrain.recipe.schema import Lora, Model, Stage, TrainPart
+from fgtrain.recipe.model_schema import Lora, Model, TrainPart
+from fgtrain.recipe.schema import Stage
 
 SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
 SMALL |= {"num_key_value_heads": 2, "vocab_size": VOCABULARY, "pad_token_id": 0}

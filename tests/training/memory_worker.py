@@ -16,7 +16,7 @@ import torch.distributed.fsdp
 from stage_fakes import Case, DrawnData, set_trainable
 
 from fgtrain.model import build_model
-from fgtrain.recipe.schema import Model
+from fgtrain.recipe.model_schema import Model
 from fgtrain.training.trainer import StageRun, run_stage
 
 

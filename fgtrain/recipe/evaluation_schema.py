@@ -1,0 +1,72 @@
+"""What a person may write of the evaluation: questions, features, a judge."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from data_builders.shared.llm.keys import KEY_VARIABLES
+from data_builders.sources import SourceName
+
+from .keys import AS_TUPLE, Positive, Section, Texts
+
+
+class FeatureSource(Section):
+    """A data set in its official layout, with training and test pictures."""
+
+    source: SourceName
+    root: str
+
+
+class Features(Section):
+    """What can be read off the vision encoder's features at checkpoints, without the language model.
+
+    Several sources are also measured as one (FG-BMK's meta-classes), where `measures` names the probe.
+    """
+
+    sources: Annotated[tuple[FeatureSource, ...], AS_TUPLE]
+    at: Texts | None = None  # checkpoints; null = as evaluation.at
+    parts: Annotated[tuple[Literal["encoder", "projector"], ...], AS_TUPLE] = ("encoder", "projector")  # behind which
+    measures: Annotated[tuple[Literal["probe", "knn", "retrieval", "robustness"], ...], AS_TUPLE] = (
+        "probe",
+        "knn",
+        "retrieval",
+    )
+    protocols: Annotated[tuple[Literal["default", "fgbmk", "dinov2"], ...], AS_TUPLE] = ("default",)  # of the probe
+    level: str | None = None  # of names; null = each source's finest
+    gallery: Literal["train", "test"] = "train"  # that is retrieved from
+    images_per_class: Positive | None = None  # training pictures, and test pictures; null = all
+    attack_images: Positive | None = None  # test pictures that robustness attacks; null = all
+    batch_size: Positive = 32  # pictures encoded at once
+
+
+class Judge(Section):
+    """A model behind an OpenAI-compatible endpoint that judges open-world answers, beside the rules."""
+
+    model: str = "gpt-4o-mini"
+    base_url: str | None = None  # null = $OPENAI_BASE_URL, else OpenAI's own
+    key_variable: Literal[KEY_VARIABLES] = "OPENAI_API_KEY"  # holds the key
+    tasks: Texts = ("frow",)  # of evaluation.tasks
+    at: Texts | None = None  # checkpoints; null = as evaluation.at
+    requests: Positive = 5000  # most that are sent for a checkpoint, over all starts, retried ones too
+    tokens: Positive | None = None  # most that are paid for a checkpoint, over all starts
+    with_image: bool = True  # false: it reads the texts alone, which is another judge
+    temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null = the endpoint's own
+    max_tokens: Positive | None = None  # of a reply; null = the endpoint's own
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None  # that the endpoint allows
+    concurrency: Positive = 4  # requests at the same time
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0  # to wait for a reply
+
+
+class Evaluation(Section):
+    at: Texts  # checkpoints scored in full: start and stages; left out = start and every enabled stage
+    every_steps: Positive | None = None  # a fixed subset in between, for the curves
+    subset: Positive = 50  # questions per task in between
+    tasks: Texts = ()
+    # Task, part of its name up to a "/", or glob -> what it asks for, where its task file says otherwise; the last that
+    # fits counts. With {fgbmk/fungi: general} what the model could do on fungi before is what it may forget.
+    groups: dict[str, Literal["fine_grained", "general"]] = Field(default_factory=dict)
+    data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
+    batch_size: Positive = 64  # questions asked at once
+    limit: Positive | None = None  # most questions per task of a full evaluation; null = all
+    features: Features | None = None
+    judge: Judge | None = None  # needs network: true

@@ -1,0 +1,19 @@
+"""What the keys of recipes and studies are made of: sections, names, lists, numbers."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
+# YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
+AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Texts = Annotated[tuple[str, ...], AS_TUPLE]
+Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], AS_TUPLE]
+Positive = Annotated[int, Field(gt=0)]
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    # strict: the text "8" is not the number 8, and `on` is not 1.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

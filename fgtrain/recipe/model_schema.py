@@ -1,0 +1,92 @@
+"""What a person may write of the model, and of how its parts learn."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from .keys import Positive, Section, Texts
+
+PARTS = ("vision_encoder", "projector", "language_model")
+PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$"
+Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
+COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa"}
+Part = Literal["vision_encoder", "projector", "language_model"]
+LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
+
+
+class Lora(Section):
+    """Low-rank adapters on a part, instead of its own weights."""
+
+    rank: Positive = 16
+    alpha: Annotated[float, Field(gt=0)] = 32.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Texts | None = None  # module names; null = all linear layers of the part
+
+
+class TrainPart(Section):
+    """How a part learns. In a recipe a bare number is its learning rate."""
+
+    lr: Annotated[float, Field(gt=0)]  # peak
+    only: Literal["attention", "gate_up"] | None = None  # these projections; null = all of the part
+    layers: str | None = None  # "last 4", "first 2", "20-23" (from 0, both included); null = all
+    lora: Lora | None = None
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _a_range_of_layers(cls, value: Any) -> Any:
+        text = str(value) if type(value) is int else value
+        match = re.fullmatch(LAYERS_PATTERN, text) if isinstance(text, str) else None
+        if value is not None and (match is None or (match[2] and int(match[1]) > int(match[2]))):
+            raise ValueError("which layers is not clear. Write last 4, first 2, 20-23 (from 0, both included) or 7")
+        return text
+
+
+def _part_from_number(value: Any) -> Any:
+    return value if isinstance(value, dict | TrainPart) else {"lr": value}
+
+
+PartLearns = Annotated[TrainPart, BeforeValidator(_part_from_number)]
+
+
+class Model(Section):
+    """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector.
+
+    image_size, max_tiles and chat: null = as the checkpoint has them; a composed model has defaults of its own.
+    """
+
+    checkpoint: str | None = None
+    vision_encoder: str | None = None  # hub id or folder
+    projector: Annotated[str, Field(pattern=PROJECTOR_PATTERN)] | None = None
+    projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
+    language_model: str | None = None  # hub id or folder
+    from_scratch: tuple[Part, ...] = ()  # parts whose folder holds a config only; their weights are drawn
+    vision_layer: int = -1  # hidden state taken from the encoder (LLaVA-1.5: -2)
+    image_size: Positive | None = None  # pixels, square (of a tile); composed: 224
+    image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
+    max_tiles: Positive | None = None  # per image, thumbnail not counted; composed: 1
+    max_pixels: Positive | None = None  # of an image, for checkpoints that take it in its own size; null = as they say
+    max_tokens: Positive = 512  # per sample, image tokens included
+    chat: Chat | None = None  # composed: qa
+
+    @model_validator(mode="before")
+    @classmethod
+    def _composed_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("checkpoint") is not None:
+            return values
+        given = {key: value for key, value in values.items() if value is not None or key not in COMPOSED_DEFAULTS}
+        return COMPOSED_DEFAULTS | given
+
+    @field_validator("from_scratch", mode="before")
+    @classmethod
+    def _tuple_of_parts(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("image_tokens")
+    @classmethod
+    def _a_square(cls, value: int | None) -> int | None:
+        if value is not None and round(value**0.5) ** 2 != value:
+            below = int(value**0.5)
+            nearest = ", ".join(str(side**2) for side in (below, below + 1) if side)
+            raise ValueError(f"not a square (image tokens are pooled to a square grid). Nearest that are: {nearest}")
+        return value
