@@ -147,7 +147,7 @@ def test_odd_ids_do_no_harm_in_messages(published, questions, tmp_path, capsys):
 def test_a_file_that_is_not_text_is_refused(published, questions, tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_bytes(b'{"question_id": "\xff\xfe"}\n')
-    with pytest.raises(UserError, match="not UTF-8"):
+    with pytest.raises(UserError, match="is not text"):
         score(path, questions)
     path.write_text("[1, 2]\n")
     with pytest.raises(UserError, match="must be a JSON object"):

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,16 @@ def test_a_disk_that_is_full_already_costs_nothing(tmp_path, monkeypatch, how, o
         assert len(server.requests) == out
 
 
+@pytest.fixture
+def hears() -> Iterator[None]:
+    """Ctrl-C and a closed terminal reach the test, also where what started it ignores them (nohup, a job behind &)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, before[0])
+    signal.signal(signal.SIGHUP, before[1])
+
+
+@pytest.mark.usefixtures("hears")
 @rows(
     ("run: SIGTERM", ("run", signal.SIGTERM, 1), 143),
     ("run: several SIGTERM", ("run", signal.SIGTERM, 3), 143),
