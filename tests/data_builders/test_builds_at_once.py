@@ -83,8 +83,7 @@ def begin(process) -> None:
     process.stdin.flush()
 
 
-# Locks made of files let two in now and then, on busy cores: a defect that is known, and not found yet.
-@pytest.mark.parametrize("mode", ["flock", pytest.param("files", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", MODES)
 def test_sets_that_four_processes_build_at_once_are_built_once(tmp_path, mode, single):
     folder = tmp_path / "data"
     folder.mkdir()
