@@ -32,7 +32,8 @@ def environment(mode: str, folder: Path, name: str = "ENOLCK") -> dict[str, str]
     if mode == "files":
         place = folder / f"without_flock_{name}"
         place.mkdir(exist_ok=True)
-        (place / "sitecustomize.py").write_text(WITHOUT_FLOCK.format(name=name))
+        if not (place / "sitecustomize.py").exists():  # a process that is being started may read it just now
+            (place / "sitecustomize.py").write_text(WITHOUT_FLOCK.format(name=name))
         places.insert(0, str(place))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
 
