@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ..shared.code_identity import code_of
-from ..shared.files import write_bytes
+from ..shared.errors import UserError
+from ..shared.files import user_cache, write_bytes
 from ..shared.sealed import sealed, unsealed
 
 MAKER = "data_builders.leakage.image_files"  # what finds the facts out
@@ -24,10 +25,9 @@ WORTH_KEEPING = 100  # facts: fewer are found out again sooner than the files ar
 def cache_folder() -> Path | None:
     """None where there is no home."""
     try:
-        top = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    except RuntimeError:
+        return user_cache() / "pictures"
+    except UserError:
         return None
-    return Path(top) / "fgtrain" / "pictures"
 
 
 def short_digest(data: bytes) -> bytes:

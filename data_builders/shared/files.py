@@ -172,6 +172,15 @@ def can_be_written(value: Any) -> bool:
     return True
 
 
+def user_cache() -> Path:
+    """Where this user's replies and facts of pictures are kept for all projects: $XDG_CACHE_HOME/fgtrain, or
+    ~/.cache/fgtrain. UserError where there is no home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain"
+    except RuntimeError:
+        raise UserError("there is no home folder for what is kept. Name one: export XDG_CACHE_HOME=DIR") from None
+
+
 def sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:

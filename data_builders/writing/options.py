@@ -1,6 +1,5 @@
 """Options that the builders with a writer share: where texts come from, who writes, what it may cost."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +7,7 @@ from pydantic import Field
 
 from ..options import Options
 from ..shared.errors import UserError
-from ..shared.files import sha256_file
+from ..shared.files import sha256_file, user_cache
 from ..shared.llm import Budget, Client, Endpoint
 from ..shared.llm.keys import KEY_VARIABLES
 from ..sources import Source
@@ -20,11 +19,6 @@ from .texts import WIKIPEDIA, Text, digest, folder_of, folder_texts, shortened
 from .writer import Writer
 
 SHOWN = 5  # refused categories named in a message
-
-
-def default_cache() -> Path:
-    """Outside what is built: whoever deletes a data set should not pay for its answers again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain"
 
 
 class WriterOptions(Options):
@@ -91,7 +85,7 @@ class WriterOptions(Options):
 
     @property
     def cache_folder(self) -> Path:
-        return Path(self.cache) if self.cache else default_cache()
+        return Path(self.cache) if self.cache else user_cache()
 
     def client(self) -> Client | None:
         """None without a model. UserError when the endpoint's address cannot be right."""

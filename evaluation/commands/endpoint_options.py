@@ -1,9 +1,10 @@
 """What is said of an endpoint on the command line, alike for answering, judging and extracting."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from data_builders.shared.files import user_cache
 
 from .argument_types import count, positive, rate, seconds, temperature
 
@@ -37,7 +38,7 @@ def client_of(model: str, arguments: argparse.Namespace) -> "Client":
     return Client(
         Endpoint(
             model=model,
-            cache=arguments.cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain",
+            cache=arguments.cache or user_cache(),
             base_url=arguments.base_url,
             key_variable=arguments.key_variable,
             budget=Budget(arguments.budget, arguments.budget_tokens),

@@ -10,8 +10,8 @@ from fgtrain.errors import UserError
 from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
 from fgtrain.plan import Plan, light_facts
 from fgtrain.plan.built_sets import outdated
+from fgtrain.plan.checkpoints import features_at, features_origin, judged_at
 from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
-from fgtrain.plan.features import features_at, features_origin, judged_at
 from fgtrain.plan.versions import encoding_code
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import encoded, encoded_folder

@@ -1,10 +1,9 @@
 """Has a model behind an endpoint judge a checkpoint's open-world answers. Needs no model here, and no torch."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
-from data_builders.shared.files import write_json
+from data_builders.shared.files import user_cache, write_json
 from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint
 from evaluation.asking.subset import subset_of
 from evaluation.judging.answers import AnswerFile, read_answers
@@ -91,8 +90,7 @@ def _judge_of(recipe: Recipe, before: tuple[int, int]) -> tuple[ModelJudge, Budg
     budget.requests, budget.tokens = before
     endpoint = Endpoint(
         model=chosen.model,
-        # The command's own: whoever has paid for a verdict, it is not paid again.
-        cache=Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fgtrain",
+        cache=user_cache(),  # the command's own: whoever has paid for a verdict, it is not paid again
         base_url=chosen.base_url,
         key_variable=chosen.key_variable,
         budget=budget,

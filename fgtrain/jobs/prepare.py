@@ -7,9 +7,9 @@ from evaluation.tasks.task import group_of, load_tasks
 from fgtrain.data import StageData
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
+from fgtrain.plan.checkpoints import features_at
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of
-from fgtrain.plan.features import features_at
 from fgtrain.plan.schema import earlier_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from fgtrain.recipe import Recipe
 
+from .checkpoints import features_at, judged_at
 from .evaluation import Asked, known_questions
-from .features import features_at, judged_at
 from .schema import DataFacts, ModelFacts, StagePlan
 from .unmeasured import unmeasured
 

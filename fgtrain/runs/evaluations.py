@@ -17,7 +17,7 @@ from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
-from fgtrain.plan.features import judged_at
+from fgtrain.plan.checkpoints import judged_at
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.versions import asking_code

@@ -18,11 +18,12 @@ from data_builders.sources import load_source
 from evaluation.scoring.score_files import TaskScore
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
-from fgtrain.plan.features import features_at, features_origin
+from fgtrain.plan.checkpoints import features_at, features_origin
 from fgtrain.plan.versions import measuring_code
 from fgtrain.recipe import START, Recipe
 
 from .evaluations import stores
+from .identity import identity_of
 from .metrics import offsets
 
 FOLDER, FILE = "features", "features.json"
@@ -63,7 +64,7 @@ def features_folder(recipe: Recipe, store: Path, part: str) -> Path:
         "how": recipe.evaluation.features.model_dump(mode="json", exclude=UNDECISIVE),
         "code": measuring_code().hash,
     }
-    key = hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=8).hexdigest()
+    key = identity_of(decides)
     return store / FOLDER / key
 
 

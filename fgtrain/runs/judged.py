@@ -5,8 +5,6 @@
 <runs_root>/.stages/<fingerprint>/judged/<identity>.paid.json           what was sent for them, over all starts
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ from evaluation.judging.prompt import VERSION, prompt_hash
 from evaluation.scoring.score_files import TaskScore
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
+
+from .identity import identity_of
 
 FOLDER = "judged"
 DECISIVE = {"model", "base_url", "tasks", "with_image", "temperature", "max_tokens"}
@@ -28,7 +28,7 @@ def judged_path(evaluation: Path, recipe: Recipe) -> Path:
     """
     chosen = recipe.evaluation.judge.model_dump(mode="json", include=DECISIVE)
     decides = {"evaluation": evaluation.stem, "judge": chosen, "prompt": [VERSION, prompt_hash({})]}
-    key = hashlib.blake2b(json.dumps(decides, sort_keys=True).encode(), digest_size=8).hexdigest()
+    key = identity_of(decides)
     return evaluation.parent.parent / FOLDER / f"{key}.json"
 
 

@@ -13,7 +13,7 @@ from evaluation.scoring.score_files import TaskScore
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
-from fgtrain.training.figures import missing_figures, readable_figures
+from fgtrain.training.metrics_file import missing_steps, readable_steps
 
 from .forgetting import with_forgetting
 from .groups import rows_in_groups
@@ -36,7 +36,7 @@ def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict], features:
     `features`: rows of what was measured of features."""
     for stage in plan.stages:
         steps = stage.steps if stage.objective == "answers" else None
-        if missing := missing_figures(recipe.stage_store(stage.fingerprint) / FIGURES, steps):
+        if missing := missing_steps(recipe.stage_store(stage.fingerprint) / FIGURES, steps):
             say(missing, file=sys.stderr)
     rows = chain(with_forgetting(run_rows(recipe, plan, evaluations)), features)
     write_jsonl(recipe.run_folder / "metrics.jsonl", rows)
@@ -67,7 +67,7 @@ def _evaluation(found: dict | None, stage: str | None, step: int, samples_seen: 
 def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
     """Rows of a stage by step, with the subset evaluations that the recipe asks; samples counted from its beginning."""
     store = recipe.stage_store(fingerprint)
-    rows = readable_figures(store / FIGURES)
+    rows = readable_steps(store / FIGURES)
     asked = subset_folder(recipe, store)
     for file in sorted(asked.glob(f"step*/{SUBSET_ROWS}")) if asked is not None else ():
         rows += rows_in_groups(recipe, _subset_rows(file))

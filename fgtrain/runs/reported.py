@@ -8,7 +8,7 @@ from data_builders.shared.files import read_json, write_json
 from evaluation.scoring.score_files import read_scores
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
-from fgtrain.plan.features import judged_at
+from fgtrain.plan.checkpoints import judged_at
 from fgtrain.recipe import Recipe
 
 from .evaluations import asked, evaluation_path, question_hashes, stores

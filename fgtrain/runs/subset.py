@@ -4,8 +4,6 @@
 <run>/subset/<stage>                                          link to it
 """
 
-import hashlib
-import json
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +11,8 @@ from pathlib import Path
 from evaluation.asking import subset_of
 from evaluation.tasks.task import load_tasks, questions_hash
 from fgtrain.recipe import Recipe
+
+from .identity import identity_of
 
 SUBSET = "subset"
 SUBSET_ROWS = "rows.json"
@@ -33,4 +33,4 @@ def subset_folder(recipe: Recipe, store: Path) -> Path | None:
 def _key(names: tuple[str, ...], folders: tuple[Path, ...], size: int) -> str:
     tasks = load_tasks(list(names), list(folders))
     chosen = {task.name: questions_hash(replace(task, items=subset_of(task, size))) for task in tasks}
-    return hashlib.blake2b(json.dumps(chosen, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return identity_of(chosen)

@@ -5,8 +5,6 @@
 <run>/wandb/outcome.json  what became of it in the latest report: online, offline or failed
 """
 
-import hashlib
-import json
 import os
 import secrets
 import sys
@@ -22,6 +20,7 @@ from fgtrain.plan import Plan
 from fgtrain.recipe import Recipe, as_values
 
 from .curves import axes
+from .identity import identity_of
 
 FOLDER = "wandb"
 ONLINE, OFFLINE, DISABLED = "online", "offline", "disabled"
@@ -141,7 +140,7 @@ class Sent:
 
     def first_time(self, figures: dict[str, Any]) -> bool:
         """Are they still to be sent? Then it is this job that does."""
-        key = hashlib.blake2b(json.dumps(figures, sort_keys=True).encode(), digest_size=8).hexdigest()
+        key = identity_of(figures)
         self._read_on()
         if key in self.known:
             return False

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from data_builders.shared.files import atomic_write
 from fgtrain.plan.cost import Work
 
-from .figures import readable_figures
+from .metrics_file import readable_steps
 from .module import StageModule, optimizer_step_ended
 from .throughput import Throughput
 
@@ -42,7 +42,7 @@ class MetricsLog(Callback):
     def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
         self.throughput = Throughput(self.work, module.device, self.precision)
         if trainer.is_global_zero and self.path.exists():
-            kept = [row for row in readable_figures(self.path) if row["step"] <= trainer.global_step]
+            kept = [row for row in readable_steps(self.path) if row["step"] <= trainer.global_step]
             with atomic_write(self.path) as file:
                 file.writelines(json.dumps(row) + "\n" for row in kept)
             self.tell(kept)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from lock_fakes import without_flock
 
-from data_builders.shared.files import atomic_path, atomic_write, write_bytes, write_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import atomic_path, atomic_write, user_cache, write_bytes, write_json
 from data_builders.shared.temporary_files import open_to_others
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -140,3 +141,15 @@ def test_a_file_that_several_write_at_once_is_whole_all_the_time(tmp_path, monke
         assert path.read_bytes() in contents
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_a_home_it_is_said_how_to_name_one(monkeypatch):
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", none)
+    with pytest.raises(UserError, match="export XDG_CACHE_HOME=DIR"):
+        user_cache()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert user_cache() == Path("/somewhere/fgtrain")

@@ -22,7 +22,7 @@ from fgtrain.graph.status import how_far
 from fgtrain.jobs.spec import PROGRESS, SPENT, JobSpec, read_faults, read_spec, spent, write_spec
 from fgtrain.plan.schema import earlier_plan, read_plan
 from fgtrain.runs.reported import note_reported, reported
-from fgtrain.training.figures import missing_figures, readable_figures
+from fgtrain.training.metrics_file import missing_steps, readable_steps
 from fgtrain.training.resume_files import MANIFEST, fault_of
 
 SHAPES = {"a list": "[1, 2]", "a number": "5", "null": "null", "cut": '{"name": "a", "ki', "empty": "", "text": '"a"'}
@@ -140,8 +140,8 @@ FIGURES = [json.dumps({"kind": "train", "step": n, "samples_seen": 8 * n, "loss"
 )
 def test_figures_of_a_stage(how, out, tmp_path):
     path = put(tmp_path / "metrics.jsonl", "".join(line + "\n" for line in how) + '{"kind": "tr')
-    assert len(readable_figures(path)) == 5 - out
-    said = missing_figures(path, 5)
+    assert len(readable_steps(path)) == 5 - out
+    said = missing_steps(path, 5)
     assert bool(said) == bool(out)
     assert f"figures of {out} of 5 steps are missing" in said or not out
 

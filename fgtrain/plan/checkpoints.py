@@ -1,6 +1,7 @@
-"""Which checkpoints' features are measured, and which checkpoint they are really those of."""
+"""Which checkpoints are measured and judged beside being asked, and whose features they really have."""
 
 from fgtrain.recipe import START, Recipe
+from fgtrain.recipe.evaluation_schema import Features, Judge
 
 # Part that is measured -> the parts of the model that decide its features.
 DECIDING = {"encoder": ("vision_encoder",), "projector": ("vision_encoder", "projector")}
@@ -8,11 +9,12 @@ DECIDING = {"encoder": ("vision_encoder",), "projector": ("vision_encoder", "pro
 
 def features_at(recipe: Recipe) -> tuple[str, ...]:
     """The checkpoints whose features are measured, in the order of training."""
-    features = recipe.evaluation.features
-    if features is None:
-        return ()
-    chosen = recipe.evaluation.at if features.at is None else features.at
-    return tuple(name for name in (START, *recipe.enabled_stages) if name in chosen)
+    return _checkpoints(recipe, recipe.evaluation.features)
+
+
+def judged_at(recipe: Recipe) -> tuple[str, ...]:
+    """The checkpoints whose open-world answers a model judges, in the order of training."""
+    return _checkpoints(recipe, recipe.evaluation.judge)
 
 
 def features_origin(recipe: Recipe, checkpoint: str, part: str) -> str:
@@ -28,10 +30,8 @@ def features_origin(recipe: Recipe, checkpoint: str, part: str) -> str:
     return origin
 
 
-def judged_at(recipe: Recipe) -> tuple[str, ...]:
-    """The checkpoints whose open-world answers a model judges, in the order of training."""
-    judge = recipe.evaluation.judge
-    if judge is None:
+def _checkpoints(recipe: Recipe, section: Features | Judge | None) -> tuple[str, ...]:
+    if section is None:
         return ()
-    chosen = recipe.evaluation.at if judge.at is None else judge.at
+    chosen = recipe.evaluation.at if section.at is None else section.at
     return tuple(name for name in (START, *recipe.enabled_stages) if name in chosen)

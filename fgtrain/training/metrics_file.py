@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 
-def readable_figures(path: Path) -> list[dict[str, Any]]:
+def readable_steps(path: Path) -> list[dict[str, Any]]:
     """The rows of training steps that can be read, in the order of the file; none where there is no file."""
     if not path.is_file():
         return []
@@ -22,9 +22,9 @@ def _row(line: str) -> dict[str, Any] | None:
     return row if known and all(type(row.get(key)) is int for key in ("step", "samples_seen")) else None
 
 
-def missing_figures(path: Path, steps: int | None) -> str:
+def missing_steps(path: Path, steps: int | None) -> str:
     """What is missing of a finished stage's figures, and what to do; "" where nothing is."""
-    lost = (steps or 0) - len({row["step"] for row in readable_figures(path)})
+    lost = (steps or 0) - len({row["step"] for row in readable_steps(path)})
     if lost <= 0:
         return ""
     return (
