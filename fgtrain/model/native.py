@@ -22,7 +22,7 @@ from transformers import (
 from fgtrain.images import ImageSpec, Square, Tiles
 
 from .composed import ComposedConfig, ComposedLVLM
-from .family_images import side_of
+from .families.internvl import side_of
 from .projector import SHUFFLE
 from .vision import VisionShape, patch_pixels
 from .vocabulary import image_token_id

@@ -20,7 +20,7 @@ TRAINING = {
 }
 # They put the parts together for a stage, and import what asks and shows as well.
 ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs")
-# What renders a picture, and what encodes it: all families' ways, which are in one file.
+# What renders a picture, and what encodes it in each family.
 ENCODING = ("fgtrain.data.features", "fgtrain.model.families")
 # What measures a vision encoder's features.
 MEASURING = ("fgtrain.training.featurizer", "evaluation.features.measure_sets")
