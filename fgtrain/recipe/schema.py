@@ -77,12 +77,23 @@ class Stage(Section):
         return {name: int(passes) if passes == int(passes) else passes for name, passes in mix.items()}
 
 
+class GpuFigures(Section):
+    """What one GPU can do and hold, by its data sheet; dense, without sparsity."""
+
+    bf16_tflops: Annotated[float, Field(gt=0)]
+    fp32_tflops: Annotated[float, Field(gt=0)]
+    memory_tb_per_s: Annotated[float, Field(gt=0)]
+    memory_gb: Annotated[float, Field(gt=0)]  # of 10^9 bytes
+
+
 class Devices(Section):
     """Where it runs. Nothing here but `precision` changes what is learnt."""
 
     count: Positive = 1  # per node
     nodes: Positive = 1
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    # What plans reckon with where no GPU is, or one that is not known: a name (H200) or its figures; null = an A100.
+    gpu: str | GpuFigures | None = None
     strategy: Literal[
         "auto", "single", "ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp"
     ] = "auto"

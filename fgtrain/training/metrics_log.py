@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, Trainer
 
 from data_builders.shared.files import atomic_write
 from fgtrain.plan.cost import Work
+from fgtrain.recipe.schema import Devices
 
 from .metrics_file import readable_steps
 from .module import StageModule, optimizer_step_ended
@@ -32,15 +33,15 @@ class MetricsLog(Callback):
         samples: int,
         also: Also | None = None,
         work: Work | None = None,
-        precision: str = "fp32",
+        devices: Devices = Devices(),
     ) -> None:
-        """`work`: what the stage's model does per token, for the utilisation of the device."""
+        """`work`: what the stage's model does per token, for the utilisation of one of the devices."""
         self.path, self.stage, self.also = path, stage, also
         self.global_batch_size, self.samples = global_batch_size, samples
-        self.work, self.precision = work, precision
+        self.work, self.devices = work, devices
 
     def on_train_start(self, trainer: Trainer, module: StageModule) -> None:
-        self.throughput = Throughput(self.work, module.device, self.precision)
+        self.throughput = Throughput(self.work, module.device, self.devices)
         if trainer.is_global_zero and self.path.exists():
             kept = [row for row in readable_steps(self.path) if row["step"] <= trainer.global_step]
             with atomic_write(self.path) as file:

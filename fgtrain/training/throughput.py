@@ -10,7 +10,7 @@ import torch
 from fgtrain.batch import Batch
 from fgtrain.counts import Counts
 from fgtrain.plan.cost import Work
-from fgtrain.plan.peak import ASSUMED_GPU, Peak, gpu_peak, peak_of
+from fgtrain.plan.peak import Peak, assumed_peak, gpu_peak
 from fgtrain.recipe.schema import Devices
 
 
@@ -20,10 +20,10 @@ class Throughput:
     A step's time is that of its micro-batches and of waiting for them; evaluation and saving in between do not count.
     """
 
-    def __init__(self, work: Work | None, device: torch.device, precision: str) -> None:
+    def __init__(self, work: Work | None, device: torch.device, devices: Devices) -> None:
         """`work`: None where the model's arithmetic is not known; there is no `mfu` then."""
         self.work, self.device = work, device
-        self.peak = peak_flops(device, precision) if work is not None else None
+        self.peak = peak_flops(device, devices) if work is not None else None
         self._begin = 0.0
         self._start_over(0.0)
 
@@ -68,21 +68,41 @@ def peak_memory(device: torch.device) -> int:
 
 
 def device_peak(devices: Devices) -> Peak:
-    """What one of the recipe's devices can do, as far as it can be known here. Without a GPU here: of an A100."""
-    if devices.accelerator == "cpu" or (devices.accelerator == "auto" and not torch.cuda.is_available()):
-        cpu = torch.device("cpu")
-        return Peak(train=peak_flops(cpu, devices.precision), fp32=peak_flops(cpu, "fp32"))
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ASSUMED_GPU
-    return gpu_peak(name, devices.precision)
+    """What one of the recipe's devices can do, as far as it can be known here.
+
+    Of the GPU that is here; where none is, as `assumed_peak` says. A GPU that neither the table nor the recipe knows is
+    told once. UserError for a `devices.gpu` that is not known.
+    """
+    assumed = assumed_peak(devices)
+    if devices.accelerator != "cpu" and torch.cuda.is_available():
+        found = gpu_peak(name := torch.cuda.get_device_name(), devices)
+        if found.train is None:
+            _tell_unknown(name)
+        return found
+    if assumed is not None and devices.accelerator != "cpu":
+        return assumed
+    return Peak(train=cpu_flops(devices.precision), fp32=cpu_flops("fp32"))
 
 
-@lru_cache(maxsize=8)
-def peak_flops(device: torch.device, precision: str) -> float | None:
-    """FLOP/s that the device can do: of a GPU from the table, None for an unknown one; of a CPU measured once."""
+@lru_cache
+def _tell_unknown(name: str) -> None:
+    print(
+        f"{name} is not in the table of GPUs, so times and MFU are not known. Its data sheet's figures can be given: "
+        f"devices.gpu={{bf16_tflops: ..., fp32_tflops: ..., memory_tb_per_s: ..., memory_gb: ...}}",
+        flush=True,
+    )
+
+
+def peak_flops(device: torch.device, devices: Devices) -> float | None:
+    """FLOP/s that the device can do: a GPU as `gpu_peak` says, a CPU as measured, None for others."""
     if device.type == "cuda":
-        return peak_of(torch.cuda.get_device_name(device), precision)
-    if device.type != "cpu":
-        return None
+        return gpu_peak(torch.cuda.get_device_name(device), devices).train
+    return cpu_flops(devices.precision) if device.type == "cpu" else None
+
+
+@lru_cache
+def cpu_flops(precision: str) -> float:
+    """FLOP/s of this process's threads, measured once."""
     size = 1024
     a, b = torch.ones(2, size, size, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     times = []

@@ -118,7 +118,7 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
             trained.most_of_ranks = strategy.most_of_ranks
     module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed)
     path, size = job.folder / "metrics.jsonl", job.stage.global_batch_size
-    log = MetricsLog(path, job.name, size, job.samples, job.also_log, job.work, job.devices.precision)
+    log = MetricsLog(path, job.name, size, job.samples, job.also_log, job.work, job.devices)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
     progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
     callbacks = [log, progress]

@@ -129,7 +129,7 @@ def test_loaded_tasks_are_counted(tmp_path):
 
 def test_a_gpu_is_assumed_where_a_recipe_asks_for_gpus(tmp_path):
     recipe = recipe_of(tmp_path, "devices.accelerator=gpu", "devices.precision=bf16")
-    assert assumed_peak(recipe.devices) == Peak(312e12, 19.5e12, 2e12)
+    assert assumed_peak(recipe.devices) == Peak(312e12, 19.5e12, 2e12, 80 * 10**9)
     assert assumed_peak(recipe_of(tmp_path).devices) is None
     assert make_plan(recipe, FACTS, MODEL).stages[0].seconds is not None
 
