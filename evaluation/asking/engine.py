@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
-from data_builders.shared.progress import progress
+from data_builders.shared.progress import busy, progress
 
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
@@ -227,5 +227,6 @@ def evaluate(
         notes = [note(missing, len(rows) + missing)] if missing else []
         if (part := len(rows) + missing) < len(task.items):
             notes.append(f"Of {part:,} of the {len(task.items):,} questions, every category in its proportion")
-        scores[task.name] = with_judges_beside(score_answers(task, rows, notes=notes), task, Path(out), rows)
+        with busy(f"scoring {task.name}"):
+            scores[task.name] = with_judges_beside(score_answers(task, rows, notes=notes), task, Path(out), rows)
     return scores

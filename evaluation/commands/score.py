@@ -7,16 +7,18 @@ from rich.markup import escape
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import write_json
+from data_builders.shared.progress import busy
 
 from ..compare import print_scores
 from ..compare.tables import shown, wide_console
 from ..judging.files import read_judged
 from ..scoring.answer_formats import NAMED, export_fgbmk
+from ..scoring.chance import standing
 from ..scoring.foreign_answers import FORMS
 from ..scoring.matching import MATHVISTA_RULES
 from ..scoring.predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
 from ..scoring.score_answers import score_answers, score_judged
-from ..scoring.score_files import TaskScore
+from ..scoring.score_files import GroupScore, TaskScore
 from ..tasks.task import Task, task_without_items
 from .endpoint_options import add_endpoint_options, client_of
 
@@ -53,7 +55,8 @@ def command_score(arguments: argparse.Namespace) -> None:
         rows = read_judged(path)
         score = score_judged(task, path, rows, check_judged(task, rows, path))
     else:
-        score = score_file(task, path, arguments)
+        with busy(f"scoring {path}"):
+            score = score_file(task, path, arguments)
     print_scores([score])
     print_groups(score)
     if arguments.out:
@@ -72,13 +75,24 @@ def print_groups(score: TaskScore) -> None:
         table.add_column("metric")
         table.add_column("value")
         table.add_column("n", justify="right")
+        guessed = any(group.chance is not None for group in rows)
+        if guessed:
+            table.add_column("chance")
         hidden = len(rows) - 2 * ENDS if len(rows) > 4 * ENDS else 0
         for place, group in enumerate(rows):
             if hidden and place == ENDS:
                 table.add_row(f"... {hidden} more, all in --out FILE")
             if not hidden or place < ENDS or place >= len(rows) - ENDS:
-                table.add_row(escape(printable(group.name)), group.metric, shown(group), f"{group.n:,}")
+                cells = [escape(printable(group.name)), group.metric, shown(group), f"{group.n:,}"]
+                table.add_row(*cells, *([_beside_chance(group)] if guessed else []))
         console.print(table)
+
+
+def _beside_chance(group: GroupScore) -> str:
+    if group.chance is None:
+        return ""
+    stands = standing(group.low, group.high, group.chance)
+    return f"{group.chance:.1f}" + (f", {stands}" if stands else "")
 
 
 def printable(name: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from data_builders.shared.progress import progress
+
 from ..ledger import (
     GROUPS,
     Change,
@@ -77,13 +79,14 @@ class Comparison:
 
 def compare_runs(runs: Sequence[Run], store: ItemStore | None = None) -> Comparison:
     """Every run by itself, then each against the first, then the items that are forgotten most often."""
-    store = store or ItemStore()
-    results = [run_result(store, run) for run in runs]
+    store, results = store or ItemStore(), []
     found = Comparison(store, results)
-    for number, run in enumerate(runs[1:], 1):
-        changes = between_runs(store, runs[0], run)
-        if changes:
-            found.between.append(Between(0, number, changes))
+    with progress("comparing", "runs", len(runs), brief=True) as advance:
+        for number, run in enumerate(runs):
+            results.append(run_result(store, run))
+            if number and (changes := between_runs(store, runs[0], run)):
+                found.between.append(Between(0, number, changes))
+            advance(1)
     histories: dict[str, dict[int, TaskHistory]] = {}
     for number, result in enumerate(results):
         for task, one in result.tasks.items():

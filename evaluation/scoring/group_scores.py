@@ -1,12 +1,14 @@
 """A task's score broken down: by split, attribute, skill, category; and what the ranking of categories tells."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from ..tasks.task import Task
 from . import metrics
 from .answer_columns import Sheet
+from .chance import chance_at
 from .group_values import MEANS_OF
 from .intervals import score_of
 from .matching import YES_NO_RULES
@@ -18,20 +20,28 @@ RESAMPLES = 1_999  # a data set has hundreds of categories
 
 def group_scores(task: Task, sheet: Sheet, scores: np.ndarray, address: tuple) -> list[GroupScore]:
     """Every value of every key of `task.groups` under the primary rule; a ranked key's best values first."""
+    labels = sheet.labels.get(task.primary)
     found = []
     for key in task.groups:
+        guess = partial(_first_measure, task, sheet, key)
         rows = [
-            as_group(key, name, score_of(task.primary, measure, sheet.index, (*address, key, name), places, RESAMPLES))
+            as_group(
+                key,
+                name,
+                score_of(task.primary, measure, sheet.index, (*address, key, name), places, RESAMPLES),
+                chance_at(task, sheet, places, guess) if number == 0 else None,
+            )
             for name, places in sheet.members(key).items()
-            for measure in measures_of(task, sheet, scores, key)
+            for number, measure in enumerate(measures_of(task, sheet, scores, labels, key))
         ]
         found += sorted(rows, key=lambda row: (-(row.value or 0.0), row.name)) if key == task.ranked else rows
     return found
 
 
-def measures_of(task: Task, sheet: Sheet, scores: np.ndarray, key: str) -> list[Measure]:
+def measures_of(task: Task, sheet: Sheet, scores: np.ndarray, labels: np.ndarray | None, key: str) -> list[Measure]:
+    """`labels`: what was said, for rules that read yes or no. The first measure is the group's own number."""
     if task.primary in YES_NO_RULES:
-        counts = metrics.yes_no_counts(sheet.labels[task.primary], sheet.gold_yes)
+        counts = metrics.yes_no_counts(labels, sheet.gold_yes)
         measures = metrics.yes_no_measures(counts, task.primary)
         return sorted(measures, key=lambda one: one.metric != task.headline)
     if key not in MEANS_OF:
@@ -41,8 +51,12 @@ def measures_of(task: Task, sheet: Sheet, scores: np.ndarray, key: str) -> list[
     return [metrics.balanced("accuracy_mean_of_attributes", scores, parts)]
 
 
-def as_group(key: str, name: str, score: Score) -> GroupScore:
-    return GroupScore(key, name, score.rule, score.metric, score.value, score.low, score.high, score.n)
+def _first_measure(task: Task, sheet: Sheet, key: str, scores: np.ndarray, labels: np.ndarray | None) -> Measure:
+    return measures_of(task, sheet, scores, labels, key)[0]
+
+
+def as_group(key: str, name: str, score: Score, chance: float | None = None) -> GroupScore:
+    return GroupScore(key, name, score.rule, score.metric, score.value, score.low, score.high, score.n, chance)
 
 
 def ranked_scores(

@@ -34,6 +34,7 @@ class GroupScore:
     low: float | None
     high: float | None
     n: int  # questions
+    chance: float | None = None  # this value, in percent, that guessing comes to; None: open questions
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from data_builders.shared.progress import progress
+
 from ..ledger import ItemStore
 from ..scoring.chance import standing
 from ..scoring.statistics import holm
@@ -112,8 +114,13 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
     """Read the run folders and answer. UserError: a folder without scores, an unknown arm or measure."""
     members, store = read_runs(runs), ItemStore()
     names = list(dict.fromkeys(runs.measures))
-    measured = {name: measure(name, members, store) for name in names}
-    plane = [measured.get(name) or measure(name, members, store) for name in ("fine_grained", "forgetting")]
+    measured, always = {}, ("fine_grained", "forgetting")
+    with progress("answering the study", "measures", len({*names, *always}), brief=True) as advance:
+        for name in dict.fromkeys([*names, *always]):
+            measured[name] = measure(name, members, store)
+            advance(1)
+    plane = [measured[name] for name in always]
+    measured = {name: measured[name] for name in names}
     return StudyAnswer(
         name=runs.name,
         question=runs.question,

@@ -69,6 +69,37 @@ def test_guessing_comes_to(how, out):
     assert row["chance"] == how.chance
 
 
+def by_halves(row: dict) -> dict:
+    """POPE's questions: the first half nine times of ten no, the others always yes."""
+    early = row["question_id"] < 20
+    gold = "no" if early and row["question_id"] % 10 else "yes"
+    return row | {"gold": gold, "category": "early" if early else "late"}
+
+
+def of_a_wing(row: dict) -> dict:
+    """Questions about one attribute: four colours to choose from, and yes or no."""
+    choice = 'What is the wing color of the bird? Choose one from the following list: "red", "blue", "grey", "buff".'
+    closed = {"question": choice, "gold": "red"}
+    asked = {"question": "Is the wing color of the bird red?", "gold": "yes" if row["question_id"] % 4 else "no"}
+    return row | (closed if row["question_id"] % 2 else asked)
+
+
+@rows(
+    ("yes or no in unequal shares", score("pope", HALF, by_halves), {"early": 200 * 0.1 / 1.1, "late": 100}),
+    (
+        "one attribute, asked in two kinds",
+        score("fgbmk/cub/attributes", HALF, of_a_wing),
+        {"color": 37.5, "wing color": 37.5, "choice": 25, "true_false": 50},
+    ),
+    ("an open task", score("chartqa", HALF, lambda row: row | {"category": "human"}), {"human": None}),
+)
+def test_guessing_comes_to_in_a_part_of_a_task(how, out):
+    firsts = {}
+    for group in how.groups:
+        firsts.setdefault(group.name, group.chance)
+    assert firsts == {name: level if level is None else pytest.approx(level) for name, level in out.items()}
+
+
 @rows(
     ("beyond", (51, 70), ""),
     ("at", (48.3, 60.8), "at chance"),

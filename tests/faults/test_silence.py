@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from PIL import Image
+from run_folders import COUNT, make_run
 from table import rows
 
 from data_builders.build import build
@@ -16,6 +17,8 @@ from data_builders.shared.array_store import ArrayStore
 from data_builders.shared.code_identity import CodeIdentity
 from data_builders.shared.progress import LogLines
 from data_builders.shared.sealed import is_whole, seal
+from evaluation.compare import compare_runs
+from evaluation.study import StudyRuns, study_answer
 from fgtrain.data import FeatureCache, ImageRef
 from fgtrain.data.rows import Rows
 from fgtrain.images import Square
@@ -87,7 +90,18 @@ def check_a_seal(folder) -> None:
     assert is_whole(folder / "rows.arrow")
 
 
+def compare(folder) -> None:
+    compare_runs([make_run(folder / arm, {COUNT: ([True], [False])}) for arm in ("early", "late")])
+
+
+def answer_a_study(folder) -> None:
+    arms = {arm: {17: make_run(folder / arm, {COUNT: ([True], [False])}).folder} for arm in ("early", "late")}
+    study_answer(StudyRuns(name="s", question="", arms=arms, measures=("forgetting",), contrasts=()))
+
+
 @rows(
+    ("runs are compared", compare, "comparing: "),
+    ("a study is answered", answer_a_study, "answering the study: "),
     ("rows are written", training_set, "writing set: "),
     ("rows are read", read_rows, "reading set: "),
     ("images are looked for", build_caption, "looking for the images: "),
