@@ -99,7 +99,8 @@ TEMPLATES: dict[str, Template] = {
         system=_SYSTEM.strip(),
     ),
     "chatml": _chatml(_HELPFUL),
-    "qwen2_5_vl": _chatml(_HELPFUL, image_break=""),
+    "qwen2_5_vl": _chatml(_HELPFUL, image_break=""),  # Qwen2-VL's as well
+    "qwen3_vl": _chatml(None, image_break=""),
     "internvl2_5": _chatml(_INTERNVL, between_images=("\n",)),
     "internvl3": _chatml(None, between_images=("\n",)),
     # As in the released processor, which differs from chatml, that these models were trained with.

@@ -13,12 +13,12 @@ from transformers import DynamicCache
 from evaluation.asking.answerers.branches import answer_branches, in_groups
 from evaluation.asking.answerers.language import Branch, Language, Prefixes, Reply
 from fgtrain.batch import Prompt
+from fgtrain.templates import EOS, TEMPLATES
 
 from .packed_attention import mask_dtype
 
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one forward pass over prefixes
 BRANCH_TOKENS_AT_ONCE = 16384  # cached tokens (prefix, questions, answers, options) of the rows that decode together
-ENDS_WITH_TEXT = ("qa", "plain", "vicuna_v1")  # chats whose answers end as texts do
 Options = list[list[list[list[int]]]]  # prompt, branch, option, token
 Answers = list[list[tuple[list[int], bool]]]
 
@@ -64,8 +64,9 @@ class Generator:
     def _end_tokens(self) -> Tensor:
         """Tokens that end an answer: the tokenizer's, the chat's, and those the model's generation settings name."""
         ids = {self.lvlm.tokenizer.eos_token_id}
-        if self.lvlm.chat not in ENDS_WITH_TEXT:  # answers are taught to end so, whatever ends the tokenizer's texts
-            ids.add(self.lvlm.tokenizer.convert_tokens_to_ids("<|im_end|>"))
+        end = TEMPLATES[self.lvlm.chat].end
+        if end != EOS:  # answers are taught to end so, whatever ends the tokenizer's texts
+            ids.add(self.lvlm.tokenizer.convert_tokens_to_ids(str(end)))
         settings = getattr(self.lvlm.hf, "generation_config", None)
         named = getattr(settings, "eos_token_id", None)
         ids |= set(named) if isinstance(named, list | tuple) else {named}
@@ -118,27 +119,28 @@ class Generator:
         ).bool()
         embeds = self.embedding(ids)
         images = [self._image_tokens(*one) for one in zip(prompts, features, shapes, strict=True)]
-        embeds = embeds.masked_scatter(is_image[..., None], torch.cat(images).to(embeds.dtype))
+        found = [tokens for tokens in images if tokens is not None]
+        if found:
+            embeds = self.lvlm.with_images(embeds, is_image, torch.cat(found))
         length = torch.tensor(lengths, device=self.device)
         place = torch.arange(T, device=self.device)
         allowed = (place[:, None] >= place[None, :]) & (place < length[:, None])[:, None, :]
         allowed = allowed | torch.eye(T, dtype=torch.bool, device=self.device)
         positions, after = self._positions(prompts, T)
         cache = DynamicCache()
-        hidden = self._forward(embeds, allowed, positions, cache)
+        hidden = self._forward(self.lvlm.decoder_inputs(embeds, is_image), allowed, positions, cache)
         last = hidden[torch.arange(len(prompts), device=self.device), (length - 1).clamp(min=0)]
         return Prefixes([(layer.keys, layer.values) for layer in cache.layers], length, after, last)
 
-    def _image_tokens(self, prompt: Prompt, features: Tensor | None, shapes: Tensor | None) -> Tensor:
-        """What fills the image positions of a prompt, [tokens, D]."""
+    def _image_tokens(self, prompt: Prompt, features: Tensor | None, shapes: Tensor | None) -> Tensor | None:
+        """What fills the image positions of a prompt, [tokens, D]; None where it has no image."""
         places = sum(prompt.prefix_is_image)
-        if features is None:
-            found = self.embedding.weight.new_zeros(0, self.embedding.weight.shape[1])
-        else:
+        found = None
+        if features is not None:
             features_NPF = features.reshape(-1, *features.shape[-2:]).to(self.device).float()
             found = self.lvlm.image_tokens(features_NPF, None if shapes is None else shapes.to(self.device))
-        if len(found) != places:
-            raise ValueError(f"{len(found)} image tokens do not fill {places} image positions")
+        if (made := 0 if found is None else len(found)) != places:
+            raise ValueError(f"{made} image tokens do not fill {places} image positions")
         return found
 
     def _positions(self, prompts: list[Prompt], T: int) -> tuple[Tensor, Tensor]:
@@ -153,13 +155,16 @@ class Generator:
         after = torch.tensor([max(map(max, one), default=-1) + 1 if one[0] else 0 for one in of], device=self.device)
         return positions, after
 
-    def _forward(self, embeds: Tensor, allowed_BQK: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
-        """Last hidden states; `cache` grows by these tokens. Query q may see key k where `allowed_BQK`."""
-        dtype = mask_dtype(embeds)
+    def _forward(self, inputs: dict[str, Any], allowed_BQK: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+        """Last hidden states; `cache` grows by these tokens. Query q may see key k where `allowed_BQK`.
+
+        `inputs`: the decoder's, as `decoder_inputs` gives them.
+        """
+        dtype = mask_dtype(inputs["inputs_embeds"])
         mask = torch.zeros(allowed_BQK.shape, dtype=dtype, device=self.device)
         mask = mask.masked_fill(~allowed_BQK, torch.finfo(dtype).min)[:, None]
         output = self.decoder(
-            inputs_embeds=embeds, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+            **inputs, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
         )
         return output.last_hidden_state
 

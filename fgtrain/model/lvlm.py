@@ -118,7 +118,9 @@ class LVLM(nn.Module):
         """(pixels_NCHW, shapes_IK) of the smallest picture, black, on the model's device or another."""
         pixels, shape = self.image_spec.blank()
         device = device or self.device
-        return torch.from_numpy(pixels).to(device), torch.tensor([shape], device=device)
+        # What code reads of a shape it must find there, so on the meta device shapes stay numbers.
+        shapes_IK = torch.tensor([shape], device="cpu" if device.type == "meta" else device)
+        return torch.from_numpy(pixels).to(device), shapes_IK
 
     def _dummy(self, device: torch.device) -> Tensor | None:
         """0 x what the vision parts make of a black image, so that every rank runs the same modules.
@@ -143,18 +145,37 @@ class LVLM(nn.Module):
         return 0.0 * self.image_tokens(features_NPF, shapes_IK).float().sum()
 
     def embed(self, batch: Batch) -> Tensor:
-        """embeds_BTD: token embeddings, with image tokens at `is_image_BT`. ValueError when their numbers differ."""
+        """embeds_BTD: token embeddings, with image tokens at `is_image_BT`, as `with_images` has them. ValueError when
+        their numbers differ.
+        """
         embeds_BTD = self.hf.get_input_embeddings()(batch.token_ids_BT)
         images_D = self._image_tokens(batch)
         if images_D is not None:
             places = int(batch.is_image_BT.sum())
             if places != len(images_D):
                 raise ValueError(f"{len(images_D)} image tokens do not fill {places} image positions")
-            return embeds_BTD.masked_scatter(batch.is_image_BT[..., None], images_D.to(embeds_BTD.dtype))
+            return self.with_images(embeds_BTD, batch.is_image_BT, images_D)
         if batch.is_image_BT.any():
             raise ValueError(f"{int(batch.is_image_BT.sum())} image positions, but no image")
         dummy = self._dummy(embeds_BTD.device) if self.training else None
         return embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)
+
+    def with_images(self, embeds_BTD: Tensor, is_image_BT: Tensor, images_D: Tensor) -> Tensor:
+        """Embeddings with image tokens in their places. Under DeepStack [B, T, D x (1 + layers)], the same width as the
+        image tokens, zeros behind the text's.
+        """
+        wider = F.pad(embeds_BTD, (0, images_D.shape[-1] - embeds_BTD.shape[-1]))
+        return wider.masked_scatter(is_image_BT[..., None], images_D.to(wider.dtype))
+
+    def decoder_inputs(self, embeds_BTD: Tensor, is_image_BT: Tensor) -> dict[str, Any]:
+        """What the decoder takes for embeddings as `with_images` makes them."""
+        if not self.family.deepstack:
+            return {"inputs_embeds": embeds_BTD}
+        first, *deeper = embeds_BTD.split(self.hf.get_input_embeddings().embedding_dim, dim=-1)
+        if not deeper:
+            return {"inputs_embeds": first}
+        added = [more[is_image_BT] for more in deeper]
+        return {"inputs_embeds": first, "visual_pos_masks": is_image_BT, "deepstack_visual_embeds": added}
 
     # ---- text
 
@@ -164,9 +185,8 @@ class LVLM(nn.Module):
         if attention is None:
             dense_B1TT = additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, mask_dtype(embeds_BTD))
             attention = {"attention_mask": dense_B1TT}
-        output = self.decoder(
-            inputs_embeds=embeds_BTD, position_ids=batch.position_ids_BT, use_cache=False, **attention
-        )
+        inputs = self.decoder_inputs(embeds_BTD, batch.is_image_BT)
+        output = self.decoder(**inputs, position_ids=batch.position_ids_BT, use_cache=False, **attention)
         return output.last_hidden_state
 
     def token_losses_S(self, batch: Batch) -> Tensor:

@@ -48,13 +48,16 @@ def _run(lvlm: LVLM) -> dict[str, int]:
 def _counted(lvlm: LVLM) -> dict[str, int]:
     """The same of an encoder for native sizes, which reads a picture's grid and so cannot run on the meta device.
 
-    Two operations a weight and patch, attention within windows left out; a block keeps about ten hidden states and
-    four of its gated MLP's inner ones.
+    Two operations a weight and patch, attention left out; a block keeps about ten hidden states and four of its gated
+    MLP's inner ones, two of one without a gate.
     """
     vision = lvlm.hf.config.vision_config
     patches = vision.spatial_merge_size**2  # of one image token
     weights = {part: sum(p.numel() for p in lvlm.parts[part].parameters()) for part in ("vision_encoder", "projector")}
-    kept = vision.depth * (10 * vision.hidden_size + 4 * vision.intermediate_size)
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size  # Qwen2-VL's hidden_size is the decoder's
+    inner = getattr(vision, "intermediate_size", None) or vision.mlp_ratio * width
+    gated = any("gate_proj" in name for name, _ in lvlm.parts["vision_encoder"].named_modules())
+    kept = vision.depth * (10 * width + (4 if gated else 2) * inner)
     return {
         "vision_flops": 2 * weights["vision_encoder"] * patches,
         "projector_flops": 2 * weights["projector"],

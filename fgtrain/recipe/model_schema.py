@@ -9,7 +9,17 @@ from .keys import Positive, Section, Texts
 
 PARTS = ("vision_encoder", "projector", "language_model")
 PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$"
-Chat = Literal["qa", "plain", "vicuna_v1", "chatml", "qwen2_5_vl", "internvl2_5", "internvl3", "llava_onevision"]
+Chat = Literal[
+    "qa",
+    "plain",
+    "vicuna_v1",
+    "chatml",
+    "qwen2_5_vl",
+    "qwen3_vl",
+    "internvl2_5",
+    "internvl3",
+    "llava_onevision",
+]
 COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa"}
 Part = Literal["vision_encoder", "projector", "language_model"]
 LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"

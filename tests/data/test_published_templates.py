@@ -41,6 +41,13 @@ QWEN = (
     "<|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+# What Qwen3-VL's template says of questions with pictures and answers; it says no system message of its own.
+QWEN3 = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' %}<|vision_start|><|image_pad|>"
+    "<|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 INTERNVL3 = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}{% if message['content'] is string %}"
     "{{ message['content'] }}{% else %}{% for content in message['content'] %}{% if content['type'] == 'image' %}"
@@ -62,6 +69,7 @@ PUBLISHED = {
     "internvl2_5": (INTERNVL2_5, "internvl"),
     "internvl3": (INTERNVL3, "internvl"),
     "qwen2_5_vl": (QWEN, "qwen"),
+    "qwen3_vl": (QWEN3, "qwen"),
     "llava_onevision": (ONEVISION, "onevision"),
     "chatml": (CHATML, "llava"),
 }

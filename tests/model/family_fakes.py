@@ -23,6 +23,11 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen2VLConfig,
+    Qwen2VLForConditionalGeneration,
+    Qwen3Config,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
     SiglipVisionConfig,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -40,7 +45,6 @@ from fgtrain.recipe.model_schema import Model
 WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", *WRAPPERS]
 FOR_VIDEOS = ["<video>", "<|video_pad|>"]  # transformers' processors want them to be there
-FAMILIES = ("llava", "llava_onevision", "internvl", "qwen2_5_vl")
 MEAN_STD = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
 LONGEST = 1024  # tokens
 
@@ -94,52 +98,70 @@ def _onevision() -> Any:
     return drawn_module(LlavaOnevisionForConditionalGeneration, config)
 
 
-def _internvl() -> Any:
+def _internvl(text: Any = None) -> Any:
     sizes = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     vision = InternVLVisionConfig(**sizes, image_size=32, patch_size=8, initializer_range=0.1)
     config = InternVLConfig(
-        vision_config=vision, text_config=_text(), image_token_id=token("<IMG_CONTEXT>"), image_seq_length=4
+        vision_config=vision, text_config=text or _text(), image_token_id=token("<IMG_CONTEXT>"), image_seq_length=4
     )
     return drawn_module(InternVLForConditionalGeneration, config)
 
 
-def _qwen() -> Any:
-    sizes = {"hidden_size": 32, "intermediate_size": 48}
-    vision = {"depth": 2, "num_heads": 2, "patch_size": 4, "window_size": 16, "out_hidden_size": 32}
-    text = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": VOCABULARY}
-    text |= {"max_position_embeddings": LONGEST, "initializer_range": 0.15, "bos_token_id": None, "eos_token_id": 2}
-    text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1]}}
-    config = Qwen2_5_VLConfig(
-        vision_config={**sizes, **vision, "fullatt_block_indexes": [1], "initializer_range": 0.1},
-        text_config={**sizes, **text},
+SIZES = {"hidden_size": 32, "intermediate_size": 48}
+TEXT = SIZES | {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": VOCABULARY}
+TEXT |= {"max_position_embeddings": LONGEST, "initializer_range": 0.15, "bos_token_id": None, "eos_token_id": 2}
+
+
+def _internvl3_5() -> Any:
+    return _internvl(Qwen3Config(**TEXT, head_dim=8))
+
+
+def _qwen(config: type, model: type, vision: dict, **text: Any) -> Any:
+    rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1]}
+    vision = {"depth": 2, "num_heads": 2, "patch_size": 4, "initializer_range": 0.1, **vision}
+    made = config(
+        vision_config=vision,
+        text_config={**TEXT, "rope_parameters": rope, **text},
         image_token_id=token("<|image_pad|>"),
         video_token_id=token("<unk>"),
         vision_start_token_id=token("<|vision_start|>"),
         vision_end_token_id=token("<|vision_end|>"),
     )
-    return drawn_module(Qwen2_5_VLForConditionalGeneration, config)
+    return drawn_module(model, made)
+
+
+def _qwen2_vl() -> Any:
+    return _qwen(Qwen2VLConfig, Qwen2VLForConditionalGeneration, {"embed_dim": 24, "hidden_size": 32, "mlp_ratio": 2})
+
+
+def _qwen2_5_vl() -> Any:
+    vision = {**SIZES, "window_size": 16, "out_hidden_size": 32, "fullatt_block_indexes": [1]}
+    return _qwen(Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, vision)
+
+
+def _qwen3_vl() -> Any:
+    """Its grid of learnt places is smaller than most pictures; two of three layers speak to the decoder."""
+    vision = {**SIZES, "depth": 3, "out_hidden_size": 32, "num_position_embeddings": 36}
+    vision |= {"deepstack_visual_indexes": [0, 1]}
+    return _qwen(Qwen3VLConfig, Qwen3VLForConditionalGeneration, vision, num_hidden_layers=3, head_dim=8)
 
 
 RESOLUTIONS = [[high, wide] for high in (32, 64, 96) for wide in (32, 64, 96)]
 SQUARE = {"resample": 3, **MEAN_STD, "size": {"height": 32, "width": 32}}
+TILES = {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4}
+NATIVE = {"resample": 3, **MEAN_STD, "min_pixels": 256, "max_pixels": 2048, "patch_size": 4, "merge_size": 2}
 FAKES = {
     "llava": Fake(_llava, "<image>", CLIPImageProcessorPil, {**SQUARE, "do_center_crop": False}),
     "llava_onevision": Fake(
         _onevision, "<image>", LlavaOnevisionImageProcessorPil, {**SQUARE, "image_grid_pinpoints": RESOLUTIONS}
     ),
-    "internvl": Fake(
-        _internvl,
-        "<IMG_CONTEXT>",
-        GotOcr2ImageProcessorPil,
-        {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4},
-    ),
-    "qwen2_5_vl": Fake(
-        _qwen,
-        "<|image_pad|>",
-        Qwen2VLImageProcessorPil,
-        {"resample": 3, **MEAN_STD, "min_pixels": 256, "max_pixels": 2048, "patch_size": 4, "merge_size": 2},
-    ),
+    "internvl": Fake(_internvl, "<IMG_CONTEXT>", GotOcr2ImageProcessorPil, TILES),
+    "internvl3_5": Fake(_internvl3_5, "<IMG_CONTEXT>", GotOcr2ImageProcessorPil, TILES),
+    "qwen2_vl": Fake(_qwen2_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
+    "qwen2_5_vl": Fake(_qwen2_5_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
+    "qwen3_vl": Fake(_qwen3_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
 }
+FAMILIES = tuple(FAKES)
 
 
 def write_family(kind: str, folder: Path) -> Path:
@@ -223,6 +245,6 @@ def native_inputs(kind: str, lvlm: LVLM, sample: Sample, branch: int) -> dict[st
     many = [pictures] if kind == "llava_onevision" and len(pictures) > 1 else pictures
     made = fake.processor(**lvlm.image_spec.settings())(images=many, return_tensors="pt")
     made.pop("num_patches", None)
-    if kind == "qwen2_5_vl":
+    if kind.startswith("qwen"):
         inputs["mm_token_type_ids"] = (ids == token(fake.image)).int()
     return inputs | dict(made)

@@ -17,13 +17,17 @@ from .llava import LLAVA
 from .llava_onevision import LLAVA_ONEVISION
 from .parts import find_parts, submodule
 from .qwen2_5_vl import QWEN2_5_VL
+from .qwen2_vl import QWEN2_VL
+from .qwen3_vl import QWEN3_VL
 
 FAMILIES = {  # model_type of a config -> what is known of it
     "fgtrain_composed": COMPOSED,
     "llava": LLAVA,
     "llava_onevision": LLAVA_ONEVISION,
     "internvl": INTERNVL,
+    "qwen2_vl": QWEN2_VL,
     "qwen2_5_vl": QWEN2_5_VL,
+    "qwen3_vl": QWEN3_VL,
 }
 
 __all__ = ["FAMILIES", "PARTS", "Family", "family_of", "find_parts", "released_images", "submodule"]

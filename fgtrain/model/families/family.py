@@ -41,6 +41,16 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Processor:
+    """transformers' own of the family, which is written beside a checkpoint for other programs."""
+
+    config: Callable[[PreTrainedConfig, ImageSpec], dict]  # processor_config.json: class, and what it is made with
+    image: str | None = None  # class of the image processor, where `ImageSpec.settings` names none
+    video: str | None = None  # class without which the processor cannot be made
+    surrounds: bool = False  # does it put the tokens around a picture by itself?
+
+
+@dataclass(frozen=True)
 class Family:
     """Attribute paths into the model. A part may be several modules (a decoder and its lm_head) or parameters."""
 
@@ -52,4 +62,8 @@ class Family:
     feature_size: Callable[[PreTrainedConfig], int] | None = None  # F; None: features come from the projector already
     # (model, projected image tokens [N, P, D], shapes_IK) -> the tokens of all pictures [tokens, D], as they are read
     arrange: Callable[[Any, Tensor, Tensor | None], Tensor] | None = None
+    # Do image tokens also enter behind the decoder's first layers? Each is then [D x (1 + layers)] wide: what stands in
+    # its place among the embeddings, and what is added behind each of those layers (DeepStack).
+    deepstack: bool = False
+    processor: Processor | None = None  # None: transformers has none
     chat: Callable[[Any], str] = lambda tokenizer: "qa"  # of a released checkpoint, unless the recipe names one

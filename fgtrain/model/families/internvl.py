@@ -5,10 +5,11 @@ from typing import Any
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration, PreTrainedConfig
 
+from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Tiles
 
 from ..preprocessing import pixel_values
-from .family import Family, Wanted
+from .family import Family, Processor, Wanted
 from .llava import LLAVA_PARTS
 
 DEFAULT_TILES = 12  # of transformers' image processor
@@ -31,6 +32,7 @@ def shuffled_size(config: PreTrainedConfig) -> int:
 
 def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpec:
     wanted.refuse("max_pixels")
+    refuse_experts(config, wanted.place)
     size = side_of(config.vision_config.image_size)
     wanted.same_size(size)
     most = wanted.max_tiles or settings.get("max_patches", DEFAULT_TILES)
@@ -45,9 +47,24 @@ def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpe
     )
 
 
+def refuse_experts(config: PreTrainedConfig, place: str) -> None:
+    """UserError for a language model of experts (InternVL-3.5 has such sizes beside its dense ones)."""
+    for key in ("num_experts", "num_local_experts"):
+        if (getattr(config.text_config, key, None) or 1) > 1:
+            raise UserError(
+                f"{place.partition(':')[0]} has a language model of {getattr(config.text_config, key)} experts "
+                f"({config.text_config.model_type}), whose routing is not trained here. Take a dense size; it can be "
+                f"asked as it is: python -m evaluation run"
+            )
+
+
 def side_of(value: Any) -> int:
     """A side's length where the config gives one number, or height and width."""
     return value if isinstance(value, int) else value[0]
+
+
+def processor(config: PreTrainedConfig, spec: ImageSpec) -> dict[str, Any]:
+    return {"processor_class": "InternVLProcessor", "image_seq_length": spec.tokens}
 
 
 def chat(tokenizer: Any) -> str:
@@ -62,5 +79,6 @@ INTERNVL = Family(
     encode=shuffled,
     image_spec=images,
     feature_size=shuffled_size,
+    processor=Processor(processor, video="InternVLVideoProcessor", surrounds=True),
     chat=chat,
 )

@@ -9,8 +9,8 @@ from transformers import LlavaForConditionalGeneration, PreTrainedConfig
 from fgtrain.images import ImageSpec, Square
 
 from ..preprocessing import own_size, pixel_values
-from ..vision import vision_shape
-from .family import Family, Wanted
+from ..vision import patch_pixels, vision_shape
+from .family import Family, Processor, Wanted
 
 LLAVA_PARTS = {
     "vision_encoder": ("model.vision_tower",),
@@ -46,6 +46,17 @@ def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpe
     return Square(size=size, tokens=tokens, **pixel_values(settings, wanted.place))
 
 
+def processor(config: PreTrainedConfig, spec: ImageSpec) -> dict[str, Any]:
+    shape = vision_shape(config.vision_config, spec.size, layers_of(config)[0], "the checkpoint")
+    return {
+        "processor_class": "LlavaProcessor",
+        "vision_feature_select_strategy": config.vision_feature_select_strategy,
+        "image_token": spec.token,
+        "patch_size": patch_pixels(config.vision_config, spec.size, shape),
+        "num_additional_image_tokens": shape.leading,
+    }
+
+
 LLAVA = Family(
     model_class=LlavaForConditionalGeneration,
     parts=LLAVA_PARTS,
@@ -53,4 +64,5 @@ LLAVA = Family(
     encode=chosen_layers,
     image_spec=images,
     feature_size=layers_size,
+    processor=Processor(processor, image="CLIPImageProcessor"),
 )

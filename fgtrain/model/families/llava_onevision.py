@@ -10,7 +10,7 @@ from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec
 
 from ..preprocessing import pixel_values
-from .family import Family, Wanted
+from .family import Family, Processor, Wanted
 from .llava import LLAVA_PARTS, chosen_layers, layers_size
 
 
@@ -43,6 +43,16 @@ def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpe
     )
 
 
+def processor(config: PreTrainedConfig, spec: ImageSpec) -> dict[str, Any]:
+    return {
+        "processor_class": "LlavaOnevisionProcessor",
+        "vision_feature_select_strategy": config.vision_feature_select_strategy,
+        "image_token": spec.token,
+        "num_image_tokens": spec.tokens,
+        "vision_aspect_ratio": config.vision_aspect_ratio,
+    }
+
+
 LLAVA_ONEVISION = Family(
     model_class=LlavaOnevisionForConditionalGeneration,
     parts=LLAVA_PARTS | {"projector": ("model.multi_modal_projector", "model.image_newline")},
@@ -51,5 +61,6 @@ LLAVA_ONEVISION = Family(
     image_spec=images,
     feature_size=layers_size,
     arrange=put_together,
+    processor=Processor(processor, video="LlavaOnevisionVideoProcessor"),
     chat=lambda tokenizer: "llava_onevision",
 )
