@@ -55,7 +55,9 @@ class Unanswered:
 class Answerer(Protocol):
     """A model that can be asked. Greedy decoding; answers must not depend on what else is in the batch.
 
-    It may have `measures_text = False`: then it has no text_log_likelihood, and is not asked about plain text.
+    It may have `measures_text = False`: then it has no text_log_likelihood, and is not asked about plain text. It may
+    have `expect(images)`: told the pictures of the next call and of the one after it, it can make them ready by the
+    side; told none, it lets go of what it has made ready.
     """
 
     name: str  # for people: a folder or a hub id

@@ -16,6 +16,7 @@ from ..tasks.task import Task
 from . import share as shares
 from .asked import Asked, identify
 from .batches import batches
+from .coming import pictures_of, told_ahead, with_next
 from .disk import append, json_line, rows_on_disk, write_lines
 from .one_batch import ask_batch
 from .rows import Outcome, answer_row, identity_of, key_of, read_outcome, still_valid
@@ -88,10 +89,10 @@ def ask_open(
     known: dict[tuple, Outcome] = {
         identity_of(row): read_outcome(row, by_key[key]) for key, row in answers.items() if key in by_key
     }
-    with progress(
-        f"asking {len({one.task.name for one in open_items})} tasks", "questions", len(open_items)
-    ) as advance:
-        for batch in batches(open_items, batch_size):
+    title = f"asking {len({one.task.name for one in open_items})} tasks"
+    with progress(title, "questions", len(open_items)) as advance, told_ahead(answerer) as expect:
+        for batch, after in with_next(batches(open_items, batch_size)):
+            expect(pictures_of([*batch, *after], known))
             replies = ask_batch(answerer, batch, known, options)
             known |= {identity: one for identity, one in replies.items() if not isinstance(one, Unanswered)}
             rows = []

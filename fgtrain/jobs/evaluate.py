@@ -55,7 +55,8 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
         print(f"evaluation: {checkpoint}", flush=True)
     batch_size, limit = recipe.evaluation.batch_size, recipe.evaluation.limit
     share = Share(group.rank, group.size)
-    scores = evaluate(answerer, tasks, store / "answers", limit, batch_size, share=share)
+    with answerer.prepared(keep=False):  # the job has no other use for the model
+        scores = evaluate(answerer, tasks, store / "answers", limit, batch_size, share=share)
     if not group.first:
         return
     subset: list[dict] = []
@@ -102,7 +103,8 @@ class SubsetQuestions:
             known = f"{planned.fingerprint}/{step}"
             answerer = answerer_of(self.recipe, lvlm, f"{self.stage} step {step}", known, self.features)
             evaluation, out, share = self.recipe.evaluation, self.folder / f"step{step:08d}", Share(rank, ranks)
-            scores = evaluate(answerer, self.tasks, out, evaluation.subset, evaluation.batch_size, share=share)
+            with answerer.prepared():
+                scores = evaluate(answerer, self.tasks, out, evaluation.subset, evaluation.batch_size, share=share)
             if not share.first:
                 return []
             size = self.recipe.stages[self.stage].global_batch_size

@@ -130,7 +130,10 @@ class Generator:
         cache = DynamicCache()
         hidden = self._forward(self.lvlm.decoder_inputs(embeds, is_image), allowed, positions, cache)
         last = hidden[torch.arange(len(prompts), device=self.device), (length - 1).clamp(min=0)]
-        return Prefixes([(layer.keys, layer.values) for layer in cache.layers], length, after, last)
+        # In the type that attention reads them in: rotation leaves fp32 keys, which would be cast for each new token.
+        narrow = mask_dtype(embeds)
+        layers = [(layer.keys.to(narrow), layer.values.to(narrow)) for layer in cache.layers]
+        return Prefixes(layers, length, after, last)
 
     def _image_tokens(self, prompt: Prompt, features: Tensor | None, shapes: Tensor | None) -> Tensor | None:
         """What fills the image positions of a prompt, [tokens, D]; None where it has no image."""

@@ -1,6 +1,7 @@
 """A model of this project as evaluation asks it: the same chat tokens and the same pixels as in training."""
 
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 
 from data_builders.shared.code_identity import code_of
+from evaluation.asking.answerers.ahead import PicturesAhead
 from evaluation.asking.answerers.language import Reply
 from evaluation.asking.answerers.loading import device_map
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
@@ -16,10 +18,15 @@ from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, 
 from fgtrain.images import Layout
 from fgtrain.model import LVLM, load_checkpoint, weights_hash
 from fgtrain.model.generation import answers
+from fgtrain.model.half_weights import halve_weights
 
 
 class ModelAnswerer:
-    """Implements evaluation.protocols.Answerer. Each image is encoded once for all its questions."""
+    """Implements evaluation.protocols.Answerer. Each image is encoded once for all its questions.
+
+    In bf16 it runs under autocast. Within `prepared` the weights are cast once instead of at every pass, with the same
+    answers.
+    """
 
     def __init__(
         self,
@@ -33,6 +40,9 @@ class ModelAnswerer:
         """`model_hash`: where the caller knows the weights' identity. `features`: outputs of this very encoder."""
         self.lvlm, self.name, self.features, self.precision = lvlm, name, features, precision
         self.model_hash = model_hash or weights_hash(lvlm)
+        self.ahead = PicturesAhead(lambda path: render(ImageRef(path), lvlm.image_spec))
+        self._keep: bool | None = None  # see prepared; None outside of it
+        self._undo: Callable[[], None] | None = None
         self.settings = {
             "chat": lvlm.chat,
             "image": lvlm.image_spec.to_dict(),
@@ -40,6 +50,24 @@ class ModelAnswerer:
             "decoding": "greedy",
             "code": code_of(__name__).hash,
         }
+
+    @contextmanager
+    def prepared(self, keep: bool = True) -> Iterator[None]:
+        """While it is open, asking in bf16 computes with bf16 copies of the weights, made when it begins to ask.
+
+        Afterwards the model is as it was; without `keep` its fp32 weights are gone, and it can only be asked.
+        """
+        self._keep = keep
+        try:
+            yield
+        finally:
+            undo, self._undo, self._keep = self._undo, None, None
+            if undo is not None:
+                undo()
+
+    def expect(self, images: Iterable[Path]) -> None:
+        """See evaluation.protocols.Answerer. Kept features stand for pictures where there are some."""
+        self.ahead.expect(images if self.features is None else ())
 
     @torch.inference_mode()
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer]]:
@@ -106,7 +134,7 @@ class ModelAnswerer:
         if self.features is not None:
             encoded = iter(self.features.get(wanted).to(device))
         elif spec.fixed_tokens is not None:
-            pixels_NCHW = torch.from_numpy(np.concatenate([render(ref, spec) for ref in wanted]))
+            pixels_NCHW = torch.from_numpy(np.concatenate([self.ahead.take(ref.path) for ref in wanted]))
             encoded = iter(self.lvlm.encode_images(pixels_NCHW.to(device)))
         else:
             encoded = (self._encoded(ref, layout) for ref, [layout] in zip(wanted, filter(None, layouts), strict=True))
@@ -115,12 +143,14 @@ class ModelAnswerer:
     def _encoded(self, ref: ImageRef, layout: Layout) -> torch.Tensor:
         """One picture by itself: it may be many tiles or patches, and what it becomes must not hang on the others."""
         device = next(self.lvlm.parameters()).device
-        pixels_NCHW = torch.from_numpy(render(ref, self.lvlm.image_spec)).to(device)
+        pixels_NCHW = torch.from_numpy(self.ahead.take(ref.path)).to(device)
         return self.lvlm.encode_images(pixels_NCHW, torch.tensor([layout.shape], device=device))
 
     def _autocast(self) -> Any:
         if self.precision == "fp32":
             return nullcontext()
+        if self._keep is not None and self._undo is None:
+            self._undo = halve_weights(self.lvlm, self._keep)
         return torch.autocast(next(self.lvlm.parameters()).device.type, dtype=torch.bfloat16)
 
 

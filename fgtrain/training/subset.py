@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer
 
 from .metrics_log import MetricsLog
@@ -31,8 +32,16 @@ class SubsetEvaluation(Callback):
         step = trainer.global_step
         if not optimizer_step_ended(trainer, index) or step % self.every_steps or step == self.steps:
             return
+        release_cached()
         with self.progress.paused(), whole_model(trainer, module):
             rows = self.ask(step, trainer.global_rank, trainer.world_size)
             if trainer.is_global_zero:
                 self.metrics.tell(rows)
             trainer.strategy.barrier("subset evaluation")
+        release_cached()
+
+
+def release_cached() -> None:
+    """Give a GPU's free blocks back: those of training do not fit what asking wants, nor the reverse."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

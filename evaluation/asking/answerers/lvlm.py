@@ -5,7 +5,7 @@ but measured when the model is loaded: both ways must give the same probabilitie
 one, and `settings` says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from data_builders.shared.errors import UserError
 
 from ...protocols import Answer, ImageQuestions
 from ...shared.pretrained import first_line
+from .ahead import PicturesAhead
 from .branches import answer_branches, in_groups
 from .chat import Chat
 from .language import Branch, Reply
@@ -44,6 +45,7 @@ class TransformersAnswerer:
         image_token_id = self._image_token_id()
         self.chat = Chat(source, self.tokenizer, self.config.model_type, image_token_id)
         self.pictures = PictureReader(source, self.config, self.tokenizer, image_token_id)
+        self.ahead = PicturesAhead(lambda path: self.pictures.read(path))
         self.end = self._end_tokens()
         self.alone = OneByOne(self.model, self.tokenizer, image_token_id, self.end)
         self.measures_text = not self.alone.encoder_decoder and not self.alone.needs_picture
@@ -74,6 +76,10 @@ class TransformersAnswerer:
                     raise
                 self.branch_tokens //= 2  # what fits one GPU and model does not fit another
                 torch.cuda.empty_cache()
+
+    def expect(self, images: Iterable[Path]) -> None:
+        """See evaluation.protocols.Answerer. Processors that read text as well may not be called by several threads."""
+        self.ahead.expect(images if self.pictures.batches else ())
 
     @torch.inference_mode()
     def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
@@ -144,7 +150,7 @@ class TransformersAnswerer:
     def _picture(self, image: Path | None) -> Picture | None:
         if image is None and self.alone.needs_picture:
             raise UserError(f"{self.name}: {type(self.model).__name__} cannot be asked without a picture")
-        return None if image is None else self.pictures.read(image)
+        return None if image is None else self.ahead.take(image)
 
     def _options(self, prompt: str, options: Sequence[str], picture: Picture | None) -> list[tuple[int, ...]]:
         return self.chat.options(prompt, options, picture is not None) if options else []
