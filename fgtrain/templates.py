@@ -98,6 +98,15 @@ TEMPLATES: dict[str, Template] = {
         end=EOS,
         system=_SYSTEM.strip(),
     ),
+    "mistral": Template(
+        head_image=(BOS, "[INST] "),
+        head_text=(BOS, "[INST]"),
+        first_image=("\n{question} [/INST]",),
+        first_text=(" {question} [/INST]",),
+        later=("[INST] {question} [/INST]",),
+        answer=" {answer}",
+        end=EOS,
+    ),
     "chatml": _chatml(_HELPFUL),
     "qwen2_5_vl": _chatml(_HELPFUL, image_break=""),  # Qwen2-VL's as well
     "qwen3_vl": _chatml(None, image_break=""),

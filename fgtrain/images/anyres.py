@@ -1,4 +1,4 @@
-"""A picture whole and, beside that, in the best of many resolutions, cut into squares (LLaVA-OneVision)."""
+"""A picture whole and, beside that, in the best of many resolutions, cut into squares (LLaVA-NeXT and -OneVision)."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ class AnyRes(ImageSpec):
 
     In the chosen resolution the picture keeps its shape, centred on black; image tokens of the black are left out
     again, and each row of tokens ends in a learnt line break. Too many are shrunk to `max_squares` squares' worth.
-    Where a sample has several pictures, each is one square: padded with the mean colour, with one line break.
+    Where a sample has several pictures, each of LLaVA-OneVision's is one square: padded with the mean colour, with one
+    line break.
 
     `Layout.shape` is (rows of pixels, height, width).
     """
@@ -27,7 +28,8 @@ class AnyRes(ImageSpec):
     tokens: int  # image tokens of one square
     side: int  # its grid of tokens is side x side
     resolutions: tuple[tuple[int, int], ...]  # (height, width) in pixels, multiples of size
-    max_squares: int
+    max_squares: int | None  # None: however many tokens they are
+    processor: str = "LlavaOnevisionImageProcessor"  # transformers' class; of LLaVA-NeXT every picture is cut
 
     @property
     def fixed_tokens(self) -> None:
@@ -39,8 +41,16 @@ class AnyRes(ImageSpec):
         most = 0
         for high, wide in self.resolutions:
             rows, columns = high // self.size * self.side, wide // self.size * self.side
-            most = max(most, min(rows * columns, int(1.1**2 * self.max_squares * self.side**2)) + rows)
+            inner = rows * columns
+            if self.max_squares is not None:
+                inner = min(inner, int(1.1**2 * self.max_squares * self.side**2))
+            most = max(most, inner + rows)
         return self.tokens + most
+
+    @property
+    def cuts_all(self) -> bool:
+        """Is a picture cut into squares beside others as well?"""
+        return self.processor == "LlavaNextImageProcessor"
 
     def resolution(self, width: int, height: int) -> tuple[int, int]:
         """(height, width): where most of the picture's pixels are kept; of equals, where least is black."""
@@ -54,7 +64,7 @@ class AnyRes(ImageSpec):
         return max(self.resolutions, key=fit)
 
     def layout(self, width: int, height: int, alone: bool = True) -> Layout:
-        if not alone:
+        if not (alone or self.cuts_all):
             return Layout(self.tokens + 1, 1, (1, height, width))
         rows, columns = (pixels // self.size for pixels in self.resolution(width, height))
         high, wide = rows * self.side, columns * self.side
@@ -62,15 +72,16 @@ class AnyRes(ImageSpec):
             high -= (high - int(round(height * (wide / width), 7))) // 2 * 2
         else:
             wide -= (wide - int(round(width * (high / height), 7))) // 2 * 2
-        ratio = math.sqrt(high * wide / (self.max_squares * self.side**2))
-        if ratio > 1.1:
-            high, wide = int(high // ratio), int(wide // ratio)
+        if self.max_squares is not None:
+            ratio = math.sqrt(high * wide / (self.max_squares * self.side**2))
+            if ratio > 1.1:
+                high, wide = int(high // ratio), int(wide // ratio)
         squares = 1 + rows * columns
         return Layout(self.tokens + high * (wide + 1), squares, (squares, height, width))
 
     def pixels(self, picture: Image.Image, alone: bool = True) -> np.ndarray:
         side = self.size
-        if not alone:
+        if not (alone or self.cuts_all):
             return self.normalised(self.resized(self._padded(picture), side, side))[None]
         high, wide = self.resolution(*picture.size)
         whole = Image.new("RGB", (wide, high))
@@ -99,8 +110,9 @@ class AnyRes(ImageSpec):
 
     def settings(self) -> dict[str, Any]:
         return {
-            "image_processor_type": "LlavaOnevisionImageProcessor",
+            "image_processor_type": self.processor,
             "size": {"height": self.size, "width": self.size},
+            "crop_size": {"height": self.size, "width": self.size},
             "image_grid_pinpoints": [list(resolution) for resolution in self.resolutions],
             "do_pad": True,
             **self.common_settings(),

@@ -13,6 +13,7 @@ Chat = Literal[
     "qa",
     "plain",
     "vicuna_v1",
+    "mistral",
     "chatml",
     "qwen2_5_vl",
     "qwen3_vl",

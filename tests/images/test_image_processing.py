@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import LlavaOnevisionConfig, LlavaOnevisionProcessor
+from transformers import LlavaNextProcessor, LlavaOnevisionConfig, LlavaOnevisionProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -23,6 +24,9 @@ RESOLUTIONS = tuple((high * 32, wide * 32) for high in range(1, 5) for wide in r
 SQUARE = Square(size=32, tokens=16, **LOOK)
 TILES = Tiles(size=32, tokens=4, max_tiles=6, **LOOK)
 ANYRES = AnyRes(size=32, tokens=16, side=4, resolutions=RESOLUTIONS, max_squares=3, **LOOK)
+NEXT = AnyRes(
+    size=32, tokens=16, side=4, resolutions=RESOLUTIONS, max_squares=None, processor="LlavaNextImageProcessor", **LOOK
+)
 NATIVE = Native(patch=4, merge=2, frames=2, min_pixels=32 * 32, max_pixels=128 * 128, **LOOK)
 SPECS = {spec.kind: spec for spec in (SQUARE, TILES, ANYRES, NATIVE)}
 
@@ -87,6 +91,22 @@ def test_a_picture_of_any_resolution(size):
     layout = ANYRES.layout(*size)
     assert layout.shape == (len(made["pixel_values"][0]), *size[::-1])
     assert layout.tokens == len(processor().replace_image_token(made, 0))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_picture_of_any_resolution_is_cut_beside_others_too(size):
+    """LLaVA-NeXT's: its encoder's class token is taken away."""
+    images = [picture(size), picture((40, 30))]
+    made = LlavaNextImageProcessorPil(**NEXT.settings())(images=images, return_tensors="pt")
+    count = LlavaNextProcessor.__new__(LlavaNextProcessor)
+    count.image_processor = LlavaNextImageProcessorPil(**NEXT.settings())
+    count.patch_size, count.num_additional_image_tokens = 8, 1
+    count.vision_feature_select_strategy, count.image_token = "default", "i"
+    layout = NEXT.layout(*size, alone=False)
+    assert_same(NEXT.pixels(images[0], alone=False), made["pixel_values"][0][: layout.rows])
+    assert not made["pixel_values"][0][layout.rows :].any()
+    assert layout.shape == (layout.rows, *size[::-1])
+    assert layout.tokens == len(count.replace_image_token(made, 0)) <= NEXT.most_tokens
 
 
 def test_pictures_of_one_sample_are_squares():

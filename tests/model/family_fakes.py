@@ -18,6 +18,8 @@ from transformers import (
     InternVLVisionConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
     PreTrainedTokenizerFast,
@@ -32,6 +34,7 @@ from transformers import (
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -83,6 +86,17 @@ def _llava() -> Any:
         vision_config=clip_config(), text_config=_text(), image_token_index=token("<image>"), vision_feature_layer=-2
     )
     return drawn_module(LlavaForConditionalGeneration, config)
+
+
+def _next() -> Any:
+    config = LlavaNextConfig(
+        vision_config=clip_config(),
+        text_config=_text(),
+        image_token_index=token("<image>"),
+        vision_feature_layer=-2,
+        image_grid_pinpoints=RESOLUTIONS,
+    )
+    return drawn_module(LlavaNextForConditionalGeneration, config)
 
 
 def _onevision() -> Any:
@@ -152,6 +166,7 @@ TILES = {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4}
 NATIVE = {"resample": 3, **MEAN_STD, "min_pixels": 256, "max_pixels": 2048, "patch_size": 4, "merge_size": 2}
 FAKES = {
     "llava": Fake(_llava, "<image>", CLIPImageProcessorPil, {**SQUARE, "do_center_crop": False}),
+    "llava_next": Fake(_next, "<image>", LlavaNextImageProcessorPil, {**SQUARE, "image_grid_pinpoints": RESOLUTIONS}),
     "llava_onevision": Fake(
         _onevision, "<image>", LlavaOnevisionImageProcessorPil, {**SQUARE, "image_grid_pinpoints": RESOLUTIONS}
     ),

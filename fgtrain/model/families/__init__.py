@@ -14,6 +14,7 @@ from .composed import COMPOSED
 from .family import PARTS, Family, Wanted
 from .internvl import INTERNVL
 from .llava import LLAVA
+from .llava_next import LLAVA_NEXT
 from .llava_onevision import LLAVA_ONEVISION
 from .parts import find_parts, submodule
 from .qwen2_5_vl import QWEN2_5_VL
@@ -23,6 +24,7 @@ from .qwen3_vl import QWEN3_VL
 FAMILIES = {  # model_type of a config -> what is known of it
     "fgtrain_composed": COMPOSED,
     "llava": LLAVA,
+    "llava_next": LLAVA_NEXT,
     "llava_onevision": LLAVA_ONEVISION,
     "internvl": INTERNVL,
     "qwen2_vl": QWEN2_VL,
