@@ -114,7 +114,12 @@ def command() -> int:
 
     def run() -> None:
         nonlocal status
-        status = main(sys.argv[1:])
+        if sys.argv[1:2] == ["export"]:
+            from fgtrain.export import main as export
+
+            export(sys.argv[2:])
+        else:
+            status = main(sys.argv[1:])
 
     return run_command(run) or status
 

@@ -1,0 +1,148 @@
+"""A checkpoint as other programs want it: names, types and files, whole or not at all."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data_builders.shared.files import read_json, refuse_limit, write_json
+from data_builders.shared.progress import progress
+from data_builders.shared.temporary_files import open_to_others
+from fgtrain.checksums import NOTES, SUMS, verify_checksums, write_checksums
+from fgtrain.errors import UserError
+
+from . import transformers4, vllm_loaders
+from .composed import ComposedConfig
+from .weight_files import SHARD, Stored, stored_in, write_weights
+
+WEIGHTS = (".safetensors", ".safetensors.index.json")
+SPARE = 64 << 20  # bytes for the small files
+
+
+def export_checkpoint(checkpoint: Path, to: Path, kind: str, dtype: str | None = None, shard: int = SHARD) -> int:
+    """Write the checkpoint to the new folder `to`, in a format of `fgtrain.export.FORMATS`; returns bytes of weights.
+
+    `dtype`: what floating-point values become, by torch's name; None: as they are. Tensor by tensor: memory holds one
+    piece of one. UserError when the checkpoint was altered, when the format has no place for it, when `to` is there or
+    the disk is full.
+    """
+    checkpoint, to = Path(checkpoint), Path(to)
+    source = checkpoint / "adapter" if kind == "adapter" else checkpoint
+    verify_checksums(source)
+    wanted = getattr(torch, dtype) if dtype is not None else None
+    stored = stored_in(sorted(source.glob("*.safetensors")))
+    make = FORMATS[kind]
+    tensors, files = make(source, stored, dtype)
+    size = sum(tensor.bytes_as(tensor.target(wanted)) for tensor in tensors.values())
+    to.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_full_disk(to, size)
+    temporary = to.parent / f".{to.name}.writing"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        for path in sorted(source.iterdir()):
+            if path.is_file() and path.name != SUMS and not path.name.endswith(WEIGHTS):
+                shutil.copyfile(path, temporary / path.name)
+        for name, values in files.items():
+            write_json(temporary / name, values)
+        with progress(f"exporting {to.name}", "MB", size >> 20, brief=True) as advance:
+            written = write_weights(temporary, tensors, wanted, _in_megabytes(advance), shard)
+        if kind == "adapter":
+            (temporary / "model.safetensors").rename(temporary / "adapter_model.safetensors")
+        open_to_others(temporary)
+        write_checksums(temporary)
+        _compare(temporary, set(written.values()))
+        if to.exists():
+            raise UserError(f"{to} is there by now. Name a new folder, or move that one away")
+        temporary.rename(to)
+    except OSError as error:
+        refuse_limit(error, to)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return size
+
+
+Made = tuple[dict[str, Stored], dict[str, Any]]  # name -> tensor; file -> its JSON
+
+
+def _as_it_is(source: Path, stored: dict[str, Stored], dtype: str | None) -> Made:
+    config = _with_type(transformers4.without_places(read_json(source / "config.json")), dtype)
+    return stored, {"config.json": config, NOTES: _notes(source, "transformers", dtype)}
+
+
+def _transformers4(source: Path, stored: dict[str, Stored], dtype: str | None, kind: str = "transformers4") -> Made:
+    (_, files), config = _as_it_is(source, stored, dtype), read_json(source / "config.json")
+    if config["model_type"] == ComposedConfig.model_type:
+        raise UserError(
+            f"{source} is composed of parts that no class of transformers has a place for together ("
+            f"{config['vision_config']['model_type']}, {config['projector']}, {config['text_config']['model_type']}), so "
+            f"{kind} cannot open it. --format transformers writes it for programs that import fgtrain.model; a model "
+            f"that others open has projector: mlp2x_gelu and a plain ViT, or pixel_shuffle_mlp2x_gelu and an InternViT"
+        )
+    renamed = {transformers4.tensor_name(name, config): tensor for name, tensor in stored.items()}
+    tokenizer = read_json(source / "tokenizer_config.json")
+    files |= {
+        "config.json": transformers4.model_config(files["config.json"], renamed),
+        "tokenizer_config.json": transformers4.tokenizer_config(tokenizer),
+        NOTES: _notes(source, kind, dtype),
+    }
+    return renamed, files
+
+
+def _vllm(source: Path, stored: dict[str, Stored], dtype: str | None) -> Made:
+    tensors, files = _transformers4(source, stored, dtype, "vllm")
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    read = vllm_loaders.read_names(files["config.json"], shapes, str(source))
+    return {name: tensors[name] for name in read}, files
+
+
+def _adapter(source: Path, stored: dict[str, Stored], dtype: str | None) -> Made:
+    return stored, {}
+
+
+FORMATS: dict[str, Callable[[Path, dict[str, Stored], str | None], Made]] = {
+    "transformers": _as_it_is,
+    "transformers4": _transformers4,
+    "vllm": _vllm,
+    "adapter": _adapter,
+}
+
+
+def _with_type(config: dict[str, Any], dtype: str | None) -> dict[str, Any]:
+    """The config, whose every section says the type that the weights have."""
+    made = {key: _with_type(value, dtype) if isinstance(value, dict) else value for key, value in config.items()}
+    return made | {"dtype": dtype} if dtype is not None and "dtype" in made else made
+
+
+def _notes(source: Path, kind: str, dtype: str | None) -> dict[str, Any]:
+    return read_json(source / NOTES) | {"exported": {"format": kind, "dtype": dtype}}
+
+
+def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
+    done = 0
+
+    def more(count: int) -> None:
+        nonlocal done
+        advance((done + count >> 20) - (done >> 20))
+        done += count
+
+    return more
+
+
+def _refuse_full_disk(to: Path, size: int) -> None:
+    free = shutil.disk_usage(to.parent).free
+    if free < size + SPARE:
+        raise UserError(
+            f"{to} needs {(size + SPARE) / 1e9:,.1f} GB and its disk has {free / 1e9:,.1f} GB left. Make room, choose "
+            f"another place, or write --dtype bf16"
+        )
+
+
+def _compare(folder: Path, written: set[str]) -> None:
+    """RuntimeError unless what lies on the disk is what was written."""
+    found = {line.split()[0] for line in (folder / SUMS).read_text(encoding="utf-8").splitlines()}
+    if not written <= found:
+        raise RuntimeError(f"{folder}: weights read back otherwise than they were written")

@@ -1,0 +1,127 @@
+"""Safetensors files written piece by piece: a model of any size goes from one folder to another through little memory."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from data_builders.shared.files import write_json
+from fgtrain.errors import UserError
+
+PIECE = 64 << 20  # bytes that are held at a time
+SHARD = 5 * 10**9  # bytes of the largest file, as transformers writes them
+TYPES = {  # as the format spells them, see https://github.com/huggingface/safetensors
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
+    "BOOL": torch.bool,
+}
+NAMES = {dtype: name for name, dtype in TYPES.items()}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file. `name` is its name there."""
+
+    file: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    def bytes_as(self, dtype: torch.dtype) -> int:
+        return prod(self.shape) * dtype.itemsize
+
+    def target(self, wanted: torch.dtype | None) -> torch.dtype:
+        """The type that it is written in: only floating point changes. None: as it is."""
+        return wanted if wanted is not None and self.dtype.is_floating_point else self.dtype
+
+    def pieces(self) -> Iterator[Tensor]:
+        """Its values, some rows at a time."""
+        with safe_open(self.file, framework="pt") as file:
+            if len(self.shape) < 2:
+                yield file.get_tensor(self.name)
+                return
+            rows = max(1, PIECE * self.shape[0] // max(1, self.bytes_as(self.dtype)))
+            values = file.get_slice(self.name)
+            for first in range(0, self.shape[0], rows):
+                yield values[first : first + rows]
+
+
+def stored_in(files: Iterable[Path]) -> dict[str, Stored]:
+    """Name -> tensor of safetensors files; only their heads are read. UserError for a file that is none."""
+    found = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 - no mapping
+                    head = file.get_slice(name)
+                    found[name] = Stored(path, name, tuple(head.get_shape()), TYPES[head.get_dtype()])
+        except (SafetensorError, KeyError) as error:
+            raise UserError(f"{path} cannot be read as safetensors ({error}). Put the original file back") from None
+    return found
+
+
+def write_weights(
+    folder: Path,
+    tensors: Mapping[str, Stored],
+    dtype: torch.dtype | None,
+    advance: Callable[[int], None],
+    shard: int = SHARD,
+) -> dict[str, str]:
+    """`tensors` under their new names into model.safetensors, or into several files and their index; returns file ->
+    sha256 of what was written. Floating-point values become `dtype`. `advance` is told of bytes.
+    """
+    parts: list[dict[str, Stored]] = [{}]
+    size = 0
+    # The widest values first, so that each begins at a multiple of its own size, as readers want it.
+    for name, tensor in sorted(tensors.items(), key=lambda one: (-one[1].target(dtype).itemsize, one[0])):
+        more = tensor.bytes_as(tensor.target(dtype))
+        if parts[-1] and size + more > shard:
+            parts.append({})
+            size = 0
+        parts[-1][name] = tensor
+        size += more
+    names = ["model.safetensors"]
+    if len(parts) > 1:
+        names = [f"model-{number:05d}-of-{len(parts):05d}.safetensors" for number in range(1, len(parts) + 1)]
+        total = sum(tensor.bytes_as(tensor.target(dtype)) for tensor in tensors.values())
+        places = {name: file for file, part in zip(names, parts, strict=True) for name in part}
+        write_json(
+            folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places}
+        )
+    return {
+        file: _write_file(folder / file, part, dtype, advance) for file, part in zip(names, parts, strict=True)
+    }
+
+
+def _write_file(
+    path: Path, tensors: Mapping[str, Stored], dtype: torch.dtype | None, advance: Callable[[int], None]
+) -> str:
+    head: dict[str, dict] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, tensor in tensors.items():
+        kind = tensor.target(dtype)
+        begin, end = end, end + tensor.bytes_as(kind)
+        head[name] = {"dtype": NAMES[kind], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)  # the values begin at a multiple of 8 bytes
+    digest = sha256()
+    with open(path, "wb") as file:
+
+        def put(data: bytes) -> None:
+            file.write(data)
+            digest.update(data)
+
+        put(len(text).to_bytes(8, "little"))
+        put(text)
+        for tensor in tensors.values():
+            for piece in tensor.pieces():
+                values = piece.to(tensor.target(dtype)).contiguous().reshape(-1).view(torch.uint8)
+                put(values.numpy().data)
+                advance(values.numel())
+    return digest.hexdigest()
