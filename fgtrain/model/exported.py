@@ -94,9 +94,8 @@ def _transformers4(source: Path, stored: dict[str, Stored], dtype: str | None, k
 
 def _vllm(source: Path, stored: dict[str, Stored], dtype: str | None) -> Made:
     tensors, files = _transformers4(source, stored, dtype, "vllm")
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    read = vllm_loaders.read_names(files["config.json"], shapes, str(source))
-    return {name: tensors[name] for name in read}, files
+    vllm_loaders.read_names(files["config.json"], tensors, str(source))
+    return tensors, files
 
 
 def _adapter(source: Path, stored: dict[str, Stored], dtype: str | None) -> Made:

@@ -1,4 +1,297 @@
-"""What vLLM's loaders read of each family."""
+"""What vLLM's loaders read: every tensor and key that they want, so that an export is known to fit before it is served.
+
+Read in the model files of vLLM 0.33.0 (vllm/model_executor/models: llava, llava_next, llava_onevision, interns1,
+interns1_vit, clip, siglip, qwen2_vl, qwen2_5_vl, qwen3_vl, gemma3_mm, idefics3, idefics2_vision_model, llama, qwen2, qwen3,
+gemma3; https://github.com/vllm-project/vllm, Apache-2.0). A loader stops at a tensor that it has no place for, and leaves
+one that is missing as it happens to be.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-def read_names(config: dict[str, Any], shapes: dict[str, tuple[int, ...]], place: str) -> list[str]:
-    return list(shapes)
+
+from fgtrain.errors import UserError
+
+VERSION = "0.33.0"
+
+
+@dataclass(frozen=True)
+class Module:
+    """Tensors below a prefix. `x.` stands for x.weight and x.bias, any other name for itself; `layers` repeat."""
+
+    once: tuple[str, ...] = ()
+    layer: tuple[str, ...] = ()
+    at: str = ""  # where the layers stand
+    count: str = "num_hidden_layers"  # the config's key that counts them, or a list that it holds
+    biased: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # key that switches them on -> tensors
+    skipped: tuple[str, ...] = ()  # beginnings of names that the loader passes over
+
+    def names(self, prefix: str, config: Mapping[str, Any]) -> set[str]:
+        count = config.get(self.count, 0)
+        layers = range(count if isinstance(count, int) else len(count))
+        of_layer = [*self.layer, *(name for key, more in self.biased.items() if config.get(key) for name in more)]
+        return {f"{prefix}{name}" for name in _whole(self.once)} | {
+            f"{prefix}{self.at}{number}.{name}" for number in layers for name in _whole(of_layer)
+        }
+
+
+def _whole(names: Any) -> list[str]:
+    return [end for name in names for end in ((name + "weight", name + "bias") if name.endswith(".") else (name,))]
+
+
+def _weights(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}.weight" for name in names)
+
+
+ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+GATED = ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+LLAMA = _weights(*ATTENTION, "self_attn.o_proj", *GATED, "input_layernorm", "post_attention_layernorm")
+EMBEDDED = _weights("embed_tokens", "norm")
+QK_NORMS = _weights("self_attn.q_norm", "self_attn.k_norm")
+BIASES = tuple(f"{name}.bias" for name in ATTENTION)
+ALL_BIASES = {"attention_bias": (*BIASES, "self_attn.o_proj.bias")}
+
+LANGUAGE_MODELS = {  # model_type of text_config -> its tensors
+    "llama": Module(
+        EMBEDDED, LLAMA, "layers.", biased={**ALL_BIASES, "mlp_bias": tuple(f"{name}.bias" for name in GATED)}
+    ),
+    "mistral": Module(EMBEDDED, LLAMA, "layers."),
+    "qwen2": Module(EMBEDDED, LLAMA + BIASES, "layers."),
+    "qwen3": Module(EMBEDDED, LLAMA + QK_NORMS, "layers.", biased=ALL_BIASES),
+    "gemma3_text": Module(
+        EMBEDDED,
+        LLAMA + QK_NORMS + _weights("pre_feedforward_layernorm", "post_feedforward_layernorm"),
+        "layers.",
+        biased=ALL_BIASES,
+    ),
+}
+LANGUAGE_MODELS |= {
+    "qwen2_vl_text": LANGUAGE_MODELS["qwen2"],
+    "qwen2_5_vl_text": LANGUAGE_MODELS["qwen2"],
+    "qwen3_vl_text": LANGUAGE_MODELS["qwen3"],
+}
+
+ENCODED = tuple(f"self_attn.{name}_proj." for name in ("q", "k", "v", "out"))
+ENCODED += ("mlp.fc1.", "mlp.fc2.", "layer_norm1.", "layer_norm2.")
+CLIP = Module(
+    (
+        "embeddings.class_embedding",
+        "embeddings.patch_embedding.weight",
+        "embeddings.position_embedding.weight",
+        "pre_layrnorm.",
+    ),
+    ENCODED,
+    "encoder.layers.",
+    skipped=("post_layernorm.",),
+)
+SIGLIP = Module(
+    ("embeddings.patch_embedding.", "embeddings.position_embedding.weight"),
+    ENCODED,
+    "encoder.layers.",
+    skipped=("post_layernorm.", "head."),
+)
+SIGLIP_AND_NORM = Module(SIGLIP.once + ("post_layernorm.",), ENCODED, SIGLIP.at, skipped=("head.",))
+INTERN_VIT = Module(
+    ("embeddings.cls_token", "embeddings.patch_embeddings.projection.", "embeddings.position_embeddings"),
+    (
+        *_weights("attention.q_proj", "attention.k_proj", "attention.v_proj"),
+        *("attention.projection_layer.", "mlp.fc1.", "mlp.fc2.", "lambda_1", "lambda_2"),
+    ),
+    "encoder.layer.",
+    biased={
+        "attention_bias": tuple(f"attention.{name}_proj.bias" for name in "qkv"),
+        "use_qk_norm": _weights("attention.q_norm", "attention.k_norm"),
+        "layer_norms": ("layernorm_before.", "layernorm_after."),
+        "rms_norms": _weights("layernorm_before", "layernorm_after"),
+    },
+)
+ATTENDED = ("attn.qkv.", "attn.proj.")
+QWEN2_VIT = Module(
+    ("patch_embed.proj.weight", "merger.ln_q.", "merger.mlp.0.", "merger.mlp.2."),
+    (*ATTENDED, "mlp.fc1.", "mlp.fc2.", "norm1.", "norm2."),
+    "blocks.",
+    "depth",
+)
+QWEN25_VIT = Module(
+    ("patch_embed.proj.weight", "merger.ln_q.weight", "merger.mlp.0.", "merger.mlp.2."),
+    (*ATTENDED, *(f"{name}." for name in GATED), *_weights("norm1", "norm2")),
+    "blocks.",
+    "depth",
+)
+MERGER = ("norm.", "linear_fc1.", "linear_fc2.")
+QWEN3_VIT = Module(
+    ("patch_embed.proj.", "pos_embed.weight", *(f"merger.{name}" for name in MERGER)),
+    (*ATTENDED, "mlp.linear_fc1.", "mlp.linear_fc2.", "norm1.", "norm2."),
+    "blocks.",
+    "depth",
+)
+DEEPSTACK = Module((), MERGER, "deepstack_merger_list.", "deepstack_visual_indexes")
+TWO_LINEAR = ("multi_modal_projector.linear_1.", "multi_modal_projector.linear_2.")
+TOWERS = {"clip_vision_model": CLIP, "siglip_vision_model": SIGLIP}
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One family's: where its parts stand in vLLM, and what of the config it reads without a default."""
+
+    towers: Mapping[str, tuple[Module, ...]]  # model_type of vision_config ("" = any) -> its tensors
+    tower: str
+    once: tuple[str, ...]
+    keys: tuple[str, ...]  # of config.json
+    vision_keys: tuple[str, ...] = ()  # of its vision_config
+    renamed: tuple[tuple[str, str], ...] = ()  # beginnings of names, as vLLM maps them, in this order
+    text: str = "language_model.model."
+    head: str = "language_model.lm_head.weight"
+    only: Mapping[str, Any] = field(default_factory=dict)  # key -> the one value that vLLM computes with
+
+
+SINCE_4_52 = (
+    ("model.language_model.", "language_model.model."),
+    ("model.vision_tower.", "vision_tower."),
+    ("model.multi_modal_projector.", "multi_modal_projector."),
+    ("model.image_newline", "image_newline"),
+    ("lm_head.", "language_model.lm_head."),
+)
+QWEN = (
+    ("model.language_model.", "language_model.model."),
+    ("model.visual.", "visual."),
+    ("lm_head.", "language_model.lm_head."),
+    ("model.", "language_model.model."),
+)
+NESTED_TOWERS = {kind: (module,) for kind, module in TOWERS.items()}
+SIZES = ("hidden_size", "image_size", "patch_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+LLAVA_KEYS = ("image_token_index", "projector_hidden_act", "vision_feature_layer", "vision_feature_select_strategy")
+GRID = ("depth", "hidden_size", "num_heads", "patch_size", "spatial_merge_size", "temporal_patch_size", "in_channels")
+QWEN_KEYS = ("image_token_id", "video_token_id", "vision_start_token_id")
+NEWLINE = (*TWO_LINEAR, "image_newline")
+
+LOADERS = {  # model_type -> loader
+    "llava": Loader(
+        NESTED_TOWERS, "vision_tower.vision_model.", TWO_LINEAR, LLAVA_KEYS, SIZES, SINCE_4_52
+    ),
+    "llava_next": Loader(
+        NESTED_TOWERS,
+        "vision_tower.vision_model.",
+        NEWLINE,
+        (*LLAVA_KEYS, "image_grid_pinpoints"),
+        SIZES,
+        SINCE_4_52,
+    ),
+    "llava_onevision": Loader(
+        NESTED_TOWERS,
+        "vision_tower.vision_model.",
+        NEWLINE,
+        (*LLAVA_KEYS, "image_grid_pinpoints", "video_token_index", "vision_aspect_ratio"),
+        SIZES,
+        SINCE_4_52,
+    ),
+    "internvl": Loader(
+        {"internvl_vision": (INTERN_VIT,)},
+        "vision_tower.",
+        (*TWO_LINEAR, "multi_modal_projector.layer_norm."),
+        ("downsample_ratio", "projector_hidden_act", "image_token_id"),
+        (*SIZES, "layer_scale_init_value", "norm_type", "use_mean_pooling", "use_mask_token", "use_qk_norm"),
+        SINCE_4_52,
+        only={"vision_feature_layer": -1, "vision_feature_select_strategy": "default"},
+    ),
+    "qwen2_vl": Loader({"": (QWEN2_VIT,)}, "visual.", (), QWEN_KEYS, (*GRID, "embed_dim", "mlp_ratio"), QWEN),
+    "qwen2_5_vl": Loader(
+        {"": (QWEN25_VIT,)},
+        "visual.",
+        (),
+        QWEN_KEYS,
+        (*GRID, "intermediate_size", "out_hidden_size", "window_size", "fullatt_block_indexes"),
+        QWEN,
+    ),
+    "qwen3_vl": Loader(
+        {"": (QWEN3_VIT, DEEPSTACK)},
+        "visual.",
+        (),
+        (*QWEN_KEYS, "vision_end_token_id"),
+        (*GRID, "intermediate_size", "out_hidden_size", "num_position_embeddings", "deepstack_visual_indexes"),
+        QWEN[:3],
+    ),
+    "gemma3": Loader(
+        {"siglip_vision_model": (SIGLIP_AND_NORM,)},
+        "vision_tower.vision_model.",
+        ("multi_modal_projector.mm_input_projection_weight", "multi_modal_projector.mm_soft_emb_norm.weight"),
+        ("mm_tokens_per_image", "image_token_index"),
+        SIZES,
+        SINCE_4_52,
+    ),
+    "smolvlm": Loader(
+        {"": (SIGLIP_AND_NORM,)},
+        "model.vision_model.",
+        ("model.connector.modality_projection.proj.weight",),
+        ("scale_factor", "image_token_id"),
+        SIZES,
+        text="model.text_model.",
+        head="lm_head.weight",
+    ),
+}
+
+
+def read_names(config: Mapping[str, Any], names: Any, place: str) -> set[str]:
+    """Of the tensors `names` those that vLLM reads or knowingly passes over: all of them. `config`: config.json.
+
+    UserError, naming `place`, for a model that vLLM has no loader for, computes otherwise, or would load in part.
+    """
+    loader = LOADERS.get(config["model_type"])
+    if loader is None:
+        raise UserError(f"{place}: vLLM {VERSION} is not known to load {config['model_type']}. Known: {_list(LOADERS)}")
+    vision, text = config["vision_config"], config["text_config"]
+    towers = loader.towers.get("", loader.towers.get(vision["model_type"]))
+    for what, kind, known in (
+        ("vision encoder", vision["model_type"], towers or loader.towers),
+        ("language model", text["model_type"], LANGUAGE_MODELS),
+    ):
+        if (towers if what == "vision encoder" else known.get(kind)) is None:
+            raise UserError(f"{place}: vLLM's {config['model_type']} takes no {what} {kind}. It takes: {_list(known)}")
+    _refuse_values(loader, config, vision, place)
+    given = {_renamed(name, loader): name for name in names}
+    wanted = _wanted(loader, towers, config, vision, text)
+    skipped = tuple(loader.tower + start for module in towers for start in module.skipped)
+    missing = sorted(wanted - given.keys())
+    unknown = sorted(name for name in given.keys() - wanted if not name.startswith(skipped))
+    if missing or unknown:
+        told = [f"it wants {_list(missing[:4])}"] * bool(missing) + [f"it has no place for {_list(unknown[:4])}"] * bool(unknown)
+        raise UserError(f"{place}: vLLM {VERSION} would not load all of it: {'; '.join(told)}")
+    return set(names)
+
+
+def _wanted(
+    loader: Loader, towers: tuple[Module, ...], config: Mapping, vision: Mapping, text: Mapping[str, Any]
+) -> set[str]:
+    """Every tensor of the file that the loader's model is made of."""
+    norm = vision.get("norm_type")
+    vision = {**vision, "layer_norms": norm == "layer_norm", "rms_norms": norm == "rms_norm"}
+    wanted = {name for tower in towers for name in tower.names(loader.tower, vision)}
+    wanted |= LANGUAGE_MODELS[text["model_type"]].names(loader.text, text)
+    wanted |= set(_whole(loader.once)) - (
+        {f"{name}bias" for name in TWO_LINEAR} if not config.get("multimodal_projector_bias", True) else set()
+    )
+    return wanted if text.get("tie_word_embeddings") else wanted | {loader.head}
+
+
+def _refuse_values(loader: Loader, config: Mapping, vision: Mapping, place: str) -> None:
+    missing = [key for key in loader.keys if key not in config]
+    missing += [f"vision_config.{key}" for key in loader.vision_keys if key not in vision]
+    if missing:
+        raise UserError(f"{place}: vLLM {VERSION} reads {_list(missing)}, which config.json lacks")
+    for key, value in loader.only.items():
+        if config.get(key, value) != value:
+            raise UserError(
+                f"{place}: {key} is {config[key]!r}, but vLLM {VERSION} computes {config['model_type']} as if it were "
+                f"{value!r}: its answers would be others. Serve it through transformers"
+            )
+
+
+def _renamed(name: str, loader: Loader) -> str:
+    for before, after in loader.renamed:
+        if name.startswith(before):
+            name = after + name.removeprefix(before)
+    return name
+
+
+def _list(names: Any) -> str:
+    return ", ".join(map(str, names))
