@@ -59,7 +59,7 @@ def refuse_existing(folder: Path) -> None:
 
 
 def refuse_no_checkpoint(folder: Path) -> None:
-    """UserError unless a checkpoint of this program lies in the folder; of a stage's or run's it names the right one."""
+    """UserError unless a checkpoint of this program lies in the folder; of a stage or run it names the right one."""
     if is_checkpoint(folder):
         return
     if not folder.exists():

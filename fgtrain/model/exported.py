@@ -76,10 +76,10 @@ def _as_it_is(source: Path, stored: dict[str, Stored], dtype: str | None) -> Mad
 def _transformers4(source: Path, stored: dict[str, Stored], dtype: str | None, kind: str = "transformers4") -> Made:
     (_, files), config = _as_it_is(source, stored, dtype), read_json(source / "config.json")
     if config["model_type"] == ComposedConfig.model_type:
+        parts = (config["vision_config"]["model_type"], config["projector"], config["text_config"]["model_type"])
         raise UserError(
-            f"{source} is composed of parts that no class of transformers has a place for together ("
-            f"{config['vision_config']['model_type']}, {config['projector']}, {config['text_config']['model_type']}), so "
-            f"{kind} cannot open it. --format transformers writes it for programs that import fgtrain.model; a model "
+            f"{source} is composed of parts that no class of transformers has a place for ({', '.join(parts)}), "
+            f"so {kind} cannot open it. --format transformers writes it for programs that import fgtrain.model; one "
             f"that others open has projector: mlp2x_gelu and a plain ViT, or pixel_shuffle_mlp2x_gelu and an InternViT"
         )
     renamed = {transformers4.tensor_name(name, config): tensor for name, tensor in stored.items()}

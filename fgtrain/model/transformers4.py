@@ -16,7 +16,7 @@ OF_THIS_MACHINE = ("_name_or_path", "is_local", "local_files_only", "backend")
 
 def tensor_name(name: str, config: dict[str, Any]) -> str:
     """The name that 4.57, vLLM and the published files have for a tensor that a checkpoint calls `name`."""
-    if not config.get("vision_config", {}).get("model_type") in NESTED:
+    if config.get("vision_config", {}).get("model_type") not in NESTED:
         return name
     tower, dot, rest = name.partition("vision_tower.")
     return name if not dot or rest.startswith("vision_model.") else f"{tower}vision_tower.vision_model.{rest}"

@@ -1,9 +1,9 @@
 """What vLLM's loaders read: every tensor and key that they want, so that an export is known to fit before it is served.
 
-Read in the model files of vLLM 0.33.0 (vllm/model_executor/models: llava, llava_next, llava_onevision, interns1,
-interns1_vit, clip, siglip, qwen2_vl, qwen2_5_vl, qwen3_vl, gemma3_mm, idefics3, idefics2_vision_model, llama, qwen2, qwen3,
-gemma3; https://github.com/vllm-project/vllm, Apache-2.0). A loader stops at a tensor that it has no place for, and leaves
-one that is missing as it happens to be.
+Read in the model files of vLLM 0.33.0 (https://github.com/vllm-project/vllm, Apache-2.0; vllm/model_executor/models:
+llava, llava_next, llava_onevision, interns1, interns1_vit, clip, siglip, qwen2_vl, qwen2_5_vl, qwen3_vl, gemma3_mm,
+idefics3, idefics2_vision_model, llama, qwen2, qwen3, gemma3). A loader stops at a tensor that it has no place for, and
+leaves one that is missing as it happens to be.
 """
 
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ SIGLIP = Module(
     "encoder.layers.",
     skipped=("post_layernorm.", "head."),
 )
-SIGLIP_AND_NORM = Module(SIGLIP.once + ("post_layernorm.",), ENCODED, SIGLIP.at, skipped=("head.",))
+SIGLIP_AND_NORM = Module((*SIGLIP.once, "post_layernorm."), ENCODED, SIGLIP.at, skipped=("head.",))
 INTERN_VIT = Module(
     ("embeddings.cls_token", "embeddings.patch_embeddings.projection.", "embeddings.position_embeddings"),
     (
@@ -166,9 +166,7 @@ QWEN_KEYS = ("image_token_id", "video_token_id", "vision_start_token_id")
 NEWLINE = (*TWO_LINEAR, "image_newline")
 
 LOADERS = {  # model_type -> loader
-    "llava": Loader(
-        NESTED_TOWERS, "vision_tower.vision_model.", TWO_LINEAR, LLAVA_KEYS, SIZES, SINCE_4_52
-    ),
+    "llava": Loader(NESTED_TOWERS, "vision_tower.vision_model.", TWO_LINEAR, LLAVA_KEYS, SIZES, SINCE_4_52),
     "llava_next": Loader(
         NESTED_TOWERS,
         "vision_tower.vision_model.",
@@ -254,7 +252,8 @@ def read_names(config: Mapping[str, Any], names: Any, place: str) -> set[str]:
     missing = sorted(wanted - given.keys())
     unknown = sorted(name for name in given.keys() - wanted if not name.startswith(skipped))
     if missing or unknown:
-        told = [f"it wants {_list(missing[:4])}"] * bool(missing) + [f"it has no place for {_list(unknown[:4])}"] * bool(unknown)
+        told = {"it wants": missing, "it has no place for": unknown}
+        told = [f"{what} {_list(found[:4])}" for what, found in told.items() if found]
         raise UserError(f"{place}: vLLM {VERSION} would not load all of it: {'; '.join(told)}")
     return set(names)
 

@@ -1,4 +1,4 @@
-"""Safetensors files written piece by piece: a model of any size goes from one folder to another through little memory."""
+"""Safetensors files written piece by piece: a model of any size is copied through little memory."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,12 +91,8 @@ def write_weights(
         names = [f"model-{number:05d}-of-{len(parts):05d}.safetensors" for number in range(1, len(parts) + 1)]
         total = sum(tensor.bytes_as(tensor.target(dtype)) for tensor in tensors.values())
         places = {name: file for file, part in zip(names, parts, strict=True) for name in part}
-        write_json(
-            folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places}
-        )
-    return {
-        file: _write_file(folder / file, part, dtype, advance) for file, part in zip(names, parts, strict=True)
-    }
+        write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
+    return {file: _write_file(folder / file, part, dtype, advance) for file, part in zip(names, parts, strict=True)}
 
 
 def _write_file(

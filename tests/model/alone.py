@@ -3,6 +3,7 @@
 python alone.py REQUEST ANSWER: REQUEST (JSON) lists {folder, pictures, messages}; ANSWER gets ids and logits of each.
 """
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -12,13 +13,15 @@ import transformers
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
+PIL = {"backend": "pil"} if transformers.__version__ >= "5" else {"use_fast": False}
+
 
 def processor_of(folder):
     """The class's own processor from the folder's files; its part for videos needs torchvision and is left out."""
     settings = json.loads((folder / "processor_config.json").read_text())
     make = getattr(transformers, settings.pop("processor_class"))
-    images = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    if make is transformers.LlavaProcessor:
+    images = AutoImageProcessor.from_pretrained(folder, **PIL)
+    if "video_processor" not in inspect.signature(make).parameters:
         return AutoProcessor.from_pretrained(folder)
     without = type(make.__name__, (make,), {"check_argument_for_proper_class": lambda self, name, value: type(value)})
     return without(images, AutoTokenizer.from_pretrained(folder), None, **settings)
@@ -26,7 +29,8 @@ def processor_of(folder):
 
 def logits(request):
     folder = Path(request["folder"])
-    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    model, found = AutoModelForImageTextToText.from_pretrained(folder, output_loading_info=True)
+    not_loaded = {kind: sorted(map(str, names)) for kind, names in found.items() if names}
     tokenizer = AutoTokenizer.from_pretrained(folder)
     text = tokenizer.apply_chat_template(request["messages"], tokenize=False, add_generation_prompt=True)
     pictures = [Image.open(path).convert("RGB") for path in request["pictures"]]
@@ -38,8 +42,9 @@ def logits(request):
     if "image_grid_thw" in made:
         made["mm_token_type_ids"] = (ids == model.config.image_token_id).int()
     with torch.no_grad():
-        found = model(input_ids=ids, **made).logits[0]
-    return {"ids": ids[0], "logits": found.float(), "dtype": str(found.dtype), "class": type(model).__name__}
+        found = model.eval()(input_ids=ids, **made).logits[0]
+    about = {"dtype": str(found.dtype), "class": type(model).__name__, "not loaded": not_loaded}
+    return {"ids": ids[0], "logits": found.float(), **about}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,214 @@
+"""An exported checkpoint is the model as other programs read it: the same tokens, pixels and logits."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from family_fakes import FAMILIES, write_pictures
+from safetensors.torch import load_file
+from test_alone import CASES, QUESTION, own_logits
+from torch import Tensor
+
+import fgtrain.model.exported as exported
+import fgtrain.model.weight_files as weight_files
+from data_builders.shared.files import read_json, user_cache
+from fgtrain.checksums import verify_checksums
+from fgtrain.errors import UserError
+from fgtrain.export import main
+from fgtrain.model import LVLM, load_checkpoint, save_checkpoint
+from fgtrain.model.exported import export_checkpoint
+from fgtrain.model.vllm_loaders import LOADERS, read_names
+from fgtrain.model.weight_files import stored_in
+
+KINDS = ["CLIP", "SigLIP, tied, bf16", "InternViT, tied, one tile", *FAMILIES]
+# 4.57 in an environment of its own; the project's torch.
+OLD = ("transformers==4.57.*", f"torch=={torch.__version__}", "pillow", "jinja2", "accelerate")
+
+
+def opened(python: str, place: Path, requests: list[dict]) -> list[dict]:
+    """What a process that imports no fgtrain computes."""
+    (place / "request.json").write_text(json.dumps(requests))
+    environment = {**os.environ, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    words = [str(Path(__file__).parent / "alone.py"), str(place / "request.json"), str(place / "answer.pt")]
+    done = subprocess.run([python, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(place / "answer.pt")
+
+
+class Cases:
+    """A checkpoint of each kind, and how it is asked."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = write_pictures(place)
+        self.own: dict[str, tuple[Tensor, Tensor]] = {}
+        for name in KINDS:
+            lvlm = CASES[name](self.folder(name))
+            save_checkpoint(lvlm, self.folder(name) / "saved", {})
+            self.own[name] = own_logits(lvlm, [place / "wide.png"])
+
+    def folder(self, name: str) -> Path:
+        return self.place / name.replace(",", "").replace(" ", "-")
+
+    def export(self, name: str, kind: str, dtype: str | None = None) -> Path:
+        to = self.folder(name) / f"{kind}-{dtype}"
+        if not to.exists():
+            export_checkpoint(self.folder(name) / "saved", to, kind, dtype)
+        return to
+
+    def request(self, folder: Path) -> dict[str, Any]:
+        content = [{"type": "text", "text": f" {QUESTION}\n"}, {"type": "image"}]
+        messages = [{"role": "user", "content": content}]
+        return {"folder": str(folder), "pictures": [str(self.place / "wide.png")], "messages": messages}
+
+    def check(self, name: str, answer: dict, tolerance: float) -> None:
+        ids_T, logits_TV = self.own[name]
+        assert answer["not loaded"] == {}, name
+        assert answer["ids"].tolist() == ids_T.tolist(), name
+        torch.testing.assert_close(answer["logits"], logits_TV, rtol=tolerance, atol=tolerance, msg=name)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    return Cases(tmp_path_factory.mktemp("exported"))
+
+
+def test_transformers_opens_every_format(cases: Cases):
+    ways = [("transformers", "bfloat16", 0.25), ("vllm", None, 1e-5)]
+    asked = [(name, *way) for name in KINDS for way in ways]
+    answers = opened(sys.executable, cases.place, [cases.request(cases.export(*one[:3])) for one in asked])
+    for (name, _, dtype, tolerance), answer in zip(asked, answers, strict=True):
+        assert answer["dtype"] == f"torch.{dtype or 'float32'}"
+        cases.check(name, answer, tolerance)
+
+
+@pytest.fixture(scope="session")
+def old_python() -> str:
+    """Of an environment with transformers 4.57, made once a user."""
+    folder = user_cache() / "transformers-4.57"
+    python = folder / "bin" / "python"
+    if not (folder / "made").exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        words = [str(python), "-m", "pip", "install", "-q", *OLD]
+        if subprocess.run(words, capture_output=True).returncode:
+            pytest.skip("no index to install transformers 4.57 from")
+        (folder / "made").touch()
+    return str(python)
+
+
+@pytest.mark.slow
+def test_transformers_4_57_opens_its_own_format(cases: Cases, old_python: str):
+    answers = opened(old_python, cases.place, [cases.request(cases.export(name, "transformers4")) for name in KINDS])
+    for name, answer in zip(KINDS, answers, strict=True):
+        cases.check(name, answer, 1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_vllm_finds_every_tensor_and_knows_each(cases: Cases, name: str):
+    folder = cases.export(name, "vllm")
+    config, stored = read_json(folder / "config.json"), stored_in(folder.glob("*.safetensors"))
+    assert read_names(config, stored, "x") == stored.keys()
+    for less in stored:
+        if not any(part in less for part in ("post_layernorm", ".head.")):  # which it passes over
+            with pytest.raises(UserError, match=r"it wants"):
+                read_names(config, stored.keys() - {less}, "x")
+    with pytest.raises(UserError, match=r"no place for vision_tower\.embeddings\.x"):
+        read_names(config, [*stored, "vision_tower.embeddings.x"], "x")
+    for key in LOADERS[config["model_type"]].keys:
+        with pytest.raises(UserError, match=f"reads {key}"):
+            read_names({k: v for k, v in config.items() if k != key}, stored, "x")
+
+
+def test_weights_are_the_checkpoints_own(cases: Cases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """In several files, each read and written a few rows at a time."""
+    monkeypatch.setattr(weight_files, "PIECE", 700)
+    most = 0
+    pieces = weight_files.Stored.pieces
+
+    def watched(self: weight_files.Stored) -> Any:
+        nonlocal most
+        for piece in pieces(self):
+            most = max(most, piece.numel() * piece.itemsize)
+            yield piece
+
+    monkeypatch.setattr(weight_files.Stored, "pieces", watched)
+    saved = load_file(cases.folder("internvl") / "saved" / "model.safetensors")
+    row = max(value[0].numel() for value in saved.values() if value.dim() > 1) * 4
+    for dtype in (None, "bfloat16"):
+        to = tmp_path / str(dtype)
+        export_checkpoint(cases.folder("internvl") / "saved", to, "transformers", dtype, shard=20_000)
+        index = read_json(to / "model.safetensors.index.json")
+        files = sorted(set(index["weight_map"].values()))
+        assert len(files) > 2
+        found = {name: value for file in files for name, value in load_file(to / file).items()}
+        assert found.keys() == saved.keys() == index["weight_map"].keys()
+        for name, value in found.items():
+            assert torch.equal(value, saved[name].to(value.dtype)), name
+            assert value.dtype == (torch.bfloat16 if dtype else torch.float32)
+        assert index["metadata"]["total_size"] == sum(v.numel() * v.itemsize for v in found.values())
+        assert most <= max(700, row)
+        verify_checksums(to)
+        assert load_checkpoint(to).chat == load_checkpoint(cases.folder("internvl") / "saved").chat
+
+
+def test_nothing_is_left_of_an_export_that_fails(cases: Cases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    saved, to = cases.folder("llava") / "saved", tmp_path / "out"
+
+    def no_space(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exported, "write_weights", no_space)
+    with pytest.raises(UserError, match="no space left while writing"):
+        export_checkpoint(saved, to, "transformers")
+    monkeypatch.undo()
+    monkeypatch.setattr(exported, "SPARE", 1 << 62)
+    with pytest.raises(UserError, match="write --dtype bf16"):
+        export_checkpoint(saved, to, "transformers")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["NOT/THERE"], "no such folder"),
+        (["saved/config.json"], r"is a file. Give the checkpoint's folder"),
+        (["."], r"holds checkpoints and is none. Give one: .*checkpoint$"),
+        (["released"], "not saved here"),
+        (["empty"], "is no checkpoint"),
+        (["saved", "--format", "transformer4"], "Did you mean transformers4"),
+        (["saved", "--dtype", "bf6"], "Did you mean bf16"),
+        (["saved", "--to", "empty"], "there already"),
+        (["saved", "--format", "adapter"], "keeps no adapter"),
+        (["altered"], "altered or cut off"),
+    ],
+)
+def test_what_cannot_be_exported_is_told(
+    cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("saved", "released"):
+        (tmp_path / name).symlink_to(cases.folder("llava") / name)
+    (tmp_path / "checkpoint").symlink_to(cases.folder("llava") / "saved")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "altered").mkdir()
+    for path in (cases.folder("llava") / "saved").iterdir():
+        (tmp_path / "altered" / path.name).write_bytes(path.read_bytes() + b" " * (path.name == "config.json"))
+    with pytest.raises(UserError, match=told):
+        main([*words, *(["--to", "new"] if "--to" not in words else [])])
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_model_that_a_format_has_no_place_for_is_refused(lvlm: LVLM, cases: Cases, tmp_path: Path):
+    save_checkpoint(lvlm, tmp_path / "saved", {})  # three linear layers: a ComposedLVLM
+    for kind in ("transformers4", "vllm"):
+        with pytest.raises(UserError, match=r"no class of transformers has a place for .*mlp3x_gelu"):
+            export_checkpoint(tmp_path / "saved", tmp_path / "out", kind)
+    export_checkpoint(tmp_path / "saved", tmp_path / "out", "transformers")
+    vit = CASES["ViT, plain"](tmp_path / "vit")
+    save_checkpoint(vit, tmp_path / "vit" / "saved", {})
+    with pytest.raises(UserError, match=r"takes no vision encoder vit\. It takes: clip_vision_model"):
+        export_checkpoint(tmp_path / "vit" / "saved", tmp_path / "out4", "vllm")
