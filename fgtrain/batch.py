@@ -79,9 +79,10 @@ class Prompt:
     prefix_positions: list[list[int]] | None = None  # of each axis, as long as prefix_ids; None = 0, 1, 2, ...
 
 
-def allowed_attention_BTT(sample_id_BT: Tensor, branch_id_BT: Tensor) -> Tensor:
+def allowed_attention_BTT(sample_id_BT: Tensor, branch_id_BT: Tensor, joined_BT: Tensor | None = None) -> Tensor:
     """Boolean [B, T, T]: may query q see key k? Causal, same sample, and k in the prefix or in q's own branch.
 
+    `joined_BT`: `joined_runs` of the image tokens, where those of one picture also see what follows within it.
     Padding sees itself only, so that no row of the softmax is empty.
     """
     T = sample_id_BT.shape[1]
@@ -90,10 +91,24 @@ def allowed_attention_BTT(sample_id_BT: Tensor, branch_id_BT: Tensor) -> Tensor:
     q_branch, k_branch = branch_id_BT[:, :, None], branch_id_BT[:, None, :]
     same = (q_sample == k_sample) & (q_sample != 0) & ((k_branch == 0) | (k_branch == q_branch))
     itself = torch.eye(T, dtype=torch.bool, device=sample_id_BT.device)
-    return (same & causal_TT) | itself
+    return (same & causal_TT) | itself if joined_BT is None else (same & causal_TT) | itself | joined_BTT(joined_BT)
 
 
-def additive_mask_B1TT(sample_id_BT: Tensor, branch_id_BT: Tensor, dtype: torch.dtype) -> Tensor:
+def joined_runs(is_image_BT: Tensor) -> Tensor:
+    """int64 [B, T]: which picture of its row an image token is of, from 1; 0 elsewhere. Pictures do not touch."""
+    begins_BT = is_image_BT.clone()
+    begins_BT[:, 1:] &= ~is_image_BT[:, :-1]
+    return begins_BT.cumsum(1) * is_image_BT
+
+
+def joined_BTT(runs_BT: Tensor) -> Tensor:
+    """Boolean [B, T, T]: are query and key of one picture? `runs_BT`: as `joined_runs` gives them."""
+    return (runs_BT[:, :, None] == runs_BT[:, None, :]) & (runs_BT != 0)[:, :, None]
+
+
+def additive_mask_B1TT(
+    sample_id_BT: Tensor, branch_id_BT: Tensor, dtype: torch.dtype, joined_BT: Tensor | None = None
+) -> Tensor:
     """The same as a float mask [B, 1, T, T]. Float, because a boolean one is silently wrong under eager attention."""
-    allowed = allowed_attention_BTT(sample_id_BT, branch_id_BT)[:, None]
+    allowed = allowed_attention_BTT(sample_id_BT, branch_id_BT, joined_BT)[:, None]
     return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill(~allowed, torch.finfo(dtype).min)

@@ -15,6 +15,7 @@ class Special(str):
 
 BOS, EOS = Special("bos"), Special("eos")
 IM_START, IM_END = Special("<|im_start|>"), Special("<|im_end|>")
+TURN, TURN_END = Special("<start_of_turn>"), Special("<end_of_turn>")
 Pieces = tuple[str, ...]
 
 
@@ -106,6 +107,16 @@ TEMPLATES: dict[str, Template] = {
         later=("[INST] {question} [/INST]",),
         answer=" {answer}",
         end=EOS,
+    ),
+    "gemma3": Template(
+        head_image=(BOS, TURN, "user\n"),
+        head_text=(BOS, TURN),
+        first_image=("{question}", TURN_END, "\n", TURN, "model\n"),
+        first_text=("user\n{question}", TURN_END, "\n", TURN, "model\n"),
+        later=(TURN, "user\n{question}", TURN_END, "\n", TURN, "model\n"),
+        answer="{answer}",
+        end=TURN_END,
+        tail=("\n",),
     ),
     "chatml": _chatml(_HELPFUL),
     "qwen2_5_vl": _chatml(_HELPFUL, image_break=""),  # Qwen2-VL's as well

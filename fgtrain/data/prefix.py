@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgtrain.images import ImageSpec, Layout
-from fgtrain.templates import Special, Template
+from fgtrain.templates import Pieces, Special, Template
 
 from .sample import IMAGE_ID
 from .tokens import Encoder
@@ -27,19 +27,41 @@ def encode_prefix(
 ) -> Prefix:
     """The prefix of a sample with these images. `plain`: text without a question follows."""
     head = template.plain_head if plain else template.head_image if images else template.head_text
-    ids, anchor = encoder.pieces(head)
-    anchor = "" if plain else anchor  # plain text is cut as it is when it stands alone
-    is_image = [False] * len(ids)
+    ids: list[int] = []
+    is_image: list[bool] = []
     grids: list[tuple[int, tuple[int, int]]] = []  # where each image's tokens begin, and its grid
-    before, after = (tuple(map(Special, tokens)) for tokens in (spec.before, spec.after))
+    before, after = (_pieces(tokens) for tokens in (spec.before, spec.after))
+    pieces, anchor = head, ""
     for place, layout in enumerate(images):
-        opening, _ = encoder.pieces((*(template.between_images if place else ()), *before), anchor)
-        closing, anchor = encoder.pieces(after, spec.token)
+        pieces = (*pieces, *(template.between_images if place else ()), *before)
+        opening, _ = encoder.pieces(_joined(pieces), anchor)
         if layout.grid is not None:
             grids.append((len(ids) + len(opening), layout.grid))
-        ids += opening + [IMAGE_ID] * layout.tokens + closing
-        is_image += [False] * len(opening) + [True] * layout.tokens + [False] * len(closing)
+        ids += opening + [IMAGE_ID] * layout.tokens
+        is_image += [False] * len(opening) + [True] * layout.tokens
+        pieces, anchor = after, spec.token
+    closing, anchor = encoder.pieces(_joined(pieces), anchor)
+    ids += closing
+    is_image += [False] * len(closing)
+    if plain and not images:
+        anchor = ""  # plain text is cut as it is when it stands alone
     return Prefix(ids, is_image, positions(len(ids), grids) if spec.axes > 1 else None, anchor)
+
+
+def _pieces(tokens: Sequence[str]) -> Pieces:
+    """What stands before or behind a picture: special tokens and, where it is white space, text."""
+    return tuple(token if token.isspace() else Special(token) for token in tokens)
+
+
+def _joined(pieces: Pieces) -> Pieces:
+    """Texts that follow each other as one text: a tokenizer would cut line breaks otherwise where they meet."""
+    found: list[str] = []
+    for piece in pieces:
+        if found and not isinstance(piece, Special) and not isinstance(found[-1], Special):
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return tuple(found)
 
 
 def positions(tokens: int, grids: Sequence[tuple[int, tuple[int, int]]]) -> np.ndarray:

@@ -31,7 +31,7 @@ class ImageSpec(ABC):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     resample: str  # "bilinear" | "bicubic"
-    before: tuple[str, ...] = ()  # special tokens around the image tokens of each picture
+    before: tuple[str, ...] = ()  # special tokens, and line breaks, around the image tokens of each picture
     after: tuple[str, ...] = ()
     token: str = ""  # what stands for one image token in a text, a special token; "" = the tokenizer has none
 

@@ -41,8 +41,7 @@ def picture(lvlm: LVLM) -> str | None:
     if not spec.token:
         return None
     processor = lvlm.family.processor
-    alone = processor is not None and processor.surrounds
-    return spec.token if alone else "".join((*spec.before, spec.token, *spec.after))
+    return None if processor is None else processor.picture(spec)
 
 
 def generation_config(lvlm: LVLM) -> GenerationConfig:

@@ -12,7 +12,7 @@ from transformers import DynamicCache
 
 from evaluation.asking.answerers.branches import answer_branches, in_groups
 from evaluation.asking.answerers.language import Branch, Language, Prefixes, Reply
-from fgtrain.batch import Prompt
+from fgtrain.batch import Prompt, joined_BTT, joined_runs
 from fgtrain.templates import EOS, TEMPLATES
 
 from .packed_attention import mask_dtype
@@ -126,6 +126,8 @@ class Generator:
         place = torch.arange(T, device=self.device)
         allowed = (place[:, None] >= place[None, :]) & (place < length[:, None])[:, None, :]
         allowed = allowed | torch.eye(T, dtype=torch.bool, device=self.device)
+        if self.lvlm.family.joined_images:
+            allowed = allowed | joined_BTT(joined_runs(is_image))
         positions, after = self._positions(prompts, T)
         cache = DynamicCache()
         hidden = self._forward(self.lvlm.decoder_inputs(embeds, is_image), allowed, positions, cache)

@@ -17,6 +17,7 @@ IMAGE_TOKENS = {  # model_type -> tokens: attribute of the tokenizer, by which t
         "context_image_token": "<IMG_CONTEXT>",
         "video_token": "<video>",
     },
+    "gemma3": {"image_token": "<image_soft_token>", "boi_token": "<start_of_image>", "eoi_token": "<end_of_image>"},
 }
 REPLACED = {"llava": "<image>", "internvl": "<IMG_CONTEXT>"}  # stands where an image token's embedding goes
 

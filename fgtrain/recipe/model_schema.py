@@ -14,6 +14,7 @@ Chat = Literal[
     "plain",
     "vicuna_v1",
     "mistral",
+    "gemma3",
     "chatml",
     "qwen2_5_vl",
     "qwen3_vl",

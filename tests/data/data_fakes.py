@@ -19,7 +19,7 @@ from fgtrain.images import Square
 from fgtrain.recipe.schema import Devices, Stage
 
 SPEC = Square(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), resample="bilinear", tokens=3)
-SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>"]
+SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>", "<start_of_turn>", "<end_of_turn>"]
 CORPUS = ["What is in the picture? a red bird with a long bill", "Q: How many? A: three", "user assistant system USER:"]
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
 
@@ -41,7 +41,7 @@ def tokenizer(kind: str = "bytes") -> Any:
         )
         alphabet = [chr(c) for c in range(33, 127)] + ["▁", "\n"]
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=402, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     backend.train_from_iterator(CORPUS * 3, trainer)
     return PreTrainedTokenizerFast(
@@ -49,7 +49,7 @@ def tokenizer(kind: str = "bytes") -> Any:
         unk_token="<unk>",
         bos_token="<s>",
         eos_token="</s>",
-        additional_special_tokens=["<|im_start|>", "<|im_end|>", "<image>"],
+        additional_special_tokens=SPECIAL[3:],
         clean_up_tokenization_spaces=False,
     )
 

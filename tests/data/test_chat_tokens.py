@@ -15,13 +15,13 @@ from fgtrain.batch import IGNORE_INDEX
 from fgtrain.data import encode_prompt, encode_row, show_mask
 from fgtrain.data.sample import Sample
 from fgtrain.errors import UserError
-from fgtrain.templates import TEMPLATES
+from fgtrain.templates import EOS, TEMPLATES
 
 KINDS, CHATS = ("bytes", "blanks"), tuple(TEMPLATES)
-SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>")
+SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>", "<start_of_turn>", "<end_of_turn>")
 ASKING = tuple(name for name, template in TEMPLATES.items() if template.asks)
 PICTURE = SPEC.layout(20, 24)
-END = {chat: "</s>" if chat in ("qa", "plain", "vicuna_v1") else "<|im_end|>" for chat in CHATS}
+END = {chat: "</s>" if TEMPLATES[chat].end == EOS else str(TEMPLATES[chat].end) for chat in CHATS}
 DIALOGUE = {"id": 1, "image": "a.png", "conversations": talk("What is it?", "a red bird", "How many?", "three")}
 ABOUT_ONE = {**DIALOGUE, "turns": "independent"}
 TEXT_ONLY = {"id": 2, "conversations": talk("What is it?", "a red bird", "How many?", "three", image=False)}

@@ -17,11 +17,11 @@ from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles
 from fgtrain.model.import_internvl.chat import chat_template
 from fgtrain.model.import_internvl.values import Values
-from fgtrain.templates import TEMPLATES
+from fgtrain.templates import EOS, TEMPLATES
 
 LOOK = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "resample": "bicubic"}
 SPECIAL = ["<unk>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>"]
-SPECIAL += ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+SPECIAL += ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<start_of_turn>", "<end_of_turn>"]
 SPECS: dict[str, ImageSpec] = {
     "internvl": Tiles(size=16, tokens=2, max_tiles=4, before=("<img>",), after=("</img>",), **LOOK),
     "qwen": Native(
@@ -83,7 +83,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=420, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=422, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     backend.train_from_iterator([*CORPUS, "\n\n system\n user\n assistant\n"] * 3, trainer)
     return PreTrainedTokenizerFast(
@@ -191,7 +191,7 @@ def test_what_is_learnt_is_each_answer_and_its_end(folder, chat, case):
 @pytest.mark.parametrize("chat", TEMPLATES)
 def test_every_template_with_every_way_to_make_image_tokens_learns_the_answers_and_their_ends(folder, chat, kind):
     """A recipe may give any template to any family; also questions that are independent, and a lone one."""
-    end = tokenizer().convert_tokens_to_ids("<|im_end|>" if TEMPLATES[chat].end == "<|im_end|>" else "<|endoftext|>")
+    end = tokenizer().convert_tokens_to_ids("<|endoftext|>" if TEMPLATES[chat].end == EOS else str(TEMPLATES[chat].end))
     for images, *turns in [*TALKS.values(), (["wide.png"], "What is it?", "a red bird")]:
         if not images and not TEMPLATES[chat].asks:
             continue  # without a picture, a question and a token to begin with, nothing predicts the first token

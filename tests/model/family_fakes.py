@@ -13,6 +13,8 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
 from torch import Tensor
 from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     InternVLConfig,
     InternVLForConditionalGeneration,
     InternVLVisionConfig,
@@ -33,6 +35,7 @@ from transformers import (
     SiglipVisionConfig,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
@@ -47,6 +50,7 @@ from fgtrain.recipe.model_schema import Model
 
 WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", *WRAPPERS]
+GEMMA = ["<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"]
 FOR_VIDEOS = ["<video>", "<|video_pad|>"]  # transformers' processors want them to be there
 MEAN_STD = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
 LONGEST = 1024  # tokens
@@ -54,17 +58,17 @@ LONGEST = 1024  # tokens
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """One token a letter."""
-    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS, *FOR_VIDEOS])}
+    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS, *FOR_VIDEOS, *GEMMA])}
     backend = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    backend.add_special_tokens([*SPECIAL, *FOR_VIDEOS])
+    backend.add_special_tokens([*SPECIAL, *FOR_VIDEOS, *GEMMA])
     made = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", eos_token="</s>", pad_token="<unk>")
-    made.add_special_tokens({"additional_special_tokens": [*SPECIAL[3:], *FOR_VIDEOS]})
+    made.add_special_tokens({"additional_special_tokens": [*SPECIAL[3:], *FOR_VIDEOS, *GEMMA]})
     return made
 
 
 def token(name: str) -> int:
-    return SPECIAL.index(name)
+    return [*SPECIAL, *LETTERS, *FOR_VIDEOS, *GEMMA].index(name)
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,27 @@ def _qwen3_vl() -> Any:
     return _qwen(Qwen3VLConfig, Qwen3VLForConditionalGeneration, vision, num_hidden_layers=3, head_dim=8)
 
 
+def _gemma3() -> Any:
+    """One layer of two attends within a window, whose rotation is another."""
+    vision = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**TEXT, "head_dim": 8, "sliding_window": LONGEST, "pad_token_id": 0}
+    config = Gemma3Config(
+        vision_config={**vision, "image_size": 32, "patch_size": 4, "vision_use_head": False},
+        text_config={**text, "layer_types": ["sliding_attention", "full_attention"]},
+        mm_tokens_per_image=16,
+        image_token_id=token("<image_soft_token>"),
+        boi_token_id=token("<start_of_image>"),
+        eoi_token_id=token("<end_of_image>"),
+    )
+    model = drawn_module(Gemma3ForConditionalGeneration, config)
+    with torch.no_grad():
+        # Drawn as zeros.
+        model.model.multi_modal_projector.mm_input_projection_weight.normal_(generator=torch.Generator().manual_seed(1))
+        # Tied and scaled, it would make the model say the last token again.
+        model.model.language_model.embed_tokens.weight *= 0.05
+    return model
+
+
 RESOLUTIONS = [[high, wide] for high in (32, 64, 96) for wide in (32, 64, 96)]
 SQUARE = {"resample": 3, **MEAN_STD, "size": {"height": 32, "width": 32}}
 TILES = {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4}
@@ -174,6 +199,7 @@ FAKES = {
     "internvl3_5": Fake(_internvl3_5, "<IMG_CONTEXT>", GotOcr2ImageProcessorPil, TILES),
     "qwen2_vl": Fake(_qwen2_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
     "qwen2_5_vl": Fake(_qwen2_5_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
+    "gemma3": Fake(_gemma3, "<image_soft_token>", Gemma3ImageProcessorPil, SQUARE),
     "qwen3_vl": Fake(_qwen3_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
 }
 FAMILIES = tuple(FAKES)
@@ -260,6 +286,9 @@ def native_inputs(kind: str, lvlm: LVLM, sample: Sample, branch: int) -> dict[st
     many = [pictures] if kind == "llava_onevision" and len(pictures) > 1 else pictures
     made = fake.processor(**lvlm.image_spec.settings())(images=many, return_tensors="pt")
     made.pop("num_patches", None)
+    made.pop("num_crops", None)
+    if kind == "gemma3":
+        inputs["token_type_ids"] = (ids == token(fake.image)).int()
     if kind.startswith("qwen"):
         inputs["mm_token_type_ids"] = (ids == token(fake.image)).int()
     return inputs | dict(made)

@@ -162,7 +162,7 @@ def test_answers_are_those_of_transformers(kind: str, lvlm: LVLM, folders: dict[
             [sample] = samples_of(lvlm, folders["pictures"], [row])
             inputs = native_inputs(kind, lvlm, sample, 1)
             asked = int((sample.targets != IGNORE_INDEX).argmax()) + 1
-            for name in ("input_ids", "mm_token_type_ids"):
+            for name in ("input_ids", "mm_token_type_ids", "token_type_ids"):
                 if name in inputs:
                     inputs[name] = inputs[name][:, :asked]
             made = native.generate(**inputs, max_new_tokens=12, do_sample=False)[0, asked:].tolist()

@@ -12,6 +12,7 @@ from fgtrain.recipe.model_schema import Model
 from ..sources import Source
 from .composed import COMPOSED
 from .family import PARTS, Family, Wanted
+from .gemma3 import GEMMA3
 from .internvl import INTERNVL
 from .llava import LLAVA
 from .llava_next import LLAVA_NEXT
@@ -30,6 +31,7 @@ FAMILIES = {  # model_type of a config -> what is known of it
     "qwen2_vl": QWEN2_VL,
     "qwen2_5_vl": QWEN2_5_VL,
     "qwen3_vl": QWEN3_VL,
+    "gemma3": GEMMA3,
 }
 
 __all__ = ["FAMILIES", "PARTS", "Family", "family_of", "find_parts", "released_images", "submodule"]

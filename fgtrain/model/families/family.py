@@ -47,7 +47,8 @@ class Processor:
     config: Callable[[PreTrainedConfig, ImageSpec], dict]  # processor_config.json: class, and what it is made with
     image: str | None = None  # class of the image processor, where `ImageSpec.settings` names none
     video: str | None = None  # class without which the processor cannot be made
-    surrounds: bool = False  # does it put the tokens around a picture by itself?
+    # (spec) -> what stands for a picture in a text; some processors put the tokens around it by themselves
+    picture: Callable[[ImageSpec], str] = lambda spec: "".join((*spec.before, spec.token, *spec.after))
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,13 @@ class Family:
     encode: Callable[[Any, Tensor, Tensor | None], Tensor]  # (model, pixels_NCHW, shapes_IK) -> features_NPF
     image_spec: Callable[[PreTrainedConfig, dict, Wanted], ImageSpec]  # (config, image processor's settings, recipe's)
     feature_size: Callable[[PreTrainedConfig], int] | None = None  # F; None: features come from the projector already
+    # P of a square where its projector makes fewer image tokens of them; None: as many
+    feature_tokens: Callable[[PreTrainedConfig], int] | None = None
     # (model, projected image tokens [N, P, D], shapes_IK) -> the tokens of all pictures [tokens, D], as they are read
     arrange: Callable[[Any, Tensor, Tensor | None], Tensor] | None = None
     # Do image tokens also enter behind the decoder's first layers? Each is then [D x (1 + layers)] wide: what stands in
     # its place among the embeddings, and what is added behind each of those layers (DeepStack).
     deepstack: bool = False
+    joined_images: bool = False  # does each image token also see those of its own picture that follow?
     processor: Processor | None = None  # None: transformers has none
     chat: Callable[[Any], str] = lambda tokenizer: "qa"  # of a released checkpoint, unless the recipe names one

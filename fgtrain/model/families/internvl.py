@@ -79,6 +79,6 @@ INTERNVL = Family(
     encode=shuffled,
     image_spec=images,
     feature_size=shuffled_size,
-    processor=Processor(processor, video="InternVLVideoProcessor", surrounds=True),
+    processor=Processor(processor, video="InternVLVideoProcessor", picture=lambda spec: spec.token),
     chat=chat,
 )
