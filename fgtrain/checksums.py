@@ -26,6 +26,12 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / SUMS).is_file() or (folder / NOTES).is_file()
 
 
+def weights_sums(folder: Path) -> list[str]:
+    """The hashes of the weights that SHA256SUMS lists: their identity, once the folder is verified."""
+    lines = (LINE.fullmatch(line) for line in (folder / SUMS).read_text(encoding="utf-8").splitlines())
+    return sorted(line[1] for line in lines if line is not None and line[2].endswith(".safetensors"))
+
+
 def verify_checksums(folder: Path, *, contents: bool = True) -> None:
     """UserError, naming the file, unless every file that SHA256SUMS lists is there and the same. Others may lie beside
     them, except weights, which would be loaded in their place. Without `contents` the weights' own bytes are not read.

@@ -67,7 +67,8 @@ def ask(
         if not share.first:
             return {}
         if share.size > 1:
-            gather(answerer, tasks, wanted, out, answers)
+            failed = {one.key for one, _ in failures}
+            gather(answerer, tasks, [one for one in wanted if one.key not in failed], out, answers)
         by_task: dict[str, list[dict]] = {task.name: [] for task in tasks}
         for (name, _), row in answers.items():
             by_task[name].append(row)

@@ -63,14 +63,17 @@ class Native(ImageSpec):
         return Layout(grid[0] * grid[1], high * wide, (1, high, wide), grid)
 
     def pixels(self, picture: Image.Image, alone: bool = True) -> np.ndarray:
-        size = self.fitted(*picture.size)
-        pixels_CHW = self.normalised(self.resized(picture, *size))
-        wide, high = (side // (self.patch * self.merge) for side in size)
+        picture = self.sized(picture)
+        pixels_CHW = self.normalised(picture)
+        wide, high = (side // (self.patch * self.merge) for side in picture.size)
         blocks = pixels_CHW.reshape(3, high, self.merge, self.patch, wide, self.merge, self.patch)
         blocks = blocks.transpose(1, 4, 2, 5, 0, 3, 6)[
             :, :, :, :, :, None
         ]  # high, wide, merge, merge, 3, -, patch, patch
         return np.repeat(blocks, self.frames, axis=5).reshape(high * wide * self.merge**2, -1)
+
+    def sized(self, picture: Image.Image) -> Image.Image:
+        return self.resized(picture, *self.fitted(*picture.size))
 
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         values = 3 * self.frames * self.patch**2

@@ -53,6 +53,12 @@ class ImageSpec(ABC):
     def pixels(self, picture: Image.Image, alone: bool = True) -> np.ndarray:
         """Normalised float32 [rows, ...] of an RGB picture, as many rows as its layout says."""
 
+    def sized(self, picture: Image.Image) -> Image.Image:
+        """The picture as a server is sent it: where it becomes one of a single size here, in that size, so that no
+        other resizing comes between; else as it is, to be cut by the server's own program.
+        """
+        return picture
+
     @abstractmethod
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         """(pixels, shape) of the smallest picture, all zeros: what stands in where a batch has none."""

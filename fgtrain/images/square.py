@@ -31,7 +31,10 @@ class Square(ImageSpec):
         return Layout(self.tokens, 1)
 
     def pixels(self, picture: Image.Image, alone: bool = True) -> np.ndarray:
-        return self.normalised(self.resized(picture, self.size, self.size))[None]
+        return self.normalised(self.sized(picture))[None]
+
+    def sized(self, picture: Image.Image) -> Image.Image:
+        return self.resized(picture, self.size, self.size)
 
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         return np.zeros((1, 3, self.size, self.size), np.float32), ()

@@ -7,6 +7,7 @@ from data_builders.shared.files import write_json
 from data_builders.shared.made_with import made_with
 from evaluation.asking import Share, evaluate
 from evaluation.judging.deterministic import JUDGE
+from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import questions_hash
 from fgtrain.data import FeatureCache
 from fgtrain.model import LVLM
@@ -14,7 +15,7 @@ from fgtrain.plan import Plan
 from fgtrain.plan.versions import asking_code
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
-from fgtrain.runs.evaluations import evaluation_path, kept_evaluation, tasks_of, write_evaluation
+from fgtrain.runs.evaluations import answers_folder, evaluation_path, kept_evaluation, tasks_of, write_evaluation
 from fgtrain.runs.folder import link
 from fgtrain.runs.metrics import eval_rows
 from fgtrain.runs.subset import SUBSET_ROWS, subset_folder
@@ -22,6 +23,7 @@ from fgtrain.runs.tracking import send_evaluations
 from fgtrain.training.answerer import ModelAnswerer
 
 from .inputs import CachedEncoder, encoder_of, final_plan, job_device, model_at, question_cache
+from .serving import ask_served
 
 
 def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, runs: list[str]) -> None:
@@ -47,26 +49,36 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
         if group.first:
             print(f"evaluation: {checkpoint}, done before", flush=True)
         return
-    lvlm = model_at(recipe, plan, checkpoint, job_device(recipe, group.local_rank))
-    features = question_cache(recipe, plan, encoder_of(lvlm))
-    answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
     if group.first:
-        link(recipe.run_folder / "answers" / checkpoint, store / "answers")
+        link(recipe.run_folder / "answers" / checkpoint, answers_folder(recipe, store))
         print(f"evaluation: {checkpoint}", flush=True)
-    batch_size, limit = recipe.evaluation.batch_size, recipe.evaluation.limit
-    share = Share(group.rank, group.size)
-    with answerer.prepared(keep=False):  # the job has no other use for the model
-        scores = evaluate(answerer, tasks, store / "answers", limit, batch_size, share=share)
+    evaluation, share = recipe.evaluation, Share(group.rank, group.size)
+    scores, weights, own = {}, None, tasks
+    if evaluation.engine == "vllm" and (asked := [task for task in tasks if not task.is_text]):
+        scores, weights = ask_served(recipe, plan, group, checkpoint, store, asked)
+        own = [task for task in tasks if task.is_text]
+    # The curves in between need both ends, asked as they are. Judged tasks keep their reasons of the whole.
+    ends = [task for task in tasks if JUDGE not in task.rules] if evaluation.every_steps else []
+    part: dict[str, TaskScore] = {}
+    if own or ends:
+        lvlm = model_at(recipe, plan, checkpoint, job_device(recipe, group.local_rank))
+        features = question_cache(recipe, plan, encoder_of(lvlm))
+        answerer = answerer_of(recipe, lvlm, checkpoint, None, features)
+        weights, batch_size = weights or answerer.model_hash, evaluation.batch_size
+        with answerer.prepared(keep=False):  # the job has no other use for the model
+            if own:
+                answers = answers_folder(recipe, store)
+                scores |= evaluate(answerer, own, answers, evaluation.limit, batch_size, share=share)
+            if ends and own is not tasks:
+                part = evaluate(answerer, ends, store / "answers", evaluation.subset, batch_size, share=share)
+        if ends and own is tasks and group.first:  # all of it is answered
+            part = evaluate(answerer, ends, store / "answers", evaluation.subset, batch_size)
     if not group.first:
         return
-    subset: list[dict] = []
-    if recipe.evaluation.every_steps:
-        # The curves in between need both ends. All is answered; judged tasks keep their reasons of the whole.
-        chosen = [task for task in tasks if JUDGE not in task.rules]
-        part = evaluate(answerer, chosen, store / "answers", recipe.evaluation.subset, batch_size)
-        subset = eval_rows(part, None, 0, 0, subset=True)
-    about = {"model_hash": answerer.model_hash, "questions": questions, "made_with": made_with(asking_code().hash)}
-    write_evaluation(path, scores, subset, about)
+    scores = {task.name: scores[task.name] for task in tasks if task.name in scores}
+    code = asking_code(evaluation.engine).hash
+    about = {"model_hash": weights, "questions": questions, "made_with": made_with(code)}
+    write_evaluation(path, scores, eval_rows(part, None, 0, 0, subset=True), about)
 
 
 def answerer_of(

@@ -52,18 +52,20 @@ def model_at(recipe: Recipe, plan: Plan, checkpoint: str, device: torch.device) 
     """
     if checkpoint == START:
         return build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed, device=device)
-    return load_checkpoint(_checkpoint(recipe, plan, checkpoint, device), verify=False, device=device)
+    return load_checkpoint(checkpoint_folder(recipe, plan, checkpoint, device), verify=False, device=device)
 
 
 def encoder_at(recipe: Recipe, plan: Plan, checkpoint: str, device: torch.device) -> Encoder:
     """The encoder of `model_at`, without the language model. UserError as there."""
     if checkpoint == START:
         return build_encoder(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed, device=device)
-    return load_encoder(_checkpoint(recipe, plan, checkpoint, device), verify=False, device=device)
+    return load_encoder(checkpoint_folder(recipe, plan, checkpoint, device), verify=False, device=device)
 
 
-def _checkpoint(recipe: Recipe, plan: Plan, stage: str, device: torch.device) -> Path:
-    """The folder of a stage's checkpoint, as it was saved; weights that are not going to be read are not looked at."""
+def checkpoint_folder(recipe: Recipe, plan: Plan, stage: str, device: torch.device = torch.device("cpu")) -> Path:
+    """The folder of a stage's checkpoint, as it was saved; for the meta device the weights are not looked at. UserError
+    when the stage is not done, or was altered.
+    """
     folder = recipe.stage_store(plan.stage(stage).fingerprint) / "checkpoint"
     if not folder.exists():
         raise UserError(

@@ -14,7 +14,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import read_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-from fgtrain.runs.evaluations import evaluation_path, question_hashes, stores, tasks_of
+from fgtrain.runs.evaluations import answers_folder, evaluation_path, question_hashes, stores, tasks_of
 from fgtrain.runs.judged import judged_path, note_paid, paid
 from fgtrain.runs.tracking import send_evaluations
 
@@ -37,7 +37,7 @@ def judge_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, 
         if path.is_file():
             print(f"judge: {checkpoint}, done before", flush=True)
         else:
-            _judge(recipe, checkpoint, store / "answers", path)
+            _judge(recipe, checkpoint, answers_folder(recipe, store), path)
     send_evaluations(recipe, plan, start, checkpoint, runs, "judge")
 
 

@@ -21,6 +21,7 @@ from fgtrain.training.throughput import device_peak
 
 from .build import refuse_missing
 from .inputs import stage_data
+from .serving import refuse_unserved
 
 
 def prepare(recipe: Recipe, group: Group, show: bool) -> None:
@@ -33,6 +34,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         refuse_missing(recipe, name)
     with locked(recipe.run_folder / ".prepare.lock", waiting=f"{recipe.name} is being prepared elsewhere; waiting"):
         lvlm = outline_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+        refuse_unserved(recipe, lvlm)
         for part in recipe.evaluation.features.parts if features_at(recipe) else ():
             features_folder(recipe, recipe.run_folder, part)  # are all data sets there?
         data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}

@@ -13,7 +13,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-from fgtrain.runs.evaluations import asked, assemble_scores, found_evaluations, stores
+from fgtrain.runs.evaluations import answers_folder, asked, assemble_scores, found_evaluations, stores
 from fgtrain.runs.features import FOLDER as FEATURES
 from fgtrain.runs.features import feature_rows, features_folders
 from fgtrain.runs.folder import link
@@ -60,7 +60,7 @@ def _links(recipe: Recipe, plan: Plan, start: str) -> None:
         if subset is not None and subset.is_dir():
             link(recipe.run_folder / SUBSET / stage.name, subset)
     for checkpoint in asked(recipe):
-        link(recipe.run_folder / "answers" / checkpoint, places[checkpoint] / "answers")
+        link(recipe.run_folder / "answers" / checkpoint, answers_folder(recipe, places[checkpoint]))
     for (checkpoint, part), folder in features_folders(recipe, plan, start).items():
         link(recipe.run_folder / FEATURES / checkpoint / part, folder)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from evaluation.serving.vllm import HOW, place_of_vllm
 from fgtrain.recipe import Recipe
 
 from .checkpoints import features_at, judged_at
@@ -17,6 +18,7 @@ def notes(
     stages: list[StagePlan],
     asked: dict[str, Asked],
 ) -> Iterable[str]:
+    yield from _served(recipe)
     yield from _measured(recipe)
     yield from _judged(recipe, known_questions(recipe, asked))
     yield from model.notes
@@ -45,6 +47,17 @@ def notes(
         yield f"Questions unknown until their files are here: {', '.join(unknown)}"
     if any(stage.provisional for stage in stages):
         yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"
+
+
+def _served(recipe: Recipe) -> Iterable[str]:
+    if recipe.evaluation.engine == "vllm" and recipe.evaluation.tasks:
+        own = " The subset in between is asked by own." if recipe.evaluation.every_steps else ""
+        place = place_of_vllm()
+        where = f"by {place}" if place is not None else f"but vLLM is not installed here. {HOW}"
+        yield (
+            f"evaluation.engine is vllm: checkpoints are served for full evaluations, one server a GPU, {where}. No "
+            f"probabilities of options.{own} The times of evaluation are own's"
+        )
 
 
 def _measured(recipe: Recipe) -> Iterable[str]:

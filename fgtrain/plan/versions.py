@@ -24,8 +24,9 @@ ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs")
 ENCODING = ("fgtrain.data.features", "fgtrain.model.families")
 # What measures a vision encoder's features.
 MEASURING = ("fgtrain.training.featurizer", "evaluation.features.measure_sets")
-# What asks a checkpoint and scores its answers.
+# What asks a checkpoint and scores its answers; and what else does where a server answers.
 ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
+SERVING = ("evaluation.serving.answerer",)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def measuring_code() -> CodeIdentity:
     return code_of(*MEASURING, alone=("fgtrain.jobs.features",))
 
 
-def asking_code() -> CodeIdentity:
-    """What makes a checkpoint's scores."""
-    return code_of(*ASKING, alone=("fgtrain.jobs.evaluate",))
+def asking_code(engine: str = "own") -> CodeIdentity:
+    """What makes a checkpoint's scores. `engine`: as in `evaluation.engine`."""
+    if engine == "own":
+        return code_of(*ASKING, alone=("fgtrain.jobs.evaluate",))
+    return code_of(*ASKING, *SERVING, alone=("fgtrain.jobs.evaluate", "fgtrain.jobs.serving"))

@@ -66,7 +66,10 @@ class Evaluation(Section):
     # fits counts. With {fgbmk/fungi: general} what the model could do on fungi before is what it may forget.
     groups: dict[str, Literal["fine_grained", "general"]] = Field(default_factory=dict)
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
-    batch_size: Positive = 64  # questions asked at once
+    # Who computes the answers of full evaluations. vllm: an installed vLLM serves the checkpoint, one server a GPU
+    # (docs/vllm.md); what needs probabilities, and the subset in between, is asked by own in any case.
+    engine: Literal["own", "vllm"] = "own"
+    batch_size: Positive = 64  # questions asked at once, by own
     limit: Positive | None = None  # most questions per task of a full evaluation; null = all
     features: Features | None = None
     judge: Judge | None = None  # needs network: true

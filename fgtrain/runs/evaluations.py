@@ -62,7 +62,8 @@ def identity(recipe: Recipe, questions: dict[str, str]) -> dict[str, Any]:
         "subset": subset,
         "limit": evaluation.limit,
         "precision": recipe.devices.precision,
-        "code": asking_code().hash,
+        "engine": evaluation.engine,
+        "code": asking_code(evaluation.engine).hash,
     }
 
 
@@ -70,6 +71,11 @@ def evaluation_path(recipe: Recipe, store: Path, questions: dict[str, str]) -> P
     """Where the evaluation of the checkpoint in `store` lies, whoever has made it."""
     text = json.dumps(identity(recipe, questions), sort_keys=True)
     return store / FOLDER / f"{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}.json"
+
+
+def answers_folder(recipe: Recipe, store: Path) -> Path:
+    """Where the answers of the checkpoint in `store` lie, each engine's by themselves."""
+    return store / ("answers" if recipe.evaluation.engine == "own" else f"answers-{recipe.evaluation.engine}")
 
 
 def evaluated(recipe: Recipe, store: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import importlib.util
 
+from evaluation.serving.vllm import HOW as INSTALL_VLLM
+from evaluation.serving.vllm import place_of_vllm
 from evaluation.tasks.task import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
@@ -13,6 +15,7 @@ INSTALL = "pip install 'deepspeed>=0.17,<0.20'"
 def refuse_what_cannot_run(recipe: Recipe) -> None:
     """UserError naming every such key at once."""
     refuse_missing_deepspeed(recipe.devices)
+    refuse_missing_vllm(recipe)
     problems = []
     model = recipe.model
     if model.checkpoint is None and model.max_tiles > 1 and model.projector != "pixel_shuffle_mlp2x_gelu":
@@ -27,6 +30,12 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise UserError(f"{recipe.name} plans, but cannot be run as it is:\n{lines}")
+
+
+def refuse_missing_vllm(recipe: Recipe) -> None:
+    """UserError where vLLM is asked for and not installed. Nothing is run, and nothing in the recipe says what is."""
+    if recipe.evaluation.engine == "vllm" and recipe.evaluation.tasks and place_of_vllm() is None:
+        raise UserError(f"evaluation.engine is vllm, but vLLM is not installed. {INSTALL_VLLM}, or write engine: own")
 
 
 def refuse_missing_deepspeed(devices: Devices) -> None:

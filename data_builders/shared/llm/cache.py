@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,29 @@ def request_key(request: dict) -> str:
     """The request's name: a hash of all that is sent, and to whom."""
     text = json.dumps(request, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class NoCache:
+    """Keeps nothing: for an endpoint that costs nothing, whose answers are kept by who asks."""
+
+    def get(self, key: str) -> None:
+        return None
+
+    def alone(self, key: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    @contextmanager
+    def room(self, key: str) -> Iterator["NoCache"]:
+        yield self
+
+    def keep(self, request: dict, kept: Kept, tokens: int) -> None:
+        return
+
+    def remembered(self, whom: dict) -> None:
+        return None
+
+    def remember(self, whom: dict, says: dict) -> None:
+        return
 
 
 class Cache:

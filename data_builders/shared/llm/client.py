@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ..progress import progress
 from .budget import BudgetSpent
-from .cache import Cache, Kept, Room, request_key
+from .cache import Cache, Kept, NoCache, Room, request_key
 from .completion import CALL, CUT, By, Completion
 from .failures import NoUsableAnswer
 from .messages import Message, as_kept, as_sent
@@ -34,7 +34,8 @@ class Client:
     """
 
     def __init__(self, endpoint: Endpoint):
-        self.endpoint, self.budget, self.cache = endpoint, endpoint.budget, Cache(endpoint.cache)
+        self.endpoint, self.budget = endpoint, endpoint.budget
+        self.cache = Cache(endpoint.cache) if endpoint.cache is not None else NoCache()
         self.sender = Sender(endpoint)
         self.base_url = self.sender.base_url
         self.kept_by: Counter[By] = Counter()  # replies of earlier starts, by who gave them
@@ -122,17 +123,22 @@ class Client:
         return value_of(kept), kept.by
 
     def complete(
-        self, messages: list[Message], *, temperature: float | None = None, max_tokens: int | None = None
+        self,
+        messages: list[Message],
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        may_be_empty: bool = False,
     ) -> Kept:
-        """The reply as it comes, one that is cut off too. An empty one is no answer and not kept: NoUsableAnswer. Other
-        errors as from `ask`.
+        """The reply as it comes, one that is cut off too. An empty one is no answer and not kept: NoUsableAnswer;
+        unless it `may_be_empty`, which only a server of one's own is known to mean. Other errors as from `ask`.
         """
         settings = self._settings(temperature, max_tokens)
         key, request = self._request(messages, settings, {"as_it_comes": True})
         with self._kept_or_alone(key) as (kept, room):
             if room is not None:
                 reply = self.sender.send(key, as_sent(messages), settings, self.stop)
-                if not reply.text or reply.ending == CALL:
+                if not (reply.text or may_be_empty) or reply.ending == CALL:
                     raise NoUsableAnswer(f"{self.endpoint.model} {no_answer(reply, max_tokens)}")
                 kept = self._kept(reply)
                 room.keep(request, kept, reply.tokens)

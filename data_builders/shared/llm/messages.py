@@ -21,16 +21,25 @@ def system(text: str) -> Message:
     return {"role": "system", "content": text}
 
 
-def user(text: str, *images: Path) -> Message:
-    """A user's message; pictures go before the text."""
+def user(text: str, *images: Path | dict[str, Any]) -> Message:
+    """A user's message; pictures (files, or parts of a message) go before the text."""
     if not images:
         return {"role": "user", "content": text}
-    return {"role": "user", "content": [*map(image, images), {"type": "text", "text": text}]}
+    return {"role": "user", "content": [*map(as_part, images), {"type": "text", "text": text}]}
 
 
-def image(path: Path) -> dict[str, str]:
+def image(path: Path) -> dict[str, Any]:
     """A picture as a part of a message."""
     return {"type": "image_file", "path": str(path)}
+
+
+def image_bytes(data: bytes, path: Path) -> dict[str, Any]:
+    """A picture as a part of a message, by other bytes than its file's."""
+    return {"type": "image_file", "path": str(path), "data": data}
+
+
+def as_part(picture: Path | dict[str, Any]) -> dict[str, Any]:
+    return picture if isinstance(picture, dict) else image(picture)
 
 
 def media_type(data: bytes, path: str) -> str:
@@ -40,6 +49,10 @@ def media_type(data: bytes, path: str) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     raise UserError(f"image {path} is no JPEG, PNG, WebP, GIF or BMP file; it cannot be sent")
+
+
+def bytes_of(part: dict[str, Any]) -> bytes:
+    return part["data"] if "data" in part else read_image(part["path"])
 
 
 def read_image(path: str) -> bytes:
@@ -56,8 +69,7 @@ def converted(messages: list[Message], part_of: Any) -> list[Message]:
         content = message["content"]
         if isinstance(content, list):
             content = [
-                part_of(read_image(part["path"]), part["path"]) if part["type"] == "image_file" else part
-                for part in content
+                part_of(bytes_of(part), part["path"]) if part["type"] == "image_file" else part for part in content
             ]
         done.append({**message, "content": content})
     return done

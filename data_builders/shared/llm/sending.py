@@ -35,7 +35,7 @@ class Endpoint:
     `KEY_VARIABLES`), never from here."""
 
     model: str
-    cache: Path
+    cache: Path | None  # None: nothing is kept
     base_url: str | None = None  # else OPENAI_BASE_URL, else the client library's own
     key_variable: str = "OPENAI_API_KEY"
     budget: Budget = field(default_factory=Budget)

@@ -6,12 +6,13 @@ answers nothing any more stops the run.
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.llm import Budget, Client, Endpoint, EndpointError, Failures, user
+from data_builders.shared.llm.messages import image_bytes
 from data_builders.shared.llm.served import by_of
 from data_builders.shared.llm.workers import in_order
 
@@ -26,12 +27,22 @@ class EndpointAnswerer:
 
     measures_text = False
 
-    def __init__(self, client: Client, *, temperature: float | None = 0.0, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        temperature: float | None = 0.0,
+        max_tokens: int | None = None,
+        picture: Callable[[Path], bytes] | None = None,
+        may_be_empty: bool = False,
+    ) -> None:
         """`temperature`: None = the endpoint's own. `max_tokens`: of every answer, in place of each task's own.
+        `picture`: what is sent for a picture's file; None = its own bytes. `may_be_empty`: an empty reply is an answer.
 
         Nobody can see an endpoint's weights: all that tells whom is asked stands for them (`Client.whom`).
         """
         self.client, self.temperature, self.max_tokens = client, temperature, max_tokens
+        self.picture, self.may_be_empty = picture, may_be_empty
         self.name = PREFIX + client.endpoint.model
         self.model_hash = text_hash(f"endpoint\n{json.dumps(client.whom, sort_keys=True)}")
         self.failures = Failures(client.endpoint.concurrency)
@@ -48,12 +59,16 @@ class EndpointAnswerer:
 
         def one(asked: tuple[Path | None, Question]) -> Answer | Unanswered:
             image, question = asked
-            messages = [user(question.prompt, *([image] if image else []))]
+            picture = image
+            if image is not None and self.picture is not None:
+                picture = image_bytes(self.picture(image), image)
+            messages = [user(question.prompt, *([picture] if picture else []))]
             try:
                 reply = self.client.complete(
                     messages,
                     temperature=self.temperature,
                     max_tokens=self.max_tokens or question.max_new_tokens,
+                    may_be_empty=self.may_be_empty,
                 )
             except EndpointError as error:
                 self.failures.failure(error, image)

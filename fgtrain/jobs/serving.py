@@ -1,0 +1,120 @@
+"""Asks a checkpoint through vLLM: every process of the job serves it on its own GPU and asks its share there.
+
+What a server cannot give is asked by the model itself, once the servers have ended and the GPUs are free: probabilities
+of plain text, and both ends of the curves in between, which are to be comparable with what is asked while a stage
+trains.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from data_builders.shared.files import read_json
+from data_builders.shared.pictures import open_image
+from evaluation.asking import Share, evaluate
+from evaluation.scoring.score_files import TaskScore
+from evaluation.serving import BATCH_SIZE, VllmModel, find_vllm, served
+from evaluation.serving.pictures import png, upright
+from evaluation.shared.texts import text_hash
+from evaluation.tasks.task import Task
+from fgtrain.checksums import NOTES, weights_sums
+from fgtrain.errors import UserError
+from fgtrain.images import ImageSpec, spec_from_dict
+from fgtrain.model import LVLM
+from fgtrain.model.checkpoint import save_checkpoint
+from fgtrain.model.composed import ComposedConfig
+from fgtrain.plan import Plan
+from fgtrain.processes import Group
+from fgtrain.recipe import START, Recipe
+from fgtrain.runs.evaluations import answers_folder
+
+from .inputs import checkpoint_folder, job_device, model_at
+
+DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def refuse_unserved(recipe: Recipe, lvlm: LVLM) -> None:
+    """UserError where vLLM is to serve a model that only this project knows. An outline of it is enough."""
+    if recipe.evaluation.engine == "vllm" and lvlm.hf.config.model_type == ComposedConfig.model_type:
+        raise UserError(
+            "evaluation.engine is vllm, but this composition of encoder, projector and language model is none that "
+            "vLLM knows (LLaVA's: CLIP or SigLIP behind mlp2x_gelu; InternVL's). Write engine: own"
+        )
+
+
+def ask_served(
+    recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path, tasks: list[Task]
+) -> tuple[dict[str, TaskScore], str]:
+    """(scores of the tasks, the weights' identity); the first process alone has scores. No task may be plain text.
+
+    UserError when vLLM is not installed, does not come up, ends, or leaves a question unanswered; what was answered is
+    kept.
+    """
+    vllm = find_vllm()
+    with _folder(recipe, plan, group, checkpoint, store) as (folder, weights):
+        spec = spec_from_dict(read_json(folder / NOTES)["image_spec"])
+        model = VllmModel(
+            f"{recipe.name}/{checkpoint}",
+            folder,
+            weights,
+            dtype=DTYPES[recipe.devices.precision],
+            seed=recipe.seed,
+            gpu=visible_gpu(job_device(recipe, group.local_rank)),
+            picture=sent_by(spec),
+            pictures=spec.to_dict(),
+        )
+        answers, share = answers_folder(recipe, store), Share(group.rank, group.size)
+        log = recipe.run_folder / "jobs" / f"evaluate-{checkpoint}" / f"vllm.{group.rank}.log"
+        with served(vllm, model, log) as answerer:
+            scores = evaluate(answerer, tasks, answers, recipe.evaluation.limit, BATCH_SIZE, share=share)
+            answerer.refuse_unanswered()
+    return scores, weights
+
+
+def sent_by(spec: ImageSpec) -> Callable[[Path], bytes]:
+    """What is sent for a picture's file: in the model's own size where every picture has one, so that the server's
+    program need not resize it and the model sees the pixels of its training.
+    """
+
+    def sent(path: Path) -> bytes:
+        picture = open_image(path)
+        sized = spec.sized(picture)
+        return upright(path) if sized is picture else png(sized)
+
+    return sent
+
+
+def visible_gpu(device: torch.device, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The device as CUDA names it in the environment; None for the CPU."""
+    if device.type == "cpu":
+        return None
+    names = [name.strip() for name in environment.get(VISIBLE, "").split(",") if name.strip()]
+    return names[device.index] if names else str(device.index)
+
+
+@contextmanager
+def _folder(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path) -> Iterator[tuple[Path, str]]:
+    """The checkpoint's folder, and the identity of its weights. The model before training has none: it is saved for
+    the servers, and taken away again.
+    """
+    start = store / "served"
+
+    def find() -> tuple[str, str]:
+        if checkpoint == START:
+            folder = start / "checkpoint"
+            save_checkpoint(model_at(recipe, plan, START, torch.device("cpu")), folder, {})
+        else:
+            folder = checkpoint_folder(recipe, plan, checkpoint)
+        return str(folder), text_hash("\n".join(weights_sums(folder)))
+
+    try:
+        folder, weights = group.agree(find)
+        yield Path(folder), weights
+    finally:
+        if group.first:
+            shutil.rmtree(start, ignore_errors=True)
