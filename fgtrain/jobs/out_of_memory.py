@@ -1,21 +1,19 @@
 """Out of memory: the message says which micro-batch would fit, by the plan's arithmetic."""
 
 import copy
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 from fgtrain.data import StageData
 from fgtrain.errors import TrainingFailedError
 from fgtrain.plan.layout import gib
+from fgtrain.plan.needs import USABLE
 from fgtrain.recipe import Recipe
 
+from .device_memory import device_memory
 from .prepare import counted_plan
 
 SAYS = ("not enough memory", "out of memory", "can't allocate memory")  # as torch's allocators put it
-USABLE = 0.95  # of a device; the rest goes to its driver and to what its allocator cannot use
 
 
 @contextmanager
@@ -35,13 +33,6 @@ def predicted(recipe: Recipe, name: str, data: StageData, per_device: int) -> in
     other = copy.copy(data)
     other.devices = devices
     return counted_plan(recipe.model_copy(update={"devices": devices}), {name: other}).stage(name).memory_bytes
-
-
-def device_memory() -> int:
-    """Bytes of the device that trains."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _advice(recipe: Recipe, name: str, data: StageData) -> str:

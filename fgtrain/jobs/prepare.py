@@ -20,6 +20,7 @@ from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
 
 from .build import refuse_missing
+from .device_memory import refuse_too_large
 from .inputs import stage_data
 from .serving import refuse_unserved
 
@@ -42,6 +43,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
             stage.check()
         plan = counted_plan(recipe, data, counted_questions(recipe))
         refuse_changed_data(recipe, plan)
+        refuse_too_large(recipe, plan.stages)
         path = recipe.run_folder / "plan.json"
         for line in why_anew(earlier_plan(path), plan):
             print(line, flush=True)

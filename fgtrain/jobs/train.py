@@ -18,6 +18,7 @@ from fgtrain.training.stop_signals import stop_if_asked
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
+from .device_memory import refuse_too_large
 from .evaluate import SubsetQuestions, subset_questions
 from .inputs import CachedEncoder, encoder_at, feature_cache, final_plan, job_device, model_at, stage_before, stage_data
 from .out_of_memory import explained
@@ -40,6 +41,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
             if group.first:
                 print(f"stage {stage}: done before, taken from {store}", flush=True)
             return
+        group.agree(lambda: refuse_too_large(recipe, [planned]))
         heads = recipe.stages[stage].objective == "heads"
         device = torch.device("cpu") if heads else weights_device(recipe.devices, group.rank, group.local_rank)
         lvlm = model_at(recipe, plan, stage_before(plan, stage), device)

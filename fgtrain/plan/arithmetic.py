@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
+from fgtrain.recipe import Devices
+
 BYTES_FP32, BYTES_BF16 = 4, 2
 
 
@@ -65,6 +67,13 @@ def steps_of(samples: int, global_batch_size: int) -> int:
 
 def warmup_steps_of(steps: int, fraction: float) -> int:
     return math.ceil(fraction * steps)
+
+
+def resolved_strategy(devices: Devices) -> str:
+    """The strategy's name: `auto` is ddp on several devices and single on one."""
+    if devices.strategy == "auto":
+        return "ddp" if devices.world_size > 1 else "single"
+    return devices.strategy
 
 
 def held_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> tuple[int, int, int]:

@@ -1,13 +1,15 @@
 """Adds to a stage's plan what it costs: peak memory with activations, arithmetic, time."""
 
+from dataclasses import replace
+
 from fgtrain.counts import Counts
 from fgtrain.recipe import Recipe
 
-from .arithmetic import held_bytes, on_device
-from .cost import ASSUMED_MFU, ModelShape, training_work
+from .arithmetic import held_bytes, resolved_strategy
+from .cost import ASSUMED_MFU, training_work
 from .expected import most_of_a_micro_batch
 from .host import host_plan
-from .memory import activation_bytes, peak_bytes
+from .needs import Needs
 from .peak import Peak
 from .schema import DataFacts, ModelFacts, StagePlan
 
@@ -28,8 +30,17 @@ def with_costs(
     if any(part.trainable is None or part.parameters is None for part in plan.parts):
         return plan
     learning = {part.part: part.trainable / max(part.parameters, 1) for part in plan.parts if part.learns}
+    needs = Needs(
+        parameters=sum(p.parameters for p in plan.parts),
+        trainable=sum(p.trainable for p in plan.parts),
+        learning=learning,
+        shape=None,
+        heaviest=None,
+        per_step=plan.batch.global_batch_size // recipe.devices.world_size,
+    )
+    holds = peak.holds if peak is not None else None
     if shape is None or plan.objective != "answers":
-        return plan.model_copy(update=_memory(plan, recipe, None, learning, None))
+        return plan.model_copy(update=_memory(recipe, needs, holds))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}
     counts = _whole(plan, data_facts)
@@ -38,7 +49,7 @@ def with_costs(
         if peak is not None and peak.train is not None:
             added["seconds"] = added["flops"] / (peak.train * ASSUMED_MFU * recipe.devices.world_size)
     heaviest = heaviest or most_of_a_micro_batch(recipe, recipe.stages[plan.name], model_facts)
-    return plan.model_copy(update=added | _memory(plan, recipe, shape, learning, heaviest))
+    return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), holds))
 
 
 def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:
@@ -52,19 +63,14 @@ def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:
     return total
 
 
-def _memory(
-    plan: StagePlan, recipe: Recipe, shape: ModelShape | None, learning: dict[str, float], heaviest: Counts | None
-) -> dict:
-    """Of a device with activations where they can be known, and of its host."""
+def _memory(recipe: Recipe, needs: Needs, holds: int | None) -> dict:
+    """Of a device with activations where they can be known, of its host, and what would need less."""
     devices = recipe.devices
-    total, trainable = sum(p.parameters for p in plan.parts), sum(p.trainable for p in plan.parts)
-    held = held_bytes(total, trainable, devices.precision, devices.strategy, devices.world_size)
-    here = on_device(held, devices.offload)
-    memory = sum(here)
-    found: dict = {}
-    if shape is not None and heaviest is not None:
-        activations = activation_bytes(shape, heaviest, learning, devices.precision, devices.activation_checkpointing)
-        strategy = "ddp" if devices.strategy == "auto" and devices.world_size > 1 else devices.strategy
-        memory = peak_bytes(here, activations, plan.batch.accumulation, strategy)
-        found = {"activation_bytes": activations, "heaviest_tokens": heaviest.tokens}
-    return found | {"memory_bytes": memory, "host": host_plan(devices, total, held, memory)}
+    memory, added = needs.bytes(devices)
+    found: dict = {"memory_bytes": memory, "device_holds": holds}
+    if added is not None:
+        found |= {"activation_bytes": max(added.first, added.last), "heaviest_tokens": needs.heaviest.tokens}
+        found["smaller"] = needs.smaller(devices)
+    strategy = resolved_strategy(devices)
+    held = held_bytes(needs.parameters, needs.trainable, devices.precision, strategy, devices.world_size)
+    return found | {"host": host_plan(devices, needs.parameters, held, memory)}

@@ -1,60 +1,115 @@
-"""Peak memory of a training step: what is held all the time, and the activations of the heaviest micro-batch. Pure.
+"""Peak memory of a training step: what is held all the time, and what a micro-batch adds. Pure.
 
 The formula follows a decoder layer of the Llama kind (RMSNorm, rotary positions, gated MLP) as torch's autograd keeps
 it, with attention that keeps no tokens x tokens matrix. Values are counted for each token and layer:
 
-    always             2 D (what the norms read)  +  2 H + 2 K (queries, attention's output, keys, values)  +  3 I (MLP)
-    where it learns    4 D (norms' outputs, matrices' inputs)  +  H  +  I
-    checkpointing      D for each layer, and the above for one layer at a time
+    always             2 D + 2 in fp32 (what the norms read)  +  2 H + 2 K (queries, attention's output, keys, values)
+                       +  3 I (MLP)  +  a log-sum-exp for each head
+    where it learns    2 D of the residual stream's type (norms' outputs), the matrices' inputs  +  I
+    checkpointing      the residual stream before each layer, and the above for one layer at a time
 
 D hidden size, H heads x head size, K the same of keys, I intermediate size. Only supervised positions meet the
-vocabulary; what they need is largest at the beginning of the backward pass, when all activations are still held.
+vocabulary. In bf16 matrices run in half precision. Where weights are fp32 (one device, DDP) autocast copies them and,
+for each matrix by itself, what it reads; under ZeRO and FSDP weights and residual stream are bf16 themselves.
 """
 
-from fgtrain.counts import LOGITS_AT_ONCE, Counts
+from dataclasses import dataclass
 
+from fgtrain.counts import LOGITS_AT_ONCE, Counts
+from fgtrain.recipe import Devices
+
+from .arithmetic import resolved_strategy
 from .cost import ModelShape
 
 FP32, BF16 = 4, 2
+BATCH = 46  # bytes of a token in a batch: ids, targets, weights, samples, branches, positions, masks
+ZERO_BUCKET = 200_000_000  # elements that ZeRO reduces or gathers at once
+ZERO_LIVE = 1_000_000_000  # elements that ZeRO-3 holds gathered at most
 
 
-def activation_bytes(
-    shape: ModelShape, counts: Counts, learning: dict[str, float], precision: str, checkpointing: bool
-) -> int:
-    """Bytes at the peak of one micro-batch of `counts`, beside weights, gradients and optimizer states.
+@dataclass(frozen=True)
+class Activations:
+    """Bytes beside weights, gradients and optimizer states."""
 
-    `learning`: part -> fraction of its parameters that learns; a part left out is frozen.
-    """
+    first: int  # when the backward pass begins (or the forward pass ends): all layers', no gradient is there yet
+    last: int  # when it is at the first layer: a layer's, less the gradients that are still to come
+
+
+def activations(shape: ModelShape, counts: Counts, learning: dict[str, float], devices: Devices) -> Activations:
+    """Of one micro-batch of `counts`. `learning`: part -> fraction of its parameters that learns; others are frozen."""
     if not learning:
-        return 0
+        return Activations(0, 0)
     text = learning.get("language_model", 0.0) > 0
-    half = precision == "bf16"
-    D, H, K, I = shape.hidden, shape.heads * shape.head_size, shape.kv_heads * shape.head_size, shape.intermediate  # noqa: E741
-    inner = BF16 if half else FP32  # matrices run in half precision, the residual stream and the norms do not
-    layer = FP32 * 2 * D + inner * (2 * H + 2 * K + 3 * I)
+    half = devices.precision == "bf16"
+    mixed = half and resolved_strategy(devices) in ("single", "ddp")
+    inner, stream = BF16 if half else FP32, BF16 if half and not mixed else FP32
+    D, I = shape.hidden, shape.intermediate  # noqa: E741
+    H, K = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    if devices.accelerator == "cpu":
+        K = H  # attention there repeats keys and values for each group's heads
+
+    norm = FP32 * (D + 1)
+    layer = 2 * norm + inner * (2 * H + 2 * K + 3 * I) + FP32 * shape.heads
     if text:
-        # Autocast makes a half-precision copy of its input for each of the five matrices that read a norm.
-        layer += FP32 * 2 * D + (BF16 * 5 * D if half else FP32 * 2 * D) + inner * (H + I)
-    through_layers = shape.layers * FP32 * D + layer if checkpointing else shape.layers * layer
-    # Around the layers: embeddings, where image tokens are put (a byte each), last norm, rotary tables.
-    around = FP32 * (4 * D + 4 * shape.head_size) + D
-    backward_of_a_layer = inner * 3 * I + FP32 * 2 * D
+        inputs = BF16 * 5 * D if mixed else inner * 2 * D  # of the five matrices that read a norm
+        layer += stream * 2 * D + inputs + inner * I
+        norm += stream * D
+    rest = counts.tokens * (stream * 2 * shape.head_size + BATCH) + _vision(shape, counts, learning, inner)
+    weights = BF16 * shape.decoder_weights if mixed else 0
+    # The last norm, what it gives, and of it what meets the vocabulary.
+    ends = counts.tokens * (norm + stream * D) + counts.labels * D * (FP32 + inner)
+    ends += BF16 * D * shape.vocabulary if mixed else 0
     labels = min(counts.labels, max(1, LOGITS_AT_ONCE // shape.vocabulary))
-    # Probabilities are kept; their gradient and that of the logits stand beside them.
-    head = labels * shape.vocabulary * (3 * FP32 + (BF16 if half else 0)) + counts.labels * 2 * D * FP32
-    total = counts.tokens * (through_layers + around) + max(head, counts.tokens * backward_of_a_layer)
-    total += counts.image_tokens * FP32 * (3 * D + shape.pixels)
+    logits = 3 * FP32 * labels * shape.vocabulary  # probabilities, their gradient and that of the logits
+    forward_logits = (2 * FP32 + (BF16 if half else 0)) * labels * shape.vocabulary
+    head = (inner if half and not mixed else FP32) * D * shape.vocabulary if text else 0  # its weights' gradient
+    # In one piece, its gradient comes when those of the logits have gone.
+    at_head = ends + (max(logits, head) if labels == counts.labels else logits + head)
+    backward = counts.tokens * (inner * 2 * I + stream * 2 * D)  # of a layer's MLP
+    one_layer = counts.tokens * layer + backward + weights // shape.layers
+    gathered = _gathered(shape, devices, inner)
+    if devices.activation_checkpointing:
+        kept = counts.tokens * shape.layers * stream * D
+        # Autocast keeps the copies of learning weights until the forward pass ends.
+        first = kept + max(ends + forward_logits + (weights if text else 0), at_head, head + one_layer)
+    else:
+        kept = counts.tokens * shape.layers * layer + weights
+        first = kept + max(at_head, ends - counts.tokens * stream * D + head + backward)
+    last = counts.tokens * stream * D + one_layer - _late(shape, learning, devices, inner)
+    return Activations(rest + first + gathered, rest + last + gathered)
+
+
+def _late(shape: ModelShape, learning: dict[str, float], devices: Devices, inner: int) -> int:
+    """Bytes of gradients that come after a first layer's activations have gone: its own and the embeddings'."""
+    of_device = shape.decoder_weights // shape.layers + shape.hidden * shape.vocabulary
+    whole = resolved_strategy(devices) in ("single", "ddp")
+    size = FP32 if whole else inner / devices.world_size
+    return int(size * of_device * learning.get("language_model", 0.0))
+
+
+def _vision(shape: ModelShape, counts: Counts, learning: dict[str, float], inner: int) -> int:
+    """Pixels, what the projector reads and makes, and of an encoder that learns what it keeps."""
+    total = counts.image_tokens * (FP32 * shape.pixels + (inner * 3 + FP32) * shape.hidden)
     if learning.get("vision_encoder"):
         total += counts.image_tokens * shape.vision_activations * inner
-    if half:  # half-precision copies of the weights live until the backward pass
-        total += BF16 * (shape.decoder_weights + D * shape.vocabulary)
     return total
 
 
-def peak_bytes(held: tuple[int, int, int], activations: int, accumulation: int, strategy: str) -> int:
+def _gathered(shape: ModelShape, devices: Devices, inner: int) -> int:
+    """Bytes of whole weights and buckets that a sharding strategy holds for a while."""
+    strategy, ends = resolved_strategy(devices), 2 * shape.hidden * shape.vocabulary
+    if strategy == "fsdp":  # a layer, the next one, and what is in no layer from the beginning to the end
+        return inner * (ends + 2 * shape.decoder_weights // shape.layers)
+    if not strategy.startswith("deepspeed"):
+        return 0
+    whole = shape.decoder_weights + ends
+    return inner * (2 * min(ZERO_BUCKET, whole) + (min(ZERO_LIVE, whole) if strategy.endswith("3") else 0))
+
+
+def peak_bytes(held: tuple[int, int, int], added: Activations, accumulation: int, strategy: str) -> int:
     """Bytes at a step's peak. `held`: (weights, gradients, optimizer states) of `held_bytes`."""
     weights, gradients, states = held
-    copies = gradients if strategy == "ddp" else 0  # the buckets in which gradients are summed
-    always = weights + states + copies
-    # With one micro-batch a step, gradients come while activations go.
-    return max(always + activations + (gradients if accumulation > 1 else 0), always + gradients)
+    always = weights + states + (gradients if strategy == "ddp" else 0)  # the buckets in which gradients are summed
+    if accumulation > 1:
+        return always + gradients + max(added.first, added.last)
+    return always + max(added.first, gradients + added.last)  # gradients come while activations go

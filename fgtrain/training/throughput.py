@@ -3,6 +3,7 @@
 import resource
 import sys
 import time
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -78,7 +79,7 @@ def device_peak(devices: Devices) -> Peak:
         found = gpu_peak(name := torch.cuda.get_device_name(), devices)
         if found.train is None:
             _tell_unknown(name)
-        return found
+        return replace(found, holds=torch.cuda.get_device_properties(0).total_memory)
     if assumed is not None and devices.accelerator != "cpu":
         return assumed
     return Peak(train=cpu_flops(devices.precision), fp32=cpu_flops("fp32"))

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from fgtrain.plan import ModelFacts, data_facts, make_plan
+from fgtrain.plan.known_facts import known_facts
+from fgtrain.plan.layout import gib
+from fgtrain.plan.needs import USABLE
 from fgtrain.recipe import differences, load_recipe
 
 FOLDER = Path(__file__).resolve().parents[2] / "recipes"
@@ -106,3 +109,24 @@ def test_released_families_keep_what_they_were_made_with():
         model = load(name).model
         assert (model.max_tiles, model.max_pixels) == (tiles, pixels)
         assert (model.image_size, model.image_tokens, model.chat) == (None, None, None)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_fits_a_gpu_of_80_gb_by_its_own_plan(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(path)
+    made = make_plan(recipe, data_facts(recipe), known_facts(recipe.model, recipe.enabled_stages))
+    assert not any("on a device that has" in note for note in made.notes)
+    for stage in made.stages:
+        assert stage.activation_bytes
+        assert stage.memory_bytes < USABLE * stage.device_holds <= USABLE * 80e9
+
+
+def test_a_recipe_that_does_not_fit_says_what_to_write_and_what_that_gives(tmp_path):
+    recipe = load_recipe(FOLDER / "general.yaml", ["devices.activation_checkpointing=false"])
+    made = make_plan(recipe, data_facts(recipe), known_facts(recipe.model, recipe.enabled_stages))
+    (told,) = [note for note in made.notes if "on a device that has" in note]
+    assert told.startswith("Stage sft needs up to 12")
+    again = load_recipe(FOLDER / "general.yaml")
+    need = make_plan(again, data_facts(again), known_facts(again.model, again.enabled_stages)).stage("sft").memory_bytes
+    assert f"Write devices.activation_checkpointing=true ({gib(need)})" in told

@@ -11,7 +11,7 @@ from run_fakes import command, recipe_values, run_recipe, write_recipe
 from data_builders.shared.errors import UserError
 from fgtrain.__main__ import main
 from fgtrain.errors import TrainingFailedError
-from fgtrain.jobs import out_of_memory, train
+from fgtrain.jobs import device_memory, out_of_memory, train
 from fgtrain.recipe import load_recipe
 
 
@@ -138,9 +138,19 @@ def test_out_of_memory_names_the_micro_batch_that_would_fit(place: Path, monkeyp
         known.setattr(out_of_memory, "predicted", lambda recipe, name, data, n: needs[n] << 30)
         with pytest.raises(TrainingFailedError) as failed:
             run_recipe(recipe)
+        needs |= {2: 19, 1: 18}
+        with pytest.raises(TrainingFailedError, match=r"Even devices.per_device_batch_size=1 needs.*activation_chec"):
+            run_recipe(recipe)
     text = str(failed.value)
     assert "stage align ran out of memory: the plan predicts 30.0 GiB for devices.per_device_batch_size=8" in text
     assert "Write devices.per_device_batch_size=2 (9.0 GiB by the plan)" in text
-    monkeypatch.setattr(out_of_memory, "device_memory", lambda: 1)
-    with pytest.raises(TrainingFailedError, match=r"Even devices.per_device_batch_size=1 needs.*activation_checkpoin"):
+
+
+def test_a_stage_that_does_not_fit_its_device_is_refused_before_it_is_prepared_or_trained(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(write_recipe(place, recipe_values(place)))
+    monkeypatch.setattr(device_memory, "device_memory", lambda: 25 << 20)
+    with pytest.raises(UserError, match=r"^Stage sft needs .* on a device that has 25.0 MiB. Write devices\.\w+=.* \("):
         run_recipe(recipe)
+    assert not (place / "runs" / recipe.name / "plan.json").exists()
