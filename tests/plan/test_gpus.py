@@ -81,11 +81,13 @@ def test_a_recipe_may_name_its_gpu_or_give_its_figures(tmp_path):
 def test_a_gpu_that_is_here_and_not_known_is_told_once(tmp_path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "NVIDIA Z1")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=7 << 30))
     plain, told = recipe_of(tmp_path).devices, recipe_of(tmp_path, FIGURES).devices
     assert [device_peak(plain).train for _ in range(2)] == [None, None]
     said = capsys.readouterr().out
     assert said.count("NVIDIA Z1 is not in the table") == 1
     assert "devices.gpu=" in said
+    assert device_peak(told).holds == 7 << 30, "what the driver reports, not what a data sheet says"
     here = SimpleNamespace(type="cuda")
     assert (device_peak(told).train, peak_flops(here, told), peak_flops(here, plain)) == (50.5e12, 50.5e12, None)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=None: "NVIDIA H100 PCIe")
