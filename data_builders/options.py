@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .shared.errors import UserError
 from .shared.files import sha256_file
-from .sources import SOURCE_NAMES, Source, SplitDraw, load_sources
+from .sources import SOURCE_NAMES, HoldOut, Source, SplitDraw, hold_out, load_sources
 
 
 def split_commas(value: Any) -> Any:
@@ -115,6 +115,26 @@ class SourceOptions(CheckOptions):
         return load_sources(self.source, root, look_for_images=self.check_images, test=self.test)
 
 
+def fraction_or_file(value: Any) -> Any:
+    """ "0.25" -> 0.25; a file's name as it is."""
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        return value
+    if not 0 < value < 1:
+        raise ValueError("write a fraction between 0 and 1, or a file of names, one a line")
+    return value
+
+
+class Categories(BaseModel):
+    """Which categories a training set leaves out, so that it can be measured what is learnt about others by them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hold_out: Annotated[float | str, BeforeValidator(fraction_or_file)]
+    level: str | None = None  # of the draw; null: the finest
+
+
 class TrainingOptions(LeakOptions, SourceOptions):
     """Options of every training set made of labelled images. There is no way to train on test images."""
 
@@ -122,6 +142,27 @@ class TrainingOptions(LeakOptions, SourceOptions):
         "trainval", description="trainval (all but test images), train or val"
     )
     max_images_per_class: int | None = Field(None, ge=1, description="images kept per finest category; default all")
+    categories: Annotated[Categories | None, BeforeValidator(split_pairs)] = Field(
+        None,
+        description="hold_out=0.25 (of the finest labels; another level: hold_out=0.25,level=genus) or hold_out=FILE "
+        "of names: these categories are neither shown nor named, the same ones in every builder",
+    )
+
+    def identity(self) -> dict:
+        """A list of names counts by what it holds. Nothing held out is as if there were no such option."""
+        found = super().identity()
+        if self.categories is None:
+            del found["categories"]
+        elif isinstance(listed := self.categories.hold_out, str) and Path(listed).is_file():
+            found["categories"]["hold_out"] = f"sha256:{sha256_file(Path(listed))[:16]}"
+        return found
+
+    def load(self, root: Path) -> tuple[Source, ...]:
+        """Without the categories that are held out."""
+        sources = super().load(root)
+        if self.categories is None:
+            return sources
+        return hold_out(sources, HoldOut(self.categories.hold_out, self.categories.level))
 
 
 def parse_options(model: type[Options], values: dict, what: str) -> Options:
@@ -133,8 +174,9 @@ def parse_options(model: type[Options], values: dict, what: str) -> Options:
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"]) or "options"
             if fault["type"] == "extra_forbidden":
-                lines.append(f"{name}: no such option; {what} has {', '.join(model.model_fields)}")
-            elif fault["type"] == "missing":
+                inside = Categories if fault["loc"][0] == "categories" else model
+                lines.append(f"{name}: no such option; {what} has {', '.join(inside.model_fields)}")
+            elif fault["type"] == "missing" and name in model.model_fields:
                 lines.append(f"{name}: needed ({model.model_fields[name].description})")
             else:
                 lines.append(f"{name} is {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}")

@@ -47,6 +47,7 @@ class Manifest:
     pictures: str = ""  # hash of their names and sizes: another picture in a file's place is another set
     options: dict = field(default_factory=dict)
     code: dict = field(default_factory=dict)  # that built it: {hash, files}
+    held_out: dict = field(default_factory=dict)  # source -> level -> labels that it neither shows nor names
     check: dict = field(default_factory=dict)  # what it was compared with before the manifest was written
 
     @classmethod
@@ -121,6 +122,7 @@ def write_training_set(
     sources: list[str],
     splits: list[str],
     options: dict | None = None,
+    held_out: dict | None = None,
     check: Callable[[Path, set[str]], dict] | None = None,
 ) -> Manifest:
     """Write rows.jsonl, then the manifest that vouches for it (so a folder with a manifest is whole).
@@ -166,10 +168,12 @@ def write_training_set(
         sources=sources,
         splits=splits,
         options=options or {},
+        held_out=held_out or {},
         check=told,
     )
     values = asdict(manifest)
-    write_json(folder / "manifest.json", values if told else {k: v for k, v in values.items() if k != "check"})
+    said = {key: value for key, value in values.items() if value or key not in ("check", "held_out")}
+    write_json(folder / "manifest.json", said)
     return manifest
 
 

@@ -23,6 +23,7 @@ def write_source_rows(
         sources=[source.name for source in sources],
         splits=[options.split],
         options=options.identity(),
+        held_out={source.name: source.held_out.names for source in sources if source.held_out is not None},
         check=end_check(options, out.name, sources[0].root, sources),
     )
 

@@ -51,11 +51,15 @@ def questions_of(row: dict) -> list[str]:
 
 
 def test_images(sources: tuple[Source, ...]) -> dict[str, tuple[str, str]]:
-    """Absolute path -> (what it belongs to, image as the source lists it) of the official test images."""
+    """Absolute path -> (what it belongs to, image as the source lists it) of what must not be trained on: official
+    test images, and all of categories that are held out."""
     found: dict[str, tuple[str, str]] = {}
     for source in sources:
         top, whose = source.root.resolve(), f"{source.name}: own test split"
         found |= {f"{top}/{row.image}": (whose, row.image) for row in source.images if row.split == "test"}
+        if source.held_out is not None:
+            whose = f"{source.name}: held-out categories"
+            found |= {f"{top}/{row.image}": (whose, row.image) for row in source.held_out.images}
     return found
 
 

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 from ..shared.errors import UserError
 from ..shared.files import safe_join
 from ..shared.progress import busy
-from .base import HELP_WIDTH, SPLITS, About, LabelledImage, Level, Source
+from .base import HELP_WIDTH, SPLITS, About, HeldOut, LabelledImage, Level, Source, same_name
+from .held_out import HoldOut, hold_out
 from .reading import annotations_only
 from .test_split import read_groups, with_test_images
 
@@ -81,12 +82,16 @@ __all__ = [
     "SOURCE_NAMES",
     "SPLITS",
     "About",
+    "HeldOut",
+    "HoldOut",
     "LabelledImage",
     "Level",
     "Source",
     "SourceName",
     "SplitDraw",
     "about",
+    "hold_out",
     "load_source",
     "load_sources",
+    "same_name",
 ]

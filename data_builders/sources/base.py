@@ -1,5 +1,7 @@
 """What every source data set is read into: a `Source` of `LabelledImage` rows."""
 
+import re
+import unicodedata
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +68,26 @@ class About:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """What a training set must neither show nor name: labels by level, their other names, and the pictures of both
+    splits that bear them."""
+
+    names: dict[str, tuple[str, ...]]
+    aliases: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All names, that no text may say."""
+        return tuple(dict.fromkeys([*(name for names in self.names.values() for name in names), *self.aliases]))
+
+
+def same_name(label: str) -> str:
+    """What two spellings of a category have in common: case, blanks, "_", "-", "/" and "," do not count."""
+    return " ".join(re.split(r"[\s_\-/,]+", unicodedata.normalize("NFKC", label).casefold().strip(" _-/,")))
+
+
+@dataclass(frozen=True)
 class Source:
     """A data set with its levels from coarse to fine; `meta` names the level whose label is the meta-class word
     (FG-BMK asks about "the aves"), or the word itself when no level has that name."""
@@ -77,6 +99,7 @@ class Source:
     meta: str = "object"
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)  # finest label -> its other names
     attribute_values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # attribute -> all its values, in order
+    held_out: HeldOut | None = None  # `images`, `levels` and `aliases` are without it
 
     @property
     def finest(self) -> Level:

@@ -47,24 +47,39 @@ def spellings(parts: list[str], singulars: list[str]) -> tuple[str, str, str]:
     return "".join(parts), "".join(singulars), "".join([*parts[:-1], *singulars[-1:]])
 
 
+class Names:
+    """Names to be found in texts, however many there are."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._of: dict[str, list[tuple[int, str, range]]] = {}  # spelling -> (place, name, lengths of its runs)
+        lengths: set[int] = set()
+        for place, name in enumerate(names):
+            parts = words(name)
+            # One word may be written as two, so runs a little shorter and longer than the name count.
+            runs = range(max(1, len(parts) - 2), len(parts) + 3)
+            for spelling in {*spellings(parts, list(map(singular, parts)))} - {""}:
+                self._of.setdefault(spelling, []).append((place, name, runs))
+                lengths |= set(runs)
+        self._lengths = sorted(lengths)
+
+    def said_in(self, text: str) -> str | None:
+        """The first of the names that stands in the text as whole words; None when none does."""
+        said = words(text)
+        singulars = list(map(singular, said))
+        found = [
+            (place, name)
+            for length in self._lengths
+            for start in range(len(said) - length + 1)
+            for spelling in spellings(said[start : start + length], singulars[start : start + length])
+            for place, name, runs in self._of.get(spelling, ())
+            if length in runs
+        ]
+        return min(found)[1] if found else None
+
+
 def named_in(text: str, names: Iterable[str]) -> str | None:
     """The first of the names that stands in the text as whole words; None when none does."""
-    said = words(text)
-    singulars = list(map(singular, said))
-    runs: dict[int, set[str]] = {}
-    for name in names:
-        parts = words(name)
-        wanted = set(spellings(parts, list(map(singular, parts)))) - {""}
-        # One word may be written as two, so runs a little shorter and longer than the name count.
-        for length in range(max(1, len(parts) - 2), len(parts) + 3):
-            if length not in runs:
-                starts = range(len(said) - length + 1)
-                runs[length] = {
-                    one for i in starts for one in spellings(said[i : i + length], singulars[i : i + length])
-                }
-            if wanted & runs[length]:
-                return name
-    return None
+    return Names(names).said_in(text)
 
 
 def other_names(name: str, text: str) -> list[str]:

@@ -29,6 +29,7 @@ from .topics import INTRODUCTIONS
 from .writer import Writer
 
 INTRODUCTION_PAIRS, OPEN_PAIRS = 3, 2
+INTRODUCTION_SAMPLES = 9  # that are asked for, where some name what is held out
 
 
 class OpenWorldOptions(TrainingOptions, WriterOptions):
@@ -52,10 +53,15 @@ def introductions(subject: Subject, writer: Writer, seed: int, frow: Asked) -> l
     usable = [one for one in asked if not frow.like(one) and not named_in(one, subject.names)]
     if len(usable) < INTRODUCTION_PAIRS:
         raise UserError(f"{subject.category}: {len(usable)} wordings of an introduction question are not in FROW")
-    return [
-        {"kind": "introduction", "question": usable[sample], "answer": writer.introduction(subject, sample)}
-        for sample in range(INTRODUCTION_PAIRS)
-    ]
+    found: list[dict] = []
+    for sample in range(INTRODUCTION_SAMPLES):
+        answer = writer.introduction(subject, sample)
+        if said := subject.unsaid.said_in(answer):
+            continue
+        found.append({"kind": "introduction", "question": usable[len(found)], "answer": answer})
+        if len(found) == INTRODUCTION_PAIRS:
+            return found
+    raise NoUsableAnswer(f"{subject.category}: introductions by {writer.name} name {said}, which is held out")
 
 
 def open_pairs(subject: Subject, writer: Writer, frow: Asked) -> list[dict]:
@@ -74,6 +80,8 @@ def open_pairs(subject: Subject, writer: Writer, frow: Asked) -> list[dict]:
                 why = f"in FROW: {benchmark!r}"
             if why is None and Asked(pair["question"] for pair in usable + again).like(question):
                 why = "asked already"
+            if why is None and (said := subject.unsaid.said_in(f"{question} {answer}")):
+                why = f"names {said}, which is held out"
             if why:
                 refused.setdefault(question, why)
                 continue

@@ -16,6 +16,7 @@ from .model import ModelWriter
 from .rules import RulesWriter
 from .subjects import Subject
 from .texts import WIKIPEDIA, Text, digest, folder_of, folder_texts, shortened
+from .unsaid import unsaid_of
 from .writer import Writer
 
 SHOWN = 5  # refused categories named in a message
@@ -123,16 +124,17 @@ class WriterOptions(Options):
             texts, lost = reader.texts(wanted)
         else:
             texts, lost = folder_texts(folder_of(Path(self.texts), source.name), things)
-        return [
-            Subject(
-                category,
-                tuple(source.aliases.get(category, ())),
-                thing,
-                Text(category, shortened(texts[category].body, self.text_characters), texts[category].origin),
-            )
-            for category, thing in things.items()
-            if category in texts
-        ], lost
+        unsaid, found = unsaid_of(source), []
+        for category, thing in things.items():
+            if category not in texts:
+                continue
+            body = unsaid.without(shortened(texts[category].body, self.text_characters))
+            if not body:
+                lost[category] = "every sentence names a category that is held out"
+                continue
+            aliases = tuple(source.aliases.get(category, ()))
+            found.append(Subject(category, aliases, thing, Text(category, body, texts[category].origin), unsaid))
+        return found, lost
 
     def refuse(self, lost: dict[str, str], found: int) -> None:
         """UserError that names every category without a text, unless they may be left out and others have one."""

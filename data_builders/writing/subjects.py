@@ -8,6 +8,7 @@ from ..shared.errors import UserError
 from ..sources import LabelledImage, Source
 from .naming import named_in, other_names
 from .texts import Text
+from .unsaid import ANYTHING_GOES, Unsaid
 
 # FG-BMK's meta-class words in plain English.
 PLAIN_WORDS = {
@@ -32,6 +33,7 @@ class Subject:
     aliases: tuple[str, ...]  # as the source has them
     thing: str  # what questions call it: "bird", "grocery item", "object"
     text: Text
+    unsaid: Unsaid = ANYTHING_GOES  # what neither questions nor answers may say
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -2,14 +2,13 @@
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..shared.errors import UserError
 from ..shared.files import read_jsonl
-from ..sources import SOURCE_NAMES
+from ..sources import SOURCE_NAMES, same_name
 
 JSONL = "class_texts.jsonl"
 WIKIPEDIA = "wikipedia"
@@ -24,11 +23,6 @@ class Text:
     origin: dict[str, str] = field(default_factory=dict)
 
 
-def key_of(name: str) -> str:
-    """What file names and categories are compared by: case, blanks, "_", "-" and "/" do not count."""
-    return " ".join(re.split(r"[\s_\-/]+", unicodedata.normalize("NFKC", name).casefold().strip(" _-/")))
-
-
 def texts_in(folder: Path) -> dict[str, tuple[str, str]]:
     """key -> (text, place): class_texts.jsonl if there is one, else all <category>.txt. UserError for a clash."""
     if not folder.is_dir():
@@ -36,7 +30,7 @@ def texts_in(folder: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
 
     def add(name: str, text: str, place: str) -> None:
-        key = key_of(name)
+        key = same_name(name)
         if key in found:
             raise UserError(f"{place} and {found[key][1]} are both texts of {key!r}; remove one")
         found[key] = (text.strip(), place)
@@ -74,7 +68,7 @@ def folder_texts(folder: Path, categories: Iterable[str]) -> tuple[dict[str, Tex
     known = texts_in(folder)
     texts, lost = {}, {}
     for category in categories:
-        text, place = known.get(key_of(category), ("", ""))
+        text, place = known.get(same_name(category), ("", ""))
         if text:
             texts[category] = Text(category, text, {"file": Path(place.split(", line")[0]).name})
         else:

@@ -15,7 +15,8 @@ from ..shared.llm.waiting import backoff, pause, retry_after
 from ..shared.progress import progress
 from ..shared.seeding import address_hash
 from ..shared.tables import csv_rows
-from .texts import Text, key_of
+from ..sources import same_name
+from .texts import Text
 
 API = "https://en.wikipedia.org/w/api.php"
 LICENCE = "CC BY-SA 4.0, Wikipedia contributors"
@@ -56,8 +57,8 @@ class Wikipedia:
 
     def article(self, category: str, titles: list[str]) -> dict:
         """title, revision, url, licence and text; or `reason` why there is none (not kept: it may come to be)."""
-        tried = [self.titles[key_of(category)]] if key_of(category) in self.titles else titles
-        name = f"{key_of(category).replace(' ', '_')[:80]}-{address_hash(self.api, *tried):032x}"[:120]
+        tried = [self.titles[same_name(category)]] if same_name(category) in self.titles else titles
+        name = f"{same_name(category).replace(' ', '_')[:80]}-{address_hash(self.api, *tried):032x}"[:120]
         path = self.cache / "wikipedia" / f"{name}.json"
         if path.exists():
             return read_json(path)
@@ -157,5 +158,5 @@ def read_titles(path: Path) -> dict[str, str]:
     for number, row in csv_rows(path, ("category", "title")):
         if not row["category"] or not row["title"]:
             raise UserError(f"{path}, line {number}: expected a category and the title of its article")
-        rows[key_of(row["category"])] = row["title"]
+        rows[same_name(row["category"])] = row["title"]
     return rows
