@@ -160,10 +160,9 @@ class StageModule(LightningModule):
             {**group, "weight_decay": self.stage.weight_decay, "params": list(group["params"])}
             for group in self.parameter_groups
         ]
-        # One pass over memory instead of ten; DeepSpeed and FSDP step on shards, in their own way.
-        fused = None if isinstance(self.trainer.strategy, Sharded) else True
+        # Fused: one pass over memory instead of ten, on shards as well, and in host memory where they are kept there.
         decay = self.stage.weight_decay
-        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), weight_decay=decay, fused=fused)
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.999), weight_decay=decay, fused=True)
 
         def factor(step: int) -> float:
             return learning_rate_factor(step, self.steps, self.stage.warmup_fraction, self.stage.min_lr_fraction)

@@ -46,7 +46,10 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
     if name == "single":
         return "auto", [mixed, files]
     if name == "ddp":
-        return DDPStrategy(find_unused_parameters=False, timeout=bound), [mixed, files]
+        # Every parameter gets a gradient. But where DDP looks for those that do not, it keeps the buckets in which it has
+        # begun; else it makes others after a start's first step, sums run in another order, and a stage that was
+        # stopped would not be to the bit as one that was not.
+        return DDPStrategy(find_unused_parameters=True, timeout=bound), [mixed, files]
     if name == "fsdp":
         from .strategy_fsdp import Fsdp2Strategy
 

@@ -1,4 +1,8 @@
-"""FSDP2 (torch's `fully_shard`) as a strategy."""
+"""FSDP2 (torch's `fully_shard`) as a strategy.
+
+With offload, shards of weights, gradients and optimizer states lie in host memory; a layer's weights are on the device
+while it computes and no longer.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +53,7 @@ class Fsdp2Strategy(Sharded, ModelParallelStrategy):
                 param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False
             )
         if self.offload is not None:
-            options["offload_policy"] = CPUOffloadPolicy()
+            options["offload_policy"] = CPUOffloadPolicy(pin_memory=torch.cuda.is_available())
         lvlm = module.lvlm
         names = {id(parameter): name for name, parameter in lvlm.named_parameters()}
         self.refuse_no_weights()
@@ -65,16 +69,25 @@ class Fsdp2Strategy(Sharded, ModelParallelStrategy):
         sharded = dict(lvlm.named_parameters())
         module.learn([{**g, "params": [sharded[names[id(p)]] for p in g["params"]]} for g in module.parameter_groups])
 
+    def model_to_device(self) -> None:
+        """Nothing is left to be moved: `shard` has put buffers on the device and shards to where they belong. Lightning
+        would move all to the device, which FSDP refuses where they belong to the host.
+        """
+
     # ---- whole values
 
     def learnt(self) -> Iterator[tuple[str, Tensor]]:
         for name, parameter in self.copied_model.named_parameters():
             if parameter.requires_grad:
-                yield name, parameter.full_tensor()
+                yield name, self._whole(parameter)
 
     @contextmanager
     def whole_values(self) -> Iterator[dict[str, Tensor]]:
-        yield {name: parameter.full_tensor() for name, parameter in self.copied_model.named_parameters()}
+        yield {name: self._whole(parameter) for name, parameter in self.copied_model.named_parameters()}
+
+    def _whole(self, parameter: DTensor) -> Tensor:
+        """Its whole values on the device, where they are gathered: NCCL takes nothing from host memory."""
+        return parameter.detach().to(self.root_device).full_tensor()
 
     # ---- shards
 

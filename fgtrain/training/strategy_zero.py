@@ -8,7 +8,7 @@ from typing import Any
 
 import deepspeed
 import torch
-from deepspeed.utils import safe_get_full_fp32_param
+from deepspeed.utils import safe_get_full_fp32_param, safe_set_full_fp32_param
 from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.accelerators import CPUAccelerator
 from lightning.pytorch.plugins.precision import DeepSpeedPrecision
@@ -51,6 +51,24 @@ class OneByOne(nn.Module):
             yield parameter
 
 
+@contextmanager
+def _zero_class_in_stage_1() -> Iterator[None]:
+    """DeepSpeed steps by its ZeRO class in stage 1, too. For bf16 weights with fp32 sums it would take another one there
+    (BF16_Optimizer), whose shards and norms lie elsewhere; the ZeRO class keeps the same sums.
+    """
+    choose = deepspeed.DeepSpeedEngine._do_optimizer_sanity_check
+
+    def chosen(engine: Any, optimizer: Any) -> Any:
+        found = choose(engine, optimizer)
+        return "zero_optimization" if found == "bf16" else found
+
+    deepspeed.DeepSpeedEngine._do_optimizer_sanity_check = chosen
+    try:
+        yield
+    finally:
+        deepspeed.DeepSpeedEngine._do_optimizer_sanity_check = choose
+
+
 class ZeroStrategy(Sharded, DeepSpeedStrategy):
     """ZeRO stage 1, 2 or 3, with optimizer states and, in stage 3, weights kept in host memory where asked for."""
 
@@ -71,6 +89,8 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
         self.config["train_micro_batch_size_per_gpu"] = 1  # only for its own throughput log; else it asks the loader
         # With states in host memory torch's own fused AdamW steps there: no extension to be compiled.
         self.config["zero_force_ds_cpu_optimizer"] = False
+        # Micro-batches' gradients are bf16 where the weights are; their sum is kept in fp32.
+        self.config["data_types"] = {"grad_accum_dtype": "fp32"}
 
     # ---- the step
 
@@ -138,12 +158,27 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
         self.fetch_buffers()
         self._place_weights()
         originals = {name: b for name, b in self.copied_model.named_buffers() if b.is_floating_point()}
-        super().setup(trainer)
+        with _zero_class_in_stage_1():
+            super().setup(trainer)
         # DeepSpeed casts tables (rotary frequencies) and statistics to bf16 with the weights. Positions need fp32.
         for name, original in originals.items():
             owner, _, key = name.rpartition(".")
             self.copied_model.get_submodule(owner)._buffers[key] = original.to(self.root_device)
         self._note_norms()
+        self._exact_masters()
+
+    def _exact_masters(self) -> None:
+        """DeepSpeed has made its fp32 weights of the rounded ones that the model computes with; take the original's."""
+        if self.precision_plugin.precision != "bf16-mixed":
+            return
+        originals = dict(self.whole_model.named_parameters())
+        for name, parameter in self.copied_model.named_parameters():
+            if parameter.requires_grad:
+                exact = torch.empty(originals[name].shape, device=self.root_device)
+                if self.has_weights:
+                    exact.copy_(originals[name])
+                self._send(exact)
+                safe_set_full_fp32_param(parameter, exact)
 
     def _place_weights(self) -> None:
         """One by one onto the device in the type they are trained in; stage 3 shards each before the next one comes.

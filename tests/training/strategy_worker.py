@@ -1,12 +1,14 @@
-"""Runs stages under several strategies, one after the other, in each process of a launch.
+"""Runs stages under several strategies, one after the other, in each of the processes that it forks.
 
-    RANK=0 WORLD_SIZE=2 ... python strategy_worker.py CASES.json
+    WORLD_SIZE=2 MASTER_PORT=... python strategy_worker.py CASES.json
 
-The cases are a list; `save` of a case names the safetensors file that rank 0 writes of the model after it.
+The cases are a list; `save` of a case names the safetensors file that rank 0 writes of the model after it. Ends as the
+first process does that does not end well, and ends the others then.
 """
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -71,5 +73,36 @@ def main(path: str) -> None:
         print(f"CASE {case.name} rank {os.environ['RANK']}: {end}", flush=True)
 
 
+def fork(rank: int, path: str) -> int:
+    """Start one process; rank 0 prints to this one's output, the others to a file beside the cases."""
+    if (pid := os.fork()) > 0:
+        return pid
+    status = 1
+    try:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+        if rank > 0:
+            log = os.open(Path(path).with_suffix(f".{rank}.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+        main(path)
+        status = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def fork_all(path: str) -> int:
+    running = {fork(rank, path) for rank in range(int(os.environ["WORLD_SIZE"]))}
+    failed = 0
+    while running:
+        pid, status = os.wait()
+        running.discard(pid)
+        if status and not failed:
+            failed = 1
+            for other in running:
+                os.kill(other, signal.SIGKILL)
+    return failed
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(fork_all(sys.argv[1]))

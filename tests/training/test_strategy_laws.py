@@ -4,19 +4,16 @@ All cases with two processes run in one launch of two gloo processes, one after 
 """
 
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from launching import figures_of, launch
 from safetensors.torch import load_file
-from stage_fakes import BASE, Case, asdict, batch_of, run_case, tiny_lvlm, write_parts
+from stage_fakes import BASE, Case, batch_of, run_case, tiny_lvlm, write_parts
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
@@ -69,39 +66,6 @@ def plain(case: Case) -> tuple[dict[str, Tensor], list[dict]]:
     return lvlm.state_dict(), figures
 
 
-def figures_of(case: Case) -> list[dict]:
-    return [json.loads(line) for line in (case.out / "metrics.jsonl").read_text().splitlines()]
-
-
-def launch(cases: list[Case]) -> str:
-    """What two processes print that run the cases one after the other."""
-    path = Path(cases[0].folder) / "cases.json"
-    path.write_text(json.dumps([asdict(case) for case in cases]))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "laws"}
-    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    worker = [sys.executable, str(Path(__file__).with_name("strategy_worker.py")), str(path)]
-    processes = [
-        subprocess.Popen(
-            worker,
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        outputs = [process.communicate(timeout=600)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], outputs[0][-6000:]
-    return outputs[0]
-
-
 class Launched:
     """The cases by name, and what rank 0 printed."""
 
@@ -119,6 +83,7 @@ class Launched:
         self.add("handed-over", strategy="ddp", signal_at=2, save=None)
         self.add("offload-2", strategy="deepspeed_stage_2", offload="optimizer")
         self.add("offload-3", strategy="deepspeed_stage_3", offload="parameters")
+        self.add("offload-fsdp", strategy="fsdp", offload="parameters")
         for strategy in ("ddp", *SHARDING):
             stop = {"signal_at": 2, "signal": int(signal.SIGUSR1), "save": None}
             self.add(f"stopped-{strategy}", strategy=strategy, **stop)
@@ -212,7 +177,7 @@ def test_what_is_frozen_is_in_eval_mode_and_no_optimizer_remembers_it(launched: 
         assert sum(kept) < 0.9 * whole
 
 
-@pytest.mark.parametrize("key", ["turns-ddp", "turns-deepspeed_stage_2", "pieces", "offload-2", "offload-3"])
+@pytest.mark.parametrize("key", ["turns-ddp", "turns-deepspeed_stage_2", "pieces", "offload-2", "offload-3", "offload-fsdp"])
 def test_accumulation_pieces_and_offload_do_not_change_the_step(launched: Launched, key: str) -> None:
     check(launched.cases[key], launched.weights(key))
 
