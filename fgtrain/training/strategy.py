@@ -46,9 +46,9 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
     if name == "single":
         return "auto", [mixed, files]
     if name == "ddp":
-        # Every parameter gets a gradient. But where DDP looks for those that do not, it keeps the buckets in which it has
-        # begun; else it makes others after a start's first step, sums run in another order, and a stage that was
-        # stopped would not be to the bit as one that was not.
+        # Every parameter gets a gradient. But where DDP looks for those that do not, it keeps the buckets that it began
+        # with. Else it makes others after a start's first step, adds up in another order, and a stage that was stopped
+        # is not to the bit as one that was not.
         return DDPStrategy(find_unused_parameters=True, timeout=bound), [mixed, files]
     if name == "fsdp":
         from .strategy_fsdp import Fsdp2Strategy

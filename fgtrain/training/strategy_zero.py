@@ -53,8 +53,8 @@ class OneByOne(nn.Module):
 
 @contextmanager
 def _zero_class_in_stage_1() -> Iterator[None]:
-    """DeepSpeed steps by its ZeRO class in stage 1, too. For bf16 weights with fp32 sums it would take another one there
-    (BF16_Optimizer), whose shards and norms lie elsewhere; the ZeRO class keeps the same sums.
+    """DeepSpeed steps by its ZeRO class in stage 1, too. For bf16 weights with fp32 sums it would take another one,
+    whose shards and norms lie elsewhere; the ZeRO class keeps the same sums.
     """
     choose = deepspeed.DeepSpeedEngine._do_optimizer_sanity_check
 
@@ -91,6 +91,8 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
         self.config["zero_force_ds_cpu_optimizer"] = False
         # Micro-batches' gradients are bf16 where the weights are; their sum is kept in fp32.
         self.config["data_types"] = {"grad_accum_dtype": "fp32"}
+        if stage == 1:  # the only one that reduces once a step, and not each micro-batch
+            self.config["communication_data_type"] = "fp32"
 
     # ---- the step
 

@@ -52,6 +52,7 @@ class Case:
     poison: list[int] | None = None  # [step, rank] whose pictures are no numbers
     save: str | None = None  # where the learnt model's tensors go
     lean: bool = False  # ranks take the weights that `weights_device` gives them
+    sums: bool = False  # notes how far a step's gradient is from the fp32 sum of what its micro-batches gave
     asks: bool = False  # all ranks read a text after each step, through the model as it is then
 
     @property

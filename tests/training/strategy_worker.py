@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 
 import torch
+from deepspeed.utils import safe_get_full_grad
 from safetensors.torch import save_file
 from stage_fakes import Case, run_case
 from torch.distributed.tensor import DTensor
@@ -25,7 +26,7 @@ from fgtrain.training.module import StageModule
 from fgtrain.training.trainer import StageInterruptedError
 
 LOGITS_AT_ONCE = lvlm_file.LOGITS_AT_ONCE
-PLAIN_STEP = StageModule.training_step
+PLAIN_STEP, PLAIN_BEFORE = StageModule.training_step, StageModule.on_before_optimizer_step
 
 
 def note(case: Case) -> None:
@@ -47,6 +48,43 @@ def note(case: Case) -> None:
         return PLAIN_STEP(self, batch, index)
 
     StageModule.training_step = step
+    StageModule.on_before_optimizer_step = PLAIN_BEFORE
+    if case.sums:
+        note_sums(case)
+
+
+def note_sums(case: Case) -> None:
+    """summed.json: of each step, |gradient - sum in fp32| / |sum in fp32|. A micro-batch's gradient is what all ranks'
+    are together in the type in which they are reduced."""
+    given: dict[str, list[torch.Tensor]] = {}
+    found: list[float] = []
+    step = StageModule.training_step
+
+    def first(self: StageModule, batch: object, index: int) -> torch.Tensor:
+        if index == 0:
+            for name, parameter in self.lvlm.named_parameters():
+                if parameter.requires_grad:
+                    parameter.register_hook(lambda g, name=name: given.setdefault(name, []).append(g.detach().clone()))
+        return step(self, batch, index)
+
+    def before(self: StageModule, optimizer: object) -> None:
+        PLAIN_BEFORE(self, optimizer)
+        if not self.step_is_whole:
+            return
+        parameters, squares = dict(self.lvlm.named_parameters()), torch.zeros(2, dtype=torch.float64)
+        for name in sorted(given):
+            # Stage 1 adds up by itself first, in fp32, and reduces the sum; the others reduce what comes, as it comes.
+            parts = [gradient.float() if case.strategy.endswith("1") else gradient for gradient in given[name]]
+            for gradient in parts:
+                torch.distributed.all_reduce(gradient.div_(self.trainer.world_size))
+            wanted = sum(gradient.float() for gradient in parts)
+            got = safe_get_full_grad(parameters[name]).reshape(wanted.shape)
+            squares += torch.stack([(got.double() - wanted).square().sum(), wanted.double().square().sum()])
+        given.clear()
+        found.append((squares[0] / squares[1]).sqrt().item())
+        (case.out / "summed.json").write_text(json.dumps(found))
+
+    StageModule.training_step, StageModule.on_before_optimizer_step = first, before
 
 
 def main(path: str) -> None:
@@ -55,6 +93,7 @@ def main(path: str) -> None:
         case = Case(**values)
         lvlm_file.LOGITS_AT_ONCE = case.logits_at_once or LOGITS_AT_ONCE
         note(case)
+        moving(moved := [])
         end = "done"
         try:
             lvlm = run_case(case)
@@ -70,7 +109,22 @@ def main(path: str) -> None:
         except Exception:
             traceback.print_exc()
             raise
+        end += f", moved {moved}" if moved else ""
         print(f"CASE {case.name} rank {os.environ['RANK']}: {end}", flush=True)
+
+
+PLAIN_TO = torch.nn.Module.to
+
+
+def moving(moved: list[str]) -> None:
+    """From now on `moved` fills with the modules with sharded parameters that somebody moves to a device as a whole."""
+
+    def to(self: torch.nn.Module, *args: object, **kwargs: object) -> torch.nn.Module:
+        if any(isinstance(parameter, DTensor) for parameter in self.parameters()):
+            moved.append(f"{type(self).__name__} {args} {kwargs}")
+        return PLAIN_TO(self, *args, **kwargs)
+
+    torch.nn.Module.to = to
 
 
 def fork(rank: int, path: str) -> int:

@@ -177,7 +177,9 @@ def test_what_is_frozen_is_in_eval_mode_and_no_optimizer_remembers_it(launched: 
         assert sum(kept) < 0.9 * whole
 
 
-@pytest.mark.parametrize("key", ["turns-ddp", "turns-deepspeed_stage_2", "pieces", "offload-2", "offload-3", "offload-fsdp"])
+@pytest.mark.parametrize(
+    "key", ["turns-ddp", "turns-deepspeed_stage_2", "pieces", "offload-2", "offload-3", "offload-fsdp"]
+)
 def test_accumulation_pieces_and_offload_do_not_change_the_step(launched: Launched, key: str) -> None:
     check(launched.cases[key], launched.weights(key))
 
