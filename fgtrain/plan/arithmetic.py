@@ -79,13 +79,14 @@ def resolved_strategy(devices: Devices) -> str:
 def held_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> tuple[int, int, int]:
     """Bytes per device of (weights, gradients, AdamW's two states); activations: see fgtrain.plan.memory.
 
-    Mixed precision keeps fp32 weights. DeepSpeed in bf16 keeps bf16 weights and gradients beside an fp32 master copy.
+    Mixed precision keeps fp32 weights. DeepSpeed in bf16 keeps bf16 weights beside an fp32 master copy. Gradients are
+    added up in fp32 everywhere.
     ZeRO stage 1 spreads the optimizer's states over the devices, 2 also the gradients, 3 (and FSDP) also the weights.
     """
     deepspeed = strategy.startswith("deepspeed")
     half = deepspeed and precision == "bf16"
     weights = total * (BYTES_BF16 if half else BYTES_FP32)
-    gradients = trainable * (BYTES_BF16 if half else BYTES_FP32)
+    gradients = trainable * BYTES_FP32
     states = trainable * BYTES_FP32 * (3 if half else 2)
     stage = 3 if strategy == "fsdp" else int(strategy[-1]) if deepspeed else 0
     spread_from = ((weights, 3), (gradients, 2), (states, 1))

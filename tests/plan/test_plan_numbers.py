@@ -149,9 +149,9 @@ def test_memory_by_hand():
     assert memory_bytes(1000, 0, "fp32", "auto", 1) == 4000, "frozen weights only"
     assert memory_bytes(1000, 100, "fp32", "auto", 1) == 4000 + 100 * (4 + 8)
     assert memory_bytes(1000, 100, "bf16", "ddp", 8) == 4000 + 100 * (4 + 8), "DDP spreads nothing"
-    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_1", 16) == EIGHT_B * 4 + EIGHT_B * 12 // 16
-    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_2", 16) == EIGHT_B * 2 + EIGHT_B * 14 // 16
-    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_3", 16) == EIGHT_B
+    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_1", 16) == EIGHT_B * 6 + EIGHT_B * 12 // 16
+    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_2", 16) == EIGHT_B * 2 + EIGHT_B * 16 // 16
+    assert memory_bytes(EIGHT_B, EIGHT_B, "bf16", "deepspeed_stage_3", 16) == EIGHT_B * 18 // 16
 
 
 @given(st.integers(1, 10**10), st.floats(0, 1), st.sampled_from(["fp32", "bf16"]), st.integers(1, 512))
