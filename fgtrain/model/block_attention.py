@@ -12,8 +12,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 # The kernels behind torch's SDPA on CPU. Called by name because SDPA does not give the log-sum-exp.
-_forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+_NAME = "_scaled_dot_product_flash_attention_for_cpu"
+_forward = getattr(torch.ops.aten, _NAME, None)
+_backward = getattr(torch.ops.aten, f"{_NAME}_backward", None)
+
+
+def missing() -> str:
+    """Why these kernels cannot be used with this torch, "" where they can."""
+    return "" if _forward and _backward else f"torch {torch.__version__} has no {_NAME}"
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,6 @@ class BlockAttention(torch.autograd.Function):
 
 def block_attention(q: Tensor, k: Tensor, v: Tensor, blocks: Blocks, scale: float | None) -> Tensor:
     """[1, heads, T, d]: what each token reads. Keys and values may have fewer heads than queries."""
-    if torch.is_autocast_enabled("cpu"):  # as SDPA would
-        q, k, v = (x.to(torch.get_autocast_dtype("cpu")) for x in (q, k, v))
     groups = q.shape[1] // k.shape[1]
     if groups > 1:
         k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))

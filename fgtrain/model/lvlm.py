@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from fgtrain.batch import IGNORE_INDEX, Batch, additive_mask_B1TT, joined_runs
+from fgtrain.batch import IGNORE_INDEX, Batch
 from fgtrain.counts import LOGITS_AT_ONCE
 from fgtrain.images import ImageSpec
 
@@ -38,6 +38,7 @@ class LVLM(nn.Module):
         self.parts: dict[str, nn.Module] = find_parts(hf, family)
         self.learning: set[str] = set()  # parts that learn; set by set_trainable
         self.checkpoints = False  # see checkpoint_activations
+        self.attention = "auto"  # the recipe's devices.attention
         if not family.joined_images:
             use_packed_attention(self.decoder)
         # Vision parts that a batch without images runs as well, though frozen: with weights in shards, ranks gather
@@ -184,13 +185,8 @@ class LVLM(nn.Module):
 
     def hidden_BTD(self, embeds_BTD: Tensor, batch: Batch) -> Tensor:
         """The decoder's last hidden states, each token seeing its own sample's prefix and its own branch only."""
-        joined = self.family.joined_images
-        attention = None if joined else attention_arguments(self.decoder, batch)
-        if attention is None:
-            runs_BT = joined_runs(batch.is_image_BT) if joined else None
-            dtype = mask_dtype(embeds_BTD)
-            dense_B1TT = additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, dtype, runs_BT)
-            attention = {"attention_mask": dense_B1TT}
+        joined, dtype = self.family.joined_images, mask_dtype(embeds_BTD)
+        attention = attention_arguments(self.decoder, batch, dtype, self.attention, joined)
         inputs = self.decoder_inputs(embeds_BTD, batch.is_image_BT)
         output = self.decoder(**inputs, position_ids=batch.position_ids_BT, use_cache=False, **attention)
         return output.last_hidden_state

@@ -104,6 +104,9 @@ class Devices(Section):
     # attention: their mask grows with the square of the row.
     pack_tokens: Positive | None = None
     activation_checkpointing: bool = False  # layers are computed again in the backward pass: slower, much less memory
+    # How the language model's attention is computed; every way gives the same. auto = flash attention where the GPU has
+    # it, else SDPA sample by sample; flex needs triton and a C compiler on every node.
+    attention: Literal["auto", "varlen", "flex", "sdpa"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
     timeout_minutes: Positive = 30  # that processes wait for each other; one that fails ends the others at once anyway
     bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run

@@ -4,20 +4,14 @@ import pytest
 import torch
 from model_fakes import drawn_module, some_samples
 from torch import nn
-from torch.nn.attention.flex_attention import create_mask
 from transformers import LlamaConfig, LlamaModel, MistralConfig, MistralModel, Qwen2Config, Qwen2Model
 from transformers.models.qwen2_5_vl import Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel
 
-from fgtrain.batch import Batch, allowed_attention_BTT
+from fgtrain.batch import Batch
 from fgtrain.data.packing import pack
-from fgtrain.model.packed_attention import (
-    PACKED,
-    attention_arguments,
-    block_mask,
-    packed_attention,
-    spans_of,
-    use_packed_attention,
-)
+from fgtrain.model.attend import attend
+from fgtrain.model.packed_attention import PACKED, attention_arguments, use_packed_attention
+from fgtrain.model.packed_rows import PackedRows
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4}
 SIZES |= {"num_key_value_heads": 2, "vocab_size": 80, "initializer_range": 0.3}
@@ -36,8 +30,8 @@ MODELS = {
 
 
 def hidden(decoder: nn.Module, batch: Batch, embeds: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    arguments = attention_arguments(decoder, batch)
-    assert arguments is not None
+    arguments = attention_arguments(decoder, batch, embeds.dtype, "auto")
+    assert "packed_rows" in arguments
     return decoder(inputs_embeds=embeds, position_ids=positions, use_cache=False, **arguments).last_hidden_state
 
 
@@ -87,31 +81,22 @@ def test_blocks_are_what_a_mask_of_each_sample_says(room: int | None):
     """Blocks without a mask, and (under a dropout that drops nothing) sample by sample, in values and gradients."""
     batch = pack([drawn.sample() for drawn in some_samples()], room)
     B, T = batch.token_ids_BT.shape
-    spans = spans_of(batch.sample_id_BT, batch.branch_id_BT)
-    assert spans.blocks.shared
+    rows = [PackedRows(batch.sample_id_BT, batch.branch_id_BT, way, torch.float32) for way in ("blocks", "sdpa")]
+    assert rows[0].blocks.shared
     torch.manual_seed(0)
     drawn = [torch.randn(B, T, heads, 8).transpose(1, 2) for heads in (4, 2, 2)]
     weights = torch.randn(B, T, 4, 8) * (batch.sample_id_BT != 0)[..., None, None]
     found = []
-    for dropout in (0.0, 1e-12):
+    for packed, dropout in zip(rows, (0.0, 1e-12), strict=True):
         given = [one.clone().requires_grad_() for one in drawn]
-        out, _ = packed_attention(torch.nn.Module(), *given, None, dropout=dropout, packed_spans=spans)
+        out = attend(*given, packed, dropout, None, None)
         found.append([out * (weights != 0), *torch.autograd.grad((out * weights).sum(), given)])
     torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("room", [None, 90])
-def test_the_block_mask_for_gpus_is_the_dense_one(room: int | None):
-    batch = pack([drawn.sample() for drawn in some_samples()], room)
-    B, T = batch.token_ids_BT.shape
-    made = block_mask(batch.sample_id_BT, batch.branch_id_BT)
-    assert made.shape == (B, 1, T, T)
-    dense_B1TT = create_mask(made.mask_mod, B, 1, T, T, device="cpu")
-    assert torch.equal(dense_B1TT[:, 0], allowed_attention_BTT(batch.sample_id_BT, batch.branch_id_BT))
 
 
 def test_a_model_that_runs_eager_attention_stays_with_the_dense_mask():
     decoder = drawn_module(LlamaModel, LlamaConfig(**SIZES))
     decoder.set_attn_implementation("eager")
     use_packed_attention(decoder)
-    assert attention_arguments(decoder, pack([drawn.sample() for drawn in some_samples()], 90)) is None
+    batch = pack([drawn.sample() for drawn in some_samples()], 90)
+    assert attention_arguments(decoder, batch, torch.float32, "auto").keys() == {"attention_mask"}
