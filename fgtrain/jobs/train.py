@@ -79,7 +79,11 @@ def _train(
     if group.first:
         _show_subset(recipe, planned.name, questions)
         tracker = tracking.track_stage(recipe, plan, start, planned.name)
-    lvlm.checkpoint_activations(recipe.devices.activation_checkpointing)
+    devices = recipe.devices
+    way = lvlm.settle_attention(devices.attention, job_device(recipe, group.local_rank), devices.precision == "bf16")
+    if group.first:
+        print(f"stage {planned.name}: attention by {way}", flush=True)
+    lvlm.checkpoint_activations(devices.activation_checkpointing)
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
     run = StageRun(
         name=planned.name,

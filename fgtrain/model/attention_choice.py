@@ -26,6 +26,10 @@ def kv_heads(config: PreTrainedConfig) -> int:
     return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
 
 
+def attention_dropout(config: PreTrainedConfig) -> float:
+    return float(getattr(config, "attention_dropout", None) or 0.0)
+
+
 def dense_because(decoder: PreTrainedModel, joined: bool = False) -> str:
     """Why a decoder's attention must stay transformers' own under a dense mask; "" where it need not.
 
@@ -44,19 +48,17 @@ def dense_because(decoder: PreTrainedModel, joined: bool = False) -> str:
     return "" if own == "sdpa" else f"{name} was loaded with {own} attention"
 
 
-def way_of(
-    decoder: PreTrainedModel, packed: bool, joined: bool, device: torch.device, dtype: torch.dtype, wanted: str = "auto"
-) -> Way:
-    """The way of a decoder's attention; `packed`, `joined`: does it run packed attention, see `dense_because`. UserError where `wanted` (the recipe's
-    devices.attention) cannot compute it.
+def way_of(decoder: PreTrainedModel, dense: str, device: torch.device, dtype: torch.dtype, wanted: str) -> Way:
+    """The way of a decoder's attention. `dense`: why it runs under a dense mask, "" where it runs packed attention.
 
-    On a GPU it has been tried there; "auto" then goes on to SDPA where what it preferred does not compute the rule.
+    On a GPU the way has been tried there; "auto" goes on to SDPA where what it prefers does not compute the rule.
+    UserError where `wanted` (the recipe's devices.attention) cannot compute it.
     """
     config = decoder.config
+    if dense:
+        return _way((0, 0, 0), 0.0, dense, device, dtype, wanted)
     sizes = (config.num_attention_heads, kv_heads(config), head_size(config))
-    dropout = float(getattr(config, "attention_dropout", None) or 0.0)
-    dense = "" if packed else dense_because(decoder)
-    return _way(sizes, dropout, dense, torch.device(device), dtype, wanted)
+    return _way(sizes, attention_dropout(config), "", device, dtype, wanted)
 
 
 @cache

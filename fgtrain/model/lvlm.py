@@ -12,10 +12,12 @@ from transformers import PreTrainedModel
 from fgtrain.batch import IGNORE_INDEX, Batch
 from fgtrain.counts import LOGITS_AT_ONCE
 from fgtrain.images import ImageSpec
+from fgtrain.plan.attention_way import Way
 
 from .activation_checkpointing import checkpoint_layers, layers_of
+from .attention_choice import way_of
 from .families import PARTS, Family, find_parts, submodule
-from .packed_attention import attention_arguments, mask_dtype, use_packed_attention
+from .packed_attention import attention_arguments, mask_dtype, use_packed_attention, why_dense
 
 
 class LVLM(nn.Module):
@@ -86,6 +88,14 @@ class LVLM(nn.Module):
         checkpoint_layers(self.decoder, self.parts["vision_encoder"], wanted)
         self.checkpoints = wanted
         self.train(self.training)
+
+    def settle_attention(self, wanted: str, device: torch.device, bf16: bool) -> Way:
+        """How the decoder's attention will be computed on a device where `wanted` is the recipe's devices.attention: on
+        a GPU it is tried now. UserError where that cannot be.
+        """
+        self.attention = wanted
+        dtype = torch.bfloat16 if bf16 else torch.float32
+        return way_of(self.decoder, why_dense(self.decoder, self.family.joined_images), device, dtype, wanted)
 
     # ---- images
 

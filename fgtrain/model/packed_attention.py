@@ -70,6 +70,11 @@ def use_packed_attention(decoder: PreTrainedModel) -> None:
         decoder.set_attn_implementation("eager")  # what asks for more than SDPA would be refused by it, or left out
 
 
+def why_dense(decoder: PreTrainedModel, joined: bool) -> str:
+    """Why a decoder's attention runs under a dense mask; "" where it is packed. `joined`: see `dense_because`."""
+    return "" if decoder.config._attn_implementation == PACKED else dense_because(decoder, joined)
+
+
 def attention_arguments(
     decoder: PreTrainedModel, batch: Batch, dtype: torch.dtype, wanted: str, joined: bool = False
 ) -> dict[str, Any]:
@@ -79,18 +84,19 @@ def attention_arguments(
     tokens see those of their picture that follow? UserError where that way cannot compute it, or a dense mask would
     not do.
     """
-    config, T = decoder.config, batch.sample_id_BT.shape[1]
+    config = decoder.config
+    way = way_of(decoder, why_dense(decoder, joined), batch.sample_id_BT.device, dtype, wanted)
+    rows = PackedRows(batch.sample_id_BT, batch.branch_id_BT, way.name, dtype)
     packed = config._attn_implementation == PACKED
     for key in ("attention_chunk_size",) if packed else ("sliding_window", "attention_chunk_size"):
         most = getattr(config, key, None)
-        if most is not None and most < T:
+        if most is not None and not rows.fit(most):
             raise UserError(
-                f"{type(decoder).__name__} sees at most {most} tokens ({key}), which is not known here for rows of {T}"
+                f"{type(decoder).__name__} sees at most {most} tokens ({key}), which is not known here for longer "
+                f"samples. Write model.max_tokens: {most} or less"
             )
-    way = way_of(decoder, packed, joined, batch.sample_id_BT.device, dtype, wanted)
-    if not packed:
-        runs_BT = joined_runs(batch.is_image_BT) if joined else None
-        return {"attention_mask": additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, dtype, runs_BT)}
-    rows = PackedRows(batch.sample_id_BT, batch.branch_id_BT, way.name, dtype)
-    # Any 4-D mask keeps transformers from making one of its own; it is not looked at.
-    return {"attention_mask": torch.empty(0, 0, 0, 0), "packed_rows": rows}
+    if packed:
+        # Any 4-D mask keeps transformers from making one of its own; it is not looked at.
+        return {"attention_mask": torch.empty(0, 0, 0, 0), "packed_rows": rows}
+    runs_BT = joined_runs(batch.is_image_BT) if joined else None
+    return {"attention_mask": additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, dtype, runs_BT)}

@@ -7,7 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fgtrain.plan.cost import ModelShape
 
+from .attention_choice import attention_dropout
 from .lvlm import LVLM
+from .packed_attention import why_dense
 
 
 def model_shape(lvlm: LVLM) -> ModelShape:
@@ -26,6 +28,8 @@ def model_shape(lvlm: LVLM) -> ModelShape:
         intermediate=getattr(config, "intermediate_size", None) or 4 * config.hidden_size,
         vocabulary=lvlm.lm_head.weight.shape[0],
         decoder_weights=sum(p.numel() for p in matrices),
+        attention_dropout=attention_dropout(config),
+        dense_attention=why_dense(lvlm.decoder, lvlm.family.joined_images),
         **looking,
     )
 

@@ -9,6 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fgtrain.errors import UserError
+from fgtrain.recipe.schema import Devices
+
+from .cost import ModelShape
 
 LARGEST_HEAD = 256  # that the kernels of flash attention and of flex attention take
 SMALLEST_FLEX_HEAD = 16  # triton multiplies no smaller matrices
@@ -116,6 +119,26 @@ CANNOT: dict[str, Callable[[Attention], str]] = {
     "blocks": _not_blocks,
     "sdpa": lambda attention: "",
 }
+
+
+def planned_way(devices: Devices, shape: ModelShape | None) -> str | None:
+    """What a plan says of it; None while the model's shape is unknown. A run tries its way on its GPU before it trains.
+
+    UserError as in `choose_way`, save that a compiler may be missing here: another host may have it.
+    """
+    if shape is None:
+        return None
+    kinds = {"gpu": ("cuda",), "cpu": ("cpu",), "auto": ("cuda", "cpu")}[devices.accelerator]
+    if devices.accelerator == "auto" and devices.attention in ("varlen", "flex"):
+        kinds = ("cuda",)
+    sizes = {"head_size": shape.head_size, "dropout": shape.attention_dropout, "dense": shape.dense_attention}
+    ways = {kind: choose_way(Attention(kind, devices.precision, **sizes), devices.attention) for kind in kinds}
+    if len({str(way) for way in ways.values()}) == 1:
+        text = str(ways[kinds[0]])
+    else:
+        text = f"on a GPU {ways['cuda']}; on a CPU {ways['cpu']}"
+    missing = compiler_missing() if devices.attention == "flex" else ""
+    return f"{text}. On this host {missing}" if missing else text
 
 
 def compiler_missing() -> str:

@@ -26,6 +26,8 @@ class ModelShape:
     projector_flops: int  # forward, of one image token
     vision_activations: int  # values kept for the backward pass, of one image token, where the encoder learns
     pixels: int  # values of one image token's pixels
+    attention_dropout: float = 0.0
+    dense_attention: str = ""  # why the decoder's attention needs a mask of the whole row; empty where it does not
 
 
 class Work(BaseModel):

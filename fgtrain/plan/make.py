@@ -7,6 +7,7 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import PARTS, Recipe, Stage
 
 from .arithmetic import stage_samples, steps_of, warmup_steps_of
+from .attention_way import planned_way
 from .costs import with_costs
 from .disk import disk_plan
 from .encoder import encoder_plan
@@ -34,7 +35,7 @@ def make_plan(
     `heaviest`: of each stage the largest number of everything in a micro-batch, else a bound is taken; `peak`: of one
     device, else that of the GPU assumed; `asked`: entry of `evaluation.tasks` -> its questions, else as published.
 
-    Raises UserError when a stage would have no sample to learn from.
+    Raises UserError when a stage would have no sample to learn from, or devices.attention cannot be had.
     """
     stages: list[StagePlan] = []
     data_facts = with_expected(recipe, data_facts, model_facts)
@@ -67,6 +68,7 @@ def make_plan(
             part: _sum(plan.updates for stage in stages for plan in stage.parts if plan.part == part) for part in PARTS
         },
         image_tokens=model_facts.image_tokens,
+        attention=planned_way(recipe.devices, model_facts.shape),
         evaluated=recipe.evaluation.at if recipe.evaluation.tasks else (),
         tasks=recipe.evaluation.tasks,
         evaluations=evaluations,

@@ -191,6 +191,7 @@ class Plan(Numbers):
     exposures: dict[str, int | None]  # samples of each data set over all stages
     updates: dict[str, int | None]  # optimizer steps that move each part, over all stages
     image_tokens: int | None
+    attention: str | None = None  # how the language model's is computed in training, and why so; None = unknown
     evaluated: tuple[str, ...]  # checkpoints scored in full
     tasks: tuple[str, ...]
     evaluations: tuple[EvaluationPlan, ...]

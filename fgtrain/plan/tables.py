@@ -24,6 +24,8 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     _evaluations(plan, console)
     _whole(plan, console)
     _checkpoints(plan, console)
+    if plan.attention is not None:
+        console.print(f"Attention: {escape(plan.attention)}", highlight=False)
     if plan.tasks:
         console.print(f"Scored in full at {', '.join(plan.evaluated)}: {escape(', '.join(plan.tasks))}")
     for note in plan.notes:
