@@ -274,11 +274,16 @@ def pixels_of(lvlm: LVLM, samples: list[Sample]) -> Tensor | None:
 # ---- as transformers reads them
 
 
+def native_ids(kind: str, sample: Sample, branch: int) -> Tensor:
+    """[1, tokens] of one branch, each image token by the token that stands for it."""
+    mine = np.isin(sample.branch_ids, [0, branch])
+    return torch.tensor(np.where(sample.is_image, token(FAKES[kind].image), sample.token_ids)[mine])[None].long()
+
+
 def native_inputs(kind: str, lvlm: LVLM, sample: Sample, branch: int) -> dict[str, Tensor]:
     """What transformers' own forward takes for one branch of a sample."""
     fake = FAKES[kind]
-    mine = np.isin(sample.branch_ids, [0, branch])
-    ids = torch.tensor(np.where(sample.is_image, token(fake.image), sample.token_ids)[mine])[None].long()
+    ids = native_ids(kind, sample, branch)
     inputs: dict[str, Tensor] = {"input_ids": ids}
     if not sample.images:
         return inputs
