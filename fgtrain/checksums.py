@@ -10,6 +10,7 @@ from fgtrain.errors import UserError
 
 SUMS = "SHA256SUMS"
 NOTES = "fgtrain.json"  # what transformers has no place for
+ADAPTER = "adapter"  # folder within a checkpoint: what a LoRA stage has learnt, for peft
 LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 

@@ -8,13 +8,13 @@ A checkpoint as other programs want it. `transformers`: as it is (transformers 5
 import argparse
 from pathlib import Path
 
-from fgtrain.checksums import NOTES, SUMS, is_checkpoint
+from data_builders.shared.files import read_json
+from fgtrain.checksums import ADAPTER, NOTES, SUMS, is_checkpoint
 from fgtrain.errors import UserError
 from fgtrain.recipe.problems import instead
 
 FORMATS = ("transformers", "transformers4", "vllm", "adapter")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-ADAPTER = "adapter"  # folder within a checkpoint
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,7 +78,5 @@ def refuse_no_checkpoint(folder: Path) -> None:
 
 def refuse_no_adapter(folder: Path) -> None:
     if not (folder / ADAPTER).is_dir():
-        raise UserError(
-            f"{folder} keeps no adapter: its stage trained without lora. Write train: {{language_model: {{lr: ..., "
-            f"lora: {{}}}}}} in the recipe, or choose another --format"
-        )
+        why = read_json(folder / NOTES)["extra"].get("no_adapter", "its stage trained without lora")
+        raise UserError(f"{folder} keeps no adapter: {why}. Choose another --format")

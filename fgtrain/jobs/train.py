@@ -4,11 +4,22 @@ import torch
 
 from data_builders.shared.made_with import made_with
 from fgtrain.data import StageData
-from fgtrain.model import LVLM, merge_adapters, part_hash, save_checkpoint, set_trainable
+from fgtrain.model import (
+    LVLM,
+    Adapter,
+    Base,
+    fully_trained,
+    merge_adapters,
+    part_hash,
+    read_adapter,
+    save_checkpoint,
+    set_trainable,
+    weights_hash,
+)
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
-from fgtrain.recipe import Recipe
+from fgtrain.recipe import START, Recipe
 from fgtrain.runs import tracking
 from fgtrain.runs.folder import link, stage_done
 from fgtrain.runs.subset import SUBSET
@@ -46,16 +57,19 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
         device = torch.device("cpu") if heads else weights_device(recipe.devices, group.rank, group.local_rank)
         lvlm = model_at(recipe, plan, stage_before(plan, stage), device)
         data = stage_data(recipe, stage, lvlm)
+        adapter: Adapter | str | None = None
         if heads:
             _pretrain(recipe, planned, lvlm)
         else:
-            _train(recipe, plan, planned, lvlm, data, group, start)
+            adapter = _train(recipe, plan, planned, lvlm, data, group, start)
         if group.first:
             made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
             made |= made_with(training_code(planned.objective).hash)
             if left_out := data.left_out():
                 made["left_out"] = left_out
-            save_checkpoint(lvlm, store / "checkpoint", made)
+            if isinstance(adapter, str):
+                made["no_adapter"], adapter = adapter, None
+            save_checkpoint(lvlm, store / "checkpoint", made, adapter)
             ResumePoint.clear(store / "resume")
     stop_if_asked()
 
@@ -69,7 +83,8 @@ def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM) -> None:
 
 def _train(
     recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, data: StageData, group: Group, start: str
-) -> None:
+) -> Adapter | str | None:
+    """Train the model in place; returns what its adapters have learnt, as `read_adapter` does."""
     stage, tracker = recipe.stages[planned.name], None
     store = recipe.stage_store(planned.fingerprint)
     encoder = _encoder(recipe, plan, planned, lvlm, group)
@@ -84,7 +99,9 @@ def _train(
     if group.first:
         print(f"stage {planned.name}: attention by {way}", flush=True)
     lvlm.checkpoint_activations(devices.activation_checkpointing)
+    base = _base(recipe, plan, planned.name, lvlm) if group.first else None
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
+    full = fully_trained(lvlm)
     run = StageRun(
         name=planned.name,
         stage=stage,
@@ -105,7 +122,22 @@ def _train(
     finally:
         if tracker is not None:
             tracker.finish()
+    adapter = read_adapter(lvlm, base, full) if isinstance(base, Base) else base
     merge_adapters(lvlm)
+    return adapter
+
+
+def _base(recipe: Recipe, plan: Plan, stage: str, lvlm: LVLM) -> Base | str | None:
+    """What the stage's adapters stand on; None where it has none, a reason where it lies on no disk."""
+    if not any(how.lora is not None for how in recipe.stages[stage].train.values()):
+        return None
+    before = stage_before(plan, stage)
+    if before != START:
+        folder = recipe.stage_store(plan.stage(before).fingerprint) / "checkpoint"
+        return Base(str(folder.resolve()), weights_hash(lvlm))
+    if recipe.model.checkpoint is None:
+        return "its stage began with a model composed of parts, which is kept nowhere as a whole"
+    return Base(recipe.model.checkpoint, weights_hash(lvlm))
 
 
 def _encoder(recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, group: Group) -> CachedEncoder:

@@ -1,5 +1,6 @@
 """Models: composed of parts or released, what learns in them, how they answer, and how they are kept."""
 
+from .adapter import Adapter, Base, fully_trained, read_adapter
 from .build import build_model, outline_model
 from .checkpoint import load_checkpoint, save_checkpoint
 from .hashes import part_hash, weights_hash
@@ -9,19 +10,23 @@ from .single_parts import Encoder, LanguageModel, build_encoder, build_language_
 from .trainable import merge_adapters, set_trainable
 
 __all__ = [
+    "Base",
     "LVLM",
+    "Adapter",
     "Encoder",
     "LanguageModel",
     "build_encoder",
     "build_language_model",
     "build_model",
     "encoder_hash",
+    "fully_trained",
     "load_checkpoint",
     "load_encoder",
     "merge_adapters",
     "model_facts",
     "outline_model",
     "part_hash",
+    "read_adapter",
     "save_checkpoint",
     "set_trainable",
     "weights_hash",

@@ -13,6 +13,7 @@ from data_builders.shared.temporary_files import open_to_others
 from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
 from fgtrain.images import spec_from_dict
 
+from .adapter import Adapter, write_adapter
 from .export import write_processor
 from .families import family_of, released_images
 from .lvlm import LVLM
@@ -24,9 +25,9 @@ from .vocabulary import with_image_token
 SHARD = "5GB"  # largest weights file; while one is written it is held in memory a second time
 
 
-def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
+def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict, adapter: Adapter | None = None) -> None:
     """Write config, safetensors, all that processes text and pictures (see `write_processor`), fgtrain.json (`extra`
-    under that key) and, over all of it, SHA256SUMS.
+    under that key) and, over all of it, SHA256SUMS; beside them, in a folder of its own, what adapters have learnt.
 
     Everything goes to a temporary sibling, is read back and compared tensor by tensor, then takes the place of
     `folder`. Memory beside the model's own: one weights file. Raises UserError when the disk is full; RuntimeError
@@ -42,6 +43,8 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict) -> None:
         with busy(f"saving {folder}"):
             _write(lvlm, temporary, extra)
             _compare(lvlm, temporary)
+            if adapter is not None:
+                write_adapter(adapter, temporary)
         write_checksums(temporary)
         if folder.exists():
             shutil.rmtree(old, ignore_errors=True)

@@ -10,7 +10,7 @@ import torch
 from data_builders.shared.files import read_json, refuse_limit, write_json
 from data_builders.shared.progress import progress
 from data_builders.shared.temporary_files import open_to_others
-from fgtrain.checksums import NOTES, SUMS, verify_checksums, write_checksums
+from fgtrain.checksums import ADAPTER, NOTES, SUMS, verify_checksums, write_checksums
 from fgtrain.errors import UserError
 
 from . import transformers4, vllm_loaders
@@ -29,7 +29,7 @@ def export_checkpoint(checkpoint: Path, to: Path, kind: str, dtype: str | None =
     the disk is full.
     """
     checkpoint, to = Path(checkpoint), Path(to)
-    source = checkpoint / "adapter" if kind == "adapter" else checkpoint
+    source = checkpoint / ADAPTER if kind == ADAPTER else checkpoint
     verify_checksums(source)
     wanted = getattr(torch, dtype) if dtype is not None else None
     stored = stored_in(sorted(source.glob("*.safetensors")))
@@ -48,9 +48,8 @@ def export_checkpoint(checkpoint: Path, to: Path, kind: str, dtype: str | None =
         for name, values in files.items():
             write_json(temporary / name, values)
         with progress(f"exporting {to.name}", "MB", size >> 20, brief=True) as advance:
-            written = write_weights(temporary, tensors, wanted, _in_megabytes(advance), shard)
-        if kind == "adapter":
-            (temporary / "model.safetensors").rename(temporary / "adapter_model.safetensors")
+            how = {"stem": "adapter_model"} if kind == ADAPTER else {"shard": shard}
+            written = write_weights(temporary, tensors, wanted, _in_megabytes(advance), **how)
         open_to_others(temporary)
         write_checksums(temporary)
         _compare(temporary, set(written.values()))
@@ -106,7 +105,7 @@ FORMATS: dict[str, Callable[[Path, dict[str, Stored], str | None], Made]] = {
     "transformers": _as_it_is,
     "transformers4": _transformers4,
     "vllm": _vllm,
-    "adapter": _adapter,
+    ADAPTER: _adapter,
 }
 
 

@@ -71,27 +71,28 @@ def write_weights(
     tensors: Mapping[str, Stored],
     dtype: torch.dtype | None,
     advance: Callable[[int], None],
-    shard: int = SHARD,
+    shard: int | None = None,
+    stem: str = "model",
 ) -> dict[str, str]:
-    """`tensors` under their new names into model.safetensors, or into several files and their index; returns file ->
-    sha256 of what was written. Floating-point values become `dtype`. `advance` is told of bytes.
+    """`tensors` under their new names into <stem>.safetensors, or into files of up to `shard` bytes and their index;
+    returns file -> sha256 of what was written. Floating-point values become `dtype`. `advance` is told of bytes.
     """
     parts: list[dict[str, Stored]] = [{}]
     size = 0
     # The widest values first, so that each begins at a multiple of its own size, as readers want it.
     for name, tensor in sorted(tensors.items(), key=lambda one: (-one[1].target(dtype).itemsize, one[0])):
         more = tensor.bytes_as(tensor.target(dtype))
-        if parts[-1] and size + more > shard:
+        if parts[-1] and shard is not None and size + more > shard:
             parts.append({})
             size = 0
         parts[-1][name] = tensor
         size += more
-    names = ["model.safetensors"]
+    names = [f"{stem}.safetensors"]
     if len(parts) > 1:
-        names = [f"model-{number:05d}-of-{len(parts):05d}.safetensors" for number in range(1, len(parts) + 1)]
+        names = [f"{stem}-{number:05d}-of-{len(parts):05d}.safetensors" for number in range(1, len(parts) + 1)]
         total = sum(tensor.bytes_as(tensor.target(dtype)) for tensor in tensors.values())
         places = {name: file for file, part in zip(names, parts, strict=True) for name in part}
-        write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
+        write_json(folder / f"{stem}.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
     return {file: _write_file(folder / file, part, dtype, advance) for file, part in zip(names, parts, strict=True)}
 
 
