@@ -3,10 +3,12 @@
 import shutil
 from pathlib import Path
 
+import peft
 import torch
 from run_fakes import SCRATCH, metrics, recipe_values, run_recipe, write_recipe
 from transformers import AutoTokenizer, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
+from data_builders.shared.files import read_json
 from fgtrain.recipe import load_recipe
 
 
@@ -44,6 +46,13 @@ def test_a_released_model_is_tuned_and_stays_what_it_is(place: Path) -> None:
     parts = {name.split(".")[1] for name in moved}
     assert parts == {"multi_modal_projector", "language_model"}
     assert not any("embed_tokens" in name or "norm" in name for name in moved)  # LoRA sits on linear layers only
+    # What the adapters learnt is kept, and names the checkpoint that it stands on.
+    kept = recipe.run_folder / "sft" / "checkpoint" / "adapter"
+    base = read_json(kept / "adapter_config.json")["base_model_name_or_path"]
+    assert Path(base).samefile(recipe.run_folder / "align" / "checkpoint")
+    again = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(base), kept)
+    for name, value in again.merge_and_unload().state_dict().items():
+        torch.testing.assert_close(value, after[name], rtol=1e-5, atol=1e-5)
     train = metrics(recipe.run_folder)
     assert train[-1]["loss"] < train[0]["loss"]
     assert {row["task"] for row in metrics(recipe.run_folder, "eval")} >= {"drawn/count"}
