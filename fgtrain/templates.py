@@ -6,6 +6,8 @@ model puts around one. Nothing stands between the last and the branch point: eve
 
 from dataclasses import dataclass
 
+from evaluation.shared.llava_as_published import SYSTEM
+
 
 class Special(str):
     """A special token, by its text; `bos` and `eos` stand for the tokenizer's own."""
@@ -37,13 +39,11 @@ class Template:
     asks: bool = True  # False: questions are dropped
     plain_head: Pieces = (BOS,)  # before plain text
     between_images: Pieces = ()
+    apart: bool = False  # what stands behind an image is tokenised as if it began a text: LLaVA's code cuts there
     system: str | None = None  # the part of the heads that a conversation's own system message takes the place of
 
 
-_SYSTEM = (
-    "A chat between a curious user and an artificial intelligence assistant. "
-    "The assistant gives helpful, detailed, and polite answers to the user's questions. "
-)
+_SYSTEM = SYSTEM + " "
 _HELPFUL = "You are a helpful assistant."
 _ASK = (IM_END, "\n", IM_START, "assistant\n")
 _INTERNVL = (
@@ -88,6 +88,7 @@ TEMPLATES: dict[str, Template] = {
         answer="{answer}",
         end=EOS,
         asks=False,
+        apart=True,
     ),
     "vicuna_v1": Template(
         head_image=(BOS, _SYSTEM + "USER: "),
@@ -97,7 +98,8 @@ TEMPLATES: dict[str, Template] = {
         later=("USER: {question} ASSISTANT:",),
         answer=" {answer}",
         end=EOS,
-        system=_SYSTEM.strip(),
+        apart=True,
+        system=SYSTEM,
     ),
     "mistral": Template(
         head_image=(BOS, "[INST] "),

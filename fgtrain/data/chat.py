@@ -53,7 +53,7 @@ def encode_row(
     independent = row.get("turns") == "independent"
     if independent and len(pairs) > 1 and not template.asks:
         raise UserError(
-            f"{name}: {len(pairs)} independent questions, but model.chat is {chat}, which drops questions. Write "
+            f"{name}: {len(pairs)} independent questions, but chat is {chat} here, which drops questions. Write "
             f"chat: qa, or leave this data set out"
         )
     branches: list[Branch] = []

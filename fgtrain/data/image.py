@@ -52,9 +52,9 @@ def render(
 ) -> np.ndarray:
     """Pixels float32 [rows, ...] as `spec` says; a square is one row. UserError when a file cannot be read.
 
-    `augment`: none, flip_crop or autoaugment, drawn at `address`. A mosaic's tiles are augmented one by one, as small
-    as they were opened: flipping the whole would change their order, and with it the answer. `alone`: is it the only
-    picture of its sample?
+    `augment`: none, flip_crop, autoaugment or jpeg, drawn at `address`. A mosaic's tiles are augmented one by one, as
+    small as they were opened: flipping the whole would change their order, and with it the answer. `alone`: is it the
+    only picture of its sample?
     """
     if ref.tiles:
         kept = KEPT.get(augment, 1.0)
@@ -138,6 +138,8 @@ def _build_pipeline(augment: str) -> Any:
             A.Sharpen((0.1, 0.6), p=1.0),
         ]
         changes = [A.SomeOf(operations, n=2, replace=False, p=1.0), A.HorizontalFlip(p=0.5)]
+    elif augment == "jpeg":
+        changes = [A.ImageCompression("jpeg", (75, 100), p=1.0)]  # InternVL's, which does it to each tile
     else:
         raise ValueError(f"unknown augmentation {augment!r}")
     return A.Compose(changes)

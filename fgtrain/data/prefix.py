@@ -39,7 +39,7 @@ def encode_prefix(
             grids.append((len(ids) + len(opening), layout.grid))
         ids += opening + [IMAGE_ID] * layout.tokens
         is_image += [False] * len(opening) + [True] * layout.tokens
-        pieces, anchor = after, spec.token
+        pieces, anchor = after, "" if template.apart else spec.token
     closing, anchor = encoder.pieces(_joined(pieces), anchor)
     ids += closing
     is_image += [False] * len(closing)

@@ -49,9 +49,9 @@ class Encoder:
         return [found]
 
     def anchor(self, token: Special) -> str:
-        """What a piece behind the token is tokenised behind."""
+        """What a piece behind the token is tokenised behind; nothing where the token begins the text."""
         if token == BOS:
-            return self.tokenizer.bos_token or ""
+            return ""
         return self.tokenizer.eos_token if token == EOS else str(token)
 
     def text(self, text: str, anchor: str = "") -> list[int]:

@@ -82,7 +82,7 @@ class AnyRes(ImageSpec):
     def pixels(self, picture: Image.Image, alone: bool = True) -> np.ndarray:
         side = self.size
         if not (alone or self.cuts_all):
-            return self.normalised(self.resized(self._padded(picture), side, side))[None]
+            return self.normalised(self.resized(self.padded(picture), side, side))[None]
         high, wide = self.resolution(*picture.size)
         whole = Image.new("RGB", (wide, high))
         width, height = self._within(picture.size, wide, high)
@@ -98,12 +98,6 @@ class AnyRes(ImageSpec):
         if wide / width < high / height:
             return wide, min(math.ceil(height * (wide / width)), high)
         return min(math.ceil(width * (high / height)), wide), high
-
-    def _padded(self, picture: Image.Image) -> Image.Image:
-        side = max(picture.size)
-        square = Image.new("RGB", (side, side), tuple(int(value * 255) for value in self.mean))
-        square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-        return square
 
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         return np.zeros((1, 3, self.size, self.size), np.float32), (1, self.size, self.size)

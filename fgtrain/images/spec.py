@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
+from evaluation.shared.llava_as_published import padded
+
 RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -75,6 +77,9 @@ class ImageSpec(ABC):
         if picture.size == (width, height):
             return picture
         return picture.resize((width, height), RESAMPLE[self.resample])
+
+    def padded(self, picture: Image.Image) -> Image.Image:
+        return padded(picture, self.mean)
 
     def normalised(self, picture: Image.Image) -> np.ndarray:
         """float32 [3, height, width]."""

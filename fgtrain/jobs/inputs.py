@@ -35,7 +35,7 @@ def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
         devices=recipe.devices,
         tokenizer=lvlm.tokenizer,
         image_spec=lvlm.image_spec,
-        chat=lvlm.chat,
+        chat=recipe.stages[name].chat or lvlm.chat,
         max_tokens=lvlm.max_tokens,
         features=None,
         quarantine=recipe.run_folder / "quarantine.jsonl",

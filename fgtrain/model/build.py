@@ -19,6 +19,7 @@ from .lvlm import LVLM
 from .native import assemble_native, native_config, native_images, native_type
 from .preprocessing import image_spec
 from .projector import SHUFFLE, projector_kind
+from .released_chat import published_chat
 from .sources import Source
 from .tensors import Tensors
 from .vision import encoder_arguments, pooled_side, shuffled_side, vision_shape
@@ -73,7 +74,7 @@ def composed(model: Model, network: bool, tensors: Tensors) -> LVLM:
     tokenizer = voice.tokenizer()
     check_language_model(config.text_config, tokenizer, model, voice)
     fresh_eyes = "vision_encoder" in model.from_scratch
-    spec: ImageSpec = image_spec(eyes, model.image_size, config.image_tokens, fresh_eyes)
+    spec: ImageSpec = image_spec(eyes, model.image_size, config.image_tokens, model.fit, fresh_eyes)
     extra = encoder_arguments(config.vision_config)
     if fresh_eyes:
         encoder = tensors.draw("vision_encoder", AutoModel, config.vision_config, **extra)
@@ -125,6 +126,10 @@ def composition(model: Model, vision: PreTrainedConfig, text: PreTrainedConfig) 
             f"model.max_tiles is {model.max_tiles}, but only InternVL's architecture cuts images: an InternViT at its "
             f"own image_size, projector: pixel_shuffle_mlp2x_gelu, no projector_width. Write those, or max_tiles: 1"
         )
+    if native == "internvl" and model.fit not in (None, "stretch"):
+        raise UserError(
+            f"model.fit is {model.fit}, but InternVL's tiles are stretched. Write fit: stretch"
+        )
     return config, native
 
 
@@ -166,13 +171,12 @@ def released(model: Model, network: bool, tensors: Tensors) -> LVLM:
     tokenizer = source.tokenizer()
     check_language_model(text_config(config), tokenizer, model, source)
     hf = tensors.released(source, family.model_class, config, family.parts)
-    chat = released_chat(model, source, family.chat(tokenizer))
+    chat = model.chat or released_chat(source, tokenizer, config, spec)
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, model.max_tokens)
 
 
-def released_chat(model: Model, source: Source, default: str) -> str:
-    """The turn template: as the recipe says, else as the checkpoint was trained here, else its family's."""
-    if model.chat is not None:
-        return model.chat
-    notes = source.file(NOTES)
-    return default if notes is None else read_json(notes)["chat"]
+def released_chat(source: Source, tokenizer: Any, config: PreTrainedConfig, spec: ImageSpec) -> str:
+    """The turn template of a checkpoint: as it was trained here, else as it was published. UserError when unknown."""
+    if (notes := source.file(NOTES)) is not None:
+        return read_json(notes)["chat"]
+    return published_chat(source, tokenizer, config, spec, family_of(config).chat(tokenizer))

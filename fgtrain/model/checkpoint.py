@@ -17,6 +17,7 @@ from .adapter import Adapter, write_adapter
 from .export import write_processor
 from .families import family_of, released_images
 from .lvlm import LVLM
+from .released_chat import published_chat
 from .sources import Source
 from .tensors import ALL, Tensors
 from .trainable import adapters
@@ -101,7 +102,7 @@ def _compare(lvlm: LVLM, folder: Path) -> None:
 def load_checkpoint(
     folder: Path,
     *,
-    chat: str = "vicuna_v1",
+    chat: str | None = None,
     max_tokens: int = 2048,
     verify: bool = True,
     device: torch.device | str = "cpu",
@@ -110,9 +111,9 @@ def load_checkpoint(
     """The model in a folder that `save_checkpoint` wrote, in fp32 on a device, as `build_model` brings it there (or on
     the meta device, an outline).
 
-    Also a plain released LVLM's folder; `chat` and `max_tokens` stand in for what it does not say. Parts other than
-    `parts` are not read and lie on the meta device. UserError when the folder is not what was saved there; without
-    `verify`, a caller who knows it is.
+    Also a plain released LVLM's folder; `chat` (default: as published) and `max_tokens` stand in for what it does not
+    say. Parts other than `parts` are not read and lie on the meta device. UserError when the folder is not what was
+    saved there; without `verify`, a caller who knows it is.
     """
     tensors = Tensors(parts=parts, device=device)
     if verify and is_checkpoint(Path(folder)):
@@ -129,4 +130,5 @@ def load_checkpoint(
         spec = released_images(source, config)
     with busy(f"loading {folder}"):
         hf, tokenizer = tensors.released(source, family.model_class, config, family.parts), source.tokenizer()
+    chat = chat or published_chat(source, tokenizer, config, spec, family.chat(tokenizer))
     return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, max_tokens)

@@ -10,11 +10,11 @@ from .sources import Source
 RESAMPLE = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
-def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool = False) -> Square:
+def image_spec(source: Source, size: int | None, tokens: int, fit: str | None, from_scratch: bool = False) -> Square:
     """How pictures become pixels, from preprocessor_config.json; `size` (pixels) overrides its own.
 
     Without such a file a from-scratch encoder gets mean = std = 0.5 and bicubic; a pretrained one is an error, since
-    wrong pixels would only show as bad scores. Whatever the file says of cropping, pictures are resized to a square.
+    wrong pixels would only show as bad scores. `fit`: None stretches, whatever the file says of cropping.
     """
     settings = source.preprocessor()
     place = f"{source.place} {source.value}: preprocessor_config.json"
@@ -24,7 +24,8 @@ def image_spec(source: Source, size: int | None, tokens: int, from_scratch: bool
                 f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model"
             )
         settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
-    return Square(size=size or own_size(settings, place), tokens=tokens, **pixel_values(settings, place))
+    values = pixel_values(settings, place)
+    return Square(size=size or own_size(settings, place), tokens=tokens, fit=fit or "stretch", **values)
 
 
 def pixel_values(settings: dict, place: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "known"
 FACTS, MODELS = FOLDER / "facts.json", FOLDER / "models.yaml"
 NAMED = ("checkpoint", "vision_encoder", "language_model")
 DECIDES = (*NAMED, "projector", "projector_width", "vision_layer", "image_size", "image_tokens", "max_tiles")
-DECIDES += ("max_pixels",)
+DECIDES += ("max_pixels", "fit")
 
 
 @cache

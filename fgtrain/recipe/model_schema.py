@@ -22,7 +22,8 @@ Chat = Literal[
     "internvl3",
     "llava_onevision",
 ]
-COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa"}
+Fit = Literal["pad", "stretch", "crop"]
+COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa", "fit": "stretch"}
 Part = Literal["vision_encoder", "projector", "language_model"]
 LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
 
@@ -64,7 +65,8 @@ PartLearns = Annotated[TrainPart, BeforeValidator(_part_from_number)]
 class Model(Section):
     """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector.
 
-    image_size, max_tiles and chat: null = as the checkpoint has them; a composed model has defaults of its own.
+    image_size, max_tiles, fit and chat: null = as the checkpoint was published with them; a composed model has defaults
+    of its own.
     """
 
     checkpoint: str | None = None
@@ -78,6 +80,7 @@ class Model(Section):
     image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
     max_tiles: Positive | None = None  # per image, thumbnail not counted; composed: 1
     max_pixels: Positive | None = None  # of an image, for checkpoints that take it in its own size; null = as they say
+    fit: Fit | None = None  # of a picture to the square: borders of the mean colour, another shape, the middle of it
     max_tokens: Positive = 512  # per sample, image tokens included
     chat: Chat | None = None  # composed: qa
 

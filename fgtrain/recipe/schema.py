@@ -15,7 +15,7 @@ from fgtrain.errors import UserError
 
 from .evaluation_schema import Evaluation
 from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Tags, Texts
-from .model_schema import Model, Part, PartLearns
+from .model_schema import Chat, Model, Part, PartLearns
 
 PLACEHOLDERS = ("data_root", "built_root")
 START = "start"  # in evaluation.at: before any training
@@ -67,10 +67,11 @@ class Stage(Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0  # of the whole gradient; null = no clipping
     min_lr_fraction: Fraction01 = 0.0  # of the peak, at the end of the cosine
     loss_weighting: Literal["token", "sample", "sqrt"] = "token"
-    augment: Literal["none", "flip_crop", "autoaugment"] = "none"
+    augment: Literal["none", "flip_crop", "autoaugment", "jpeg"] = "none"
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     checkpoint_every_steps: Positive = 200
     objective: Literal["answers", "heads"] = "answers"
+    chat: Chat | None = None  # turn template of its rows; null = model.chat, which checkpoints are asked in anyway
 
     @field_serializer("mix")
     def _whole_passes_without_fraction(self, mix: dict[str, float]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def seen_from(sample: Sample, place: int) -> list[int]:
 @pytest.mark.parametrize("row", [DIALOGUE, TEXT_ONLY, ABOUT_ONE], ids=["dialogue", "text_only", "independent"])
 def test_the_learnt_tokens_are_the_answers_each_with_its_end(row, chat, kind):
     if row is ABOUT_ONE and not TEMPLATES[chat].asks:
-        with pytest.raises(UserError, match=r"row 1: 2 independent questions, but model.chat is plain"):
+        with pytest.raises(UserError, match=r"row 1: 2 independent questions, but chat is plain"):
             encoded(row, chat, kind)
         return
     assert learnt(encoded(row, chat, kind), kind, END[chat]) == ["a red bird", "three", ""]

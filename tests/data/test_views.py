@@ -48,6 +48,7 @@ def pictures(tmp_path_factory) -> dict[str, Path]:
         ("autoaugment", 4, 3, 4),
         ("flip_crop", None, 12, 12),
         ("autoaugment", None, 12, 12),
+        ("jpeg", None, 8, 12),  # of 26 qualities
     ],
 )
 def test_a_picture_has_as_many_looks_as_it_has_views(pictures, tmp_path, augment, views, fewest, most):
@@ -158,7 +159,7 @@ def waves(path: Path, size: tuple[int, int]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("augment", ["none", "flip_crop", "autoaugment"])
+@pytest.mark.parametrize("augment", ["none", "flip_crop", "autoaugment", "jpeg"])
 def test_tiles_are_augmented_as_small_as_they_were_opened(tmp_path, augment, monkeypatch):
     """By address as whole ones are, and large enough that what a crop leaves fills its tile."""
     sizes, plain = [], image_module._augmented

@@ -15,6 +15,7 @@ from data_builders.shared.errors import UserError
 from evaluation.asking.answerers.chat import Chat
 from evaluation.asking.answerers.lvlm import TransformersAnswerer
 from evaluation.protocols import Answerer, ImageQuestions, Question
+from evaluation.shared.llava_as_published import SYSTEM
 
 QUESTIONS = (
     "What is it?",
@@ -251,7 +252,7 @@ def test_a_model_without_a_chat_template_is_refused_unless_its_form_is_published
             with pytest.raises(UserError, match="no chat template"):
                 TransformersAnswerer(str(folder))
         else:
-            assert TransformersAnswerer(str(folder)).chat.around[True] == ("USER: <image>\n", " ASSISTANT:")
+            assert TransformersAnswerer(str(folder)).chat.around[True] == (f"{SYSTEM} USER: <image>\n", " ASSISTANT:")
 
 
 def test_options_are_the_tokens_that_an_answer_would_have():

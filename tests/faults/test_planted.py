@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from table import rows
 
+from data_builders.shared import chat_templates
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import atomic_path, atomic_write, write_bytes, write_json
 from data_builders.shared.progress import STATE_FILE, ProgressState, tell_progress
-from evaluation.asking.answerers import chat
 from evaluation.asking.answerers.chat import Chat
 
 

@@ -1,6 +1,7 @@
 """Pixels and token counts are those of transformers' own processing, for pictures of every shape."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from PIL import Image
 from transformers import LlavaNextProcessor, LlavaOnevisionConfig, LlavaOnevisionProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from evaluation.shared.llava_as_published import padded, published_fit
 from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles, spec_from_dict
 
@@ -45,9 +48,26 @@ def assert_same(ours: np.ndarray, expected: torch.Tensor) -> None:
     np.testing.assert_allclose(ours, expected.numpy(), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("fit", ["pad", "stretch", "crop"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_a_square(size):
-    assert_same(SQUARE.pixels(picture(size)), theirs(CLIPImageProcessorPil, SQUARE, picture(size))["pixel_values"])
+def test_a_square(size, fit):
+    """Also as other programs make it of the settings saved with a checkpoint, which say again how it was made."""
+    spec = replace(SQUARE, fit=fit)
+    processor = LlavaImageProcessorPil if fit == "pad" else CLIPImageProcessorPil
+    assert_same(spec.pixels(picture(size)), theirs(processor, spec, picture(size))["pixel_values"])
+    assert published_fit(spec.settings()) == fit
+    assert spec_from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_a_released_llava_pads_whatever_its_converted_settings_crop():
+    """llava-hf/llava-1.5-7b-hf's settings are CLIP's; LLaVA's own code pads to the mean colour (expand2square)."""
+    clip = {"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}, "do_center_crop": True}
+    assert published_fit(clip) == "pad"
+    wide = picture((40, 20))
+    square = np.asarray(padded(wide, LOOK["mean"]))
+    assert square.shape == (40, 40, 3)
+    assert (square[10:30] == np.asarray(wide)).all()
+    assert (np.concatenate([square[:10], square[30:]]) == [int(0.48 * 255), int(0.46 * 255), int(0.41 * 255)]).all()
 
 
 @pytest.mark.parametrize(("fewest", "most"), [(1, 1), (1, 2), (1, 6), (1, 12), (3, 5)])

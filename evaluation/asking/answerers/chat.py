@@ -11,6 +11,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
 from data_builders.shared.time_limit import TimeIsUp, in_time
 
+from ...shared.llava_as_published import SYSTEM
 from ...shared.pretrained import find_file, first_line
 from .pictures import Picture
 
@@ -44,6 +45,12 @@ class Chat:
             "|".join(re.escape(one) for one in sorted(special, key=len, reverse=True)) or r"(?!)"
         )
         self.around = {with_image: self._around(with_image) for with_image in (True, False)}
+        # As LLaVA's own code asks: with a system text, which its converted releases leave out; and what stands behind
+        # the picture is made tokens by itself.
+        self.as_llava = model_type == "llava" and self._is_llavas(*self.around[True])
+        if self.as_llava:
+            head, tail = f"{SYSTEM} USER: ", " ASSISTANT:"
+            self.around = {True: (f"{head}{self._placeholder}\n", tail), False: (head, tail)}
         if self.image_token_id not in self._ids("".join(self.around[True])) and not self.image_first:
             raise UserError(f"--model {source}: its chat template leaves the picture out of the prompt")
 
@@ -54,6 +61,11 @@ class Chat:
     @property
     def _placeholder(self) -> str:
         return self.tokenizer.convert_ids_to_tokens(self.image_token_id)
+
+    def _is_llavas(self, head: str, tail: str) -> bool:
+        """Is it the turn that LLaVA-1.5 was trained with?"""
+        begin = self.tokenizer.bos_token or ""
+        return head.removeprefix(begin) == f"USER: {self._placeholder}\n" and tail == " ASSISTANT:"
 
     def _around(self, with_image: bool) -> tuple[str, str]:
         """The text before and behind the question."""
@@ -92,6 +104,13 @@ class Chat:
     def prompt(self, question: str, picture: Picture | None) -> tuple[list[int], int]:
         """(the prompt's tokens, the number of those up to the picture's last one)."""
         head, tail = self.around[picture is not None]
+        if self.as_llava:
+            first, _, behind = head.partition(self._placeholder)
+            begin = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
+            if picture is None:
+                return begin + self._as_text(head + question + tail), 0
+            shared = [*begin, *self._as_text(first), *picture.run]
+            return shared + self._as_text(behind + question + tail), len(shared)
         if self._special.search(question):
             ids = [*self._ids(head), *self._as_text(question), *self._ids(tail, bos=False)]
         else:

@@ -15,6 +15,7 @@ from torch import Tensor
 from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import open_image
 
+from ...shared.llava_as_published import padded, published_fit
 from ...shared.pretrained import first_line, offline, quiet
 
 # Vision towers whose first output is a class token, which LLaVA counts as one of its image tokens.
@@ -45,11 +46,13 @@ class PictureReader:
             else:
                 self.joint = load_processor(source)
                 self.processor = getattr(self.joint, "image_processor", None)
+        self.pads = config.model_type == "llava" and published_fit(self.processor.to_dict()) == "pad"
 
     @property
     def settings(self) -> dict:
         """All that decides what a picture becomes."""
-        return self.processor.to_dict() if self.processor is not None else {"processor": type(self.joint).__name__}
+        made_by = self.processor.to_dict() if self.processor is not None else {"processor": type(self.joint).__name__}
+        return made_by | ({"fit": "pad"} if self.pads else {})
 
     def read(self, image: Path) -> Picture:
         """UserError when the picture cannot be read."""
@@ -58,6 +61,8 @@ class PictureReader:
     def picture(self, image: Any) -> Picture:
         if self.joint is not None:
             return self._by_processor(image)
+        if self.pads:
+            image = padded(image, tuple(self.processor.image_mean))
         extra = {"crop_to_patches": True} if self.config.model_type == "internvl" else {}
         tensors = dict(self.processor(images=[image], return_tensors="pt", **extra))
         run = [self.image_token_id] * self.count(self.config, tensors)

@@ -55,5 +55,8 @@ def released_images(source: Source, config: PreTrainedConfig, model: Model | Non
     place = f"{source.place} {source.value}: preprocessor_config.json"
     if settings is None:
         raise UserError(f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model")
-    keys = {key: getattr(model, key, None) for key in ("image_size", "max_tiles", "max_pixels")}
-    return family.image_spec(config, settings, Wanted(**keys, place=place))
+    keys = {key: getattr(model, key, None) for key in ("image_size", "max_tiles", "max_pixels", "fit")}
+    spec = family.image_spec(config, settings, Wanted(**keys, place=place))
+    if keys["fit"] not in (None, getattr(spec, "fit", None)):
+        raise UserError(f"model.fit is {keys['fit']}, but the pictures of {place} are no squares. Write fit: null")
+    return spec

@@ -2,6 +2,7 @@
 
 from transformers import PreTrainedConfig
 
+from evaluation.shared.llava_as_published import published_fit
 from fgtrain.images import ImageSpec, Square
 
 from ..composed import ComposedLVLM
@@ -12,7 +13,8 @@ from .family import Family, Wanted
 def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpec:
     wanted.refuse("max_tiles", "max_pixels")
     wanted.same_size(config.image_size)
-    return Square(size=config.image_size, tokens=config.image_tokens, **pixel_values(settings, wanted.place))
+    values = pixel_values(settings, wanted.place) | {"fit": wanted.fit or published_fit(settings)}
+    return Square(size=config.image_size, tokens=config.image_tokens, **values)
 
 
 COMPOSED = Family(

@@ -20,6 +20,7 @@ class Wanted:
     image_size: int | None = None
     max_tiles: int | None = None
     max_pixels: int | None = None
+    fit: str | None = None
     place: str = "preprocessor_config.json"
 
     def refuse(self, *keys: str) -> None:
@@ -70,4 +71,4 @@ class Family:
     deepstack: bool = False
     joined_images: bool = False  # does each image token also see those of its own picture that follow?
     processor: Processor | None = None  # None: transformers has none
-    chat: Callable[[Any], str] = lambda tokenizer: "qa"  # of a released checkpoint, unless the recipe names one
+    chat: Callable[[Any], str] = lambda tokenizer: "qa"  # of a checkpoint that was published without one

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedConfig
 
+from evaluation.shared.llava_as_published import published_fit
 from fgtrain.images import ImageSpec, Square
 
 from ..preprocessing import own_size, pixel_values
@@ -37,13 +38,14 @@ def chosen_layers(model: Any, pixels_NCHW: Tensor, shapes_IK: Tensor | None) -> 
 
 
 def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpec:
-    """Whatever the settings say of cropping, pictures are resized to a square."""
+    """A picture becomes a square as the official code makes it (`published_fit`), unless the recipe says otherwise."""
     wanted.refuse("max_tiles", "max_pixels")
     size = wanted.image_size or own_size(settings, wanted.place)
     shape = vision_shape(config.vision_config, size, layers_of(config)[0], "model.checkpoint")
     dropped = 1 if config.vision_feature_select_strategy == "default" else 0
     tokens = shape.side**2 + shape.leading - dropped
-    return Square(size=size, tokens=tokens, **pixel_values(settings, wanted.place))
+    values = pixel_values(settings, wanted.place) | {"fit": wanted.fit or published_fit(settings)}
+    return Square(size=size, tokens=tokens, **values)
 
 
 def processor(config: PreTrainedConfig, spec: ImageSpec) -> dict[str, Any]:
@@ -65,4 +67,5 @@ LLAVA = Family(
     image_spec=images,
     feature_size=layers_size,
     processor=Processor(processor, image="CLIPImageProcessor"),
+    chat=lambda tokenizer: "vicuna_v1",
 )
