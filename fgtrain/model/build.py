@@ -127,9 +127,7 @@ def composition(model: Model, vision: PreTrainedConfig, text: PreTrainedConfig) 
             f"own image_size, projector: pixel_shuffle_mlp2x_gelu, no projector_width. Write those, or max_tiles: 1"
         )
     if native == "internvl" and model.fit not in (None, "stretch"):
-        raise UserError(
-            f"model.fit is {model.fit}, but InternVL's tiles are stretched. Write fit: stretch"
-        )
+        raise UserError(f"model.fit is {model.fit}, but InternVL's tiles are stretched. Write fit: stretch")
     return config, native
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from family_fakes import FAKES, tokenizer, write_family, write_pictures
 from PIL import Image
-from published_chats import INTERNVL3, LLAVA, QWEN
+from published_chats import INTERNVL3, LLAVA, QWEN, QWEN3
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -33,9 +33,11 @@ CASES = {  # kind, its published chat template, the chat that it is
     "llava without a template": ("llava", None, "vicuna_v1"),
     "internvl2_5": ("internvl", INTERNVL2_5, "internvl2_5"),
     "internvl3": ("internvl", INTERNVL3, "internvl3"),
+    "internvl3_5": ("internvl3_5", INTERNVL3, "internvl3"),
+    "qwen2_vl": ("qwen2_vl", QWEN, "qwen2_5_vl"),
     "qwen2_5_vl": ("qwen2_5_vl", QWEN, "qwen2_5_vl"),
+    "qwen3_vl": ("qwen3_vl", QWEN3, "qwen3_vl"),
 }
-PROCESSORS = {"llava": "CLIP", "internvl": "GotOcr2", "qwen2_5_vl": "Qwen2VL"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,8 @@ def released(kind: str, folder: Path, template: str | None) -> Path:
     write_family(kind, folder)
     if template is not None:
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
-    settings = FAKES[kind].settings | {"image_processor_type": f"{PROCESSORS[kind]}ImageProcessor"}
+    processor = FAKES[kind].processor.__name__.removesuffix("Pil")
+    settings = FAKES[kind].settings | {"image_processor_type": processor}
     settings |= CLIP if kind == "llava" else {}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return folder
@@ -78,7 +81,7 @@ def official(kind: str, template: str | None, picture: Image.Image) -> tuple[lis
         text = words.apply_chat_template(
             [{"role": "user", "content": content}], chat_template=template, tokenize=False, add_generation_prompt=True
         )
-        if kind == "internvl":
+        if "num_patches" in made:
             text = text.replace(fake.image, f"<img>{fake.image * 4 * int(made['num_patches'])}</img>")
         else:
             text = text.replace(fake.image, fake.image * (int(made["image_grid_thw"].prod()) // 4))
