@@ -6,7 +6,7 @@ model puts around one. Nothing stands between the last and the branch point: eve
 
 from dataclasses import dataclass
 
-from evaluation.shared.llava_as_published import SYSTEM
+from data_builders.shared.llava_as_published import SYSTEM
 
 
 class Special(str):

@@ -4,7 +4,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from evaluation.asking.answerers.chat import MARK, Chat, read_template
+from data_builders.shared.chat_templates import MARK, TemplateFault, around_question, read_template
+from data_builders.shared.llava_as_published import SYSTEM
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.templates import BOS, EOS, TEMPLATES, Pieces, Special, Template
@@ -18,19 +19,22 @@ def published_chat(source: Source, tokenizer: Any, config: PreTrainedConfig, spe
     """The template whose question about a picture reads as the checkpoint's own chat template has it; `usual`, its
     family's, where it has none. UserError where it has one that is none of those known here.
 
-    LLaVA's is read as its own code asks (evaluation.shared.llava_as_published), with a system text.
+    LLaVA's is read as its own code asks (data_builders.shared.llava_as_published), with a system text.
     """
-    if read_template(source.name, tokenizer) is None:
+    if (text := read_template(tokenizer, source.file)) is None:
         return usual
     image_token = getattr(config, "image_token_id", None) or getattr(config, "image_token_index", 0)
-    try:
-        head, tail = Chat(source.name, tokenizer, config.model_type, image_token).around[True]
-    except UserError as error:
-        raise UserError(f"{source.place} {source.value}: {error}") from None
     placeholder = tokenizer.convert_ids_to_tokens(image_token)
-    wrapped = "".join((*spec.before, placeholder, *spec.after))
-    published = (head + MARK + tail).replace(wrapped, IMAGE).replace(placeholder, IMAGE)
+    try:
+        published = MARK.join(around_question(tokenizer, text, placeholder))
+    except TemplateFault as fault:
+        raise UserError(
+            f"{source.place} {source.value}: its chat template {fault}. Write model.chat: {usual}"
+        ) from None
+    published = published.replace("".join((*spec.before, placeholder, *spec.after)), IMAGE).replace(placeholder, IMAGE)
     published = published.removeprefix(tokenizer.bos_token or "")
+    if published == f"USER: {IMAGE}\n{MARK} ASSISTANT:":
+        published = f"{SYSTEM} {published}"
     for name in (usual, *TEMPLATES):
         if TEMPLATES[name].asks and _question(TEMPLATES[name], tokenizer) == published:
             return name

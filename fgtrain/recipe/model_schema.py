@@ -23,7 +23,7 @@ Chat = Literal[
     "llava_onevision",
 ]
 Fit = Literal["pad", "stretch", "crop"]
-COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa", "fit": "stretch"}
+COMPOSED_DEFAULTS = {"image_size": 224, "max_tiles": 1, "chat": "qa"}
 Part = Literal["vision_encoder", "projector", "language_model"]
 LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
 
@@ -65,8 +65,7 @@ PartLearns = Annotated[TrainPart, BeforeValidator(_part_from_number)]
 class Model(Section):
     """A released LVLM (`checkpoint`), or one composed of three parts with a fresh projector.
 
-    image_size, max_tiles, fit and chat: null = as the checkpoint was published with them; a composed model has defaults
-    of its own.
+    image_size, max_tiles, fit and chat: null = as the checkpoint was published; a composed model has its own defaults.
     """
 
     checkpoint: str | None = None
@@ -80,7 +79,8 @@ class Model(Section):
     image_tokens: Positive | None = None  # per image after pooling; null = as many as the encoder gives
     max_tiles: Positive | None = None  # per image, thumbnail not counted; composed: 1
     max_pixels: Positive | None = None  # of an image, for checkpoints that take it in its own size; null = as they say
-    fit: Fit | None = None  # of a picture to the square: borders of the mean colour, another shape, the middle of it
+    # Of a picture to the square: borders of the mean colour, another shape, its middle; composed: stretch
+    fit: Fit | None = None
     max_tokens: Positive = 512  # per sample, image tokens included
     chat: Chat | None = None  # composed: qa
 

@@ -12,10 +12,10 @@ from PIL import Image
 import evaluation.asking.answerers.branches as branches
 import evaluation.asking.answerers.lvlm as lvlm
 from data_builders.shared.errors import UserError
+from data_builders.shared.llava_as_published import SYSTEM
 from evaluation.asking.answerers.chat import Chat
 from evaluation.asking.answerers.lvlm import TransformersAnswerer
 from evaluation.protocols import Answerer, ImageQuestions, Question
-from evaluation.shared.llava_as_published import SYSTEM
 
 QUESTIONS = (
     "What is it?",

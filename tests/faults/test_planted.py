@@ -100,6 +100,6 @@ LOOP = "{% for a in range(90000) %}" * 3 + "BODY" + "{% endfor %}" * 3
     ("private parts of Python", "{{ messages.__class__.__mro__ }}", "cannot be filled in"),
 )
 def test_a_chat_template_ends(monkeypatch, how, out):
-    monkeypatch.setattr(chat, "TEMPLATE_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr(chat_templates, "TEMPLATE_SECONDS", 0.2)
     with pytest.raises(UserError, match=out):
         Chat("model", Tokenizer(how), "llava", 7)

@@ -15,7 +15,7 @@ from transformers.models.llava_next.image_processing_pil_llava_next import Llava
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from evaluation.shared.llava_as_published import padded, published_fit
+from data_builders.shared.llava_as_published import padded, published_fit
 from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles, spec_from_dict
 

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from data_builders.shared.llava_as_published import SYSTEM
 from evaluation.asking.answerers.chat import Chat
 from evaluation.asking.answerers.pictures import Picture, PictureReader
-from evaluation.shared.llava_as_published import SYSTEM
 from fgtrain.data import ImageRef, encode_prompt, render
 from fgtrain.errors import UserError
 from fgtrain.images import Square

@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from data_builders.shared.chat_templates import MARK, TemplateFault, around_question, filled_in, read_template
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import read_json
-from data_builders.shared.time_limit import TimeIsUp, in_time
+from data_builders.shared.llava_as_published import SYSTEM
 
-from ...shared.llava_as_published import SYSTEM
-from ...shared.pretrained import find_file, first_line
+from ...shared.pretrained import find_file
 from .pictures import Picture
 
 # What a model without a chat template was trained on: (before the question, behind it); {image} is its picture.
@@ -20,8 +19,6 @@ PLAIN = {
     "blip-2": ("{image}Question: ", " Answer:"),
     "llava": ("USER: {image}\n", " ASSISTANT:"),
 }
-TEMPLATE_SECONDS = 10.0  # of one filling in, which takes milliseconds
-MARK = "\ue000"  # stands for the question while the template is filled in
 
 
 class Chat:
@@ -30,7 +27,7 @@ class Chat:
     def __init__(self, source: str, tokenizer: Any, model_type: str, image_token_id: int) -> None:
         """UserError when there is no chat template, or it leaves the picture out."""
         self.tokenizer, self.source, self.image_token_id = tokenizer, source, image_token_id
-        self.template = read_template(source, tokenizer)
+        self.template = read_template(tokenizer, lambda name: find_file(source, name))
         # BLIP-2's picture stands even before the begin-of-text token.
         self.image_first = model_type == "blip-2" and self.template is None
         if self.template is None and model_type not in PLAIN:
@@ -73,33 +70,10 @@ class Chat:
             head, tail = self.plain
             image = self._placeholder if with_image and not self.image_first else ""
             return head.format(image=image), tail
-        content = [{"type": "image"}] * with_image + [{"type": "text", "text": MARK}]
-        for form in (content, f"{self._placeholder}\n{MARK}" if with_image else MARK):
-            try:
-                text = self._filled_in([{"role": "user", "content": form}], add_generation_prompt=True)
-            except UserError:
-                raise
-            except Exception as error:  # a template is a program of the model's author; anything may come
-                fault = first_line(error)
-                continue
-            if text.count(MARK) == 1 and (not with_image or self._placeholder in text):
-                head, _, tail = text.partition(MARK)
-                return head, tail
-            fault = "it drops the question or the picture"
-        raise UserError(f"--model {self.source}: its chat template cannot be filled in ({fault})")
-
-    def _filled_in(self, messages: list[dict], **how: bool) -> str:
-        """The template's text of the messages. UserError when it does not end: it may hold loops in loops."""
-
-        def fill() -> str:
-            return self.tokenizer.apply_chat_template(messages, chat_template=self.template, tokenize=False, **how)
-
         try:
-            return in_time(fill, TEMPLATE_SECONDS)
-        except TimeIsUp:
-            raise UserError(
-                f"--model {self.source}: its chat template takes more than {TEMPLATE_SECONDS:g} s for one question"
-            ) from None
+            return around_question(self.tokenizer, self.template, self._placeholder if with_image else None)
+        except TemplateFault as fault:
+            raise UserError(f"--model {self.source}: its chat template {fault}") from None
 
     def prompt(self, question: str, picture: Picture | None) -> tuple[list[int], int]:
         """(the prompt's tokens, the number of those up to the picture's last one)."""
@@ -142,9 +116,9 @@ class Chat:
         messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": MARK}]
         for form in (messages, [{**one, "content": [{"type": "text", "text": one["content"]}]} for one in messages]):
             try:
-                text = self._filled_in(form)
-            except UserError:
-                raise
+                text = filled_in(self.tokenizer, self.template, form)
+            except TemplateFault as fault:
+                raise UserError(f"--model {self.source}: its chat template {fault}") from None
             except Exception:
                 continue
             behind = text.rpartition(MARK)[2].lstrip()
@@ -159,22 +133,3 @@ class Chat:
 
     def _as_text(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-
-
-def read_template(source: str, tokenizer: Any) -> str | None:
-    """The chat template, of the tokenizer or beside it."""
-    template = getattr(tokenizer, "chat_template", None)
-    if isinstance(template, dict):
-        template = template.get("default")
-    if template:
-        return template
-    for name in ("chat_template.jinja", "chat_template.json", "processor_config.json"):
-        found = find_file(source, name)
-        if found is None:
-            continue
-        if name.endswith(".jinja"):
-            return found.read_text(encoding="utf-8")
-        values = read_json(found)
-        if isinstance(values, dict) and isinstance(values.get("chat_template"), str):
-            return values["chat_template"]
-    return None

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.llava_as_published import padded, published_fit
 from data_builders.shared.pictures import open_image
 
-from ...shared.llava_as_published import padded, published_fit
 from ...shared.pretrained import first_line, offline, quiet
 
 # Vision towers whose first output is a class token, which LLaVA counts as one of its image tokens.

@@ -2,7 +2,7 @@
 
 from transformers import PreTrainedConfig
 
-from evaluation.shared.llava_as_published import published_fit
+from data_builders.shared.llava_as_published import published_fit
 from fgtrain.images import ImageSpec, Square
 
 from ..composed import ComposedLVLM

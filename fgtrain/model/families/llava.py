@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedConfig
 
-from evaluation.shared.llava_as_published import published_fit
+from data_builders.shared.llava_as_published import published_fit
 from fgtrain.images import ImageSpec, Square
 
 from ..preprocessing import own_size, pixel_values
