@@ -14,7 +14,7 @@ from fgtrain.images import ImageSpec
 from fgtrain.recipe.model_schema import Model
 
 from .composed import ComposedConfig, assemble
-from .families import FAMILIES, family_of, released_images
+from .families import FAMILIES, Family, family_of, released_images
 from .lvlm import LVLM
 from .native import assemble_native, native_config, native_images, native_type
 from .preprocessing import image_spec
@@ -169,12 +169,13 @@ def released(model: Model, network: bool, tensors: Tensors) -> LVLM:
     tokenizer = source.tokenizer()
     check_language_model(text_config(config), tokenizer, model, source)
     hf = tensors.released(source, family.model_class, config, family.parts)
-    chat = model.chat or released_chat(source, tokenizer, config, spec)
-    return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, model.max_tokens)
+    spec = with_image_token(spec, tokenizer, config)
+    chat = model.chat or released_chat(source, tokenizer, family, spec)
+    return LVLM(hf, family, tokenizer, spec, chat, model.max_tokens)
 
 
-def released_chat(source: Source, tokenizer: Any, config: PreTrainedConfig, spec: ImageSpec) -> str:
+def released_chat(source: Source, tokenizer: Any, family: Family, spec: ImageSpec) -> str:
     """The turn template of a checkpoint: as it was trained here, else as it was published. UserError when unknown."""
     if (notes := source.file(NOTES)) is not None:
         return read_json(notes)["chat"]
-    return published_chat(source, tokenizer, config, spec, family_of(config).chat(tokenizer))
+    return published_chat(source, tokenizer, family, spec)

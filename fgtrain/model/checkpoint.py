@@ -130,5 +130,5 @@ def load_checkpoint(
         spec = released_images(source, config)
     with busy(f"loading {folder}"):
         hf, tokenizer = tensors.released(source, family.model_class, config, family.parts), source.tokenizer()
-    chat = chat or published_chat(source, tokenizer, config, spec, family.chat(tokenizer))
-    return LVLM(hf, family, tokenizer, with_image_token(spec, tokenizer, config), chat, max_tokens)
+    spec = with_image_token(spec, tokenizer, config)
+    return LVLM(hf, family, tokenizer, spec, chat or published_chat(source, tokenizer, family, spec), max_tokens)

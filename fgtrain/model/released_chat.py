@@ -2,36 +2,37 @@
 
 from typing import Any
 
-from transformers import PreTrainedConfig
-
 from data_builders.shared.chat_templates import MARK, TemplateFault, around_question, read_template
 from data_builders.shared.llava_as_published import SYSTEM
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.templates import BOS, EOS, TEMPLATES, Pieces, Special, Template
 
+from .families.family import Family
 from .sources import Source
 
 IMAGE = "\ue001"  # stands for the picture while turns are compared
 
 
-def published_chat(source: Source, tokenizer: Any, config: PreTrainedConfig, spec: ImageSpec, usual: str) -> str:
-    """The template whose question about a picture reads as the checkpoint's own chat template has it; `usual`, its
-    family's, where it has none. UserError where it has one that is none of those known here.
+def published_chat(source: Source, tokenizer: Any, family: Family, spec: ImageSpec) -> str:
+    """The template whose question about a picture reads as the checkpoint's own chat template has it; its family's
+    where it has none. `spec`: with its token. UserError where it has one that is none of those known here.
 
     LLaVA's is read as its own code asks (data_builders.shared.llava_as_published), with a system text.
     """
-    if (text := read_template(tokenizer, source.file)) is None:
+    usual, text = family.chat(tokenizer), read_template(tokenizer, source.file)
+    if text is None or family.processor is None:
         return usual
-    image_token = getattr(config, "image_token_id", None) or getattr(config, "image_token_index", 0)
-    placeholder = tokenizer.convert_ids_to_tokens(image_token)
+    # A template may write all of a picture, or leave the tokens around it to the processor.
+    picture, whole = family.processor.picture(spec), "".join((*spec.before, spec.token, *spec.after))
+    bare = picture.removeprefix("".join(spec.before)).removesuffix("".join(spec.after))
     try:
-        published = MARK.join(around_question(tokenizer, text, placeholder))
+        published = MARK.join(around_question(tokenizer, text, bare))
     except TemplateFault as fault:
         raise UserError(
             f"{source.place} {source.value}: its chat template {fault}. Write model.chat: {usual}"
         ) from None
-    published = published.replace("".join((*spec.before, placeholder, *spec.after)), IMAGE).replace(placeholder, IMAGE)
+    published = published.replace(whole, IMAGE).replace(bare, IMAGE)
     published = published.removeprefix(tokenizer.bos_token or "")
     if published == f"USER: {IMAGE}\n{MARK} ASSISTANT:":
         published = f"{SYSTEM} {published}"

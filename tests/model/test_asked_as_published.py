@@ -8,7 +8,7 @@ import pytest
 import torch
 from family_fakes import FAKES, tokenizer, write_family, write_pictures
 from PIL import Image
-from published_chats import INTERNVL3, LLAVA, QWEN, QWEN3
+from published_chats import GEMMA3, INTERNVL3, LLAVA, MISTRAL, ONEVISION, QWEN, QWEN3
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -112,6 +112,20 @@ def test_the_prompt_and_the_pixels_are_the_official_ones_everywhere(case, pictur
         picture = reader.read(path)
         assert asked.prompt(QUESTION, picture)[0] == ids
         torch.testing.assert_close(picture.tensors["pixel_values"], torch.tensor(pixels), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "template", "chat"),
+    [
+        ("llava_onevision", ONEVISION, "llava_onevision"),
+        ("llava_next", LLAVA, "vicuna_v1"),
+        ("llava_next", MISTRAL, "mistral"),
+        ("gemma3", GEMMA3, "gemma3"),
+    ],
+)
+def test_a_released_family_is_known_by_its_published_turns(kind, template, chat, tmp_path):
+    folder = released(kind, tmp_path / "model", template)
+    assert outline_model(Model(checkpoint=str(folder), max_tokens=1024), network=False, seed=5).chat == chat
 
 
 def test_turns_that_nobody_knows_are_refused_and_name_what_to_write(tmp_path):

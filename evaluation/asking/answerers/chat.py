@@ -42,9 +42,9 @@ class Chat:
             "|".join(re.escape(one) for one in sorted(special, key=len, reverse=True)) or r"(?!)"
         )
         self.around = {with_image: self._around(with_image) for with_image in (True, False)}
-        # As LLaVA's own code asks: with a system text, which its converted releases leave out; and what stands behind
-        # the picture is made tokens by itself.
-        self.as_llava = model_type == "llava" and self._is_llavas(*self.around[True])
+        # As the code of LLaVA-1.5 and -1.6 asks: with a system text, which its converted releases leave out; and what
+        # stands behind the picture is made tokens by itself.
+        self.as_llava = model_type in ("llava", "llava_next") and self._is_llavas(*self.around[True])
         if self.as_llava:
             head, tail = f"{SYSTEM} USER: ", " ASSISTANT:"
             self.around = {True: (f"{head}{self._placeholder}\n", tail), False: (head, tail)}
