@@ -61,6 +61,11 @@ def way_of(decoder: PreTrainedModel, dense: str, device: torch.device, dtype: to
     return _way(sizes, attention_dropout(config), "", device, dtype, wanted)
 
 
+def way_for(sizes: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Way:
+    """The same for heads of queries, heads of keys and the size of a head, whatever they are of."""
+    return _way(sizes, 0.0, "", device, dtype, "auto")
+
+
 @cache
 def _way(
     sizes: tuple[int, int, int], dropout: float, dense: str, device: torch.device, dtype: torch.dtype, wanted: str

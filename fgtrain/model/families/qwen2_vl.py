@@ -9,6 +9,7 @@ from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Native
 
 from ..preprocessing import pixel_values
+from ..tower_attention import run_tower
 from .family import Family, Processor, Wanted
 
 DEFAULT_PIXELS = (56 * 56, 28 * 28 * 1280)
@@ -21,7 +22,7 @@ QWEN_PARTS = {
 
 def merged_patches(model: Any, patches_NE: Tensor, shapes_IK: Tensor | None) -> Tensor:
     """[1, tokens, D]: encoder and merger run as one."""
-    return model.model.visual(patches_NE, grid_thw=shapes_IK).pooler_output[None]
+    return run_tower(model.model.visual, patches_NE, shapes_IK).pooler_output[None]
 
 
 def images(config: PreTrainedConfig, settings: dict, wanted: Wanted) -> ImageSpec:

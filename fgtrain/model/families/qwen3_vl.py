@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 from transformers import Qwen3VLForConditionalGeneration
 
+from ..tower_attention import run_tower
 from .family import Family, Processor
 from .qwen2_vl import QWEN_PARTS, images
 
 
 def stacked_patches(model: Any, patches_NE: Tensor, shapes_IK: Tensor | None) -> Tensor:
     """[1, tokens, D x (1 + layers)]: what the merger makes of the last layer, then of each middle one."""
-    found = model.model.visual(patches_NE, grid_thw=shapes_IK)
+    found = run_tower(model.model.visual, patches_NE, shapes_IK)
     return torch.cat([found.pooler_output, *found.deepstack_features], dim=-1)[None]
 
 
