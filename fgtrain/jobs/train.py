@@ -16,7 +16,9 @@ from fgtrain.model import (
     set_trainable,
     weights_hash,
 )
+from fgtrain.model.layer_kernels import use_layer_kernels
 from fgtrain.plan import Plan, StagePlan
+from fgtrain.plan.kernels import layer_kernels
 from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
@@ -99,6 +101,9 @@ def _train(
     if group.first:
         print(f"stage {planned.name}: attention by {way}", flush=True)
     lvlm.checkpoint_activations(devices.activation_checkpointing)
+    kernels = use_layer_kernels(lvlm, layer_kernels(devices), devices.layer_kernels)
+    if group.first:
+        print(f"stage {planned.name}: kernels of the language model's layers: {kernels}", flush=True)
     base = _base(recipe, plan, planned.name, lvlm) if group.first else None
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
     full = fully_trained(lvlm)

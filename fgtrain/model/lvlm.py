@@ -17,6 +17,7 @@ from fgtrain.plan.attention_way import Way
 from .activation_checkpointing import checkpoint_layers, layers_of
 from .attention_choice import way_of
 from .families import PARTS, Family, find_parts, submodule
+from .layer_kernels import switch_compiled, unseen
 from .packed_attention import attention_arguments, mask_dtype, use_packed_attention, why_dense
 
 
@@ -41,6 +42,7 @@ class LVLM(nn.Module):
         self.learning: set[str] = set()  # parts that learn; set by set_trainable
         self.checkpoints = False  # see checkpoint_activations
         self.attention = "auto"  # the recipe's devices.attention
+        self.compiles = False  # see compile_layers
         if not family.joined_images:
             use_packed_attention(self.decoder)
         # Vision parts that a batch without images runs as well, though frozen: with weights in shards, ranks gather
@@ -81,6 +83,8 @@ class LVLM(nn.Module):
         if self.checkpoints:
             for layer in layers_of(self.decoder):
                 layer.training = mode  # else a frozen one keeps its activations; what is inside stays in eval mode
+        if self.compiles:
+            switch_compiled(self.decoder, mode)
         return self
 
     def checkpoint_activations(self, wanted: bool) -> None:
@@ -96,6 +100,11 @@ class LVLM(nn.Module):
         self.attention = wanted
         dtype = torch.bfloat16 if bf16 else torch.float32
         return way_of(self.decoder, why_dense(self.decoder, self.family.joined_images), device, dtype, wanted)
+
+    def compile_layers(self) -> None:
+        """Train with compiled layers. Asked, the model runs as it is written: each length would compile anew."""
+        self.compiles = True
+        self.train(self.training)
 
     # ---- images
 
@@ -197,6 +206,8 @@ class LVLM(nn.Module):
         """The decoder's last hidden states, each token seeing its own sample's prefix and its own branch only."""
         joined, dtype = self.family.joined_images, mask_dtype(embeds_BTD)
         attention = attention_arguments(self.decoder, batch, dtype, self.attention, joined)
+        if self.compiles:
+            attention = unseen(attention)
         inputs = self.decoder_inputs(embeds_BTD, batch.is_image_BT)
         output = self.decoder(**inputs, position_ids=batch.position_ids_BT, use_cache=False, **attention)
         return output.last_hidden_state

@@ -3,8 +3,8 @@
 The program is part of it: what trains a stage decides its weights as much as the recipe does (`code`, see versions.py).
 
 Not in it: where things lie (roots), how the work is spread (devices, packing, workers), when it is saved or evaluated.
-In it, though it looks like machinery: precision, which changes the numbers, and the stage's name, which is part of the
-address of every draw.
+In it, though it looks like machinery: precision and kernels other than torch's, which change the numbers, and the
+stage's name, which is part of the address of every draw.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 from fgtrain.recipe import Recipe, Stage
 
 from .arithmetic import stage_samples
+from .kernels import layer_kernels
 from .schema import DataFacts, ModelFacts
 
 NOT_IN_STAGE = {"enabled", "checkpoint_every_steps"}
@@ -46,6 +47,8 @@ def stage_fingerprint(
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()
     }
+    kernels = layer_kernels(recipe.devices) if stage.objective == "answers" else "torch"
+    chosen["layer_kernels"] = None if kernels == "torch" else kernels
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})
 
 

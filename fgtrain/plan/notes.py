@@ -7,6 +7,7 @@ from fgtrain.recipe import Recipe
 
 from .checkpoints import features_at, judged_at
 from .evaluation import Asked, known_questions
+from .kernels import layer_kernels_note
 from .needs import USABLE, too_large
 from .schema import DataFacts, ModelFacts, StagePlan
 from .unmeasured import unmeasured
@@ -22,6 +23,8 @@ def notes(
     yield from _served(recipe)
     yield from _measured(recipe)
     yield from _judged(recipe, known_questions(recipe, asked))
+    if kernels := layer_kernels_note(recipe.devices):
+        yield kernels
     yield from model.notes
     facts = {name: data.get(name, DataFacts()) for name in recipe.mixed_data}
     if unknown := [name for name, known in facts.items() if known.rows is None]:

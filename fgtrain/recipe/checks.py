@@ -82,6 +82,13 @@ def _devices(recipe: Recipe) -> Found:
         text = f"is single, but there are {devices.count} devices on each of {devices.nodes} nodes. Write ddp, or auto"
         keys: list[Key] = [("devices", key) for key in ("strategy", "count", "nodes")]
         yield Problem(("devices", "strategy"), text), keys
+    kernels: list[Key] = [("devices", key) for key in ("layer_kernels", "strategy", "accelerator")]
+    if devices.layer_kernels == "compile" and devices.strategy == "deepspeed_stage_3":
+        text = "is compile, but under deepspeed_stage_3 each part gathers its weights as it is called, which cannot be "
+        yield Problem(("devices", "layer_kernels"), text + "compiled. Write liger or torch, or strategy: fsdp"), kernels
+    if devices.layer_kernels == "liger" and devices.accelerator == "cpu":
+        text = "is liger, whose kernels run on GPUs alone, but devices.accelerator is cpu. Write compile, or torch"
+        yield Problem(("devices", "layer_kernels"), text), kernels
     shards = {"optimizer": ("deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")}
     shards["parameters"] = ("deepspeed_stage_3", "fsdp")
     if devices.offload is not None and devices.strategy not in (able := shards[devices.offload]):

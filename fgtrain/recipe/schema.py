@@ -88,7 +88,7 @@ class GpuFigures(Section):
 
 
 class Devices(Section):
-    """Where it runs. Nothing here but `precision` changes what is learnt."""
+    """Where it runs. Nothing here changes what is learnt but `precision`, and `layer_kernels` by rounding."""
 
     count: Positive = 1  # per node
     nodes: Positive = 1
@@ -108,6 +108,9 @@ class Devices(Section):
     # How the language model's attention is computed; every way gives the same. auto = flash attention where the GPU has
     # it, else SDPA sample by sample; flex needs triton and a C compiler on every node.
     attention: Literal["auto", "varlen", "flex", "sdpa"] = "auto"
+    # Of the language model: torch's own, "compile" (fused by torch.compile, needs a C compiler) or "liger" (fused by
+    # the package of that name); "auto" = liger where accelerator is gpu and it is installed, else torch.
+    layer_kernels: Literal["auto", "torch", "compile", "liger"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
     timeout_minutes: Positive = 30  # that processes wait for each other; one that fails ends the others at once anyway
     bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run

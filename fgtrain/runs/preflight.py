@@ -16,6 +16,7 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
     """UserError naming every such key at once."""
     refuse_missing_deepspeed(recipe.devices)
     refuse_missing_vllm(recipe)
+    refuse_missing_liger(recipe.devices)
     problems = []
     model = recipe.model
     if model.checkpoint is None and model.max_tiles > 1 and model.projector != "pixel_shuffle_mlp2x_gelu":
@@ -42,3 +43,9 @@ def refuse_missing_deepspeed(devices: Devices) -> None:
     """UserError where DeepSpeed is asked for and not installed."""
     if devices.strategy.startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
         raise UserError(f"devices.strategy is {devices.strategy}, but DeepSpeed is not installed. Type: {INSTALL}")
+
+
+def refuse_missing_liger(devices: Devices) -> None:
+    """UserError where Liger's kernels are asked for and not installed."""
+    if devices.layer_kernels == "liger" and importlib.util.find_spec("liger_kernel") is None:
+        raise UserError("devices.layer_kernels is liger, but it is not installed. Type: pip install 'fgtrain[liger]'")

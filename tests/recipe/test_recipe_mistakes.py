@@ -90,6 +90,16 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
     ("name: base", "name: base\ndata_root: '{built_root}/x'", ["a root holds no placeholder itself"]),
     ("name: base", "name: base\ndevices: {strategy: dpp}", ["devices.strategy is dpp. Did you mean ddp?"]),
     ("name: base", "name: base\ndevices: {pack_tokens: 100}", ["devices.pack_tokens is 100", "Write 512 or more"]),
+    (
+        "name: base",
+        "name: base\ndevices: {layer_kernels: liger, accelerator: cpu}",
+        ["devices.layer_kernels is liger, whose kernels run on GPUs alone", "Write compile, or torch"],
+    ),
+    (
+        "name: base",
+        "name: base\ndevices: {layer_kernels: compile, strategy: deepspeed_stage_3}",
+        ["devices.layer_kernels is compile, but under deepspeed_stage_3", "or strategy: fsdp"],
+    ),
     ("name: base", "name: base\nextends: nowhere.yaml", ["extends names nowhere.yaml, which does not exist"]),
 ]
 
