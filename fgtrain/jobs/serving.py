@@ -27,6 +27,8 @@ from fgtrain.images import ImageSpec, spec_from_dict
 from fgtrain.model import LVLM
 from fgtrain.model.checkpoint import save_checkpoint
 from fgtrain.model.composed import ComposedConfig
+from fgtrain.model.exported import export_checkpoint
+from fgtrain.model.vllm_loaders import LOADERS
 from fgtrain.plan import Plan
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
@@ -36,14 +38,18 @@ from .inputs import checkpoint_folder, job_device, model_at
 
 DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+COMPOSED = ComposedConfig.model_type
 
 
 def refuse_unserved(recipe: Recipe, lvlm: LVLM) -> None:
     """UserError where vLLM is to serve a model that only this project knows. An outline of it is enough."""
-    if recipe.evaluation.engine == "vllm" and lvlm.hf.config.model_type == ComposedConfig.model_type:
+    kind = lvlm.hf.config.model_type
+    if recipe.evaluation.engine == "vllm" and kind not in LOADERS:
+        what = "this composition of encoder, projector and language model" if kind == COMPOSED else kind
         raise UserError(
-            "evaluation.engine is vllm, but this composition of encoder, projector and language model is none that "
-            "vLLM knows (LLaVA's: CLIP or SigLIP behind mlp2x_gelu; InternVL's). Write engine: own"
+            f"evaluation.engine is vllm, but {what} is none that vLLM is known to read: {', '.join(LOADERS)} (of "
+            f"compositions: CLIP or SigLIP behind mlp2x_gelu, InternViT behind pixel_shuffle_mlp2x_gelu). Write "
+            f"engine: own"
         )
 
 
@@ -99,22 +105,27 @@ def visible_gpu(device: torch.device, environment: Mapping[str, str] = os.enviro
 
 @contextmanager
 def _folder(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path) -> Iterator[tuple[Path, str]]:
-    """The checkpoint's folder, and the identity of its weights. The model before training has none: it is saved for
-    the servers, and taken away again.
+    """The checkpoint as vLLM reads it, in the type that it computes in, and the identity of the weights that it is
+    made from. It is there for the servers alone, and taken away again.
     """
-    start = store / "served"
+    place = store / "served"
+    saved, exported = place / "checkpoint", place / "vllm"
 
     def find() -> tuple[str, str]:
+        shutil.rmtree(place, ignore_errors=True)  # of a start that was killed
         if checkpoint == START:
-            folder = start / "checkpoint"
+            folder = saved
             save_checkpoint(model_at(recipe, plan, START, torch.device("cpu")), folder, {})
         else:
             folder = checkpoint_folder(recipe, plan, checkpoint)
-        return str(folder), text_hash("\n".join(weights_sums(folder)))
+        weights = text_hash("\n".join(weights_sums(folder)))
+        export_checkpoint(folder, exported, "vllm", DTYPES[recipe.devices.precision])
+        shutil.rmtree(saved, ignore_errors=True)
+        return str(exported), weights
 
     try:
         folder, weights = group.agree(find)
         yield Path(folder), weights
     finally:
         if group.first:
-            shutil.rmtree(start, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)

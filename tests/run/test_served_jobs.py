@@ -61,7 +61,8 @@ def test_a_served_checkpoint_answers_as_its_own_engine_does(place: Path, install
     run_recipe(asked)
     [started] = starts(place)
     assert started["words"][started["words"].index("--dtype") + 1] == "float32"
-    assert not Path(started["words"][1]).exists(), "the untrained model is saved for the server alone"
+    assert Path(started["words"][1]).name == "vllm"
+    assert not Path(started["words"][1]).exists(), "it is exported for the servers alone"
     mine, theirs = rows(own), rows(asked)
     assert [row["prompt"] for row in mine] == [row["prompt"] for row in theirs]
     assert [row["answer"] for row in mine] == [row["answer"] for row in theirs]
