@@ -8,12 +8,15 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.made_with import made_with
 
 from ..asking import Share, evaluate, read_unanswered
-from ..asking.answerers.find import ENDPOINT, find_answerer
+from ..asking.answerers.find import ENDPOINT, asked_by
 from ..compare import print_scores
 from ..scoring.score_files import add_checkpoint
+from ..serving.answerer import BATCH_SIZE as SERVED_BATCH
 from ..tasks.task import Task, group_of, load_tasks
 from .argument_types import positive
 from .endpoint_options import add_endpoint_options
+
+OWN_BATCH = 64
 
 
 def add_run(commands) -> None:
@@ -31,9 +34,16 @@ def add_run(commands) -> None:
     run.add_argument("--checkpoint", default="start", help="the name of this model in --out (default: start)")
     run.add_argument("--samples-seen", type=int, default=0, help="that it was trained on, for the report's curves")
     run.add_argument("--subset", type=positive, help="ask a fixed part of this many questions a task")
-    run.add_argument("--batch-size", type=positive, default=64, help="questions asked at once (default: 64)")
+    sizes = f"default: {OWN_BATCH}, to vLLM {SERVED_BATCH:,}"
+    run.add_argument("--batch-size", type=positive, help=f"questions asked at once ({sizes})")
     run.add_argument("--no-options", action="store_true", help="do not weigh the options of closed questions")
     local = run.add_argument_group("models on this machine")
+    local.add_argument(
+        "--engine",
+        choices=("own", "vllm"),
+        default="own",
+        help="vllm: an installed vLLM serves the folder while it is asked, on one GPU a process",
+    )
     local.add_argument("--network", action="store_true", help="a hub id may be downloaded")
     local.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="default: bfloat16 on GPUs")
     local.add_argument("--device", help="cpu, cuda:1 ... (default: spread over all GPUs)")
@@ -70,17 +80,11 @@ def command_run(arguments: argparse.Namespace) -> None:
             print("an endpoint is asked by the first process alone")
             return
         share = Share()
-    answerer = find_answerer(arguments)
     folder = arguments.out / "answers" / arguments.checkpoint
-    scores = evaluate(
-        answerer,
-        tasks,
-        folder,
-        arguments.subset,
-        arguments.batch_size,
-        options=not arguments.no_options,
-        share=share,
-    )
+    size = arguments.batch_size or (OWN_BATCH if arguments.engine == "own" else SERVED_BATCH)
+    with asked_by(arguments) as answerer:
+        options = not arguments.no_options
+        scores = evaluate(answerer, tasks, folder, arguments.subset, size, options=options, share=share)
     if not share.first:
         return
     if scores:

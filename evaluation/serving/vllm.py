@@ -17,10 +17,12 @@ from data_builders.shared.errors import UserError
 from ..launcher import SRUN, TORCHRUN
 
 VARIABLE = "FGTRAIN_VLLM"  # the executable, where it is not on PATH
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 KEY_VARIABLE = "VLLM_API_KEY"  # both the server's and the client's name for it
 INSTALL = "python -m venv ~/vllm && ~/vllm/bin/pip install 'vllm>=0.33,<0.34' && export FGTRAIN_VLLM=~/vllm/bin/vllm"
 HOW = f"It needs an environment of its own. Type: {INSTALL}"
 HOST = "127.0.0.1"
+OWN = "fgtrain.json"  # lies in folders that were saved here
 # Of the device. The rest is for what the job itself holds there, a CUDA context at least.
 MEMORY_FRACTION = 0.88
 VERSION_SECONDS = 300.0  # it imports torch first
@@ -57,6 +59,12 @@ def place_of_vllm(environment: Mapping[str, str] = os.environ) -> Path | None:
         return Path(found).absolute()
     beside = Path(sys.executable).parent / "vllm"
     return beside if beside.is_file() and os.access(beside, os.X_OK) else None
+
+
+def gpu_name(number: int, environment: Mapping[str, str] = os.environ) -> str:
+    """The GPU of the process with this number on its host, as CUDA_VISIBLE_DEVICES names it."""
+    names = [name.strip() for name in environment.get(VISIBLE, "").split(",") if name.strip()]
+    return names[number % len(names)] if names else str(number)
 
 
 def find_vllm(environment: Mapping[str, str] = os.environ) -> Vllm:
@@ -116,8 +124,8 @@ def command(vllm: Vllm, settings: Settings, port: int) -> list[str]:
     template = settings.folder / "chat_template.jinja"
     if template.is_file():  # an older folder has it in tokenizer_config.json
         words += ["--chat-template", str(template)]
-    # Parts of a message reach the template as they are sent; guessing from the template's text can fail.
-    words += ["--chat-template-content-format", "openai"]
+    # Ours take the parts of a message as they are sent; guessing that from a template's text can fail.
+    words += ["--chat-template-content-format", "openai" if (settings.folder / OWN).is_file() else "auto"]
     return [*words, "--uvicorn-log-level", "warning"]  # else a line for each question
 
 
@@ -127,5 +135,5 @@ def environment(vllm: Vllm, settings: Settings, key: str, now: Mapping[str, str]
     kept = {name: value for name, value in now.items() if not gone(name)}
     if vllm.executable.parent != Path(sys.executable).parent:
         kept.pop("PYTHONPATH", None)  # of this environment, whose packages are others
-    gpu = {"CUDA_VISIBLE_DEVICES": settings.gpu} if settings.gpu is not None else {}
+    gpu = {VISIBLE: settings.gpu} if settings.gpu is not None else {}
     return {**kept, **OFFLINE, **gpu, KEY_VARIABLE: key, "PYTHONUNBUFFERED": "1"}

@@ -5,9 +5,8 @@ of plain text, and both ends of the curves in between, which are to be comparabl
 trains.
 """
 
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from evaluation.asking import Share, evaluate
 from evaluation.scoring.score_files import TaskScore
 from evaluation.serving import BATCH_SIZE, VllmModel, find_vllm, served
 from evaluation.serving.pictures import png, upright
+from evaluation.serving.vllm import gpu_name
 from evaluation.shared.texts import text_hash
 from evaluation.tasks.task import Task
 from fgtrain.checksums import NOTES, weights_sums
@@ -37,7 +37,6 @@ from fgtrain.runs.evaluations import answers_folder
 from .inputs import checkpoint_folder, job_device, model_at
 
 DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 COMPOSED = ComposedConfig.model_type
 
 
@@ -64,13 +63,14 @@ def ask_served(
     vllm = find_vllm()
     with _folder(recipe, plan, group, checkpoint, store) as (folder, weights):
         spec = spec_from_dict(read_json(folder / NOTES)["image_spec"])
+        device = job_device(recipe, group.local_rank)
         model = VllmModel(
             f"{recipe.name}/{checkpoint}",
             folder,
             weights,
             dtype=DTYPES[recipe.devices.precision],
             seed=recipe.seed,
-            gpu=visible_gpu(job_device(recipe, group.local_rank)),
+            gpu=gpu_name(device.index) if device.type != "cpu" else None,
             picture=sent_by(spec),
             pictures=spec.to_dict(),
         )
@@ -93,14 +93,6 @@ def sent_by(spec: ImageSpec) -> Callable[[Path], bytes]:
         return upright(path) if sized is picture else png(sized)
 
     return sent
-
-
-def visible_gpu(device: torch.device, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The device as CUDA names it in the environment; None for the CPU."""
-    if device.type == "cpu":
-        return None
-    names = [name.strip() for name in environment.get(VISIBLE, "").split(",") if name.strip()]
-    return names[device.index] if names else str(device.index)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from evaluation_fakes import make_benchmark
 from PIL import Image
 
 from data_builders.shared.errors import UserError
+from evaluation.__main__ import main
 from evaluation.asking import ask, evaluate
 from evaluation.protocols import ImageQuestions, Question
 from evaluation.serving import Vllm, VllmModel, find_vllm, place_of_vllm, served, server
@@ -278,3 +280,55 @@ def test_where_vllm_is_looked_for(stand, tmp_path, monkeypatch):
     assert find_vllm({"PATH": str(place.parent)}).version == "0.33.0"
     (tmp_path / "lib/python3.12/site-packages/vllm-0.40.1.dist-info").mkdir(parents=True)
     assert find_vllm({"PATH": str(place.parent)}).version == "0.40.1"
+
+
+def test_the_command_serves_a_folder_by_every_process_on_its_gpu(stand, tmp_path):
+    """As torchrun starts it: each process its own server, its own GPU and its share; the first one scores all."""
+    (stand.checkpoint / "config.json").write_text("{}")
+    (stand.checkpoint / "model.safetensors").write_bytes(b"weights")
+    (stand.checkpoint / "fgtrain.json").write_text("{}")
+    stand.behave(engine=True)
+    data, out = make_benchmark(tmp_path / "data"), tmp_path / "out"
+    words = ["run", "--engine", "vllm", "--model", stand.checkpoint, "--tasks", "fgbmk", "--data", data, "--out", out]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "evaluation", *map(str, words)],
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+            | {"CUDA_VISIBLE_DEVICES": "GPU-x, GPU-y"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert gone(stand.starts)
+    assert sorted(one["environment"]["CUDA_VISIBLE_DEVICES"] for one in stand.starts) == ["GPU-x", "GPU-y"]
+    questions = sum(len(task.items) for task in load_tasks(["fgbmk"], [data]))
+    rows = [line for path in (out / "answers" / "start").glob("*.jsonl") for line in path.read_text().splitlines()]
+    assert len(rows) == questions
+    assert "scores in" in said[0]
+    assert (out / "scores.json").is_file()
+    assert not (out / "answers" / "start" / "parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), "no \\*.safetensors"),
+        (("--device", "cuda:1"), "CUDA_VISIBLE_DEVICES"),
+        (("--model", "endpoint:x"), "one that runs is asked by --model endpoint:NAME"),
+        (("--model", "owner/name"), "serves a folder with a config.json"),
+    ],
+    ids=lambda one: "".join(one)[:20],
+)
+def test_what_cannot_be_served_is_refused_before_anything_is_started(stand, tmp_path, capsys, more, told):
+    (stand.checkpoint / "config.json").write_text("{}")
+    if more:
+        (stand.checkpoint / "model.safetensors").write_bytes(b"weights")
+    data = make_benchmark(tmp_path / "data")
+    base = ["run", "--engine", "vllm", "--model", str(stand.checkpoint), "--tasks", "fgbmk", "--data", str(data)]
+    assert main([*base, "--out", str(tmp_path / "out"), *more]) == 2
+    assert re.search(told, capsys.readouterr().err)
+    assert not stand.starts

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -12,6 +13,20 @@ from ...protocols import Answerer
 
 ANSWERERS = "evaluation.answerers"  # entry points: name -> callable(folder) -> Answerer | None
 ENDPOINT = "endpoint:"
+
+
+@contextmanager
+def asked_by(arguments: argparse.Namespace) -> Iterator[Answerer]:
+    """Who `--model` names, by `--engine`, to be asked inside. UserError when nothing can load it."""
+    if arguments.engine == "own":
+        yield find_answerer(arguments)
+        return
+    if arguments.model.startswith(ENDPOINT) or arguments.base_url:
+        raise UserError("--engine vllm starts a server of its own; one that runs is asked by --model endpoint:NAME")
+    from ...serving.of_folder import served_folder
+
+    with served_folder(arguments) as answerer:
+        yield answerer
 
 
 def find_answerer(arguments: argparse.Namespace) -> Answerer:
