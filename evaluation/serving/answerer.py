@@ -1,5 +1,6 @@
 """A served checkpoint as evaluation asks it: by the endpoint answerer, known by its weights, not by its address."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ class ServedAnswerer:
             "files": files,
             "pictures": model.pictures,
             "decoding": "greedy",
+            "batch_invariant": os.environ.get("VLLM_BATCH_INVARIANT") == "1",  # which the server inherits
             "code": code_of(__name__).hash,
         }
 
