@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from data_builders.shared.locks import locked
 from evaluation.launcher import Launched, launched, main_address, stray, tasks_per_node
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
+from fgtrain.own_gpu import own_gpu, uses_gpu
 from fgtrain.recipe.schema import Devices
 
 LISTENER = "FGTRAIN_LISTENER"  # number of an open socket on which the first process of a group listens
@@ -208,9 +209,9 @@ def join(processes: int, devices: Devices | None, environment: Mapping[str, str]
         )
     except dist.DistError as error:
         raise TrainingFailedError(_no_meeting(group, *address, error)) from None
-    gpu = devices is not None and devices.accelerator != "cpu" and torch.cuda.is_available()
+    gpu = devices is not None and uses_gpu(devices)
     if gpu:
-        torch.cuda.set_device(group.local_rank % torch.cuda.device_count())
+        torch.cuda.set_device(own_gpu(group.local_rank))
     backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
     dist.init_process_group(backend, store=store, rank=group.rank, world_size=group.size, timeout=bound)
     os.environ |= group_environment(group.rank, group.size, group.local_rank, group.size // here.nodes, *address)

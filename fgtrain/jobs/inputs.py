@@ -13,6 +13,7 @@ from fgtrain.data import FeatureCache, StageData
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.model import LVLM, Encoder, build_encoder, build_model, load_checkpoint, load_encoder, part_hash
+from fgtrain.own_gpu import own_gpu, uses_gpu
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import encoded_folder
@@ -118,6 +119,4 @@ def question_cache(recipe: Recipe, plan: Plan, encoder: CachedEncoder) -> Featur
 
 def job_device(recipe: Recipe, local_rank: int) -> torch.device:
     """Where this process computes: a GPU of its own, unless the recipe forbids it or there is none."""
-    if recipe.devices.accelerator == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", local_rank % torch.cuda.device_count())
+    return own_gpu(local_rank) if uses_gpu(recipe.devices) else torch.device("cpu")

@@ -5,8 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import torch
+from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy
+
+from evaluation.launcher import launched
+from fgtrain.own_gpu import own_gpu, uses_gpu
 
 from .resume_files import WHOLE, PointFiles
 
@@ -31,15 +35,27 @@ def weights_device(devices: Any, rank: int, local_rank: int) -> torch.device:
     """
     if chosen(devices) not in ("single", "ddp"):
         return torch.device("cpu" if rank == 0 else "meta")
-    gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda", local_rank) if gpu else torch.device("cpu")
+    return own_gpu(local_rank) if uses_gpu(devices) else torch.device("cpu")
+
+
+class OwnGpu(CUDAAccelerator):
+    """Lightning's accelerator, but this process's GPU is what `own_gpu` says, and it need see no other."""
+
+    @staticmethod
+    def parse_devices(devices: int) -> list[int]:
+        return list(range(devices))
+
+    @staticmethod
+    def get_parallel_devices(devices: list[int]) -> list[torch.device]:
+        """One for each process of this host, of which only this process's is ever used here."""
+        return [own_gpu(launched().local_rank)] * len(devices)
 
 
 def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, list[Any]]:
     """(strategy, plugins) for Lightning's Trainer. `lvlm`: the model, whose working copy a sharding one trains."""
     name, bf16 = chosen(devices), devices.precision == "bf16"
     bound = timedelta(minutes=devices.timeout_minutes)
-    gpu = devices.accelerator != "cpu" and torch.cuda.is_available()
+    gpu = uses_gpu(devices)
     if not gpu:  # read once, when deepspeed is imported, which transformers does wherever it is installed
         os.environ["DS_ACCELERATOR"] = "cpu"
     mixed = MixedPrecision("bf16-mixed", "cuda" if gpu else "cpu") if bf16 else Precision()

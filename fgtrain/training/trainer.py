@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 
+from fgtrain.own_gpu import uses_gpu
 from fgtrain.plan.cost import Work
 
 from .group_environment import GroupEnvironment
@@ -20,7 +21,7 @@ from .resume_files import PointFiles, newest_whole, refuse_other_shards
 from .sharded import Sharded
 from .stage_progress import StageProgress
 from .stop_signals import StageInterruptedError
-from .strategy import build_strategy, kind
+from .strategy import OwnGpu, build_strategy, kind
 from .subset import SubsetEvaluation
 from .working_copy import working_copy
 
@@ -58,7 +59,7 @@ def build_trainer(job: StageRun, strategy: Any, plugins: list, callbacks: list) 
     devices, stage = job.devices, job.stage
     accumulate = stage.global_batch_size // (devices.per_device_batch_size * devices.world_size)
     return Trainer(
-        accelerator=devices.accelerator,
+        accelerator=OwnGpu() if uses_gpu(devices) else "cpu",
         devices=devices.count,
         num_nodes=devices.nodes,
         strategy=strategy,

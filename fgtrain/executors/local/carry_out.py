@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from fgtrain.graph import Job
+from fgtrain.own_gpu import look_from_outside
 from fgtrain.training.stop_signals import tell_script
 
-from .devices import Host, refuse_missing_gpus, refuse_missing_nodes, this_host
+from .devices import Host, refuse_missing_gpus, refuse_missing_nodes, refuse_unusable_gpus, this_host
 from .display import Display
 from .running import STOPPED, Ended, RunningJob
 from .starting import Starter
@@ -58,11 +60,14 @@ def carry_out(jobs: Sequence[Job], host: Host | None = None) -> Outcome:
     Prints what goes wrong, once. Whatever happens to this process, no job's process outlives it by more than the time
     it takes to save. UserError where GPUs or nodes are missing that a job asks for.
     """
-    host = host or this_host()
+    own, host = host is None, host or this_host()
+    seen = cache(look_from_outside)
     for job in jobs:
         if job.computes and job.recipe is not None:
             refuse_missing_nodes(job.recipe.devices)
             refuse_missing_gpus(job.recipe.devices, len(host.gpus))
+            if own and host.gpus:
+                refuse_unusable_gpus(job.recipe.devices, seen)
     starter, display = Starter(), Display(several=len({run for job in jobs for run in job.runs}) > 1)
     with Stops() as stops:
         try:

@@ -1,17 +1,15 @@
 """What this host has to compute with, found without importing torch."""
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from evaluation.launcher import allocated_nodes, slurm_job
+from evaluation.launcher import allocated_nodes, launched, slurm_job
 from fgtrain.errors import UserError
+from fgtrain.gpu_faults import Seen, fault
 from fgtrain.graph import Job
+from fgtrain.own_gpu import VISIBLE, gpu_nodes, look_from_outside, visible_names
 from fgtrain.recipe.schema import Devices
-
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass
@@ -57,10 +55,7 @@ def this_host(environment: Mapping[str, str] = os.environ) -> Host:
 
 def gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """GPUs that jobs may use, as CUDA names them."""
-    if (visible := environment.get(VISIBLE)) is not None:
-        return tuple(name.strip() for name in visible.split(",") if name.strip() and name.strip() != "-1")
-    there = [path.name for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
-    return tuple(sorted((name.removeprefix("nvidia") for name in there), key=int))
+    return visible_names(environment) if VISIBLE in environment else gpu_nodes()
 
 
 def refuse_missing_nodes(devices: Devices, environment: Mapping[str, str] = os.environ) -> None:
@@ -75,7 +70,7 @@ def refuse_missing_nodes(devices: Devices, environment: Mapping[str, str] = os.e
         )
 
 
-def refuse_missing_gpus(devices: Devices, there: int) -> None:
+def refuse_missing_gpus(devices: Devices, there: int, environment: Mapping[str, str] = os.environ) -> None:
     """UserError where a recipe asks for GPUs that this host does not have."""
     if devices.accelerator == "gpu" and not there:
         raise UserError(
@@ -83,4 +78,17 @@ def refuse_missing_gpus(devices: Devices, there: int) -> None:
             "there is one (--submit on a cluster)"
         )
     if devices.accelerator != "cpu" and 0 < there < devices.count:
+        here = launched(environment)
+        if here.size > 1 and there == 1:
+            raise UserError(
+                f"{here.by} has bound one GPU to each of its {here.size} tasks, and this one, which starts the "
+                f"processes, sees its own alone ({VISIBLE}={environment.get(VISIBLE, 'not set')}). Leave {here.by} "
+                f"out, or let the first task see all: srun --gpus-per-node={devices.count} --gpu-bind=none"
+            )
         raise UserError(f"devices.count is {devices.count}, but {there} GPUs are here. Write devices.count={there}")
+
+
+def refuse_unusable_gpus(devices: Devices, look: Callable[[], Seen] = look_from_outside) -> None:
+    """UserError where torch cannot use the GPUs that are here: its build, the driver, their kind, their number."""
+    if devices.accelerator != "cpu" and (problem := fault(look(), devices, os.environ.get(VISIBLE))) is not None:
+        raise UserError(problem)

@@ -15,9 +15,9 @@ from typing import Protocol
 from fgtrain.graph import Job
 from fgtrain.jobs import imports_torch
 from fgtrain.jobs.spec import LEASH, LOG, RANK_LOG, STOPPED_NOTE
+from fgtrain.own_gpu import VISIBLE
 from fgtrain.processes import LISTENER, group_environment, without_launcher
 
-from .devices import VISIBLE
 from .forkserver import ForkServer, send_to
 from .step import Step, first_node, free_port, step_words
 
