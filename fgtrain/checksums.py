@@ -10,13 +10,14 @@ from fgtrain.errors import UserError
 
 SUMS = "SHA256SUMS"
 NOTES = "fgtrain.json"  # what transformers has no place for
+CARD = "README.md"  # for people, who add to it: vouched for by nobody
 ADAPTER = "adapter"  # folder within a checkpoint: what a LoRA stage has learnt, for peft
 LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 def write_checksums(folder: Path) -> None:
-    """SHA256SUMS over every file of the folder."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    """SHA256SUMS over every file of the folder but the model card."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name not in (SUMS, CARD))
     with atomic_write(folder / SUMS) as file:
         for path in files:
             file.write(f"{sha256_file(path)}  {path.name}\n")

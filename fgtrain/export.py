@@ -9,9 +9,10 @@ import argparse
 from pathlib import Path
 
 from data_builders.shared.files import read_json
-from fgtrain.checksums import ADAPTER, NOTES, SUMS, is_checkpoint
+from fgtrain.checksums import ADAPTER, CARD, NOTES, SUMS, is_checkpoint
 from fgtrain.errors import UserError
 from fgtrain.recipe.problems import instead
+from fgtrain.runs.model_card import with_export, with_scores
 
 FORMATS = ("transformers", "transformers4", "vllm", "adapter")
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -44,8 +45,17 @@ def main(words: list[str]) -> None:
     from fgtrain.model.exported import export_checkpoint
 
     dtype = DTYPES[arguments.dtype] if arguments.dtype is not None else None
-    size = export_checkpoint(arguments.checkpoint, arguments.to, arguments.format, dtype)
+    card = exported_card(arguments.checkpoint, arguments.format, dtype)
+    size = export_checkpoint(arguments.checkpoint, arguments.to, arguments.format, dtype, card)
     print(f"{arguments.to}: {arguments.format}, {arguments.dtype or 'types as they were'}, {size / 1e9:,.2f} GB")
+
+
+def exported_card(checkpoint: Path, kind: str, dtype: str | None) -> str | None:
+    """The checkpoint's model card with its scores of by now; None where it has none."""
+    path = checkpoint / CARD
+    if not path.is_file():
+        return None
+    return with_export(with_scores(path.read_text(encoding="utf-8"), checkpoint), kind, dtype)
 
 
 def refuse_unknown(option: str, value: str, known: tuple[str, ...] | dict[str, str]) -> None:

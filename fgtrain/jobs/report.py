@@ -18,6 +18,7 @@ from fgtrain.runs.features import FOLDER as FEATURES
 from fgtrain.runs.features import feature_rows, features_folders
 from fgtrain.runs.folder import link
 from fgtrain.runs.metrics import assemble
+from fgtrain.runs.model_card import fill_cards
 from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
 from fgtrain.runs.subset import SUBSET, subset_folder
 from fgtrain.runs.tracking import send_all
@@ -44,6 +45,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         assemble(recipe, plan, found, feature_rows(recipe, plan, start))
         if found:
             write_report([recipe.run_folder], recipe.run_folder / REPORT)
+        fill_cards(recipe.stage_store(stage.fingerprint) / "checkpoint" for stage in plan.stages)
         send_all(recipe, plan, start)
         note_reported(recipe.run_folder, results_of_run(recipe, plan, start))
     if LEASH not in os.environ:  # else whoever has started this job tells it

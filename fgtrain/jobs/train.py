@@ -24,6 +24,7 @@ from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs import tracking
 from fgtrain.runs.folder import link, stage_done
+from fgtrain.runs.model_card import model_card
 from fgtrain.runs.subset import SUBSET
 from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.resume import ResumePoint
@@ -71,7 +72,8 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
                 made["left_out"] = left_out
             if isinstance(adapter, str):
                 made["no_adapter"], adapter = adapter, None
-            save_checkpoint(lvlm, store / "checkpoint", made, adapter)
+            card = model_card(recipe, plan, stage, len(left_out))
+            save_checkpoint(lvlm, store / "checkpoint", made, adapter, card)
             ResumePoint.clear(store / "resume")
     stop_if_asked()
 

@@ -7,10 +7,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.core_model_loading import revert_weight_conversion
 
-from data_builders.shared.files import read_json, refuse_limit, write_json
+from data_builders.shared.files import atomic_write, read_json, refuse_limit, write_json
 from data_builders.shared.progress import busy
 from data_builders.shared.temporary_files import open_to_others
-from fgtrain.checksums import NOTES, is_checkpoint, verify_checksums, write_checksums
+from fgtrain.checksums import CARD, NOTES, is_checkpoint, verify_checksums, write_checksums
 from fgtrain.images import spec_from_dict
 
 from .adapter import Adapter, write_adapter
@@ -26,9 +26,12 @@ from .vocabulary import with_image_token
 SHARD = "5GB"  # largest weights file; while one is written it is held in memory a second time
 
 
-def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict, adapter: Adapter | None = None) -> None:
+def save_checkpoint(
+    lvlm: LVLM, folder: Path, extra: dict, adapter: Adapter | None = None, card: str | None = None
+) -> None:
     """Write config, safetensors, all that processes text and pictures (see `write_processor`), fgtrain.json (`extra`
-    under that key) and, over all of it, SHA256SUMS; beside them, in a folder of its own, what adapters have learnt.
+    under that key) and, over all of it, SHA256SUMS; beside them a model card, and what adapters have learnt in a folder
+    of its own.
 
     Everything goes to a temporary sibling, is read back and compared tensor by tensor, then takes the place of
     `folder`. Memory beside the model's own: one weights file. Raises UserError when the disk is full; RuntimeError
@@ -42,7 +45,7 @@ def save_checkpoint(lvlm: LVLM, folder: Path, extra: dict, adapter: Adapter | No
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with busy(f"saving {folder}"):
-            _write(lvlm, temporary, extra)
+            _write(lvlm, temporary, extra, card)
             _compare(lvlm, temporary)
             if adapter is not None:
                 write_adapter(adapter, temporary)
@@ -66,13 +69,16 @@ def _put_back(old: Path, folder: Path) -> None:
         old.rename(folder)
 
 
-def _write(lvlm: LVLM, folder: Path, extra: dict) -> None:
+def _write(lvlm: LVLM, folder: Path, extra: dict, card: str | None) -> None:
     folder.mkdir()
     lvlm.hf.save_pretrained(folder, max_shard_size=SHARD)
     write_processor(lvlm, folder)
     spec = lvlm.image_spec.to_dict()
     notes = {"chat": lvlm.chat, "max_tokens": lvlm.max_tokens, "image_spec": spec, "extra": extra}
     write_json(folder / NOTES, notes)
+    if card is not None:
+        with atomic_write(folder / CARD) as file:
+            file.write(card)
     open_to_others(folder)
 
 

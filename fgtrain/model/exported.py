@@ -10,7 +10,7 @@ import torch
 from data_builders.shared.files import read_json, refuse_limit, write_json
 from data_builders.shared.progress import progress
 from data_builders.shared.temporary_files import open_to_others
-from fgtrain.checksums import ADAPTER, NOTES, SUMS, verify_checksums, write_checksums
+from fgtrain.checksums import ADAPTER, CARD, NOTES, SUMS, verify_checksums, write_checksums
 from fgtrain.errors import UserError
 
 from . import transformers4, vllm_loaders
@@ -21,10 +21,13 @@ WEIGHTS = (".safetensors", ".safetensors.index.json")
 SPARE = 64 << 20  # bytes for the small files
 
 
-def export_checkpoint(checkpoint: Path, to: Path, kind: str, dtype: str | None = None, shard: int = SHARD) -> int:
+def export_checkpoint(
+    checkpoint: Path, to: Path, kind: str, dtype: str | None = None, card: str | None = None, shard: int = SHARD
+) -> int:
     """Write the checkpoint to the new folder `to`, in a format of `fgtrain.export.FORMATS`; returns bytes of weights.
 
-    `dtype`: what floating-point values become, by torch's name; None: as they are. Tensor by tensor: memory holds one
+    `dtype`: what floating-point values become, by torch's name; None: as they are. `card`: README.md in place of the
+    checkpoint's. Tensor by tensor: memory holds one
     piece of one. UserError when the checkpoint was altered, when the format has no place for it, when `to` is there or
     the disk is full.
     """
@@ -47,6 +50,8 @@ def export_checkpoint(checkpoint: Path, to: Path, kind: str, dtype: str | None =
                 shutil.copyfile(path, temporary / path.name)
         for name, values in files.items():
             write_json(temporary / name, values)
+        if card is not None:
+            (temporary / CARD).write_text(card, encoding="utf-8")
         with progress(f"exporting {to.name}", "MB", size >> 20, brief=True) as advance:
             how = {"stem": "adapter_model"} if kind == ADAPTER else {"shard": shard}
             written = write_weights(temporary, tensors, wanted, _in_megabytes(advance), **how)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import peft
 import torch
+import yaml
 from run_fakes import SCRATCH, metrics, recipe_values, run_recipe, write_recipe
 from transformers import AutoTokenizer, CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
@@ -53,6 +54,11 @@ def test_a_released_model_is_tuned_and_stays_what_it_is(place: Path) -> None:
     again = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(base), kept)
     for name, value in again.merge_and_unload().state_dict().items():
         torch.testing.assert_close(value, after[name], rtol=1e-5, atol=1e-5)
+    card = (recipe.run_folder / "sft" / "checkpoint" / "README.md").read_text()
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert "license" not in head  # nor a licence that nobody chose
+    for said in ("## Stage 1: align", "## Stage 2: sft", "LoRA of rank 4", "| drawn/count |", str(released)):
+        assert said in card, said
     train = metrics(recipe.run_folder)
     assert train[-1]["loss"] < train[0]["loss"]
     assert {row["task"] for row in metrics(recipe.run_folder, "eval")} >= {"drawn/count"}
