@@ -92,7 +92,8 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
             with torch.device("meta"):
                 whole = ComposedLVLM(config) if native is None else _native(native, config, voice)
                 whole.tie_weights()
-            spec = Square(size=config.image_size, tokens=tokens, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bicubic")
+            look = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "resample": "bicubic", "fit": model.fit or "stretch"}
+            spec = Square(size=config.image_size, tokens=tokens, **look)
             if native is not None:
                 spec = native_images(native, spec, model.max_tiles)
             counted = _counts(whole, spec, stages)
