@@ -103,23 +103,26 @@ def _no_flash(device: torch.device) -> str:
 def fault(way: str, sizes: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> str:
     """What is wrong with a way on a device, in values or gradients of two small samples; "" where nothing is."""
     heads, groups, size = sizes
-    sample = torch.tensor([[*[1] * 150, *[2] * 61]], device=device)
-    branch = torch.tensor([[*[0] * 70, *[1] * 50, *[2] * 30, *[0] * 61]], device=device)
     made = torch.Generator(device).manual_seed(0)
 
     def drawn(count: int) -> Tensor:
         return torch.randn(1, 211, count, size, generator=made, device=device).to(dtype).transpose(1, 2)
 
-    values, weights = [drawn(count) for count in (heads, groups, groups)], drawn(heads).transpose(1, 2)
     results: list[list[Tensor]] = []
-    with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
+        sample = torch.tensor([[*[1] * 150, *[2] * 61]], device=device)
+        branch = torch.tensor([[*[0] * 70, *[1] * 50, *[2] * 30, *[0] * 61]], device=device)
+        values, weights = [drawn(count) for count in (heads, groups, groups)], drawn(heads).transpose(1, 2)
         for name in ("dense", way):
             given = [value.detach().clone().requires_grad_() for value in values]
             try:
                 out = attention_by(name, *given, sample, branch)
                 results.append([out.detach(), *torch.autograd.grad((out * weights).sum(), given)])
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:  # whatever a kernel or compiler says, it cannot be used
-                return f"{name} attention fails ({type(error).__name__}: {str(error).strip().splitlines()[0][:200]})"
+                said = (str(error).strip() or "no message").splitlines()[0]
+                return f"{name} attention fails ({type(error).__name__}: {said[:200]})"
     for right, found in zip(*results, strict=True):
         off = float((found.float() - right.float()).abs().max() / right.float().abs().max())
         if not off <= TOLERANCE[dtype]:

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from data_builders.shared.files import atomic_write
+from fgtrain.model.flex import graphs
 from fgtrain.plan.cost import Work
 from fgtrain.recipe.schema import Devices
 
@@ -68,6 +69,8 @@ class MetricsLog(Callback):
             "loss_by_data_set": {k: v[0] / v[1] for k, v in module.data_set_loss.items() if v[1]},
             **self.throughput.figures(samples, trainer.world_size, waited),
         }
+        if compiled := graphs():
+            row["attention_graphs"] = compiled
         module.data_set_loss.clear()
         if trainer.is_global_zero:
             self.write(row)

@@ -1,6 +1,7 @@
 """Every way to compute attention over packed rows is the dense rule, in values and gradients."""
 
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,10 @@ from fgtrain.model.attend import attend, attention_by
 from fgtrain.model.packed_attention import attention_arguments, packed_attention, use_packed_attention
 from fgtrain.model.packed_rows import PackedRows
 from fgtrain.model.varlen_attention import FlashKernel, PlainKernel
+from fgtrain.plan import attention_way
 from fgtrain.plan.attention_way import Attention, choose_way
+from fgtrain.plan.cost import ModelShape
+from fgtrain.recipe.schema import Devices
 
 LENGTHS = [1, 2, 5, 16, 33, 64, 100, 127, 128, 200, 333, 500]
 GROUPS = [(2, 2), (4, 1), (8, 1), (6, 2)]  # heads of queries, of keys
@@ -175,10 +179,41 @@ def test_a_way_that_cannot_compute_it_is_refused(attention: Attention, wanted: s
         choose_way(attention, wanted)
 
 
+SHAPE = ModelShape(8, 2, 2, 1, 128, 16, 10, 500, 2000, 300, 40, 48)
+PLANNED = [
+    ({"accelerator": "gpu", "precision": "bf16"}, {}, "varlen ("),
+    ({"accelerator": "gpu"}, {}, "sdpa ("),
+    ({"accelerator": "cpu"}, {}, "blocks ("),
+    ({"precision": "bf16"}, {}, "on a GPU varlen (.* on a CPU blocks ("),
+    ({"precision": "bf16", "accelerator": "gpu"}, {"dense_attention": "it caps its scores"}, "dense (.*it caps"),
+    ({"attention": "flex"}, {}, "flex (.* On this host flex attention needs"),
+]
+
+
+@pytest.mark.parametrize(("devices", "shape", "text"), PLANNED)
+def test_a_plan_says_the_way(devices: dict, shape: dict, text: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(attention_way, "find_spec", lambda name: None)
+    found = attention_way.planned_way(Devices(**devices), replace(SHAPE, **shape))
+    assert re.match(text.replace("(", r"\("), found)
+    assert attention_way.planned_way(Devices(**devices), None) is None
+
+
+def test_what_a_compiler_lacks_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path):
+    monkeypatch.setattr(attention_way, "find_spec", lambda name: object())
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "neither CC nor gcc nor clang" in attention_way.compiler_missing()
+    monkeypatch.setenv("CC", "cc")
+    monkeypatch.setattr(attention_way.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    assert "has no Python.h" in attention_way.compiler_missing()
+    (tmp_path / "Python.h").touch()
+    assert attention_way.compiler_missing() == ""
+
+
 def test_a_way_that_is_wrong_on_its_device_is_found_before_training(monkeypatch: pytest.MonkeyPatch):
     sizes, cpu = (4, 2, 16), torch.device("cpu")
-    for dtype in (torch.float32, torch.bfloat16):
-        for way in ("varlen", "blocks", "sdpa"):
+    with torch.inference_mode():  # whoever asks first
+        for dtype, way in itertools.product((torch.float32, torch.bfloat16), ("varlen", "blocks", "sdpa")):
             assert attention_choice.fault(way, sizes, cpu, dtype) == ""
     assert "fails" in attention_choice.fault("flex", sizes, cpu, torch.float32)  # not differentiable on CPU
     monkeypatch.setattr(PackedRows, "blocks", property(lambda rows: replace(_blocks(rows), shared=[])))
