@@ -85,6 +85,8 @@ class Chat:
                 return begin + self._as_text(head + question + tail), 0
             shared = [*begin, *self._as_text(first), *picture.run]
             return shared + self._as_text(behind + question + tail), len(shared)
+        if picture is not None and picture.lead:
+            head = head.replace(self._placeholder, picture.lead + self._placeholder)
         if self._special.search(question):
             ids = [*self._ids(head), *self._as_text(question), *self._ids(tail, bos=False)]
         else:

@@ -1,7 +1,7 @@
 """A picture as one family of models takes it: its tensors, and the tokens that stand for it in a prompt.
 
 Image processors are transformers' own on PIL, which need no torchvision and give the same pixels everywhere. Processors
-that join pictures and texts are asked only for families that are not in the table: several of them need torchvision.
+that join pictures and texts are asked only for families that are not in the table.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.llava_as_published import padded, published_fit
 from data_builders.shared.pictures import open_image
 
-from ...shared.pretrained import first_line, offline, quiet
+from ...shared.pretrained import first_line, quiet
+from .processors import load_image_processor, load_processor
 
 # Vision towers whose first output is a class token, which LLaVA counts as one of its image tokens.
 WITH_CLASS_TOKEN = ("clip_vision_model",)
@@ -29,6 +30,7 @@ TEXT_KEYS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids
 class Picture:
     tensors: Mapping[str, Tensor]  # what the model's forward takes besides tokens
     run: list[int]  # the tokens that take the placeholder's place
+    lead: str = ""  # white space before them, which is cut into tokens together with the text before it
 
 
 class PictureReader:
@@ -44,9 +46,15 @@ class PictureReader:
                 self.processor = load_image_processor(source)
                 self.joint = None
             else:
-                self.joint = load_processor(source)
+                self.joint = load_processor(source, config, tokenizer)
                 self.processor = getattr(self.joint, "image_processor", None)
         self.pads = config.model_type == "llava" and published_fit(self.processor.to_dict()) == "pad"
+
+    @property
+    def placeholder(self) -> int:
+        """The token that a chat template writes for a picture."""
+        named = getattr(self.joint, "image_token", None)
+        return self.tokenizer.convert_tokens_to_ids(named) if named else self.image_token_id
 
     @property
     def settings(self) -> dict:
@@ -76,8 +84,7 @@ class PictureReader:
 
     def _by_processor(self, image: Any) -> Picture:
         """From a processor that joins picture and text: what it put in place of the placeholder."""
-        placeholder = self.tokenizer.convert_ids_to_tokens(self.image_token_id)
-        placeholder = getattr(self.joint, "image_token", None) or placeholder
+        placeholder = self.tokenizer.convert_ids_to_tokens(self.placeholder)
         text = f"{placeholder}x"
         try:
             made = self.joint(text=[text], images=[image], return_tensors="pt")
@@ -87,7 +94,7 @@ class PictureReader:
             ) from None
         ids = made["input_ids"][0].tolist()
         plain = self.tokenizer(text)["input_ids"]
-        place = plain.index(self.tokenizer.convert_tokens_to_ids(placeholder))
+        place = plain.index(self.placeholder)
         after = len(plain) - place - 1
         run = ids[place : len(ids) - after]
         foreign = [key for key in made if key not in TEXT_KEYS and key.endswith("input_ids")]
@@ -96,7 +103,9 @@ class PictureReader:
                 f"--model {self.source}: {type(self.joint).__name__} writes more into a prompt than its picture; this "
                 "family cannot be asked here. Serve it (vLLM, transformers serve) and give --model endpoint:NAME"
             )
-        return Picture({key: value for key, value in made.items() if key not in TEXT_KEYS}, run)
+        blank = next(i for i, one in enumerate(run) if not self.tokenizer.decode([one]).isspace())
+        tensors = {key: value for key, value in made.items() if key not in TEXT_KEYS}
+        return Picture(tensors, run[blank:], self.tokenizer.decode(run[:blank]))
 
 
 def image_token_count(config: Any) -> Callable[[Any, Mapping[str, Tensor]], int] | None:
@@ -130,33 +139,6 @@ def internvl_tokens(config: Any, tensors: Mapping[str, Tensor]) -> int:
 
 def qwen_tokens(config: Any, tensors: Mapping[str, Tensor]) -> int:
     return int(tensors["image_grid_thw"].prod()) // config.vision_config.spatial_merge_size**2
-
-
-def load_image_processor(source: str) -> Any:
-    """transformers' image processor of the folder, on PIL. UserError when it is not there."""
-    from transformers import AutoImageProcessor
-
-    try:
-        return AutoImageProcessor.from_pretrained(
-            source, backend="pil", trust_remote_code=False, local_files_only=offline(source)
-        )
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise UserError(
-            f"--model {source}: no usable preprocessor_config.json ({first_line(error)}). Copy it from the "
-            "original model"
-        ) from None
-
-
-def load_processor(source: str) -> Any:
-    from transformers import AutoProcessor
-
-    try:
-        return AutoProcessor.from_pretrained(source, trust_remote_code=False, local_files_only=offline(source))
-    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"--model {source}: its processor cannot be loaded ({first_line(error)}). If it needs torchvision, install "
-            "that; or serve the model (vLLM, transformers serve) and give --model endpoint:NAME"
-        ) from None
 
 
 def together(pictures: list[Picture], device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
