@@ -46,6 +46,7 @@ from fgtrain.data import encode_row
 from fgtrain.data.image import render
 from fgtrain.data.sample import Sample
 from fgtrain.model import LVLM, build_model
+from fgtrain.model.vocabulary import name_image_tokens
 from fgtrain.recipe.model_schema import Model
 
 WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
@@ -189,9 +190,10 @@ RESOLUTIONS = [[high, wide] for high in (32, 64, 96) for wide in (32, 64, 96)]
 SQUARE = {"resample": 3, **MEAN_STD, "size": {"height": 32, "width": 32}}
 TILES = {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4}
 NATIVE = {"resample": 3, **MEAN_STD, "min_pixels": 256, "max_pixels": 2048, "patch_size": 4, "merge_size": 2}
+NEXT = {**SQUARE, "crop_size": SQUARE["size"], "image_grid_pinpoints": RESOLUTIONS}
 FAKES = {
     "llava": Fake(_llava, "<image>", CLIPImageProcessorPil, {**SQUARE, "do_center_crop": False}),
-    "llava_next": Fake(_next, "<image>", LlavaNextImageProcessorPil, {**SQUARE, "image_grid_pinpoints": RESOLUTIONS}),
+    "llava_next": Fake(_next, "<image>", LlavaNextImageProcessorPil, NEXT),
     "llava_onevision": Fake(
         _onevision, "<image>", LlavaOnevisionImageProcessorPil, {**SQUARE, "image_grid_pinpoints": RESOLUTIONS}
     ),
@@ -207,8 +209,10 @@ FAMILIES = tuple(FAKES)
 
 def write_family(kind: str, folder: Path) -> Path:
     fake = FAKES[kind]
-    fake.make().save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
+    model, words = fake.make(), tokenizer()
+    model.save_pretrained(folder)
+    name_image_tokens(words, model.config.model_type)
+    words.save_pretrained(folder)
     write_json(folder / "preprocessor_config.json", fake.settings)
     return folder
 

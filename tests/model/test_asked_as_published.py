@@ -10,20 +10,29 @@ from family_fakes import FAKES, tokenizer, write_family, write_pictures
 from PIL import Image
 from published_chats import GEMMA3, INTERNVL3, LLAVA, MISTRAL, ONEVISION, QWEN, QWEN3
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    LlavaNextProcessor,
+    LlavaOnevisionProcessor,
+    PreTrainedTokenizerFast,
+)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from data_builders.shared.llava_as_published import SYSTEM
 from evaluation.asking.answerers.chat import Chat
+from evaluation.asking.answerers.lvlm import TransformersAnswerer
 from evaluation.asking.answerers.pictures import Picture, PictureReader
+from evaluation.protocols import ImageQuestions, Question
 from fgtrain.data import ImageRef, encode_prompt, render
 from fgtrain.errors import UserError
 from fgtrain.images import Square
-from fgtrain.model import load_checkpoint
+from fgtrain.model import LVLM, build_model, load_checkpoint
 from fgtrain.model.build import outline_model
 from fgtrain.model.import_internvl.chat import chat_template
 from fgtrain.model.import_internvl.values import Values
 from fgtrain.recipe.model_schema import Model
+from fgtrain.training.answerer import ModelAnswerer
 
 QUESTION = "what is it?"
 INTERNVL2_5 = chat_template(Values({"template": "internvl2_5"}, Path("config.json")), begins_with_bos=False)
@@ -37,7 +46,12 @@ CASES = {  # kind, its published chat template, the chat that it is
     "qwen2_vl": ("qwen2_vl", QWEN, "qwen2_5_vl"),
     "qwen2_5_vl": ("qwen2_5_vl", QWEN, "qwen2_5_vl"),
     "qwen3_vl": ("qwen3_vl", QWEN3, "qwen3_vl"),
+    "llava_onevision": ("llava_onevision", ONEVISION, "llava_onevision"),
+    "llava_next mistral": ("llava_next", MISTRAL, "mistral"),
+    "gemma3": ("gemma3", GEMMA3, "gemma3"),
 }
+# How transformers' own processors write a picture that is no run of one token's repetition.
+WRITTEN = {"gemma3": ("<start_of_image>", "\n\n<start_of_image>{}<end_of_image>\n\n")}
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +95,27 @@ def official(kind: str, template: str | None, picture: Image.Image) -> tuple[lis
         text = words.apply_chat_template(
             [{"role": "user", "content": content}], chat_template=template, tokenize=False, add_generation_prompt=True
         )
-        if "num_patches" in made:
+        if kind in ("llava_onevision", "llava_next"):
+            text = text.replace(fake.image, own_processor(kind).replace_image_token(made, 0))
+        elif kind in WRITTEN:
+            text = text.replace(WRITTEN[kind][0], WRITTEN[kind][1].format(fake.image * 16))
+        elif "num_patches" in made:
             text = text.replace(fake.image, f"<img>{fake.image * 4 * int(made['num_patches'])}</img>")
         else:
             text = text.replace(fake.image, fake.image * (int(made["image_grid_thw"].prod()) // 4))
-    return words(text, add_special_tokens=False)["input_ids"], made["pixel_values"].numpy()
+    pixels = made["pixel_values"].numpy()
+    return words(text, add_special_tokens=False)["input_ids"], pixels[0] if pixels.ndim == 5 else pixels
+
+
+def own_processor(kind: str) -> LlavaNextProcessor:
+    """transformers' own, as far as it counts tokens."""
+    made_by = {"llava_next": LlavaNextProcessor, "llava_onevision": LlavaOnevisionProcessor}[kind]
+    made = made_by.__new__(made_by)
+    made.image_processor = FAKES[kind].processor(**FAKES[kind].settings)
+    made.num_image_tokens, made.vision_aspect_ratio, made.image_token = 16, "anyres_max_2", FAKES[kind].image
+    made.vision_feature_select_strategy = {"llava_next": "default", "llava_onevision": "full"}[kind]
+    made.patch_size, made.num_additional_image_tokens = 8, 1
+    return made
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -94,10 +124,11 @@ def test_the_prompt_and_the_pixels_are_the_official_ones_everywhere(case, pictur
     folder = released(kind, tmp_path / "model", template)
     lvlm = outline_model(Model(checkpoint=str(folder), max_tokens=1024), network=False, seed=5)
     assert lvlm.chat == chat == load_checkpoint(folder, parts=frozenset()).chat
+    write_processor(lvlm, folder)
     config, words = AutoConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     image_token = words.convert_tokens_to_ids(FAKES[kind].image)
-    asked = Chat(str(folder), words, config.model_type, image_token)
     reader = PictureReader(str(folder), config, words, image_token)
+    asked = Chat(str(folder), words, config.model_type, reader.placeholder)
     for name in ("wide", "high", "even", "large"):
         path = pictures / f"{name}.png"
         ids, pixels = official(kind, template, Image.open(path))
@@ -111,17 +142,37 @@ def test_the_prompt_and_the_pixels_are_the_official_ones_everywhere(case, pictur
         np.testing.assert_allclose(render(ImageRef(path), lvlm.image_spec), pixels, atol=1e-6)
         picture = reader.read(path)
         assert asked.prompt(QUESTION, picture)[0] == ids
-        torch.testing.assert_close(picture.tensors["pixel_values"], torch.tensor(pixels), atol=1e-6, rtol=0)
+        found = picture.tensors["pixel_values"]
+        torch.testing.assert_close(found[0] if found.ndim == 5 else found, torch.tensor(pixels), atol=1e-6, rtol=0)
+
+
+def write_processor(lvlm: LVLM, folder: Path) -> None:
+    """As it was published beside the weights."""
+    config = lvlm.family.processor.config(lvlm.hf.config, lvlm.image_spec)
+    (folder / "processor_config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "llava without a template"])
+def test_evaluation_asks_a_released_model_as_a_recipes_start_does(case, pictures, tmp_path):
+    """Without torchvision, and each picture read once for all its questions where the family's attention allows it."""
+    kind, template, _ = CASES[case]
+    folder = released(kind, tmp_path / "model", template)
+    lvlm = build_model(Model(checkpoint=str(folder), max_tokens=1024), network=False, seed=5)
+    write_processor(lvlm, folder)
+    questions = (Question(QUESTION, 8), Question("a gull or a tern?", 8))
+    groups = [ImageQuestions(pictures / f"{name}.png", questions) for name in ("wide", "high")]
+    asked = TransformersAnswerer(str(folder))
+    assert (asked.prefixes is not None) == (kind != "gemma3"), asked.settings["sharing"]
+    texts = [
+        [[answer.text for answer in answers] for answers in answerer.answer(groups)]
+        for answerer in (asked, ModelAnswerer(lvlm, "model"))
+    ]
+    assert texts[0] == texts[1]
 
 
 @pytest.mark.parametrize(
     ("kind", "template", "chat"),
-    [
-        ("llava_onevision", ONEVISION, "llava_onevision"),
-        ("llava_next", LLAVA, "vicuna_v1"),
-        ("llava_next", MISTRAL, "mistral"),
-        ("gemma3", GEMMA3, "gemma3"),
-    ],
+    [("llava_next", LLAVA, "vicuna_v1")],
 )
 def test_a_released_family_is_known_by_its_published_turns(kind, template, chat, tmp_path):
     folder = released(kind, tmp_path / "model", template)

@@ -103,9 +103,10 @@ class PictureReader:
                 f"--model {self.source}: {type(self.joint).__name__} writes more into a prompt than its picture; this "
                 "family cannot be asked here. Serve it (vLLM, transformers serve) and give --model endpoint:NAME"
             )
-        blank = next(i for i, one in enumerate(run) if not self.tokenizer.decode([one]).isspace())
+        texts = [self.tokenizer.decode([one]) for one in run]
+        blank = next(i for i, text in enumerate(texts) if not text.isspace())
         tensors = {key: value for key, value in made.items() if key not in TEXT_KEYS}
-        return Picture(tensors, run[blank:], self.tokenizer.decode(run[:blank]))
+        return Picture(tensors, run[blank:], "".join(texts[:blank]))
 
 
 def image_token_count(config: Any) -> Callable[[Any, Mapping[str, Tensor]], int] | None:

@@ -28,8 +28,8 @@ def load_image_processor(source: str) -> Any:
         ) from None
 
 
-class NoVideos:
-    """Stands where a processor wants a video processor."""
+class NoVideos(dict):
+    """Stands where a processor wants a video processor; a dict, because processors are shown as JSON."""
 
     model_input_names = ()
 
