@@ -115,6 +115,7 @@ def served(
             concurrency=CONCURRENCY,
             timeout_seconds=TIMEOUT_SECONDS,
             tries=TRIES,
+            patience_seconds=0.0,  # an unfinished batch is asked again in any case
             checkpoint=model.model_hash,
         )
         picture = lru_cache(CONCURRENCY)(model.picture)  # of the questions under way, many are about the same one

@@ -117,7 +117,8 @@ class RunJobs:
     def _encode(self, origin: str, encoding: dict[str, list[str]], after: tuple[str, ...]) -> tuple[str, ...]:
         """The job's name; none where nothing is encoded with this checkpoint's encoder."""
         recipe, stages = self.recipe, encoding.get(origin, [])
-        questions = origin == START and bool(self.asked) and recipe.encoder_cache.enabled and not encoder_learns(recipe)
+        asked = bool(self.asked) and recipe.evaluation.engine == "own"
+        questions = origin == START and asked and recipe.encoder_cache.enabled and not encoder_learns(recipe)
         if not stages and not questions:
             return ()
         identity = ("encode", json.dumps(self._seen(origin, stages, questions), sort_keys=True, default=str))

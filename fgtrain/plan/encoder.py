@@ -18,7 +18,11 @@ def uses_encoder_cache(recipe: Recipe, name: str, model: ModelFacts, data: dict[
 
 
 def evaluation_uses_encoder_cache(recipe: Recipe, model: ModelFacts, pictures: int | None) -> bool:
-    """Do questions about so many distinct pictures read kept outputs? Only if no stage changes the encoder."""
+    """Do questions about so many distinct pictures read kept outputs? Only if no stage changes the encoder, and it
+    is asked here: a server encodes by itself.
+    """
+    if recipe.evaluation.engine != "own":
+        return False
     learns = any("vision_encoder" in stage.train for stage in recipe.enabled_stages.values())
     return not learns and not _unfit(recipe, model) and not _too_large(recipe, _bytes(model, pictures))
 

@@ -203,20 +203,23 @@ def test_a_crash_in_mid_run_is_told_and_what_was_answered_is_kept(stand, tmp_pat
     assert not model.unanswered
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, "exception"])
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, "exception", "while it is asked"])
 def test_no_server_outlives_the_one_who_has_started_it(stand, end):
     """The starter is a process of its own; the server and its engine ignore that they are asked to end."""
-    stand.behave(stubborn=True, engine=True)
+    stand.behave(stubborn=True, engine=True, says="late")
     program = f"""
         import sys, time
         from pathlib import Path
         from evaluation.serving import Vllm, VllmModel, place_of_vllm, served, server
         server.LOOK_SECONDS, server.GRACE_SECONDS = 0.02, 0.5
+        from evaluation.protocols import ImageQuestions, Question
         with served(Vllm(place_of_vllm(), "0"), VllmModel("x", Path({str(stand.checkpoint)!r}), "c" * 32),
-                    Path({str(stand.log)!r})):
+                    Path({str(stand.log)!r})) as model:
             print("up", flush=True)
             if {end == "exception"}:
                 raise RuntimeError
+            if {end == "while it is asked"}:
+                model.answer([ImageQuestions(None, (Question("what?"),))])
             time.sleep(600)
     """
     starter = subprocess.Popen(
@@ -226,7 +229,7 @@ def test_no_server_outlives_the_one_who_has_started_it(stand, end):
     assert runs(stand.starts[0]["pid"])
     assert runs(stand.starts[0]["engine"])
     if end != "exception":
-        starter.send_signal(end)
+        starter.send_signal(signal.SIGTERM if end == "while it is asked" else end)
     assert starter.wait() != 0
     starter.stdout.close()
     assert gone(stand.starts)

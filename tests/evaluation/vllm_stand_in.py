@@ -109,6 +109,8 @@ def answer(body: dict) -> tuple[str, str]:
         return f"{picture.format} {picture.size[0]} x {picture.size[1]}, {body['max_tokens']} tokens", "stop"
     if HOW.get("says") == "model":
         return MODEL[0].answer(body)
+    if HOW.get("says") == "late":
+        time.sleep(600)
     if HOW.get("says") == "nothing":
         return "", "stop"
     if HOW.get("says") == "refused":

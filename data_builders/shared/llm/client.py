@@ -172,8 +172,9 @@ class Client:
 
     @property
     def patience(self) -> float:
-        """Seconds that are waited for replies under way, which are paid for."""
-        return 2 * self.endpoint.timeout_seconds
+        """Seconds that are waited for replies under way, which are paid for unless the endpoint says otherwise."""
+        given = self.endpoint.patience_seconds
+        return given if given is not None else 2 * self.endpoint.timeout_seconds
 
     def _settings(self, temperature: float | None, max_tokens: int | None) -> dict[str, Any]:
         settings = {"temperature": temperature, "max_tokens": max_tokens}

@@ -46,6 +46,7 @@ class Endpoint:
     first_wait_seconds: float = 1.0
     temperature: float | None = None  # None: the endpoint's own
     max_tokens: int | None = None
+    patience_seconds: float | None = None  # for replies under way when all is stopped; None: twice the timeout
     checkpoint: str = ""  # the user's name for what is served there; its replies are no other's
 
 
