@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from data_builders.records import write_training_set
+from data_builders.shared.code_identity import CodeIdentity
 from data_builders.shared.files import write_json
 
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>"]
@@ -108,7 +109,13 @@ def write_mix(folder: Path, mix: str, rows: int) -> Path:
         if "image" in row:
             noise = rng.integers(0, 256, (IMAGE_PIXELS, IMAGE_PIXELS, 3), dtype=np.uint8)
             Image.fromarray(noise).save(images / row["image"])
-    options = {"builder": "benchmark", "version": 1, "image_root": images, "sources": [], "splits": []}
+    options = {
+        "builder": "benchmark",
+        "code": CodeIdentity("0" * 16, {}),
+        "image_root": images,
+        "sources": [],
+        "splits": [],
+    }
     write_training_set(folder, made, name=mix, **options)
     return folder
 

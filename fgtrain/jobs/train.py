@@ -64,7 +64,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
         if heads:
             _pretrain(recipe, planned, lvlm)
         else:
-            adapter = _train(recipe, plan, planned, lvlm, data, group, start)
+            adapter = train_model(recipe, plan, planned, lvlm, data, group, start)
         if group.first:
             made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
             made |= made_with(training_code(planned.objective).hash)
@@ -85,10 +85,12 @@ def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM) -> None:
     print(f"stage {planned.name}: the heads are right on {accuracy:.1%} of what they are asked", flush=True)
 
 
-def _train(
+def train_model(
     recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, data: StageData, group: Group, start: str
 ) -> Adapter | str | None:
-    """Train the model in place; returns what its adapters have learnt, as `read_adapter` does."""
+    """Train the model in place, saving nothing but resume points and figures; returns what its adapters have learnt, as
+    `read_adapter` does.
+    """
     stage, tracker = recipe.stages[planned.name], None
     store = recipe.stage_store(planned.fingerprint)
     encoder = _encoder(recipe, plan, planned, lvlm, group)
