@@ -54,7 +54,7 @@ def attend(
 def _sample(span: Span, q: Tensor, k: Tensor, v: Tensor, window: int | None, options: dict) -> Tensor:
     if span.padding:
         return torch.zeros_like(q)
-    if window is not None and span.length > window:
+    if span.pictures is not None or (window is not None and span.length > window):
         return _masked(q, k, v, span.mask(window, q.dtype, q.device), options)
     prefix = span.prefix
     shared = {"enable_gqa": k.shape[1] != q.shape[1]}
@@ -83,17 +83,19 @@ def attention_by(
     branch_id_BT: Tensor,
     window: int | None = None,
     scale: float | None = None,
+    pictures_BT: Tensor | None = None,
 ) -> Tensor:
     """Attention over packed rows by a named way, to compare ways on a device; it can be differentiated.
 
     query [B, heads, T, d], key and value [B, kv heads, T, d], all of one type and device; result [B, T, heads, d].
     `way`: "varlen" (on CPU by plain torch in place of flash attention), "flex" (needs a GPU), "blocks" (needs a CPU),
     "sdpa", or "dense": the rule itself, in fp32 whatever is given. Padding (sample_id 0) may hold anything.
+    `pictures_BT`: see PackedRows.
     """
-    rows = PackedRows(sample_id_BT, branch_id_BT, way, query.dtype)
+    rows = PackedRows(sample_id_BT, branch_id_BT, way, query.dtype, pictures_BT)
     if way != "dense":
         return attend(query, key, value, rows, 0.0, scale, window)
-    mask = additive_mask_B1TT(sample_id_BT, branch_id_BT, torch.float32)
+    mask = additive_mask_B1TT(sample_id_BT, branch_id_BT, torch.float32, pictures_BT)
     if window is not None:
         alone = rows.alone_BT()
         mask = mask.masked_fill((alone[:, :, None] - alone[:, None, :] >= window)[:, None], torch.finfo(mask.dtype).min)

@@ -30,14 +30,9 @@ def attention_dropout(config: PreTrainedConfig) -> float:
     return float(getattr(config, "attention_dropout", None) or 0.0)
 
 
-def dense_because(decoder: PreTrainedModel, joined: bool = False) -> str:
-    """Why a decoder's attention must stay transformers' own under a dense mask; "" where it need not.
-
-    `joined`: do image tokens see those of their picture that follow?
-    """
+def dense_because(decoder: PreTrainedModel) -> str:
+    """Why a decoder's attention must stay transformers' own under a dense mask; "" where it need not."""
     name = type(decoder).__name__
-    if joined:
-        return f"image tokens of {name} see each other both ways"
     if not decoder._supports_attention_backend:
         return f"{name} takes no attention function"
     if getattr(decoder.config, "attn_logit_softcapping", None) is not None:

@@ -24,10 +24,16 @@ def missing() -> str:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Places in one row of tokens. What is in no `causal` stretch is padding."""
+    """Places in one row of tokens. What is in no stretch that sees itself is padding."""
 
     causal: list[slice]  # each sees itself, causally; no token is in two
+    whole: list[slice]  # each sees all of itself (a picture whose tokens see each other both ways)
     shared: list[tuple[slice, slice]]  # (branches, their prefix): each of the one sees all of the other
+
+    @property
+    def own(self) -> list[tuple[slice, bool]]:
+        """(stretch that sees itself, causally?)"""
+        return [*((one, True) for one in self.causal), *((one, False) for one in self.whole)]
 
 
 class BlockAttention(torch.autograd.Function):
@@ -38,8 +44,9 @@ class BlockAttention(torch.autograd.Function):
         # In memory the tokens lie one after the other, as what follows wants them.
         out = v.new_zeros(1, q.shape[2], q.shape[1], v.shape[3]).transpose(1, 2)
         lse = torch.zeros(1, q.shape[2], q.shape[1]).transpose(1, 2)
-        for own in blocks.causal:
-            out[:, :, own], lse[:, :, own] = _forward(q[:, :, own], k[:, :, own], v[:, :, own], 0.0, True, scale=scale)
+        for own, causal in blocks.own:
+            each = (x[:, :, own] for x in (q, k, v))
+            out[:, :, own], lse[:, :, own] = _forward(*each, 0.0, causal, scale=scale)
         for branches, prefix in blocks.shared:
             seen, seen_lse = _forward(q[:, :, branches], k[:, :, prefix], v[:, :, prefix], 0.0, False, scale=scale)
             total = torch.logaddexp(lse[:, :, branches], seen_lse)
@@ -62,8 +69,8 @@ class BlockAttention(torch.autograd.Function):
             return _backward(*asked, *seen, *made, 0.0, causal, scale=ctx.scale)
 
         gq, gk, gv = (torch.zeros_like(x) for x in (q, k, v))
-        for own in ctx.blocks.causal:
-            gq[:, :, own], gk[:, :, own], gv[:, :, own] = of(own, own, True)
+        for own, causal in ctx.blocks.own:
+            gq[:, :, own], gk[:, :, own], gv[:, :, own] = of(own, own, causal)
         for branches, prefix in ctx.blocks.shared:
             for whole, places, part in zip(
                 (gq, gk, gv), (branches, prefix, prefix), of(branches, prefix, False), strict=True

@@ -64,14 +64,20 @@ def _mask(rows: PackedRows, window: int | None) -> BlockMask:
     key = ("block mask", window)
     if key not in rows.made:
         alone = None if window is None else rows.alone_BT()
-        rows.made[key] = block_mask(rows.sample_id_BT, rows.branch_id_BT, window, alone)
+        rows.made[key] = block_mask(rows.sample_id_BT, rows.branch_id_BT, window, alone, rows.pictures_BT)
     return rows.made[key]
 
 
 def block_mask(
-    sample_id_BT: Tensor, branch_id_BT: Tensor, window: int | None = None, alone_BT: Tensor | None = None
+    sample_id_BT: Tensor,
+    branch_id_BT: Tensor,
+    window: int | None = None,
+    alone_BT: Tensor | None = None,
+    pictures_BT: Tensor | None = None,
 ) -> BlockMask:
-    """`allowed_attention_BTT` as flex attention takes it; `alone_BT`: see PackedRows, needed with a window."""
+    """`allowed_attention_BTT` as flex attention takes it; `alone_BT` (needed with a window), `pictures_BT`: see
+    PackedRows.
+    """
 
     def allowed(b: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         same = (sample_id_BT[b, q] == sample_id_BT[b, k]) & (sample_id_BT[b, q] != 0)
@@ -81,8 +87,12 @@ def block_mask(
     def in_window(b: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return allowed(b, head, q, k) & (alone_BT[b, q] - alone_BT[b, k] < window)
 
+    def with_pictures(b: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        joined = (pictures_BT[b, q] == pictures_BT[b, k]) & (pictures_BT[b, q] != 0)
+        return allowed(b, head, q, k) | joined
+
     B, T = sample_id_BT.shape
     # Compiled, the T x T mask never exists as a whole.
     gpu = sample_id_BT.device.type == "cuda"
-    chosen = allowed if window is None else in_window
+    chosen = with_pictures if pictures_BT is not None else allowed if window is None else in_window
     return create_block_mask(chosen, B, None, T, T, device=sample_id_BT.device, _compile=gpu)

@@ -43,8 +43,7 @@ class LVLM(nn.Module):
         self.checkpoints = False  # see checkpoint_activations
         self.attention = "auto"  # the recipe's devices.attention
         self.compiles = False  # see compile_layers
-        if not family.joined_images:
-            use_packed_attention(self.decoder)
+        use_packed_attention(self.decoder)
         # Vision parts that a batch without images runs as well, though frozen: with weights in shards, ranks gather
         # them together, so none may leave one out. Set by training.
         self.always_run: frozenset[str] = frozenset()
@@ -99,7 +98,7 @@ class LVLM(nn.Module):
         """
         self.attention = wanted
         dtype = torch.bfloat16 if bf16 else torch.float32
-        return way_of(self.decoder, why_dense(self.decoder, self.family.joined_images), device, dtype, wanted)
+        return way_of(self.decoder, why_dense(self.decoder), device, dtype, wanted)
 
     def compile_layers(self) -> None:
         """Train with compiled layers. Asked, the model runs as it is written: each length would compile anew."""

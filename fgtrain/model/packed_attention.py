@@ -70,9 +70,9 @@ def use_packed_attention(decoder: PreTrainedModel) -> None:
         decoder.set_attn_implementation("eager")  # what asks for more than SDPA would be refused by it, or left out
 
 
-def why_dense(decoder: PreTrainedModel, joined: bool) -> str:
-    """Why a decoder's attention runs under a dense mask; "" where it is packed. `joined`: see `dense_because`."""
-    return "" if decoder.config._attn_implementation == PACKED else dense_because(decoder, joined)
+def why_dense(decoder: PreTrainedModel) -> str:
+    """Why a decoder's attention runs under a dense mask; "" where it is packed."""
+    return "" if decoder.config._attn_implementation == PACKED else dense_because(decoder)
 
 
 def attention_arguments(
@@ -85,10 +85,13 @@ def attention_arguments(
     not do.
     """
     config = decoder.config
-    way = way_of(decoder, why_dense(decoder, joined), batch.sample_id_BT.device, dtype, wanted)
-    rows = PackedRows(batch.sample_id_BT, batch.branch_id_BT, way.name, dtype)
+    way = way_of(decoder, why_dense(decoder), batch.sample_id_BT.device, dtype, wanted)
+    pictures_BT = joined_runs(batch.is_image_BT) if joined else None
+    rows = PackedRows(batch.sample_id_BT, batch.branch_id_BT, way.name, dtype, pictures_BT)
     packed = config._attn_implementation == PACKED
-    for key in ("attention_chunk_size",) if packed else ("sliding_window", "attention_chunk_size"):
+    # A window around a picture that sees both ways is not what its model was trained with.
+    knows_windows = packed and not joined
+    for key in ("attention_chunk_size",) if knows_windows else ("sliding_window", "attention_chunk_size"):
         most = getattr(config, key, None)
         if most is not None and not rows.fit(most):
             raise UserError(
@@ -98,5 +101,4 @@ def attention_arguments(
     if packed:
         # Any 4-D mask keeps transformers from making one of its own; it is not looked at.
         return {"attention_mask": torch.empty(0, 0, 0, 0), "packed_rows": rows}
-    runs_BT = joined_runs(batch.is_image_BT) if joined else None
-    return {"attention_mask": additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, dtype, runs_BT)}
+    return {"attention_mask": additive_mask_B1TT(batch.sample_id_BT, batch.branch_id_BT, dtype, pictures_BT)}

@@ -29,7 +29,7 @@ def model_shape(lvlm: LVLM) -> ModelShape:
         vocabulary=lvlm.lm_head.weight.shape[0],
         decoder_weights=sum(p.numel() for p in matrices),
         attention_dropout=attention_dropout(config),
-        dense_attention=why_dense(lvlm.decoder, lvlm.family.joined_images),
+        dense_attention=why_dense(lvlm.decoder),
         **looking,
     )
 

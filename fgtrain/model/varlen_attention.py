@@ -112,10 +112,7 @@ class PlainKernel:
 
 
 class VarlenAttention(torch.autograd.Function):
-    """[T, heads, d] of query, key and value to the same. Tokens in no stretch give zeros.
-
-    The first part holds what every token sees at least; the others add to some of them.
-    """
+    """[T, heads, d] of query, key and value to the same. Tokens in no stretch give zeros."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, parts: list[Part], scale: float, kernel: Kernel) -> Tensor:
@@ -123,9 +120,10 @@ class VarlenAttention(torch.autograd.Function):
         out, lse = kernel.forward(_of(q, first.queries), _of(k, first.keys), _of(v, first.keys), first, scale)
         if first.queries is not None:
             out = torch.zeros_like(q).index_copy_(0, first.queries, out)
-            lse = lse.new_zeros(len(lse), len(q)).index_copy_(1, first.queries, lse)
+            lse = lse.new_full((len(lse), len(q)), -torch.inf).index_copy_(1, first.queries, lse)
         for part in others:
             more, more_lse = kernel.forward(_of(q, part.queries), _of(k, part.keys), _of(v, part.keys), part, scale)
+            # Minus infinity where a token has seen nothing yet: then all that it reads is this part's.
             mine, mine_lse = out.index_select(0, part.queries), lse.index_select(1, part.queries)
             total = torch.logaddexp(mine_lse, more_lse)
             share = (more_lse - total).exp().t()[..., None]

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .block_attention import Blocks
+
 
 @dataclass(frozen=True)
 class Part:
@@ -29,39 +31,48 @@ class Lies(Protocol):
     start: int
     length: int
     prefix: int
-    padding: bool
 
     def causal(self) -> list[slice]: ...
 
 
-def parts_of(spans: Sequence[Lies], window: int | None, device: torch.device) -> list[Part]:
-    """The calls for a batch's samples. Without a window: what each stretch sees of itself, and what branches see of
-    their prefix, to be merged. With one: each branch behind a copy of as much of its prefix as it sees, nothing to be
-    merged, because a window that reaches into the prefix ends elsewhere for every token.
+def parts_of(blocks: Blocks, tokens: int, device: torch.device) -> list[Part]:
+    """The calls for a batch's samples: what stretches see of themselves, and what they see before, to be merged.
+
+    No part holds a token twice among its queries. `tokens`: of all rows.
     """
-    real = [span for span in spans if not span.padding]
-    rows = None if len(real) == len(spans) else _rows([slice(s.start, s.start + s.length) for s in real])
-    if window is not None:
-        queries = [own for span in real for own in span.causal()]
-        keys = [seen for span in real for seen in _seen(span, window)]
-        lengths = [sum(s.stop - s.start for s in seen) for seen in keys]
-        chosen = _rows([stretch for seen in keys for stretch in seen])
-        return [_part(rows, chosen, _lengths(queries), lengths, True, window, device)]
-    own = _lengths([own for span in real for own in span.causal()])
-    parts = [_part(rows, rows, own, own, True, None, device)]
-    shared = [span for span in real if 0 < span.prefix < span.length]
-    if shared:
-        branches = [slice(s.start + s.prefix, s.start + s.length) for s in shared]
-        prefixes = [slice(s.start, s.start + s.prefix) for s in shared]
-        lengths = _lengths(branches), _lengths(prefixes)
-        parts.append(_part(_rows(branches), _rows(prefixes), *lengths, False, None, device))
+    parts = []
+    for own, causal in ((blocks.causal, True), (blocks.whole, False)):
+        if own:
+            rows = _rows(own, tokens)
+            parts.append(_part(rows, rows, _lengths(own), _lengths(own), causal, None, device))
+    rounds: list[list[tuple[slice, slice]]] = []
+    for queries, keys in blocks.shared:
+        free = next((one for one in rounds if one[-1][0].stop <= queries.start), None)
+        if free is None:
+            rounds.append(free := [])
+        free.append((queries, keys))
+    for one in rounds:
+        queries, keys = ([pair[i] for pair in one] for i in (0, 1))
+        lengths = _lengths(queries), _lengths(keys)
+        parts.append(_part(_rows(queries), _rows(keys), *lengths, False, None, device))
     return parts
+
+
+def parts_in_window(spans: Sequence[Lies], window: int, tokens: int, device: torch.device) -> list[Part]:
+    """The one call for samples of which some are longer than a sliding window: each branch behind a copy of as much of
+    its prefix as it sees. Nothing can be merged: a window that reaches into the prefix ends elsewhere for every token.
+    """
+    queries = [own for span in spans for own in span.causal()]
+    keys = [seen for span in spans for seen in _seen(span, window)]
+    lengths = [sum(s.stop - s.start for s in seen) for seen in keys]
+    chosen = _rows([stretch for seen in keys for stretch in seen])
+    return [_part(_rows(queries, tokens), chosen, _lengths(queries), lengths, True, window, device)]
 
 
 def _seen(span: Lies, window: int) -> list[list[slice]]:
     """What each causal stretch of a sample may see, in order."""
     own = span.causal()
-    if not 0 < span.prefix < span.length:
+    if not own or not 0 < span.prefix < span.length:
         return [[stretch] for stretch in own]
     end = span.start + span.prefix
     tail = slice(end - min(span.prefix, window - 1), end)
@@ -72,7 +83,10 @@ def _lengths(stretches: Sequence[slice]) -> list[int]:
     return [stretch.stop - stretch.start for stretch in stretches]
 
 
-def _rows(stretches: Sequence[slice]) -> np.ndarray:
+def _rows(stretches: Sequence[slice], tokens: int | None = None) -> np.ndarray | None:
+    """The stretches' places one after the other; None where they are all `tokens` there are, in order."""
+    if tokens is not None and sum(_lengths(stretches)) == tokens:
+        return None
     return np.concatenate([np.arange(s.start, s.stop) for s in stretches] or [np.zeros(0, np.int64)])
 
 

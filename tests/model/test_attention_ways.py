@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_mask
 from transformers import Gemma2Config, Gemma2Model, GptOssConfig, GptOssModel, LlamaConfig, LlamaModel
 
-from fgtrain.batch import Batch, additive_mask_B1TT, allowed_attention_BTT
+from fgtrain.batch import Batch, additive_mask_B1TT, allowed_attention_BTT, joined_runs
 from fgtrain.data.packing import pack
 from fgtrain.errors import UserError
 from fgtrain.model import attention_choice, flex
@@ -54,9 +54,9 @@ def drawn_rows(T: int, seed: int, B: int = 2) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(sample), torch.from_numpy(branch)
 
 
-def values_and_gradients(way: str, given: list[Tensor], weights: Tensor, *rows: Tensor, window: int | None):
+def values_and_gradients(way: str, given: list[Tensor], weights: Tensor, *rows: Tensor, **options):
     given = [one.detach().clone().requires_grad_() for one in given]
-    out = attention_by(way, *given, *rows, window=window, scale=0.3)
+    out = attention_by(way, *given, *rows, scale=0.3, **options)
     real = (rows[0] != 0)[..., None, None]
     return [out.detach() * real, *torch.autograd.grad((out * weights * real).sum(), given)]
 
@@ -73,6 +73,26 @@ def test_every_way_is_the_dense_rule(case: int):
         for found, expected in zip(values_and_gradients(way, given, weights, *rows, window=window), right, strict=True):
             off = (found.float() - expected.float()).abs().max() / expected.float().abs().max().clamp(min=0.5)
             assert off < (2e-6 * T**0.5 + 5e-6 if dtype is torch.float32 else 2e-2), (way, float(off))
+
+
+@pytest.mark.parametrize("T", [9, 20, 61, 150])
+def test_pictures_that_see_both_ways_are_the_dense_rule(T: int):
+    """In prefixes and in branches, several in a sample."""
+    sample, branch = drawn_rows(T, T)
+    draw = torch.rand(2, T, generator=torch.Generator().manual_seed(T))
+    image = (draw.cumsum(1) % 4 < 2.5) & (sample != 0)
+    image[:, 1:] &= (sample[:, 1:] == sample[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
+    image[:, :1] = False
+    pictures, given = joined_runs(image), [torch.randn(2, T, h, 16).transpose(1, 2) for h in (4, 2, 2)]
+    weights = torch.randn(2, T, 4, 16)
+    right = values_and_gradients("dense", given, weights, sample, branch, pictures_BT=pictures)
+    assert (values_and_gradients("dense", given, weights, sample, branch)[0] != right[0]).any()
+    for way in ("varlen", "blocks", "sdpa"):
+        found = values_and_gradients(way, given, weights, sample, branch, pictures_BT=pictures)
+        torch.testing.assert_close(found, right, rtol=1e-4, atol=2e-5)
+    made = flex.block_mask(sample, branch, pictures_BT=pictures)
+    dense_BTT = create_mask(made.mask_mod, 2, 1, T, T, device="cpu")[:, 0]
+    assert torch.equal(dense_BTT, allowed_attention_BTT(sample, branch, pictures))
 
 
 def test_a_part_left_out_or_a_merge_by_its_own_sum_is_seen(monkeypatch: pytest.MonkeyPatch):
