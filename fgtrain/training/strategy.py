@@ -8,6 +8,8 @@ import torch
 from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from evaluation.launcher import launched
 from fgtrain.own_gpu import own_gpu, uses_gpu
@@ -38,6 +40,20 @@ def weights_device(devices: Any, rank: int, local_rank: int) -> torch.device:
     return own_gpu(local_rank) if uses_gpu(devices) else torch.device("cpu")
 
 
+class KeptBuckets(DDPStrategy):
+    """DDP that adds gradients up in the same buckets from the first step of a start to its last.
+
+    Else it makes others after the first step, in which more than two processes add up in another order: a stage that
+    was stopped would not be to the bit as one that was not. DDP keeps the first ones where it looks for parameters that
+    are not used, which costs a walk through the graph (1.2 ms a step for 32 layers). All are; to be spared its warning
+    that there was nothing to find, it is given one that is not.
+    """
+
+    def _setup_model(self, model: nn.Module) -> DistributedDataParallel:
+        model.register_parameter("never_used", nn.Parameter(torch.zeros(1, device=self.root_device)))
+        return super()._setup_model(model)
+
+
 class OwnGpu(CUDAAccelerator):
     """Lightning's accelerator, but this process's GPU is what `own_gpu` says, and it need see no other."""
 
@@ -62,10 +78,7 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
     if name == "single":
         return "auto", [mixed, files]
     if name == "ddp":
-        # Every parameter gets a gradient. But where DDP looks for those that do not, it keeps the buckets that it began
-        # with. Else it makes others after a start's first step, adds up in another order, and a stage that was stopped
-        # is not to the bit as one that was not.
-        return DDPStrategy(find_unused_parameters=True, timeout=bound), [mixed, files]
+        return KeptBuckets(find_unused_parameters=True, timeout=bound), [mixed, files]
     if name == "fsdp":
         from .strategy_fsdp import Fsdp2Strategy
 
