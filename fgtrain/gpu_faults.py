@@ -4,6 +4,7 @@ Pure; `own_gpu.look` finds the facts.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fgtrain.recipe.schema import Devices
@@ -90,6 +91,18 @@ def _too_few(seen: Seen, devices: Devices, visible: str | None) -> str:
     return (
         f"devices.count is {devices.count}, but torch sees {there} of the GPUs here{told}. Write devices.count={there}"
     )
+
+
+def shared(places: Sequence[tuple[str, str]]) -> str | None:
+    """What to say where two processes would compute on one GPU. `places`: (host, GPU's uuid) of each process, by rank."""
+    first: dict[tuple[str, str], int] = {}
+    for rank, place in enumerate(places):
+        if first.setdefault(place, rank) != rank:
+            return (
+                f"processes {first[place]} and {rank} would both compute on GPU {place[1]} of {place[0]}. Each process "
+                f"must see all GPUs of its host, or its own alone (CUDA_VISIBLE_DEVICES)"
+            )
+    return None
 
 
 def has_kernels(capability: tuple[int, int], kernels: tuple[str, ...]) -> bool:

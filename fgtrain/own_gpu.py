@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import warnings
@@ -16,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fgtrain.errors import UserError
-from fgtrain.gpu_faults import Seen, fault
+from fgtrain.errors import SharedUserError, UserError
+from fgtrain.gpu_faults import Seen, fault, shared
 from fgtrain.recipe.schema import Devices
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -59,6 +60,17 @@ def own_gpu(local_rank: int) -> Any:
             f"Each process must see all GPUs of the host, or its own alone"
         )
     return torch.device("cuda", 0 if there == 1 else local_rank)
+
+
+def refuse_shared_gpus(processes: int, local_rank: int) -> None:
+    """SharedUserError where two processes of a group would compute on one GPU. All of them call it."""
+    import torch
+
+    uuid = torch.cuda.get_device_properties(own_gpu(local_rank)).uuid
+    places: list[Any] = [None] * processes
+    torch.distributed.all_gather_object(places, (socket.gethostname(), str(uuid)))
+    if (problem := shared(places)) is not None:
+        raise SharedUserError(problem)
 
 
 def gpu_is_here(environment: Mapping[str, str] = os.environ) -> bool:

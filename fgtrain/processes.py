@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from data_builders.shared.locks import locked
 from evaluation.launcher import Launched, launched, main_address, stray, tasks_per_node
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
-from fgtrain.own_gpu import own_gpu, uses_gpu
+from fgtrain.own_gpu import own_gpu, refuse_shared_gpus, uses_gpu
 from fgtrain.recipe.schema import Devices
 
 LISTENER = "FGTRAIN_LISTENER"  # number of an open socket on which the first process of a group listens
@@ -214,6 +214,8 @@ def join(processes: int, devices: Devices | None, environment: Mapping[str, str]
         torch.cuda.set_device(own_gpu(group.local_rank))
     backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
     dist.init_process_group(backend, store=store, rank=group.rank, world_size=group.size, timeout=bound)
+    if gpu:
+        refuse_shared_gpus(group.size, group.local_rank)
     os.environ |= group_environment(group.rank, group.size, group.local_rank, group.size // here.nodes, *address)
     return group
 

@@ -2,7 +2,8 @@
 
     always     processes x (program + workers x worker)
     original   under a sharding strategy the first process keeps the whole model in fp32; the others get their shards
-    offloaded  what devices.offload keeps on the host: AdamW's states (optimizer), the weights as well (parameters)
+    offloaded  what devices.offload keeps on the host: AdamW's states (optimizer), the weights as well (parameters), and
+               a gradient of each number that is stepped there
     loading    always + original + one weights file for each process that reads them, its tensors go straight to where
                they belong
     training   always + original + offloaded
@@ -32,7 +33,10 @@ def host_plan(devices: Devices, parameters: int, held: tuple[int, int, int], dev
     file = min(whole, WEIGHTS_FILE)
     always = here * ((CPU_PROGRAM if on_cpu else PROGRAM) + devices.workers * WORKER) + (whole if sharded else 0)
     offloaded = offloaded_bytes(held, devices.offload)
-    training = always + here * (device_bytes if on_cpu else sum(offloaded))
+    # States are two numbers for each that learns, three with DeepSpeed's fp32 weights beside bf16 ones.
+    numbers = 3 if devices.precision == "bf16" and devices.strategy.startswith("deepspeed") else 2
+    gradients = offloaded[2] // numbers
+    training = always + here * (device_bytes if on_cpu else sum(offloaded) + gradients)
     return HostPlan(
         loading=always + (1 if sharded else here) * file + here * (held[0] if on_cpu else offloaded[0]),
         training=training,

@@ -9,7 +9,7 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.schema import Devices
 
-INSTALL = "pip install 'deepspeed>=0.17,<0.20'"
+INSTALL = "pip install 'deepspeed>=0.19.8,<0.20'"
 
 
 def refuse_what_cannot_run(recipe: Recipe) -> None:

@@ -136,6 +136,8 @@ def test_a_gpu_is_assumed_where_a_recipe_asks_for_gpus(tmp_path):
 
 # ---- host memory and disk
 
+EIGHT = ("devices.count=8", "devices.per_device_batch_size=1", "devices.accelerator=gpu")
+
 
 @pytest.mark.parametrize("offload", [None, "optimizer", "parameters"])
 def test_what_is_offloaded_is_counted_once(offload):
@@ -153,7 +155,14 @@ def test_offloading_moves_bytes_from_the_device_to_its_host(tmp_path):
     assert after.host.training > before.host.training
 
 
-EIGHT = ("devices.count=8", "devices.per_device_batch_size=1", "devices.accelerator=gpu")
+@pytest.mark.parametrize(("precision", "numbers"), [("bf16", 4), ("fp32", 3)])
+def test_a_host_holds_states_and_gradients_of_what_it_steps(tmp_path, precision: str, numbers: int):
+    """In bf16 an fp32 weight, two means and a gradient of each number; in fp32 the weight stays on the device."""
+    keys = (f"devices.precision={precision}", "devices.strategy=deepspeed_stage_2", "devices.offload=optimizer")
+    devices = recipe_of(tmp_path, *EIGHT, *keys).devices
+    held = held_bytes(80_000, 80_000, precision, "deepspeed_stage_2", 8)
+    host = host_plan(devices, 80_000, held, 0)
+    assert host.training == 8 * PROGRAM + 4 * 80_000 + numbers * 4 * 80_000
 
 
 def test_host_memory_of_eight_processes_is_one_file_each_not_a_model_each(tmp_path):

@@ -13,12 +13,12 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 
 from fgtrain import own_gpu as own_gpu_file
-from fgtrain.errors import UserError
+from fgtrain.errors import SharedUserError, UserError
 from fgtrain.executors.local.carry_out import carry_out
 from fgtrain.executors.local.devices import Host, refuse_missing_gpus, refuse_unusable_gpus
 from fgtrain.gpu_faults import Seen, fault, has_kernels
 from fgtrain.jobs.inputs import job_device
-from fgtrain.own_gpu import gpu_is_here, look, look_from_outside, own_gpu, uses_gpu
+from fgtrain.own_gpu import gpu_is_here, look, look_from_outside, own_gpu, refuse_shared_gpus, uses_gpu
 from fgtrain.recipe.schema import Devices
 from fgtrain.training.group_environment import GroupEnvironment
 from fgtrain.training.strategy import OwnGpu, weights_device
@@ -136,6 +136,30 @@ def test_a_process_that_sees_too_few_says_so(monkeypatch: pytest.MonkeyPatch):
     fake_gpus(monkeypatch, "0,1", 2)
     with pytest.raises(UserError, match=r"process 3 of this host sees 2 GPUs \(CUDA_VISIBLE_DEVICES=0,1\)"):
         own_gpu(3)
+
+
+@pytest.mark.parametrize(
+    ("uuids", "told"),
+    [
+        (["a", "b", "c"], None),
+        (["a", "b", "a"], r"processes 0 and 2 would both compute on GPU a of .*CUDA_VISIBLE_DEVICES"),
+    ],
+)
+def test_no_two_processes_share_a_gpu(monkeypatch: pytest.MonkeyPatch, uuids: list[str], told: str | None):
+    """A launcher may have shown one GPU to each, or the same one to all."""
+    fake_gpus(monkeypatch, "0", 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid=uuids[2]))
+
+    def gather(places: list, own: tuple[str, str]) -> None:
+        assert own[1] == uuids[2]
+        places[:] = [(own[0], uuid) for uuid in uuids]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    if told is None:
+        refuse_shared_gpus(3, 2)
+    else:
+        with pytest.raises(SharedUserError, match=told):
+            refuse_shared_gpus(3, 2)
 
 
 def test_tasks_with_a_gpu_each_are_told_who_starts_the_processes():
