@@ -94,7 +94,10 @@ def _too_few(seen: Seen, devices: Devices, visible: str | None) -> str:
 
 
 def shared(places: Sequence[tuple[str, str]]) -> str | None:
-    """What to say where two processes would compute on one GPU. `places`: (host, GPU's uuid) of each process, by rank."""
+    """What to say where two processes would compute on one GPU.
+
+    `places`: (host, GPU's uuid) of each process, by rank.
+    """
     first: dict[tuple[str, str], int] = {}
     for rank, place in enumerate(places):
         if first.setdefault(place, rank) != rank:
