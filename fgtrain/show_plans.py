@@ -3,6 +3,7 @@
 from collections import Counter
 
 from data_builders.built_from import looked_at_once
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 from fgtrain.graph import build_graph, todo
 from fgtrain.graph.begin import light_plans
@@ -11,6 +12,7 @@ from fgtrain.plan import compare_plans, print_comparison, print_plan
 from fgtrain.plan.matched import check_matched
 from fgtrain.plan.study_tables import print_study_plan
 from fgtrain.recipe.study import Study
+from fgtrain.show_example import example_lines
 from fgtrain.training.throughput import device_peak
 
 
@@ -22,6 +24,8 @@ def show_plans(study: Study, full: bool) -> None:
     if alone or full:
         for plan in plans.values():
             print_plan(plan)
+        for line in example_lines(study.recipes[0].recipe):
+            say(line)
     if alone:
         return
     if study.name is None and len(study.recipes) == 2:

@@ -125,8 +125,8 @@ def image_refs(row: dict, image_root: Path) -> tuple[ImageRef, ...]:
     return (ImageRef(paths[0], paths, tuple(form["grid"]), form["tile_pixels"], order, exact),)
 
 
-def show_mask(sample: Sample, tokenizer: Any) -> str:
-    """The sample decoded, a line a branch, with what is learnt between « and »."""
+def show_mask(sample: Sample, tokenizer: Any, breaks: str = "\n") -> str:
+    """The sample decoded, a line a branch, with what is learnt between « and »; `breaks`: what shows a line break."""
     learnt = [False] * len(sample)
     lines = []
     for branch in range(int(sample.branch_ids.max()) + 1):
@@ -139,7 +139,7 @@ def show_mask(sample: Sample, tokenizer: Any) -> str:
         line = ""
         for (image, learns), run in groupby(places, key=lambda t: (bool(sample.is_image[t]), bool(learnt[t]))):
             ids = [int(sample.token_ids[t]) for t in run]
-            text = f"<image x {len(ids)}>" if image else tokenizer.decode(ids)
+            text = f"<image x {len(ids)}>" if image else tokenizer.decode(ids).replace("\n", breaks)
             line += f"«{text}»" if learns else text
         lines.append(line)
     return "\n".join(lines)

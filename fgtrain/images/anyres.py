@@ -99,6 +99,11 @@ class AnyRes(ImageSpec):
             return wide, min(math.ceil(height * (wide / width)), high)
         return min(math.ceil(width * (high / height)), wide), high
 
+    def told(self, width: int, height: int) -> str:
+        high, wide = self.resolution(width, height)
+        squares = f"squares of {self.size} px"
+        return f"centred on black of {wide} x {high}, cut into {squares}, and stretched to one more"
+
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         return np.zeros((1, 3, self.size, self.size), np.float32), (1, self.size, self.size)
 

@@ -75,6 +75,10 @@ class Native(ImageSpec):
     def sized(self, picture: Image.Image) -> Image.Image:
         return self.resized(picture, *self.fitted(*picture.size))
 
+    def told(self, width: int, height: int) -> str:
+        wide, high = self.fitted(width, height)
+        return f"made {wide} x {high}, in patches of {self.patch} px"
+
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         values = 3 * self.frames * self.patch**2
         return np.zeros((self.merge**2, values), np.float32), (1, self.merge, self.merge)

@@ -62,6 +62,10 @@ class ImageSpec(ABC):
         return picture
 
     @abstractmethod
+    def told(self, width: int, height: int) -> str:
+        """For people: what becomes of a picture alone in its sample, which has these sides."""
+
+    @abstractmethod
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         """(pixels, shape) of the smallest picture, all zeros: what stands in where a batch has none."""
 

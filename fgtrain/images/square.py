@@ -52,6 +52,15 @@ class Square(ImageSpec):
         shorter = min(width, height)
         return int(self.size * width / shorter), int(self.size * height / shorter)
 
+    def told(self, width: int, height: int) -> str:
+        if self.fit == "pad":
+            side = max(width, height)
+            return f"padded with its mean colour to {side} x {side}, then made {self.size} x {self.size}"
+        if self.fit == "crop":
+            wide, high = self.covering(width, height)
+            return f"made {wide} x {high}, of which the middle {self.size} x {self.size} is kept"
+        return f"stretched to {self.size} x {self.size}"
+
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         return np.zeros((1, 3, self.size, self.size), np.float32), ()
 

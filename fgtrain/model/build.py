@@ -39,13 +39,14 @@ def build_model(model: Model, *, network: bool, seed: int, device: torch.device 
         return assembled(model, network, Tensors(seed, device=device))
 
 
-def outline_model(model: Model, *, network: bool, seed: int) -> LVLM:
+def outline_model(model: Model, *, network: bool, seed: int, files: bool = True) -> LVLM:
     """The same without weights: tokenizer, image_spec, chat, config, names and shapes are those of `build_model`, all
     tensors lie on the meta device, and no file of weights is opened.
 
-    Raises UserError for all that `build_model` refuses, save what only the contents of weights show.
+    Raises UserError for all that `build_model` refuses, save what only the contents of weights show; without `files`,
+    not for files of weights that are not there.
     """
-    return assembled(model, network, Tensors(seed, parts=frozenset()))
+    return assembled(model, network, Tensors(seed, parts=frozenset(), files=files))
 
 
 def assembled(model: Model, network: bool, tensors: Tensors) -> LVLM:

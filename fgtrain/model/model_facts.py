@@ -25,7 +25,7 @@ from .kept import Kept
 from .lvlm import LVLM
 from .native import native_config, native_images, native_model
 from .shape import model_shape
-from .sources import Source
+from .sources import HUB_ID, Source
 from .trainable import choose, choose_in
 from .vision import encoder_arguments
 from .vocabulary import add_image_tokens, rows_needed
@@ -73,9 +73,16 @@ def _source(place: str, value: str | None, network: bool, notes: list[str]) -> S
             notes.append(not_here(value))
             return kept
         here = Path(value).expanduser().is_dir() or not str(error).startswith(f"{place} is")
-        reason = str(error) if here else f"{place} {value}: config is not on this machine"
+        reason = str(error).rstrip(".") if here else f"{place} {value}: {_missing(value)}"
     notes.append(f"{reason}; parameters unknown")
     return None
+
+
+def _missing(value: str) -> str:
+    """What is not here, and how to get it."""
+    if not HUB_ID.fullmatch(value):
+        return "no such folder on this machine"
+    return f"its config.json is not in the hub's cache here (network=true or `hf download {value}` brings it)"
 
 
 def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:

@@ -3,14 +3,18 @@
 import json
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 from fgtrain.errors import UserError
 from fgtrain.plan import Peak, Plan, data_facts, light_facts, make_plan
+from fgtrain.plan.known_facts import NAMED
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.model_schema import Model
 
+from .build import outline_model
 from .model_facts import model_facts
+from .sources import Source
 
 
 def whole_plan(recipe: Recipe, peak: Peak | None = None) -> Plan:
@@ -26,6 +30,20 @@ def whole_plan(recipe: Recipe, peak: Peak | None = None) -> Plan:
         model = recipe.model
     facts = replace(_facts(_Asked(recipe, model)), weights_sha=light.weights_sha)
     return make_plan(recipe, data_facts(recipe), facts, peak=peak)
+
+
+def refuse_folders(model: Model, network: bool) -> None:
+    """UserError for what a run would refuse of the folders that the model names. What is elsewhere is not known."""
+    named = {part: value for part in NAMED if (value := getattr(model, part)) is not None}
+    here = {part: value for part, value in named.items() if Path(value).expanduser().is_dir()}
+    if here == named:
+        outline_model(model, network=network, seed=0)
+        return
+    for part, value in here.items():
+        source = Source(f"model.{part}", value, network)
+        source.config()
+        if part not in model.from_scratch:
+            source.refuse_missing_weights()
 
 
 class _Asked:
@@ -49,4 +67,5 @@ class _Asked:
 
 @lru_cache(maxsize=64)
 def _facts(asked: _Asked) -> ModelFacts:
+    refuse_folders(asked.model, asked.network)
     return model_facts(asked.model, network=asked.network, stages=asked.stages, memo=asked.memo)

@@ -41,8 +41,11 @@ class Source:
         elif not HUB_ID.fullmatch(value):
             raise UserError(f"{place} is {value!r}: no such folder. Give a folder in Hugging Face format or a hub id")
         elif self.file("config.json") is None:
-            advice = "Check the name" if network else "Give a folder, or add network=true to download it"
-            raise UserError(f"{place} is {value!r}: no such folder, and not in the local hub cache. {advice}")
+            advice = f"Give a folder, add network=true to download it, or type: hf download {value}"
+            raise UserError(
+                f"{place} is {value!r}: no such folder, and its config.json is not in the local hub cache. "
+                f"{'Check the name' if network else advice}"
+            )
 
     @property
     def name(self) -> str:

@@ -25,6 +25,7 @@ class Tensors:
 
     seed: int = 0
     parts: frozenset[str] = ALL
+    files: bool = True  # must files of weights be there, even where none is opened?
     device: torch.device | str = "cpu"  # where the parts' tensors go as they are read, one by one
 
     def __post_init__(self) -> None:
@@ -35,7 +36,8 @@ class Tensors:
         """A part as its folder has it, in fp32. UserError as `Source.load`."""
         if part in self.parts:
             return source.load(model_class, config, self.device, **arguments)
-        source.refuse_missing_weights()
+        if self.files:
+            source.refuse_missing_weights()
         return on_meta(model_class, config, **arguments)
 
     def draw(self, part: str, model_class: Any, config: PreTrainedConfig, **arguments: Any) -> nn.Module:
@@ -60,7 +62,8 @@ class Tensors:
         """An LVLM as its folder has it, in fp32. `paths`: part -> its modules. UserError as `Source.load`."""
         if self.parts == ALL:
             return source.load(model_class, config, self.device)
-        source.refuse_missing_weights()
+        if self.files:
+            source.refuse_missing_weights()
         model = on_meta(model_class, config)
         if self.parts:
             source.fill(model, [path for part in self.parts for path in paths[part]], self.device)
