@@ -11,6 +11,7 @@ from typing import Any
 # Encoders whose tensors stand one level deeper, in the published files too; of a composed model 5 writes none.
 NESTED = ("clip_vision_model", "siglip_vision_model")
 STANDARD = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
+KEPT = ("Qwen2Tokenizer",)  # classes that 4.57 has too, and whose processors ask for them
 OF_THIS_MACHINE = ("_name_or_path", "is_local", "local_files_only", "backend")
 
 
@@ -64,7 +65,8 @@ def _rotary(values: dict[str, Any]) -> dict[str, Any]:
 def tokenizer_config(values: dict[str, Any]) -> dict[str, Any]:
     """tokenizer_config.json for 4.57: the tokenizer is the one in tokenizer.json, to which its own classes add."""
     made = {key: value for key, value in values.items() if key not in OF_THIS_MACHINE}
-    made["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if made.get("tokenizer_class") not in KEPT:
+        made["tokenizer_class"] = "PreTrainedTokenizerFast"
     more = made.pop("extra_special_tokens", None)
     if more:
         made["additional_special_tokens"] = more

@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from family_fakes import FAMILIES, write_pictures
+from family_fakes import FAMILIES, LONGEST, tokenizer, write_pictures
+from model_fakes import drawn_module, llama_config
+from native_fakes import write_tower
 from safetensors.torch import load_file
-from test_alone import CASES, QUESTION, own_logits
+from test_alone import CASES as ALONE
+from test_alone import QUESTION, own_logits
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
+from transformers import AutoTokenizer, GemmaTokenizer, LlamaForCausalLM, LlamaTokenizer, Qwen2Tokenizer
 
 import fgtrain.model.exported as exported
 import fgtrain.model.weight_files as weight_files
@@ -20,12 +25,27 @@ from data_builders.shared.files import read_json, user_cache
 from fgtrain.checksums import verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.export import main
-from fgtrain.model import LVLM, load_checkpoint, save_checkpoint
+from fgtrain.model import LVLM, build_model, load_checkpoint, save_checkpoint
 from fgtrain.model.exported import export_checkpoint
+from fgtrain.model.transformers4 import tokenizer_config
 from fgtrain.model.vllm_loaders import LOADERS, read_names
 from fgtrain.model.weight_files import stored_in
+from fgtrain.recipe.model_schema import Model
 
-KINDS = ["CLIP", "SigLIP, tied, bf16", "InternViT, tied, one tile", *FAMILIES]
+
+def stretched(folder: Path) -> LVLM:
+    """Rotary settings that no class has by default."""
+    rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 250_000.0}
+    language = drawn_module(LlamaForCausalLM, llama_config(max_position_embeddings=LONGEST, rope_parameters=rope))
+    language.save_pretrained(folder / "language")
+    tokenizer().save_pretrained(folder / "language")
+    parts = {"vision_encoder": str(write_tower(folder / "vision", "CLIP")), "language_model": str(folder / "language")}
+    model = Model(**parts, projector="mlp2x_gelu", image_size=32, max_tokens=LONGEST, chat="chatml")
+    return build_model(model, network=False, seed=5)
+
+
+CASES = {"stretched": stretched, **ALONE}
+KINDS = ["stretched", "CLIP", "SigLIP, tied, bf16", "InternViT, tied, one tile", *FAMILIES]
 # 4.57 in an environment of its own; the project's torch.
 OLD = ("transformers==4.57.*", f"torch=={torch.__version__}", "pillow", "jinja2", "accelerate")
 
@@ -105,6 +125,42 @@ def test_transformers_4_57_opens_its_own_format(cases: Cases, old_python: str):
     answers = opened(old_python, cases.place, [cases.request(cases.export(name, "transformers4")) for name in KINDS])
     for name, answer in zip(KINDS, answers, strict=True):
         cases.check(name, answer, 1e-5)
+
+
+TEXTS = ["Hello  world, it's a café\n\nwhat?", "<image>\nis 12345 a bird? 不", " leading", "</s>x"]
+READ = """
+import json, sys, transformers
+assert transformers.__version__.startswith(sys.argv[1])
+for folder in sys.argv[3:]:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    print(json.dumps([tokenizer(text).input_ids for text in json.loads(sys.argv[2])]))
+"""
+
+
+@pytest.mark.slow
+def test_transformers_4_57_reads_the_same_tokens(tmp_path: Path, old_python: str):
+    """Of the kinds of tokenizers that language models have: what a class does beside its file is in the file."""
+    marked = dict.fromkeys(["<unk>", "<s>", "</s>", "<pad>", "<eos>", "<bos>", "<mask>"])
+    bytes_ = [f"<0x{i:02X}>" for i in range(256)]
+    words = {word: i for i, word in enumerate([*marked, *bytes_, *"▁abcdefghijklmnopqrstuvwxyz?,.'12345", "▁a", "he"])}
+    letters = {letter: i for i, letter in enumerate([*sorted(ByteLevel.alphabet()), "<|endoftext|>", "Ġw", "he"])}
+    merges = [("▁", "a"), ("h", "e")]
+    kinds = {
+        "llama": LlamaTokenizer(vocab=words, merges=merges),
+        "gemma": GemmaTokenizer(vocab=words, merges=merges),
+        "qwen2": Qwen2Tokenizer(vocab=letters, merges=[("Ġ", "w"), ("h", "e")]),
+    }
+    expected = []
+    for name, made in kinds.items():
+        made.add_special_tokens({"additional_special_tokens": ["<image>"]})
+        made.save_pretrained(tmp_path / name)
+        made = AutoTokenizer.from_pretrained(tmp_path / name)
+        expected.append([made(text).input_ids for text in TEXTS])
+        path = tmp_path / name / "tokenizer_config.json"
+        path.write_text(json.dumps(tokenizer_config(read_json(path))))
+    words = [old_python, "-c", READ, "4.57", json.dumps(TEXTS), *(str(tmp_path / name) for name in kinds)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("name", KINDS)
