@@ -273,7 +273,7 @@ def _wanted(
 
 
 def _refuse_values(loader: Loader, config: Mapping, vision: Mapping, place: str) -> None:
-    missing = [key for key in loader.keys if key not in config]
+    missing = [key for key in ("architectures", *loader.keys) if key not in config]
     missing += [f"vision_config.{key}" for key in loader.vision_keys if key not in vision]
     if missing:
         raise UserError(f"{place}: vLLM {VERSION} reads {_list(missing)}, which config.json lacks")

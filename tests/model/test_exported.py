@@ -17,7 +17,8 @@ from test_alone import CASES as ALONE
 from test_alone import QUESTION, own_logits
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
-from transformers import AutoTokenizer, GemmaTokenizer, LlamaForCausalLM, LlamaTokenizer, Qwen2Tokenizer
+from transformers import AutoConfig, AutoTokenizer, GemmaTokenizer, LlamaForCausalLM, LlamaTokenizer, Qwen2Tokenizer
+from transformers.core_model_loading import revert_weight_conversion
 
 import fgtrain.model.exported as exported
 import fgtrain.model.weight_files as weight_files
@@ -27,9 +28,12 @@ from fgtrain.errors import UserError
 from fgtrain.export import main
 from fgtrain.model import LVLM, build_model, load_checkpoint, save_checkpoint
 from fgtrain.model.exported import export_checkpoint
-from fgtrain.model.transformers4 import tokenizer_config
+from fgtrain.model.families import FAMILIES as RELEASED
+from fgtrain.model.tensors import on_meta
+from fgtrain.model.transformers4 import model_config, tensor_name, tokenizer_config
 from fgtrain.model.vllm_loaders import LOADERS, read_names
 from fgtrain.model.weight_files import stored_in
+from fgtrain.plan.known_facts import kept_models
 from fgtrain.recipe.model_schema import Model
 
 
@@ -177,6 +181,25 @@ def test_vllm_finds_every_tensor_and_knows_each(cases: Cases, name: str):
     for key in LOADERS[config["model_type"]].keys:
         with pytest.raises(UserError, match=f"reads {key}"):
             read_names({k: v for k, v in config.items() if k != key}, stored, "x")
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """Hub id -> config of a published model of each family."""
+    kept = {name: values.get("config", {}) for name, values in kept_models().items()}
+    return {name: config for name, config in kept.items() if config.get("model_type") in RELEASED}
+
+
+def test_vllm_finds_every_tensor_of_models_as_large_as_published():
+    for name, kept in published().items():
+        config = AutoConfig.for_model(**kept)
+        model = on_meta(RELEASED[config.model_type].model_class, config)
+        names = set(revert_weight_conversion(model, model.state_dict()))
+        if config.tie_word_embeddings:  # which is stored once
+            names = {one for one in names if not one.endswith("lm_head.weight")}
+        values = config.to_dict() | {"architectures": [type(model).__name__]}
+        names = {tensor_name(one, values) for one in names}
+        assert read_names(model_config(values, names), names, name) == names
+    assert len(published()) >= 9
 
 
 def test_weights_are_the_checkpoints_own(cases: Cases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
