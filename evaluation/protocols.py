@@ -34,7 +34,8 @@ class Answer:
 
     `options`: for each of the question's options (sum of the natural-log probabilities of its tokens, how many they
     are), the end token not counted; None where the model cannot tell. `thoughts`: characters of thoughts that the model
-    had and `text` has not. `served_by`: how an endpoint calls the model that gave it, and its fingerprint.
+    had and `text` has not. `served_by`: how an endpoint calls the model that gave it, and its fingerprint. `unsaid`: it
+    did not say how the answer ended, and was believed to have finished it.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Answer:
     options: tuple[tuple[float, int], ...] | None = None
     thoughts: int = 0
     served_by: tuple[str, str] = ("", "")
+    unsaid: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,6 @@ def for_each(
     finally:
         kept = f"; {client.cached:,} answers from replies kept by {client.name(client.kept_by)}"
         told = kept if client.cached else ""
-        told += f"; {client.with_thoughts:,} came with thoughts, which are left out" if client.with_thoughts else ""
+        told += "".join(f"; {one}" for one in client.told_of_replies)
         print(f"{client.endpoint.model}: {client.budget.used} sent{told}", file=sys.stderr)
     return done, {one.category: refused[one.category] for one in subjects if one.category in refused}

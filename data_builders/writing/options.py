@@ -58,6 +58,7 @@ class WriterOptions(Options):
     )
     temperature: float | None = Field(None, ge=0, description="sent with every request; default the endpoint's own")
     max_tokens: int | None = Field(None, ge=1, description="of an answer; default the endpoint's own")
+    accept_no_finish_reason: bool = Field(False, description="a reply that does not say how it ended is whole")
     cache: str | None = Field(None, description="folder of answers and articles; default $XDG_CACHE_HOME/fgtrain")
     budget: int | None = Field(5000, ge=0, description="requests that this run may send, retried ones too")
     budget_tokens: int | None = Field(None, ge=0, description="tokens after which this run sends no further request")
@@ -106,6 +107,7 @@ class WriterOptions(Options):
                 timeout_seconds=self.timeout,
                 temperature=self.temperature,
                 max_tokens=self.max_tokens,
+                accept_no_finish_reason=self.accept_no_finish_reason,
             )
         )
 

@@ -24,6 +24,8 @@ def outcome_of(answer: Answer | tuple[float, int], item: "Item") -> Outcome:
         given["thoughts"] = thoughts + answer.thoughts
     if any(answer.served_by):
         given["served_by"] = list(answer.served_by)
+    if answer.unsaid:
+        given["ending_unsaid"] = True
     if answer.options:
         given["options_log_probability"] = weighed(item, answer.options)
     return given
@@ -39,7 +41,7 @@ def read_outcome(row: dict, asked: Asked) -> Outcome:
             "tokens": int(row["tokens"]),
         }
     given: Outcome = {"answer": str(row["answer"]), "finished": bool(row["finished"])}
-    given |= {key: row[key] for key in ("thoughts", "served_by") if key in row}
+    given |= {key: row[key] for key in ("thoughts", "served_by", "ending_unsaid") if key in row}
     options = row.get("options_log_probability")
     if isinstance(options, dict) and tuple(options) == options_of(asked.item):
         given["options_log_probability"] = options

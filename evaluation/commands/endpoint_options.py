@@ -20,6 +20,11 @@ def add_endpoint_options(group, *, concurrency: int = 4, budget: int | None = No
     group.add_argument("--key-variable", default="OPENAI_API_KEY", help="environment variable with the key")
     group.add_argument("--temperature", type=temperature, default=0.0, help='default 0; "none": the endpoint\'s own')
     group.add_argument("--max-tokens", type=positive, help="of a reply; more for models that think")
+    group.add_argument(
+        "--accept-no-finish-reason",
+        action="store_true",
+        help="a reply that does not say how it ended is whole; for servers that never say it",
+    )
     group.add_argument("--cache", type=Path, help=f"folder of replies; default {cache}")
     bound = f"default {budget}" if budget is not None else "default no bound"
     group.add_argument("--budget", type=count, default=budget, help=f"requests, retried ones too ({bound})")
@@ -47,5 +52,6 @@ def client_of(model: str, arguments: argparse.Namespace) -> "Client":
             timeout_seconds=arguments.timeout,
             temperature=arguments.temperature,
             max_tokens=arguments.max_tokens,
+            accept_no_finish_reason=arguments.accept_no_finish_reason,
         )
     )

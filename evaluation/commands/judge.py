@@ -113,7 +113,7 @@ def cost(client, arguments: argparse.Namespace) -> str:
     said = (
         f"this start: {budget.used} ({budget.written_tokens:,} written by the judge)"
         + (f"; {client.cached:,} from replies kept by {client.name(client.kept_by)}" if client.cached else "")
-        + (f"; {client.with_thoughts:,} came with thoughts, which are left out" if client.with_thoughts else "")
+        + "".join(f"; {told}" for told in client.told_of_replies)
     )
     if arguments.price_read is None:
         return said

@@ -30,6 +30,8 @@ class ModelJudge:
             "temperature": endpoint.temperature,
             "max_tokens": endpoint.max_tokens,
         }
+        if endpoint.accept_no_finish_reason:
+            self.settings["no_finish_reason"] = "accepted"
         name = endpoint.model if with_image else f"{endpoint.model}_without_image"
         self.identity = Identity(name, VERSION, prompt_hash(self.settings))
 

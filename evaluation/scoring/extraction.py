@@ -77,8 +77,7 @@ class ModelExtractor:
         if self.client.cached:
             kept, name = self.client.cached, self.client.name(self.client.kept_by)
             notes.append(f"{kept} of {self.shown} extractions from replies kept by {name}")
-        if self.client.with_thoughts:
-            notes.append(f"{self.client.with_thoughts} extractions came with thoughts, which are left out")
+        notes += [f"of the extractions {told}" for told in self.client.told_of_replies]
         if self.refused:
             notes.append(f"{len(self.refused)} of {self.shown} replies could not be extracted ({self.refused[0]})")
         return notes

@@ -68,7 +68,7 @@ def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path) -> None:
         ) from error
     finally:
         note_paid(path, budget.requests, budget.tokens)
-    _tell(checkpoint, done, budget.requests - before[0])
+    _tell(checkpoint, done, [f"{budget.requests - before[0]} requests sent", *judge.client.told_of_replies])
     tasks = {one.score.task: one.score.to_json() for one in done if one.score is not None}
     if not tasks:
         raise UserError(f"no answer of {checkpoint} got a verdict: {done[0].unjudged[0]['unjudged']}")
@@ -99,11 +99,12 @@ def _judge_of(recipe: Recipe, before: tuple[int, int]) -> tuple[ModelJudge, Budg
         timeout_seconds=chosen.timeout_seconds,
         temperature=chosen.temperature,
         max_tokens=chosen.max_tokens,
+        accept_no_finish_reason=chosen.accept_no_finish_reason,
     )
     return ModelJudge(Client(endpoint), with_image=chosen.with_image), budget
 
 
-def _tell(checkpoint: str, done: list[Judged], requests: int) -> None:
+def _tell(checkpoint: str, done: list[Judged], told: list[str]) -> None:
     judged, unjudged = sum(len(one.rows) for one in done), sum(len(one.unjudged) for one in done)
     left = f", {unjudged} got no verdict" if unjudged else ""
-    print(f"judge: {checkpoint}, {judged} answers judged{left}; {requests} requests sent", flush=True)
+    print(f"judge: {checkpoint}, {judged} answers judged{left}; {'; '.join(told)}", flush=True)

@@ -52,6 +52,7 @@ class Judge(Section):
     with_image: bool = True  # false: it reads the texts alone, which is another judge
     temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null = the endpoint's own
     max_tokens: Positive | None = None  # of a reply; null = the endpoint's own
+    accept_no_finish_reason: bool = False  # a reply that does not say how it ended is whole
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None  # that the endpoint allows
     concurrency: Positive = 4  # requests at the same time
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0  # to wait for a reply

@@ -18,7 +18,7 @@ from fgtrain.recipe import Recipe
 from .identity import identity_of
 
 FOLDER = "judged"
-DECISIVE = {"model", "base_url", "tasks", "with_image", "temperature", "max_tokens"}
+DECISIVE = {"model", "base_url", "tasks", "with_image", "temperature", "max_tokens", "accept_no_finish_reason"}
 
 
 def judged_path(evaluation: Path, recipe: Recipe) -> Path:

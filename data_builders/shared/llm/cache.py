@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UserError
@@ -22,12 +22,15 @@ ROOM_BYTES = 1 << 16  # on the disk, taken before a request is paid; few replies
 
 @dataclass(frozen=True)
 class Kept:
-    """A reply's text without thoughts. `finished`: the model ended it itself. `thoughts`: characters left out."""
+    """A reply's text without thoughts. `finished`: the model ended it itself; `unsaid`: nobody has said so. `thoughts`:
+    characters left out.
+    """
 
     text: str
     finished: bool
     thoughts: int = 0
     by: By = ("", "")
+    unsaid: bool = False
 
 
 def request_key(request: dict) -> str:
@@ -73,7 +76,8 @@ class Cache:
             return None
         try:
             kept = read_json(path)
-            return Kept(str(kept["text"]), bool(kept["finished"]), int(kept["thoughts"]), by_of(kept["by"]))
+            reply = Kept(str(kept["text"]), bool(kept["finished"]), int(kept["thoughts"]), by_of(kept["by"]))
+            return replace(reply, unsaid=True) if kept.get("unsaid") else reply
         except (UserError, KeyError, TypeError, ValueError):
             print(f"{path} holds no reply any more; the request is sent again", file=sys.stderr)
             return None
@@ -138,6 +142,7 @@ class Room:
     def keep(self, request: dict, kept: Kept, tokens: int) -> None:
         """Write the reply, whole or not at all."""
         told = {"text": kept.text, "finished": kept.finished, "thoughts": kept.thoughts, "by": kept.by}
+        told |= {"unsaid": True} if kept.unsaid else {}
         # As ASCII: a reply may hold half a surrogate pair, which no UTF-8 file can.
         content = json.dumps({"request": request, **told, "tokens": tokens}, indent=2).encode() + b"\n"
         os.lseek(self.handle, 0, os.SEEK_SET)

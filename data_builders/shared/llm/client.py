@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ..progress import progress
 from .budget import BudgetSpent
 from .cache import Cache, Kept, NoCache, Room, request_key
-from .completion import CALL, CUT, By, Completion
+from .completion import CALL, CUT, UNSAID, By, Completion
 from .failures import NoUsableAnswer
 from .messages import Message, as_kept, as_sent
 from .replies import Check, Unusable, parse
@@ -40,6 +40,7 @@ class Client:
         self.base_url = self.sender.base_url
         self.kept_by: Counter[By] = Counter()  # replies of earlier starts, by who gave them
         self.with_thoughts = 0  # replies that came with thoughts, which are left out
+        self.unsaid = 0  # replies without finish_reason, taken as whole
         self.only_fresh = False  # what is kept is another model's
         self.stop = threading.Event()
         self._lock = threading.Lock()
@@ -205,11 +206,14 @@ class Client:
             if not self.only_fresh:  # then it is of this start
                 self.kept_by[kept.by] += 1
                 self.with_thoughts += kept.thoughts > 0
+                self.unsaid += kept.unsaid
         yield kept, None
 
     def _found(self, key: str, usable: Callable[[Kept], Any]) -> Kept | None:
         kept = self.cache.get(key)
-        if kept is None or (self.only_fresh and kept.by not in self.sender.fresh_by):
+        if kept is None or (kept.unsaid and not self.endpoint.accept_no_finish_reason):
+            return None
+        if self.only_fresh and kept.by not in self.sender.fresh_by:
             return None
         try:
             usable(kept)
@@ -220,7 +224,15 @@ class Client:
     def _kept(self, reply: Completion) -> Kept:
         with self._lock:
             self.with_thoughts += reply.thoughts > 0
-        return Kept(reply.text, reply.ending != CUT, reply.thoughts, reply.by)
+            self.unsaid += reply.ending == UNSAID
+        return Kept(reply.text, reply.ending != CUT, reply.thoughts, reply.by, reply.ending == UNSAID)
+
+    @property
+    def told_of_replies(self) -> list[str]:
+        """What a run says of the replies that it has used, beside their number."""
+        thoughts, unsaid = self.with_thoughts, self.unsaid
+        told = [f"{thoughts:,} came with thoughts, which are left out"] if thoughts else []
+        return told + ([f"{unsaid:,} came without finish_reason and are taken as whole"] if unsaid else [])
 
     def _obtain(
         self, key: str, messages: list[Message], settings: dict, schema: type[BaseModel] | None, check: Check | None

@@ -7,6 +7,7 @@ from typing import Any
 from ..thoughts import without_thoughts
 
 FINISHED, CUT, FILTERED, CALL, FAILED, UNKNOWN = "finished", "cut", "filtered", "call", "failed", "unknown"
+UNSAID = "unsaid"  # no finish_reason at all
 # finish_reason, in small letters: of OpenAI, vLLM, SGLang, TGI, Anthropic, Gemini, Mistral, Cohere, OpenRouter.
 ENDINGS = {
     FINISHED: ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"),
@@ -79,6 +80,8 @@ def read_completion(reply: Any) -> Completion:
 
 
 def ending_of(said: Any) -> str:
+    if said is None:
+        return UNSAID
     if not isinstance(said, str):
         return UNKNOWN
     word = said.strip().lower().removeprefix("finishreason.").partition(":")[0]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ..errors import UserError
 from .budget import Budget, BudgetSpent
-from .completion import FAILED, FILTERED, UNKNOWN, By, Completion, NoCompletion, read_completion
+from .completion import FAILED, FILTERED, UNKNOWN, UNSAID, By, Completion, NoCompletion, read_completion
 from .dialect import MOST_CHANGES, Dialect
 from .failures import EndpointError, NoUsableAnswer
 from .keys import check_key_variable, key_in
@@ -25,6 +25,7 @@ from .workers import Stopped
 
 TIMEOUTS_PER_REQUEST = 3
 UNKNOWN_ENDINGS_PER_REQUEST = 3  # replies of which nothing tells that they are whole
+ACCEPT = "accept_no_finish_reason"
 LIST_TRIES = 3  # of a list of models, which costs nothing
 LIST_SECONDS = 15.0
 
@@ -47,6 +48,7 @@ class Endpoint:
     temperature: float | None = None  # None: the endpoint's own
     max_tokens: int | None = None
     patience_seconds: float | None = None  # for replies under way when all is stopped; None: twice the timeout
+    accept_no_finish_reason: bool = False  # for servers that never say how a reply has ended
     checkpoint: str = ""  # the user's name for what is served there; its replies are no other's
 
 
@@ -55,6 +57,7 @@ class Sender:
 
     def __init__(self, endpoint: Endpoint):
         self.endpoint, self.budget = endpoint, endpoint.budget
+        self.no_ends = (FAILED, UNKNOWN) if endpoint.accept_no_finish_reason else (FAILED, UNKNOWN, UNSAID)
         self.rate = RequestRate(endpoint.requests_per_minute)
         self.dialect = Dialect()
         self.fresh_by: set[By] = set()  # whose the replies of this start are
@@ -85,11 +88,13 @@ class Sender:
                 self._learnt(dialect)
                 if reply.ending == FILTERED:
                     raise NoUsableAnswer(self.scrubbed(f"{self.where} filtered the reply (finish_reason {reply.said})"))
-                if not reply.fault and reply.ending not in (FAILED, UNKNOWN):
+                if not reply.fault and reply.ending not in self.no_ends:
                     return reply
                 what = reply.fault or f"finish_reason is {reply.said}"
+                if reply.ending == UNSAID:
+                    what += f"; --{ACCEPT.replace('_', '-')} takes it as whole"
                 trouble = self.scrubbed(f"{self.where} sent a reply that is not known to be whole ({what[:200]})")
-                unknown += reply.ending == UNKNOWN or bool(reply.fault)
+                unknown += reply.ending in (UNKNOWN, UNSAID) or bool(reply.fault)
                 if unknown >= UNKNOWN_ENDINGS_PER_REQUEST or attempt + 1 >= tries:
                     raise NoUsableAnswer(trouble)
             except openai.APITimeoutError:

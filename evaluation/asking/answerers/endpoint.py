@@ -52,6 +52,8 @@ class EndpointAnswerer:
             "max_tokens": max_tokens,
             "message": "picture, then question",
         }
+        if client.endpoint.accept_no_finish_reason:
+            self.settings["no_finish_reason"] = "accepted"
 
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer | Unanswered]]:
         """UserError when the endpoint answers nothing at all, the budget is spent, or nothing more can be kept."""
@@ -74,7 +76,7 @@ class EndpointAnswerer:
                 self.failures.failure(error, image)
                 return Unanswered(str(error))
             self.failures.success()
-            return Answer(reply.text, reply.finished, thoughts=reply.thoughts, served_by=reply.by)
+            return Answer(reply.text, reply.finished, None, reply.thoughts, reply.by, reply.unsaid)
 
         workers = self.client.endpoint.concurrency
         with stoppable(self.client) as stop, closing(in_order(one, flat, workers, stop, self.client.patience)) as given:
@@ -90,18 +92,21 @@ class EndpointAnswerer:
         return self.client.strangers(rows, earlier, "served_by")
 
     def kept(self, total: int, earlier: list[dict]) -> str:
-        """What is to be said of the answers, so many in all, that no request was sent for; "" for nothing.
+        """What is to be said of the answers, so many in all, that no request was sent for, and of those that did not
+        say how they ended; "" for nothing.
 
         `earlier`: rows that were there when this start began.
         """
         count, client = len(earlier) + self.client.cached, self.client
+        unsaid = client.unsaid + sum("ending_unsaid" in row for row in earlier)
+        unsaid = f"{unsaid:,} of {total:,} answers came without finish_reason and are taken as whole" if unsaid else ""
         if not count:
-            return ""
+            return unsaid
         name = client.name({by_of(row.get("served_by")) for row in earlier} | set(client.kept_by))
         told = f"{count:,} of {total:,} answers from replies kept by {name}; {client.budget.requests:,} requests"
         if not client.sender.fresh_by and not client.whom["says"].get("root"):
             told += ". Nobody sees which model is served there now: another one gets a --checkpoint name of its own"
-        return told
+        return f"{told}; {unsaid}" if unsaid else told
 
 
 @contextmanager
@@ -127,6 +132,7 @@ def endpoint_answerer(
     budget_tokens: int | None = None,
     temperature: float | None = 0.0,
     max_tokens: int | None = None,
+    accept_no_finish_reason: bool = False,
     checkpoint: str = "",
 ) -> EndpointAnswerer:
     """`model`: the name alone or with `endpoint:` before it. `budget`: requests that may be sent. `checkpoint`: the
@@ -145,6 +151,7 @@ def endpoint_answerer(
             requests_per_minute=requests_per_minute,
             concurrency=concurrency,
             timeout_seconds=timeout_seconds,
+            accept_no_finish_reason=accept_no_finish_reason,
             checkpoint=checkpoint,
         )
     )

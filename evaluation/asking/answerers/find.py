@@ -47,6 +47,7 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
             budget_tokens=arguments.budget_tokens,
             temperature=arguments.temperature,
             max_tokens=arguments.max_tokens,
+            accept_no_finish_reason=arguments.accept_no_finish_reason,
             checkpoint=arguments.checkpoint,
         )
     if arguments.base_url:
