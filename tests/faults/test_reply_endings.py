@@ -1,9 +1,10 @@
 """Only a finished reply is an answer, and a reply of any shape is one or none, never a traceback."""
 
 import pytest
-from endpoint_faults import Reply, answerer, choice, failed, hurried, outcome
+from endpoint_faults import Reply, choice, endpoint, failed, hurried, outcome
 from table import rows
 
+from evaluation.asking.answerers.endpoint import endpoint_answerer
 from evaluation.protocols import ImageQuestions, Question
 
 pytestmark = pytest.mark.usefixtures("hurried")
@@ -58,20 +59,21 @@ UNSAID = {
 def test_a_server_that_never_says_how_a_reply_ended_is_believed_where_the_user_says_so(tmp_path, how):
     """Only where it says nothing; counted; kept as such, and no answer to whoever does not say so."""
     group, believed = [ImageQuestions(None, (Question("Is it a bird?", 16),))], how in ("null", "none")
-
-    def asked(**settings: bool) -> tuple[bool, int, str]:
-        """(was it answered, requests, what the run says)"""
-        with answerer(tmp_path, lambda *_: UNSAID[how], **settings) as (one, server):
-            ((answer,),) = one.answer(group)
-            return getattr(answer, "text", "") == "Yes", len(server.requests), one.kept(1, [])
-
     told = "1 of 1 answers came without finish_reason and are taken as whole"
-    answered, requests, said = asked(accept_no_finish_reason=True)
-    assert (answered, told in said) == (believed, believed)
-    assert requests == 1 or not believed
-    assert not asked()[0]
-    answered, requests, said = asked(accept_no_finish_reason=True)
-    assert (answered, requests == 0, told in said) == (believed, believed, believed)
+    with endpoint(lambda *_: UNSAID[how]) as server:
+
+        def asked(accept: bool) -> tuple[bool, bool]:
+            """(was it answered, does the run say so)"""
+            settings = {"concurrency": 1, "accept_no_finish_reason": accept}
+            one = endpoint_answerer("m", tmp_path / "replies", base_url=server.url, **settings)
+            ((answer,),) = one.answer(group)
+            return getattr(answer, "text", "") == "Yes", told in one.kept(1, [])
+
+        assert asked(True) == (believed, believed)
+        assert asked(False) == (False, False)
+        sent = len(server.requests)
+        assert asked(True) == (believed, believed)
+        assert (len(server.requests) == sent) == believed  # it was paid
 
 
 THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "a kite? no"}]}
