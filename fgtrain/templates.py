@@ -17,6 +17,7 @@ class Special(str):
 
 BOS, EOS = Special("bos"), Special("eos")
 IM_START, IM_END = Special("<|im_start|>"), Special("<|im_end|>")
+SAID = Special("<end_of_utterance>")
 TURN, TURN_END = Special("<start_of_turn>"), Special("<end_of_turn>")
 Pieces = tuple[str, ...]
 
@@ -109,6 +110,17 @@ TEMPLATES: dict[str, Template] = {
         later=("[INST] {question} [/INST]",),
         answer=" {answer}",
         end=EOS,
+    ),
+    # Its begin of text is <|im_start|>; Idefics3's is its own.
+    "smolvlm": Template(
+        head_image=(BOS, "User:"),
+        head_text=(BOS, "User:"),
+        first_image=("{question}", SAID, "\nAssistant:"),
+        first_text=(" {question}", SAID, "\nAssistant:"),
+        later=("User: {question}", SAID, "\nAssistant:"),
+        answer=" {answer}",
+        end=SAID,
+        tail=("\n",),
     ),
     "gemma3": Template(
         head_image=(BOS, TURN, "user\n"),

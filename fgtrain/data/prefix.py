@@ -30,27 +30,26 @@ def encode_prefix(
     ids: list[int] = []
     is_image: list[bool] = []
     grids: list[tuple[int, tuple[int, int]]] = []  # where each image's tokens begin, and its grid
-    before, after = (_pieces(tokens) for tokens in (spec.before, spec.after))
     pieces, anchor = head, ""
     for place, layout in enumerate(images):
-        pieces = (*pieces, *(template.between_images if place else ()), *before)
-        opening, _ = encoder.pieces(_joined(pieces), anchor)
-        if layout.grid is not None:
-            grids.append((len(ids) + len(opening), layout.grid))
-        ids += opening + [IMAGE_ID] * layout.tokens
-        is_image += [False] * len(opening) + [True] * layout.tokens
-        pieces, anchor = after, "" if template.apart else spec.token
+        if place:
+            pieces = (*pieces, *template.between_images)
+        for piece in layout.written or (*spec.before, layout.tokens, *spec.after):
+            if isinstance(piece, str):  # a special token or, where it is white space, text
+                pieces = (*pieces, piece if piece.isspace() else Special(piece))
+                continue
+            before, _ = encoder.pieces(_joined(pieces), anchor)
+            if layout.grid is not None:
+                grids.append((len(ids) + len(before), layout.grid))
+            ids += before + [IMAGE_ID] * piece
+            is_image += [False] * len(before) + [True] * piece
+            pieces, anchor = (), "" if template.apart else spec.token
     closing, anchor = encoder.pieces(_joined(pieces), anchor)
     ids += closing
     is_image += [False] * len(closing)
     if plain and not images:
         anchor = ""  # plain text is cut as it is when it stands alone
     return Prefix(ids, is_image, positions(len(ids), grids) if spec.axes > 1 else None, anchor)
-
-
-def _pieces(tokens: Sequence[str]) -> Pieces:
-    """What stands before or behind a picture: special tokens and, where it is white space, text."""
-    return tuple(token if token.isspace() else Special(token) for token in tokens)
 
 
 def _joined(pieces: Pieces) -> Pieces:

@@ -5,12 +5,13 @@ from typing import Any
 from .anyres import AnyRes
 from .native import Native
 from .spec import ImageSpec, Layout
+from .split import Split
 from .square import Square
 from .tiles import Tiles
 
-SPECS: dict[str, type[ImageSpec]] = {spec.kind: spec for spec in (Square, Tiles, AnyRes, Native)}
+SPECS: dict[str, type[ImageSpec]] = {spec.kind: spec for spec in (Square, Tiles, AnyRes, Native, Split)}
 
-__all__ = ["SPECS", "AnyRes", "ImageSpec", "Layout", "Native", "Square", "Tiles", "spec_from_dict"]
+__all__ = ["SPECS", "AnyRes", "ImageSpec", "Layout", "Native", "Split", "Square", "Tiles", "spec_from_dict"]
 
 
 def spec_from_dict(values: dict[str, Any]) -> ImageSpec:

@@ -9,7 +9,11 @@ from PIL import Image
 
 from data_builders.shared.llava_as_published import padded
 
-RESAMPLE = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+RESAMPLE = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,9 @@ class Layout:
     rows: int  # rows of pixels: tiles, or patches of a natively sized picture
     shape: tuple[int, ...] = ()  # what the family must know of the picture beside its pixels
     grid: tuple[int, int] | None = None  # image tokens in rows x columns, where positions have more than one axis
+    # Where text stands between a picture's image tokens: special tokens and white space, and numbers of image tokens,
+    # in order. Empty: all image tokens in a row, between the spec's `before` and `after`.
+    written: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +39,7 @@ class ImageSpec(ABC):
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    resample: str  # "bilinear" | "bicubic"
+    resample: str  # of RESAMPLE
     before: tuple[str, ...] = ()  # special tokens, and line breaks, around the image tokens of each picture
     after: tuple[str, ...] = ()
     token: str = ""  # what stands for one image token in a text, a special token; "" = the tokenizer has none

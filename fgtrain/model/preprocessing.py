@@ -7,7 +7,7 @@ from fgtrain.images import Square
 
 from .sources import Source
 
-RESAMPLE = {2: "bilinear", 3: "bicubic"}  # PIL's numbers
+RESAMPLE = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
 def image_spec(source: Source, size: int | None, tokens: int, fit: str | None, from_scratch: bool = False) -> Square:
@@ -41,7 +41,7 @@ def pixel_values(settings: dict, place: str) -> dict[str, Any]:
         raise UserError(f"{place} rescales by {factor}; only 1/255 is known")
     resample = settings.get("resample", 3)
     if resample not in RESAMPLE:
-        raise UserError(f"{place} has resample {resample}; known are 2 (bilinear) and 3 (bicubic)")
+        raise UserError(f"{place} has resample {resample}; known are 1 (lanczos), 2 (bilinear) and 3 (bicubic)")
     return {"mean": tuple(map(float, mean)), "std": tuple(map(float, std)), "resample": RESAMPLE[resample]}
 
 

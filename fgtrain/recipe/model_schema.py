@@ -15,6 +15,7 @@ Chat = Literal[
     "vicuna_v1",
     "mistral",
     "gemma3",
+    "smolvlm",
     "chatml",
     "qwen2_5_vl",
     "qwen3_vl",

@@ -20,6 +20,7 @@ from fgtrain.recipe.schema import Devices, Stage
 
 SPEC = Square(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), resample="bilinear", tokens=3)
 SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>", "<start_of_turn>", "<end_of_turn>"]
+SPECIAL += ["<end_of_utterance>"]
 CORPUS = ["What is in the picture? a red bird with a long bill", "Q: How many? A: three", "user assistant system USER:"]
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255)}
 
@@ -41,7 +42,7 @@ def tokenizer(kind: str = "bytes") -> Any:
         )
         alphabet = [chr(c) for c in range(33, 127)] + ["▁", "\n"]
     trainer = trainers.BpeTrainer(
-        vocab_size=402, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=403, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     backend.train_from_iterator(CORPUS * 3, trainer)
     return PreTrainedTokenizerFast(

@@ -19,6 +19,7 @@ from fgtrain.templates import EOS, TEMPLATES
 
 KINDS, CHATS = ("bytes", "blanks"), tuple(TEMPLATES)
 SPECIAL = ("<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>", "<start_of_turn>", "<end_of_turn>")
+SPECIAL += ("<end_of_utterance>",)
 ASKING = tuple(name for name, template in TEMPLATES.items() if template.asks)
 PICTURE = SPEC.layout(20, 24)
 END = {chat: "</s>" if TEMPLATES[chat].end == EOS else str(TEMPLATES[chat].end) for chat in CHATS}

@@ -23,6 +23,7 @@ from fgtrain.templates import EOS, TEMPLATES
 LOOK = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "resample": "bicubic"}
 SPECIAL = ["<unk>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<img>", "</img>", "<IMG_CONTEXT>"]
 SPECIAL += ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<start_of_turn>", "<end_of_turn>"]
+SPECIAL += ["<end_of_utterance>"]
 SPECS: dict[str, ImageSpec] = {
     "internvl": Tiles(size=16, tokens=2, max_tiles=4, before=("<img>",), after=("</img>",), **LOOK),
     "qwen": Native(
@@ -56,7 +57,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=422, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=423, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     backend.train_from_iterator([*CORPUS, "\n\n system\n user\n assistant\n"] * 3, trainer)
     return PreTrainedTokenizerFast(

@@ -10,14 +10,17 @@ from PIL import Image
 from transformers import LlavaNextProcessor, LlavaOnevisionConfig, LlavaOnevisionProcessor
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from data_builders.shared.llava_as_published import padded, published_fit
 from fgtrain.errors import UserError
-from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles, spec_from_dict
+from fgtrain.images import AnyRes, ImageSpec, Native, Split, Square, Tiles, spec_from_dict
 
 LOOK = {"mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28), "resample": "bicubic"}
 SIZES = [(32, 32), (20, 24), (64, 64), (48, 16), (16, 48), (100, 37), (37, 100), (300, 20), (20, 300), (1, 1)]
@@ -31,7 +34,8 @@ NEXT = AnyRes(
     size=32, tokens=16, side=4, resolutions=RESOLUTIONS, max_squares=None, processor="LlavaNextImageProcessor", **LOOK
 )
 NATIVE = Native(patch=4, merge=2, frames=2, min_pixels=32 * 32, max_pixels=128 * 128, **LOOK)
-SPECS = {spec.kind: spec for spec in (SQUARE, TILES, ANYRES, NATIVE)}
+SPLIT = Split(size=32, tokens=4, longest=80, **(LOOK | {"resample": "lanczos"}))
+SPECS = {spec.kind: spec for spec in (SQUARE, TILES, ANYRES, NATIVE, SPLIT)}
 
 
 def picture(size: tuple[int, int]) -> Image.Image:
@@ -127,6 +131,21 @@ def test_a_picture_of_any_resolution_is_cut_beside_others_too(size):
     assert not made["pixel_values"][0][layout.rows :].any()
     assert layout.shape == (layout.rows, *size[::-1])
     assert layout.tokens == len(count.replace_image_token(made, 0)) <= NEXT.most_tokens
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_picture_scaled_up_and_split(size, cut):
+    spec = replace(SPLIT, cut=cut)
+    for made_by in (SmolVLMImageProcessorPil, Idefics3ImageProcessorPil):
+        made = theirs(made_by, spec, picture(size), return_row_col_info=True)
+        layout = spec.layout(*size)
+        assert_same(spec.pixels(picture(size)), made["pixel_values"][0])
+        assert (layout.rows, layout.tokens) == (made["pixel_values"].shape[1], 4 * layout.rows)
+        assert layout.tokens <= spec.most_tokens
+        tokens = ("<fake_token_around_image>", "i", "<global-img>")
+        expected = get_image_prompt_string(made["rows"][0][0], made["cols"][0][0], 4, *tokens)
+        assert "".join(piece if isinstance(piece, str) else "i" * piece for piece in layout.written) == expected
 
 
 def test_pictures_of_one_sample_are_squares():

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from model_fakes import LETTERS, VOCABULARY, clip_config, drawn_module, llama_config
+from model_fakes import LETTERS, clip_config, drawn_module, llama_config
 from PIL import Image
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 from tokenizers.models import WordLevel
@@ -15,6 +15,8 @@ from torch import Tensor
 from transformers import (
     Gemma3Config,
     Gemma3ForConditionalGeneration,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
     InternVLConfig,
     InternVLForConditionalGeneration,
     InternVLVisionConfig,
@@ -33,13 +35,17 @@ from transformers import (
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     SiglipVisionConfig,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from data_builders.shared.files import write_json
 from fgtrain.data import encode_row
@@ -52,24 +58,27 @@ from fgtrain.recipe.model_schema import Model
 WRAPPERS = ["<img>", "</img>", "<IMG_CONTEXT>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
 SPECIAL = ["<unk>", "<s>", "</s>", "<image>", "<|im_start|>", "<|im_end|>", *WRAPPERS]
 GEMMA = ["<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>"]
+SMOL = ["<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
+SMOL += [f"<row_{row}_col_{column}>" for row in (1, 2, 3) for column in (1, 2, 3)]
 FOR_VIDEOS = ["<video>", "<|video_pad|>"]  # transformers' processors want them to be there
+TOKENS = [*SPECIAL, *LETTERS, *FOR_VIDEOS, *GEMMA, *SMOL]
 MEAN_STD = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
 LONGEST = 1024  # tokens
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """One token a letter."""
-    vocabulary = {token: i for i, token in enumerate([*SPECIAL, *LETTERS, *FOR_VIDEOS, *GEMMA])}
+    vocabulary = {token: i for i, token in enumerate(TOKENS)}
     backend = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    backend.add_special_tokens([*SPECIAL, *FOR_VIDEOS, *GEMMA])
+    backend.add_special_tokens([*SPECIAL, *FOR_VIDEOS, *GEMMA, *SMOL])
     made = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", eos_token="</s>", pad_token="<unk>")
-    made.add_special_tokens({"additional_special_tokens": [*SPECIAL[3:], *FOR_VIDEOS, *GEMMA]})
+    made.add_special_tokens({"additional_special_tokens": [*SPECIAL[3:], *FOR_VIDEOS, *GEMMA, *SMOL]})
     return made
 
 
 def token(name: str) -> int:
-    return [*SPECIAL, *LETTERS, *FOR_VIDEOS, *GEMMA].index(name)
+    return TOKENS.index(name)
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Fake:
 
 
 def _text() -> Any:
-    return llama_config(max_position_embeddings=LONGEST)
+    return llama_config(max_position_embeddings=LONGEST, vocab_size=len(TOKENS))
 
 
 def _llava() -> Any:
@@ -127,7 +136,7 @@ def _internvl(text: Any = None) -> Any:
 
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48}
-TEXT = SIZES | {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": VOCABULARY}
+TEXT = SIZES | {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": len(TOKENS)}
 TEXT |= {"max_position_embeddings": LONGEST, "initializer_range": 0.15, "bos_token_id": None, "eos_token_id": 2}
 
 
@@ -186,10 +195,26 @@ def _gemma3() -> Any:
     return model
 
 
+def _smol(config: type = SmolVLMConfig, model: type = SmolVLMForConditionalGeneration) -> Any:
+    vision = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    made = config(
+        vision_config={**vision, "image_size": 32, "patch_size": 8, "initializer_range": 0.1},
+        text_config=_text(),
+        image_token_id=token("<image>"),
+        scale_factor=2,
+    )
+    return drawn_module(model, made)
+
+
+def _idefics3() -> Any:
+    return _smol(Idefics3Config, Idefics3ForConditionalGeneration)
+
+
 RESOLUTIONS = [[high, wide] for high in (32, 64, 96) for wide in (32, 64, 96)]
 SQUARE = {"resample": 3, **MEAN_STD, "size": {"height": 32, "width": 32}}
 TILES = {**SQUARE, "crop_to_patches": True, "min_patches": 1, "max_patches": 4}
 NATIVE = {"resample": 3, **MEAN_STD, "min_pixels": 256, "max_pixels": 2048, "patch_size": 4, "merge_size": 2}
+SPLIT = {"resample": 1, **MEAN_STD, "size": {"longest_edge": 80}, "max_image_size": {"longest_edge": 32}}
 NEXT = {**SQUARE, "crop_size": SQUARE["size"], "image_grid_pinpoints": RESOLUTIONS}
 FAKES = {
     "llava": Fake(_llava, "<image>", CLIPImageProcessorPil, {**SQUARE, "do_center_crop": False}),
@@ -201,6 +226,10 @@ FAKES = {
     "internvl3_5": Fake(_internvl3_5, "<IMG_CONTEXT>", GotOcr2ImageProcessorPil, TILES),
     "qwen2_vl": Fake(_qwen2_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
     "qwen2_5_vl": Fake(_qwen2_5_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
+    "smolvlm": Fake(_smol, "<image>", SmolVLMImageProcessorPil, SPLIT),
+    "idefics3": Fake(
+        _idefics3, "<image>", Idefics3ImageProcessorPil, SPLIT | {"image_processor_type": "Idefics3ImageProcessor"}
+    ),
     "gemma3": Fake(_gemma3, "<image_soft_token>", Gemma3ImageProcessorPil, SQUARE),
     "qwen3_vl": Fake(_qwen3_vl, "<|image_pad|>", Qwen2VLImageProcessorPil, NATIVE),
 }
@@ -292,7 +321,8 @@ def native_inputs(kind: str, lvlm: LVLM, sample: Sample, branch: int) -> dict[st
     if not sample.images:
         return inputs
     pictures = [Image.open(ref.path).convert("RGB") for ref in sample.images]
-    many = [pictures] if kind == "llava_onevision" and len(pictures) > 1 else pictures
+    together = len(pictures) > 1 and kind in ("llava_onevision", "smolvlm", "idefics3")
+    many = [pictures] if together else pictures
     made = fake.processor(**lvlm.image_spec.settings())(images=many, return_tensors="pt")
     made.pop("num_patches", None)
     made.pop("num_crops", None)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from family_fakes import FAKES, tokenizer, write_family, write_pictures
 from PIL import Image
-from published_chats import GEMMA3, INTERNVL3, LLAVA, MISTRAL, ONEVISION, QWEN, QWEN3
+from published_chats import GEMMA3, INTERNVL3, LLAVA, MISTRAL, ONEVISION, QWEN, QWEN3, SMOLVLM
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     AutoConfig,
@@ -18,6 +18,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from data_builders.shared.llava_as_published import SYSTEM
 from evaluation.asking.answerers.chat import Chat
@@ -49,6 +50,7 @@ CASES = {  # kind, its published chat template, the chat that it is
     "llava_onevision": ("llava_onevision", ONEVISION, "llava_onevision"),
     "llava_next mistral": ("llava_next", MISTRAL, "mistral"),
     "gemma3": ("gemma3", GEMMA3, "gemma3"),
+    "idefics3": ("idefics3", SMOLVLM, "smolvlm"),
 }
 # How transformers' own processors write a picture that is no run of one token's repetition.
 WRITTEN = {"gemma3": ("<start_of_image>", "\n\n<start_of_image>{}<end_of_image>\n\n")}
@@ -97,6 +99,11 @@ def official(kind: str, template: str | None, picture: Image.Image) -> tuple[lis
         )
         if kind in ("llava_onevision", "llava_next"):
             text = text.replace(fake.image, own_processor(kind).replace_image_token(made, 0))
+        elif kind == "idefics3":
+            made = fake.processor(**fake.settings)(images=[picture], return_row_col_info=True, return_tensors="pt")
+            tokens = ("<fake_token_around_image>", fake.image, "<global-img>")
+            written = get_image_prompt_string(made["rows"][0][0], made["cols"][0][0], 4, *tokens)
+            text = text.replace(fake.image, written)
         elif kind in WRITTEN:
             text = text.replace(WRITTEN[kind][0], WRITTEN[kind][1].format(fake.image * 16))
         elif "num_patches" in made:

@@ -41,6 +41,8 @@ PUBLISHED = {
     "Qwen/Qwen2.5-VL-7B-Instruct": 8_292_166_656,
     "Qwen/Qwen3-VL-8B-Instruct": 8_767_123_696,
     "google/gemma-3-4b-it": 4_300_079_472,
+    "HuggingFaceTB/SmolVLM-Instruct": 2_246_272_880,
+    "HuggingFaceTB/SmolVLM2-2.2B-Instruct": 2_246_784_880,
 }
 LORA = {"lr": 1.0e-2, "lora": {"rank": 4}}
 LVLM_OF = {kind: type(fake.make()) for kind, fake in FAKES.items()}

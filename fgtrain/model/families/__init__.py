@@ -21,6 +21,7 @@ from .parts import find_parts, submodule
 from .qwen2_5_vl import QWEN2_5_VL
 from .qwen2_vl import QWEN2_VL
 from .qwen3_vl import QWEN3_VL
+from .smolvlm import IDEFICS3, SMOLVLM
 
 FAMILIES = {  # model_type of a config -> what is known of it
     "fgtrain_composed": COMPOSED,
@@ -32,6 +33,8 @@ FAMILIES = {  # model_type of a config -> what is known of it
     "qwen2_5_vl": QWEN2_5_VL,
     "qwen3_vl": QWEN3_VL,
     "gemma3": GEMMA3,
+    "smolvlm": SMOLVLM,
+    "idefics3": IDEFICS3,
 }
 
 __all__ = ["FAMILIES", "PARTS", "Family", "family_of", "find_parts", "released_images", "submodule"]
