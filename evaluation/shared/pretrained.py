@@ -1,6 +1,7 @@
 """Folders and hub ids in transformers' format: what is in them, and that nothing of them is ever run as code."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,8 @@ def check_source(model: str) -> str:
             pickled = [path.name for pattern in PICKLED for path in sorted(folder.glob(pattern))]
             if pickled:
                 raise UserError(
-                    f"--model {model}: its weights are pickled ({pickled[0]}) and could run code. Convert them to "
-                    "safetensors on a machine where you trust them"
+                    f"--model {model}: its weights are pickled ({pickled[0]}) and could run code. Make safetensors of "
+                    f"them once: python -m fgtrain.convert {shlex.quote(model)} NEW_FOLDER"
                 )
             raise UserError(f"--model {model}: a config but no weights (*.safetensors)")
         return str(folder)

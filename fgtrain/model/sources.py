@@ -21,7 +21,18 @@ from fgtrain.errors import UserError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+PICKLED_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or in several files
+# LLaVA in its authors' own layout -> the same in transformers'
+LLAVA_RELEASES = {
+    "llava-v1.5-7b": "llava-hf/llava-1.5-7b-hf",
+    "llava-v1.5-13b": "llava-hf/llava-1.5-13b-hf",
+    "llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
+    "llava-v1.6-vicuna-13b": "llava-hf/llava-v1.6-vicuna-13b-hf",
+    "llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
+    "llava-v1.6-34b": "llava-hf/llava-v1.6-34b-hf",
+}
+IMPORTED_LANGUAGE_MODELS = ("InternLM2ForCausalLM", "Qwen2ForCausalLM", "LlamaForCausalLM")  # of an internvl_chat
 PUBLISHED = {"internvl_chat": "an InternVL", "intern_vit_6b": "an InternViT", "internlm2": "an InternLM2"}
 
 
@@ -101,6 +112,19 @@ class Source:
         except UserError as error:
             raise UserError(f"{self.place} {self.value}: its config cannot be read ({error})") from None
         kind = values.get("model_type") if isinstance(values, dict) else None
+        if kind is not None and "mm_vision_tower" in values:
+            release = LLAVA_RELEASES.get(Path(self.value).name, "llava-hf/... (of the same name)")
+            raise UserError(
+                f"{self.place} {self.value} is a LLaVA in its authors' own layout. Take the same in transformers': "
+                f"{release}; one of your own becomes that by transformers' convert_llava_weights_to_hf"
+            )
+        text = values.get("llm_config") if kind == "internvl_chat" else None
+        speaks = (text.get("architectures") or [""])[0] if isinstance(text, dict) else ""
+        if speaks and speaks not in IMPORTED_LANGUAGE_MODELS:
+            raise UserError(
+                f"{self.place} {self.value} is an InternVL around {speaks} as published, which runs code of its own. "
+                f"Take the same in transformers' layout: {Path(self.value).name}-HF of OpenGVLab on the hub"
+            )
         if kind in PUBLISHED:
             network = " --network" if self.folder is None and self.network else ""
             part = self.place.removeprefix("model.")
@@ -120,7 +144,7 @@ class Source:
         if pickled:
             raise UserError(
                 f"{self.place} is {self.value!r}, whose weights are pickled ({pickled[0]}) and could run code. "
-                f"Convert them to safetensors with save_pretrained on a machine where you trust them"
+                f"Make safetensors of them once: {self._converting()}"
             )
         part = self.place.removeprefix("model.")
         raise UserError(
@@ -128,11 +152,21 @@ class Source:
             f"Add model.safetensors, or write model.from_scratch: [{part}] to draw them"
         )
 
+    def _converting(self) -> str:
+        network = " --network" if self.folder is None and self.network else ""
+        command = f"python -m fgtrain.convert {shlex.quote(self.value)} NEW_FOLDER{network}"
+        return f"{command}, and write {self.place.removeprefix('model.')}: NEW_FOLDER"
+
     def refuse_missing_weights(self) -> None:
         """UserError where `load` would find no file of weights. None is opened, and of the hub none is fetched."""
         if self.folder is not None:
             self.weights()
         elif not any(self.exists(name) for name in WEIGHTS):
+            if any(self.exists(name) for name in PICKLED_NAMES):
+                raise UserError(
+                    f"{self.place} is {self.value!r}, whose weights are published as pickles, which could run code. "
+                    f"Make safetensors of them once: {self._converting()}"
+                )
             advice = "" if self.network else ", or add network=true to download them"
             raise UserError(
                 f"{self.place} is {self.value!r}: its weights ({WEIGHTS[0]}) cannot be read. Give another one{advice}"

@@ -80,6 +80,18 @@ def test_an_unknown_value_that_is_switched_off_is_no_hindrance(chat: Path):
     import_checkpoint(chat, chat.parent / "dst")
 
 
+def test_what_internvls_own_code_saves_besides_changes_nothing(chat: Path):
+    """Its training writes the language model's width once more, and transformers' default of tying everywhere."""
+    import_checkpoint(chat, chat.parent / "before")
+    width = json.loads((chat / "config.json").read_text(encoding="utf-8"))["llm_config"]["hidden_size"]
+    changed(chat, hidden_size=width, vision_config__tie_word_embeddings=True)
+    import_checkpoint(chat, chat.parent / "after")
+    for name in ("config.json", "model.safetensors"):
+        assert (chat.parent / "before" / name).read_bytes() == (chat.parent / "after" / name).read_bytes()
+    changed(chat, hidden_size=width + 1)
+    assert f"the language model's is {width}" in refused(chat)
+
+
 def test_query_norms_have_one_epsilon_only(tmp_path: Path):
     write_part(tmp_path / "src", vision_values(qk_normalization=True, layer_norm_eps=1e-5))
     assert "layer_norm_eps" in refused(tmp_path / "src")

@@ -60,6 +60,11 @@ def chat_part(values: Values, image_token_id: int) -> Part:
     # Tying is the language model's own setting in the published code; the outer one is never asked.
     values.without_effect("tie_word_embeddings", "template", "system_message")
     values.without_effect("dynamic_image_size", "use_thumbnail", "min_dynamic_patch", "max_dynamic_patch")
+    # What InternVL's own training code adds when it saves: the language model's width, once more.
+    if (width := values.take("hidden_size", text.hidden_size)) != text.hidden_size:
+        raise UserError(
+            f"{values.place('hidden_size')} is {width!r}, but the language model's is {text.hidden_size}. Write that"
+        )
     side = (image_size(values) // vision.patch_size[0]) * ratio
     if side != int(side):
         raise UserError(
@@ -112,7 +117,10 @@ def language_model(
         return config, internlm2.internlm2_pieces(config), internlm2.TIED if config.tie_word_embeddings else None
     if name not in NATIVE:
         known = ", ".join(["InternLM2ForCausalLM", *NATIVE])
-        raise UserError(f"{values.place('architectures')} names {name!r}, which cannot be imported. Known: {known}")
+        raise UserError(
+            f"{values.place('architectures')} names {name!r}, which cannot be imported. Known: {known}. InternVL3.5 is "
+            f"published in transformers' layout as well: OpenGVLab/InternVL3_5-...-HF"
+        )
     config = native_config(values, NATIVE[name])
     expected = {key for key, _ in meta_state(AutoModelForCausalLM, config)}
 

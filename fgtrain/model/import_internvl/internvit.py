@@ -63,6 +63,7 @@ def vision_config(values: Values) -> tuple[InternVLVisionConfig, list[str]]:
         layer_scale_init_value=values.take("initializer_factor", 0.1),
         use_mean_pooling=True,  # means: no norm behind the last layer
     )
+    values.without_effect("tie_word_embeddings")  # which an encoder of pictures has none of
     values.finish()
     return config, notes
 

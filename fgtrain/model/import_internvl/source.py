@@ -1,5 +1,6 @@
 """A published folder: its config, and its tensors by name without reading them."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,8 @@ def weight_files(folder: Path) -> list[Path]:
     pickled = [path.name for pattern in PICKLED for path in sorted(folder.glob(pattern))]
     if pickled:
         raise UserError(
-            f"{folder} holds only pickled weights ({pickled[0]}), which could run code and are never read. Take a "
-            f"version with *.safetensors, or convert them on a machine where you trust them"
+            f"{folder} holds only pickled weights ({pickled[0]}), which could run code and are never read here. Make "
+            f"safetensors of them first: python -m fgtrain.convert {shlex.quote(str(folder))} NEW_FOLDER"
         )
     raise UserError(f"{folder} holds no weights (*.safetensors)")
 
