@@ -102,7 +102,7 @@ def encode_prompt(
     asked = (_without_images(prompt) for prompt in prompts)
     branches = [_question(template, encoder, text, bool(images), True, prefix.anchor)[0] for text in asked]
     positions = None if prefix.positions is None else prefix.positions.tolist()
-    return Prompt(prefix.ids, prefix.is_image, branches, list(max_new_tokens), positions)
+    return Prompt(list(prefix.ids), list(prefix.is_image), branches, list(max_new_tokens), positions)
 
 
 def encode_options(

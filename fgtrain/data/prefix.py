@@ -11,6 +11,8 @@ from fgtrain.templates import Pieces, Special, Template
 from .sample import IMAGE_ID
 from .tokens import Encoder
 
+KEPT = 64  # prefixes; those of large pictures have thousands of tokens
+
 
 @dataclass(frozen=True)
 class Prefix:
@@ -25,7 +27,17 @@ class Prefix:
 def encode_prefix(
     template: Template, encoder: Encoder, images: Sequence[Layout], spec: ImageSpec, *, plain: bool = False
 ) -> Prefix:
-    """The prefix of a sample with these images. `plain`: text without a question follows."""
+    """The prefix of a sample with these images, made once: not to be altered. `plain`: text without a question
+    follows."""
+    known_by = (template, tuple(images), spec, plain)
+    if known_by not in encoder.prefixes:
+        if len(encoder.prefixes) == KEPT:
+            encoder.prefixes.clear()
+        encoder.prefixes[known_by] = _encode(template, encoder, images, spec, plain)
+    return encoder.prefixes[known_by]
+
+
+def _encode(template: Template, encoder: Encoder, images: Sequence[Layout], spec: ImageSpec, plain: bool) -> Prefix:
     head = template.plain_head if plain else template.head_image if images else template.head_text
     ids: list[int] = []
     is_image: list[bool] = []

@@ -23,6 +23,7 @@ class Encoder:
         self._special = re.compile("|".join(re.escape(t) for t in sorted(special) if t) or r"(?!)")
         self._anchors: dict[str, list[int]] = {}
         self._specials: dict[Special, list[int]] = {}
+        self.prefixes: dict[tuple, Any] = {}  # what prefix.py has made with it: most samples begin alike
         self._backend = getattr(tokenizer, "backend_tokenizer", None)
         if self._backend is not None:
             self._backend.no_truncation()
