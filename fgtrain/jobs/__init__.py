@@ -4,7 +4,6 @@
 (recipe, group, **arguments), by all processes of the group; a second call finds its work done and returns.
 """
 
-import os
 from importlib import import_module
 from typing import Any
 
@@ -25,9 +24,6 @@ KINDS: dict[str, tuple[str, str, bool]] = {
 
 
 def function_of(kind: str) -> Any:
-    # Torch reads it when it is imported. Else DDP advises against looking for parameters without a gradient, which is
-    # what keeps its sums in one order (training/strategy.py). Its errors are still said.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     module, name, _ = KINDS[kind]
     return getattr(import_module(f".{module}", __package__), name)
 
