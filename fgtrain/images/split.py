@@ -85,6 +85,12 @@ class Split(ImageSpec):
             return cut
         return np.concatenate([cut, self.normalised(self.resized(picture, side, side))[None]])
 
+    def told(self, width: int, height: int) -> str:
+        columns, rows = self.grid(width, height)
+        if columns * rows == 1:
+            return f"stretched to one square of {self.size} px"
+        return f"stretched to {columns} x {rows} squares of {self.size} px, and once more to one square"
+
     def blank(self) -> tuple[np.ndarray, tuple[int, ...]]:
         return np.zeros((1, 3, self.size, self.size), np.float32), ()
 
