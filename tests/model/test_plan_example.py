@@ -125,6 +125,7 @@ TOLD = [
         {"kind": "anyres", "size": 32, "tokens": 4, "side": 2, "resolutions": [[32, 64]], "max_squares": 2},
         "black of 64 x 32",
     ),
+    ({"kind": "split", "size": 32, "tokens": 4, "longest": 64}, "2 x 2 squares of 32 px, and once more"),
 ]
 
 
