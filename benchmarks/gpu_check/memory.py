@@ -9,13 +9,13 @@ from fgtrain.jobs.train import train_model
 from fgtrain.processes import Group
 
 from .found import Check, Found, NotHereError
-from .models import drawn_model, prepared, write_recipe
+from .models import MEDIUM, drawn_model, prepared, write_recipe
 
-ROOM = 256 << 20  # bytes beyond the weights: not enough for a step
+ROOM = 128 << 20  # bytes beyond the weights: not enough for a step
 
 
 def run(check: Check, found: Found) -> None:
-    recipe = prepared(write_recipe(check, 1, 2))
+    recipe = prepared(write_recipe(check, 2, 2, on_gpu=MEDIUM))
     plan = final_plan(recipe)
     planned = plan.stage("sft")
     try:

@@ -2,10 +2,12 @@
 are drawn on the device, words and pictures on the spot; all else is what a recipe makes of it.
 """
 
+import gc
 import json
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +52,15 @@ class Sizes:
     learnt_tokens: int
 
 
+# InternVL-2.5-8B's, the same layer with few words to know, one that is written to disk in a second, and no size at all.
 FULL = Sizes(4096, 32, 8, 14336, 92_553, 1024, 24, 16, 448, text_tokens=256, learnt_tokens=200)
+FEW_WORDS = replace(FULL, vocabulary=8192)
+MEDIUM = replace(FEW_WORDS, hidden=1024, heads=8, kv_heads=2, intermediate=3584, vision_layers=4)
 SMALL = Sizes(64, 4, 2, 128, 400, 32, 2, 2, 56, text_tokens=40, learnt_tokens=16)
 
 
-def sizes_of(check: Check) -> Sizes:
-    return SMALL if check.small else FULL
+def sizes_of(check: Check, on_gpu: Sizes = FULL) -> Sizes:
+    return SMALL if check.small else on_gpu
 
 
 def write_parts(folder: Path, sizes: Sizes, layers: int) -> None:
@@ -115,9 +120,11 @@ def write_mix(folder: Path, sizes: Sizes, rows: int) -> None:
     write_training_set(folder, made, name="mix", **options)
 
 
-def write_recipe(check: Check, layers: int, steps: int, name: str = "check", **devices: Any) -> Recipe:
+def write_recipe(
+    check: Check, layers: int, steps: int, name: str = "check", on_gpu: Sizes = FULL, **devices: Any
+) -> Recipe:
     """A recipe over parts and data in the check's folder (written where they are not there)."""
-    place, sizes = check.place, sizes_of(check)
+    place, sizes = check.place, sizes_of(check, on_gpu)
     if not (place / "vision").exists():
         write_parts(place, sizes, layers)
         write_mix(place / "mix", sizes, 24)
@@ -142,7 +149,7 @@ def write_recipe(check: Check, layers: int, steps: int, name: str = "check", **d
             "accelerator": "cpu" if check.small else "gpu",
             "precision": "bf16",
             "per_device_batch_size": 4,
-            "workers": 0 if check.small else 4,
+            "workers": 0 if check.small else loaders(),
             **devices,
         },
         "encoder_cache": {"enabled": False},
@@ -158,6 +165,13 @@ def prepared(recipe: Recipe) -> Recipe:
     """The same, with its data counted and its plan made."""
     prepare(recipe, Group(), show=False)
     return recipe
+
+
+def loaders() -> int:
+    """Loader processes; none in a container whose shared memory does not hold their batches."""
+    with suppress(OSError):
+        return 4 if shutil.disk_usage("/dev/shm").free > 4 << 30 else 0
+    return 0
 
 
 @contextmanager
@@ -182,6 +196,16 @@ def drawn_on(device: str) -> Iterator[None]:
 def drawn_model(recipe: Recipe, check: Check) -> LVLM:
     with drawn_on(check.device):
         return build_model(recipe.model_with_paths(), network=False, seed=recipe.seed, device=check.device)
+
+
+def free(lvlm: LVLM | None = None) -> None:
+    """Let go what earlier stages have left on the device."""
+    for parameter in lvlm.parameters() if lvlm is not None else ():
+        parameter.grad = None
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def train(recipe: Recipe, stage: str, lvlm: LVLM) -> tuple[StagePlan, list[dict[str, Any]]]:

@@ -51,12 +51,15 @@ def carry_out(part: Part, check: Check, limit: float, folder: Path, script: Path
     check.place.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     process = _Forked(part, check, result, log) if check.small else _Program(part, check, result, log, script)
-    status = process.wait(limit)
-    for number in (signal.SIGTERM, signal.SIGKILL) if status is None else (signal.SIGKILL,):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        if status is None:
-            process.wait(2.0)
+    status = None
+    try:
+        status = process.wait(limit)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGKILL) if status is None else (signal.SIGKILL,):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+            if status is None:
+                process.wait(2.0)
     found: dict[str, Any] = {"figures": {}, "lines": [], "wrong": []}
     with suppress(OSError, ValueError):
         found = json.loads(result.read_text(encoding="utf-8"))

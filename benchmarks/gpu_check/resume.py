@@ -4,7 +4,6 @@ import os
 import signal
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -12,9 +11,9 @@ from fgtrain.recipe import Recipe
 from fgtrain.training.stop_signals import StageInterruptedError
 
 from .found import Check, Found
-from .models import drawn_model, prepared, train, write_recipe
+from .models import MEDIUM, drawn_model, free, prepared, train, write_recipe
 
-STEPS, STOPPED_AT, LAYERS = 6, 3, 1
+STEPS, STOPPED_AT, LAYERS = 6, 3, 2
 
 
 def run(check: Check, found: Found) -> None:
@@ -35,7 +34,7 @@ def run(check: Check, found: Found) -> None:
 
 def _end(check: Check, found: Found, name: str, stop: bool) -> dict[str, Tensor]:
     """The weights that learn after the stage."""
-    recipe = prepared(write_recipe(check, LAYERS, STEPS, name))
+    recipe = prepared(write_recipe(check, LAYERS, STEPS, name, MEDIUM))
     if stop:
         _stopped(recipe, check, found)
     lvlm = drawn_model(recipe, check)
@@ -64,8 +63,7 @@ def _stopped(recipe: Recipe, check: Check, found: Found) -> None:
         raise RuntimeError("the signal did not stop the stage")
     finally:
         hook.remove()
-        if not check.small:
-            torch.cuda.empty_cache()
+        free()
 
 
 def _difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:

@@ -1,13 +1,11 @@
 """SFT of the same shape under ZeRO-2 and FSDP2, alone on the device, with and without offload."""
 
-import torch
-
 from .found import Check, Found, NotHereError
-from .models import drawn_model, prepared, write_recipe
+from .models import FEW_WORDS, FULL, drawn_model, prepared, write_recipe
 from .training import one_stage
 
-# An optimizer step of what is offloaded is the host's work, and its memory; the shape is the same with fewer layers.
-LAYERS, LAYERS_OFFLOADED, STEPS = 4, 1, 5
+# An optimizer step of what is offloaded is the host's work; the shape is the same with fewer layers and words.
+LAYERS, LAYERS_OFFLOADED, STEPS, STEPS_OFFLOADED = 4, 1, 5, 3
 
 
 def run(check: Check, found: Found, way: str) -> None:
@@ -15,13 +13,11 @@ def run(check: Check, found: Found, way: str) -> None:
     layers = 1 if check.small else LAYERS_OFFLOADED if offload else LAYERS
     if check.small and strategy == "fsdp" and offload:
         raise NotHereError("FSDP2 offloads from a device to its host; on a CPU they are one")
-    # The CPU's layer norms take no bf16 weights for fp32 values; a GPU's autocast does.
-    types = {"precision": "fp32"} if check.small else {}
-    recipe = prepared(
-        write_recipe(check, layers, STEPS, "sharded", strategy=strategy, offload=offload or None, **types)
-    )
+    devices: dict = {"strategy": strategy, "offload": offload or None}
+    if check.small:
+        devices["precision"] = "fp32"  # a CPU's layer norms take no bf16 weights for fp32 values, a GPU's do
+    steps, sizes = (STEPS_OFFLOADED, FEW_WORDS) if offload else (STEPS, FULL)
+    recipe = prepared(write_recipe(check, layers, steps, "sharded", sizes, **devices))
     lvlm = drawn_model(recipe, check)
-    if not check.small:
-        lvlm.cpu()  # a sharding strategy is given the model there
-        torch.cuda.empty_cache()
+    lvlm.cpu()  # a sharding strategy is given the model there
     one_stage(check, found, way, recipe, "sft", lvlm)
