@@ -102,8 +102,9 @@ def train_model(
         tracker = tracking.track_stage(recipe, plan, start, planned.name)
     devices = recipe.devices
     way = lvlm.settle_attention(devices.attention, job_device(recipe, group.local_rank), devices.precision == "bf16")
-    if group.first:
-        print(f"stage {planned.name}: attention by {way}", flush=True)
+    # A process whose GPU computes it in another way than the first's holds up all others, and says so.
+    if group.agree(lambda: way.name) != way.name or group.first:
+        print(f"stage {planned.name}, process {group.rank}: attention by {way}", flush=True)
     lvlm.checkpoint_activations(devices.activation_checkpointing)
     kernels = use_layer_kernels(lvlm, layer_kernels(devices), devices.layer_kernels)
     if group.first:

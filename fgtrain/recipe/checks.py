@@ -89,6 +89,13 @@ def _devices(recipe: Recipe) -> Found:
     if devices.layer_kernels == "liger" and devices.accelerator == "cpu":
         text = "is liger, whose kernels run on GPUs alone, but devices.accelerator is cpu. Write compile, or torch"
         yield Problem(("devices", "layer_kernels"), text), kernels
+    attention: list[Key] = [("devices", key) for key in ("attention", "accelerator", "precision")]
+    if devices.attention in ("varlen", "flex") and devices.accelerator == "cpu":
+        text = f"is {devices.attention}, which runs on GPUs alone, but devices.accelerator is cpu. Write auto, or sdpa"
+        yield Problem(("devices", "attention"), text), attention
+    elif devices.attention == "varlen" and devices.precision != "bf16":
+        text = f"is varlen, which knows no {devices.precision}. Write auto or sdpa, or precision: bf16"
+        yield Problem(("devices", "attention"), text), attention
     shards = {"optimizer": ("deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3")}
     shards["parameters"] = ("deepspeed_stage_3", "fsdp")
     if devices.offload is not None and devices.strategy not in (able := shards[devices.offload]):

@@ -6,6 +6,7 @@ from evaluation.serving.vllm import HOW as INSTALL_VLLM
 from evaluation.serving.vllm import place_of_vllm
 from evaluation.tasks.task import all_specs, could_select
 from fgtrain.errors import UserError
+from fgtrain.plan.attention_way import compiler_missing
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.schema import Devices
 
@@ -17,6 +18,7 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
     refuse_missing_deepspeed(recipe.devices)
     refuse_missing_vllm(recipe)
     refuse_missing_liger(recipe.devices)
+    refuse_missing_triton(recipe.devices)
     problems = []
     model = recipe.model
     if model.checkpoint is None and model.max_tiles > 1 and model.projector != "pixel_shuffle_mlp2x_gelu":
@@ -43,6 +45,12 @@ def refuse_missing_deepspeed(devices: Devices) -> None:
     """UserError where DeepSpeed is asked for and not installed."""
     if devices.strategy.startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
         raise UserError(f"devices.strategy is {devices.strategy}, but DeepSpeed is not installed. Type: {INSTALL}")
+
+
+def refuse_missing_triton(devices: Devices) -> None:
+    """UserError where flex attention is asked for and cannot be compiled here, whatever is missing on other hosts."""
+    if devices.attention == "flex" and (missing := compiler_missing()):
+        raise UserError(f"devices.attention is flex, but {missing}. Write attention: auto, or sdpa")
 
 
 def refuse_missing_liger(devices: Devices) -> None:

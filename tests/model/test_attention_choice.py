@@ -22,6 +22,7 @@ from fgtrain.plan import attention_way
 from fgtrain.plan.attention_way import Attention, choose_way
 from fgtrain.plan.cost import ModelShape
 from fgtrain.recipe.schema import Devices
+from fgtrain.runs.preflight import refuse_missing_triton
 
 GPU = Attention(device="cuda", dtype="bf16", head_size=128)
 CHOICES = [
@@ -81,6 +82,13 @@ def test_a_plan_says_the_way(devices: dict, shape: dict, text: str, monkeypatch:
     found = attention_way.planned_way(Devices(**devices), replace(SHAPE, **shape))
     assert re.match(text.replace("(", r"\("), found)
     assert attention_way.planned_way(Devices(**devices), None) is None
+
+
+def test_flex_attention_without_a_compiler_is_refused_before_data_is_built(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(attention_way, "find_spec", lambda name: None)
+    refuse_missing_triton(Devices())
+    with pytest.raises(UserError, match=r"devices\.attention is flex, but .*triton, which is not installed"):
+        refuse_missing_triton(Devices(attention="flex"))
 
 
 def test_what_a_compiler_lacks_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path):

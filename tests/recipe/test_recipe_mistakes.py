@@ -92,6 +92,16 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
     ("name: base", "name: base\ndevices: {pack_tokens: 100}", ["devices.pack_tokens is 100", "Write 512 or more"]),
     (
         "name: base",
+        "name: base\ndevices: {attention: flex, accelerator: cpu}",
+        ["devices.attention is flex, which runs on GPUs alone", "Write auto, or sdpa"],
+    ),
+    (
+        "name: base",
+        "name: base\ndevices: {attention: varlen, accelerator: gpu}",
+        ["devices.attention is varlen, which knows no fp32", "precision: bf16"],
+    ),
+    (
+        "name: base",
         "name: base\ndevices: {layer_kernels: liger, accelerator: cpu}",
         ["devices.layer_kernels is liger, whose kernels run on GPUs alone", "Write compile, or torch"],
     ),
