@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from data_builders.shared.files import read_json
+from data_builders.shared.terminal import say
 from fgtrain.checksums import ADAPTER, CARD, NOTES, SUMS, is_checkpoint
 from fgtrain.errors import UserError
 from fgtrain.recipe.problems import instead
@@ -47,7 +48,7 @@ def main(words: list[str]) -> None:
     dtype = DTYPES[arguments.dtype] if arguments.dtype is not None else None
     card = exported_card(arguments.checkpoint, arguments.format, dtype)
     size = export_checkpoint(arguments.checkpoint, arguments.to, arguments.format, dtype, card)
-    print(f"{arguments.to}: {arguments.format}, {arguments.dtype or 'types as they were'}, {size / 1e9:,.2f} GB")
+    say(f"{arguments.to}: {arguments.format}, {arguments.dtype or 'types as they were'}, {size / 1e9:,.2f} GB")
 
 
 def exported_card(checkpoint: Path, kind: str, dtype: str | None) -> str | None:

@@ -11,6 +11,7 @@ import torch
 
 from data_builders.shared.files import read_json, sha256_file, write_json
 from data_builders.shared.temporary_files import open_to_others
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError, run_command
 from fgtrain.model import load_checkpoint
 from fgtrain.model.native import language_model_of
@@ -47,7 +48,7 @@ def main(words: list[str]) -> None:
     if len(words) != 2:
         raise UserError("usage: python -m fgtrain.export_parts RUN OUT, for example runs/mini_base recipes/mini/base")
     made_by = export_parts(Path(words[0]), Path(words[1]))
-    print(f"{words[1]}: parts of {made_by['recipe']}, stage fingerprints {made_by['stages']}")
+    say(f"{words[1]}: parts of {made_by['recipe']}, stage fingerprints {made_by['stages']}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from data_builders.shared.terminal import say
 from fgtrain.errors import SharedUserError, UserError
 from fgtrain.gpu_faults import Seen, fault, shared
 from fgtrain.recipe.schema import Devices
@@ -160,4 +161,4 @@ def look_from_outside(environment: Mapping[str, str] = os.environ) -> Seen:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(look())))
+    say(json.dumps(asdict(look())))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
 from evaluation.launcher import Launched, launched, main_address, stray, tasks_per_node
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
 from fgtrain.own_gpu import own_gpu, refuse_shared_gpus, uses_gpu
@@ -152,7 +153,7 @@ class Group:
             if self.agree(lambda held=held: held is not None):
                 break
             if self.first and not told:
-                print(waiting, flush=True)
+                say(waiting)
             told = True
         try:
             yield

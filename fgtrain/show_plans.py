@@ -39,4 +39,4 @@ def show_plans(study: Study, full: bool) -> None:
         jobs, unknown = None, str(error)
     print_study_plan(study, plans, matched, jobs)
     if unknown:
-        print(f"Jobs are not counted: {unknown}")
+        say(f"Jobs are not counted: {unknown}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..shared.errors import UserError
 from ..shared.files import write_bytes
+from ..shared.terminal import say
 from .canvas import jpeg
 from .cub_layout import pictures
 from .skills import KINDS, paint
@@ -119,7 +120,7 @@ def main() -> None:
     task = json.loads(sys.argv[1])
     try:
         for done in draw_share(Path(task["out"]), World(**task["world"]), task["first"], task["step"]):
-            print(done, flush=True)
+            say(done)
     except (KeyboardInterrupt, BrokenPipeError):
         os._exit(130)  # whoever started this process was interrupted too, and says so
 

@@ -30,6 +30,7 @@ from ..shared.errors import UserError
 from ..shared.files import read_json, safe_join, sha256_file, write_json, write_jsonl
 from ..shared.progress import progress
 from ..shared.state_files import read_state
+from ..shared.terminal import say
 from ..short_answer import at_most, kept_images
 from ..sources import LabelledImage, Source, load_source
 from . import attributes, hierarchy, knowledge_bias
@@ -100,7 +101,7 @@ def build(root: Path, out: Path, options: FgbmkOptions) -> None:
                 refuse_broken((source.root / row.image for row in asked_about(source, options)), options)
         for part in of_source:
             if part.track == "attributes" and not source.attribute_values and len(wanted) > 1:
-                print(f"{part.dataset}: attributes left out: {attributes.has_none(source)}", file=sys.stderr)
+                say(f"{part.dataset}: attributes left out: {attributes.has_none(source)}", file=sys.stderr)
                 found = [one for one in found if one != part]
                 continue
             with recorded(part.root, part.options) as more:
@@ -164,7 +165,7 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     if part.track == "hierarchy" and options.kinds is None:
         left_out = hierarchy.left_out(asker, options, part.dataset)
     for reason in left_out:
-        print(f"{part.dataset}: left out: {reason}", file=sys.stderr)
+        say(f"{part.dataset}: left out: {reason}", file=sys.stderr)
     marker = folder / ".building"
     there = [path for path in (*folder.glob("[!.]*"), *(top / name for name in files)) if path.exists()]
     vouched = read_json(folder / "manifest.json")["files"] if (folder / "manifest.json").exists() else {}

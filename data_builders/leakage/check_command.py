@@ -98,16 +98,16 @@ def run(values: dict) -> None:
     findings = outcome.findings + contradictions(files)
     path = write_findings(values["out"], findings)
     say("\n".join(lines(findings)), end="\n" if findings else "")
-    print(
+    say(
         f"{len(sets):,} training sets ({outcome.images:,} images) against {outcome.test_images:,} test images and "
         f"{outcome.questions:,} questions ({outcome.open_questions:,} open) in {len(files):,} files"
     )
     for line in outcome.not_compared():
         say(line)
     if outcome.flat:
-        print(f"{outcome.flat:,} images without any shape were compared by their bytes only")
+        say(f"{outcome.flat:,} images without any shape were compared by their bytes only")
     if outcome.faults:
         raise UserError(faults_message(outcome.faults))
     if found := leaks(findings):
         raise UserError(f"{len(found):,} leaks or contradictions; all of them: {path}")
-    print(f"nothing leaks{f'; listed: {path}' if findings else ''}")
+    say(f"nothing leaks{f'; listed: {path}' if findings else ''}")

@@ -17,6 +17,7 @@ from xxhash import xxh3_64
 from .files import atomic_write
 from .locks import locked
 from .progress import progress
+from .terminal import say
 
 
 class ArrayStore:
@@ -115,7 +116,7 @@ class ArrayStore:
         raise KeyError(*keys)
 
     def _say(self, what: str) -> None:
-        print(f"{what} are not what was written (cut off or altered); made anew", file=sys.stderr, flush=True)
+        say(f"{what} are not what was written (cut off or altered); made anew", file=sys.stderr)
 
     def add(self, keys: Sequence[str], rows: np.ndarray) -> None:
         """Append rows [n, *shape] under keys that are not there yet. ValueError when the shape differs."""

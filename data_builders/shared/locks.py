@@ -12,6 +12,7 @@ from pathlib import Path
 from .errors import UserError
 from .flock_scope import keeps_others_out
 from .lock_files import DEAD_AFTER_SECONDS, held_by_files
+from .terminal import say
 
 # Lustre mounted without flock, NFS without its lock server, NFSv4 and others where a file's mode does not fit.
 UNSUPPORTED = frozenset([errno.ENOLCK, errno.ENOSYS, errno.EBADF, errno.EOPNOTSUPP])
@@ -43,7 +44,7 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
             raise RuntimeError(f"{path} is held by this very thread, which would wait for itself")
         if waiting is not None and not told:
             told.append(waiting)
-            print(waiting, file=sys.stderr, flush=True)
+            say(waiting, file=sys.stderr)
 
     handle, locks = _take(path, met, shared)
     try:
@@ -127,12 +128,11 @@ def _place(file: Path | int) -> tuple[int, int] | None:
 def _say_once(path: Path) -> None:
     if os.getpid() not in _told:
         _told.add(os.getpid())
-        print(
+        say(
             f"{path.parent.resolve()} has no file locks that all machines share: held by files of our own, which count "
             f"as left behind when their process is gone, or on another host after {DEAD_AFTER_SECONDS} seconds without "
             "a sign of life",
             file=sys.stderr,
-            flush=True,
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..shared.llm import Client, EndpointError, Failures
+from ..shared.terminal import say
 from .subjects import Subject
 
 Result = TypeVar("Result")
@@ -37,5 +38,5 @@ def for_each(
         kept = f"; {client.cached:,} answers from replies kept by {client.name(client.kept_by)}"
         told = kept if client.cached else ""
         told += "".join(f"; {one}" for one in client.told_of_replies)
-        print(f"{client.endpoint.model}: {client.budget.used} sent{told}", file=sys.stderr)
+        say(f"{client.endpoint.model}: {client.budget.used} sent{told}", file=sys.stderr)
     return done, {one.category: refused[one.category] for one in subjects if one.category in refused}

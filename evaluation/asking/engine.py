@@ -6,6 +6,7 @@ from pathlib import Path
 from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
 from data_builders.shared.progress import busy, progress
+from data_builders.shared.terminal import say
 
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
@@ -123,7 +124,7 @@ def drop_anothers(
         for task in tasks:
             left = [row for (name, _), row in answers.items() if name == task.name]
             write_lines(folder / task.file_name, "".join(map(json_line, left)))
-        print(
+        say(
             f"{folder}: {len(rows)} answers are of another model than is served there now; asked again", file=sys.stderr
         )
     return rows
@@ -133,7 +134,7 @@ def say_what_is_kept(answerer: Answerer, total: int, earlier: list[dict]) -> Non
     """`earlier`: the answers, of so many in all, that were on disk when this start began."""
     told = getattr(answerer, "kept", None)
     if told and (line := told(total, earlier)):
-        print(line, file=sys.stderr)
+        say(line, file=sys.stderr)
 
 
 def reuse(
@@ -171,7 +172,7 @@ def reuse(
         if write and (kept or (mine / task.file_name).exists()):
             write_lines(mine / task.file_name, "".join(map(json_line, kept)))
     if stale and share.first:
-        print(f"{out}: {stale} answers are of another model, image, prompt or setting; asked again", file=sys.stderr)
+        say(f"{out}: {stale} answers are of another model, image, prompt or setting; asked again", file=sys.stderr)
     return answers
 
 

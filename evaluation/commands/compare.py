@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import write_json, write_jsonl
+from data_builders.shared.terminal import say
 
 from ..compare.files import ledger_rows, to_json
 from ..compare.results import compare_runs
@@ -32,7 +33,7 @@ def command_compare(arguments: argparse.Namespace) -> None:
     print_comparison(found)
     write_report(arguments.runs, arguments.out, found)
     write_json(numbers, to_json(found))
-    print(f"report: {arguments.out}, its numbers: {numbers}")
+    say(f"report: {arguments.out}, its numbers: {numbers}")
     if arguments.ledger:
         rows = write_jsonl(arguments.ledger, ledger_rows(found.store, [one.run for one in found.runs]))
-        print(f"ledger: {arguments.ledger}, {rows:,} rows")
+        say(f"ledger: {arguments.ledger}, {rows:,} rows")

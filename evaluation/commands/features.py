@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.terminal import say
 from data_builders.sources import SOURCE_NAMES, load_source
 
 from ..compare import print_scores
@@ -42,7 +43,7 @@ def command_features(arguments: argparse.Namespace) -> None:
     from ..features.presets import describe_presets, load_preset, split_preset
 
     if arguments.model == "list":
-        print(describe_presets())
+        say(describe_presets())
         return
     sources, roots = arguments.source or [], arguments.root or []
     if not sources or len(sources) != len(roots) or arguments.out is None:
@@ -77,7 +78,7 @@ def command_features(arguments: argparse.Namespace) -> None:
     results = measure_all(cache, sets, chosen)
     path = write_results(featurizer, results, chosen)
     print_scores([one.score for one in results.values()])
-    print(f"scores in {path}")
+    say(f"scores in {path}")
 
 
 def choose(text: str, known: Sequence[str], option: str) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import atomic_write, write_json
+from data_builders.shared.terminal import say
 
 MEASURES = ("probe", "knn", "retrieval")
 
@@ -38,11 +39,11 @@ def command_friedman(arguments: argparse.Namespace) -> None:
         models, data_sets, values = collect(arguments.tables, arguments.measure, arguments.rule)
     found = compare_models(values, models, data_sets, arguments.alpha)
     for name, rank in sorted(zip(found.models, found.average_ranks, strict=True), key=lambda pair: pair[1]):
-        print(f"{rank:6.2f}  {name}")
+        say(f"{rank:6.2f}  {name}")
     p = "not defined" if found.p_value is None or found.p_value != found.p_value else f"{found.p_value:.3g}"
-    print(f"Friedman p {p}, Nemenyi critical distance {found.critical_distance:.4f}, n = {len(data_sets)} data sets")
+    say(f"Friedman p {p}, Nemenyi critical distance {found.critical_distance:.4f}, n = {len(data_sets)} data sets")
     if arguments.out:
         with atomic_write(arguments.out.with_suffix(".svg")) as file:
             file.write(diagram(found))
         write_json(arguments.out.with_suffix(".json"), found.to_json())
-        print(f"diagram: {arguments.out.with_suffix('.svg')}")
+        say(f"diagram: {arguments.out.with_suffix('.svg')}")

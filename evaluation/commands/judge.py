@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.terminal import say
 
 from .argument_types import price
 from .endpoint_options import add_endpoint_options, client_of
@@ -62,7 +63,7 @@ def command_judge(arguments: argparse.Namespace) -> None:
         if error is not None:
             break
     if client is not None:
-        print(cost(client, arguments))
+        say(cost(client, arguments))
     if error is not None:
         raise error
     if without := [one for one in done if one.answers.candidates and not one.rows]:
@@ -71,23 +72,23 @@ def command_judge(arguments: argparse.Namespace) -> None:
             "answered is kept; the same command asks again"
         )
     if arguments.stands:
-        print(f"{done[0].score.primary} stands for FROW in {let_stand(done)} scores now")
+        say(f"{done[0].score.primary} stands for FROW in {let_stand(done)} scores now")
 
 
 def report(judged, added: bool) -> None:
     from ..compare.tables import print_scores
 
     count = len(judged.answers.candidates)
-    print(judged.answers.path)
+    say(judged.answers.path)
     if judged.score is not None:
         print_scores([judged.score])
     where = f"{judged.path}{', and in scores.json of the run' if added else ''}"
-    print(f"{len(judged.rows)} of {count} answers are judged: {where}")
+    say(f"{len(judged.rows)} of {count} answers are judged: {where}")
     if judged.unjudged:
         reasons = ", ".join(sorted({row["unjudged"] for row in judged.unjudged})[:3])
-        print(f"{len(judged.unjudged)} of {count} are unjudged: {reasons}")
+        say(f"{len(judged.unjudged)} of {count} are unjudged: {reasons}")
     if judged.kept:
-        print(f"{judged.kept} verdicts of an earlier start still hold")
+        say(f"{judged.kept} verdicts of an earlier start still hold")
 
 
 def judge_of(arguments: argparse.Namespace) -> tuple:

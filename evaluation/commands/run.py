@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.made_with import made_with
+from data_builders.shared.terminal import say
 
 from ..asking import Share, evaluate, read_unanswered
 from ..asking.answerers.find import ENDPOINT, asked_by
@@ -99,7 +100,7 @@ def command_run(arguments: argparse.Namespace) -> None:
             made_with=made_with(answerer.settings.get("code")),
         )
         print_scores(list(scores.values()))
-        print(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")
+        say(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")
     if missing := read_unanswered(folder):
         raise UserError(
             f"{len(missing):,} questions got no answer and are in no score ({missing[0]['reason']}); all others are "

@@ -8,6 +8,7 @@ from rich.markup import escape
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import write_json
 from data_builders.shared.progress import busy
+from data_builders.shared.terminal import say
 
 from ..compare import print_scores
 from ..compare.tables import shown, wide_console
@@ -112,7 +113,7 @@ def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskSco
         if task.is_text:
             raise UserError(f"task {task.name} has no answers that FG-BMK's form could hold")
         count = export_fgbmk(answers, arguments.export)
-        print(f"{count:,} answers in FG-BMK's form in {arguments.export}")
+        say(f"{count:,} answers in FG-BMK's form in {arguments.export}")
     if not arguments.extract_with:
         return score_answers(task, answers, notes=notes)
     if not MATHVISTA_RULES & set(task.rules):

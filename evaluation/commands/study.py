@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.terminal import say
 
 from ..ledger import load_run
 
@@ -36,8 +37,8 @@ def command_study(arguments: argparse.Namespace) -> None:
     print_answer(answer)
     write_answer(answer, arguments.out)
     write_study_report(runs, answer, arguments.out / "report.html")
-    print(f"answer: {arguments.out / 'answer.json'}, in words: {arguments.out / 'answer.md'}")
-    print(f"report: {arguments.out / 'report.html'}")
+    say(f"answer: {arguments.out / 'answer.json'}, in words: {arguments.out / 'answer.md'}")
+    say(f"report: {arguments.out / 'report.html'}")
 
 
 def read_arms(texts: list[str]) -> dict[str, dict[int, Path]]:

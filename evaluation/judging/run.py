@@ -8,6 +8,7 @@ from typing import Protocol
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
 
 from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore
@@ -80,7 +81,7 @@ def _judged(answers: AnswerFile, judge: Judge, path: Path) -> tuple[Judged, Exce
     try:
         judge_open()
         if strangers := judge.given_by_another(verdicts.values(), earlier):
-            print(
+            say(
                 f"{path}: {len(strangers)} verdicts are of another model than judges now; judged again", file=sys.stderr
             )
             for row in strangers:
@@ -115,7 +116,7 @@ def still_valid(path: Path, answers: AnswerFile, judge: Judge, more: dict[tuple,
         else:
             otherwise += is_judged(row) and row.get("answer") == one.answer
     if otherwise:
-        print(f"{path}: {otherwise} verdicts by another judge, or asked otherwise; judged again", file=sys.stderr)
+        say(f"{path}: {otherwise} verdicts by another judge, or asked otherwise; judged again", file=sys.stderr)
     return found
 
 

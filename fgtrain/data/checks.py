@@ -79,7 +79,7 @@ def _kept(path: Path, rows: Rows, say: bool = False) -> np.ndarray | None:
     content = unsealed(path.read_bytes())
     if content is None:
         if say:
-            print(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr, flush=True)
+            say(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr)
         return None
     counts = np.load(BytesIO(content), allow_pickle=False)
     return counts if counts.shape == (len(rows), COLUMNS) else None

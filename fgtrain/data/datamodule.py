@@ -176,10 +176,9 @@ class StageData(LightningDataModule):
         self.quarantine.check_quota()
         self.row_counts  # noqa: B018 - checks every row
         if rows := self.left_out():
-            print(
+            say(
                 f"stage {self.name}: bad rows left out: {len(rows)} (they are in {self.quarantine.path}; once that "
                 f"file is removed, they are tried again)",
-                flush=True,
             )
         for name, cut in self.cut_rows().items():
             say(f"stage {self.name}: {name}: answers cut by model.max_tokens: {self.max_tokens}: {cut}")

@@ -10,6 +10,7 @@ from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import atomic_path, read_jsonl, safe_join, sha256_file
 from data_builders.shared.progress import progress
 from data_builders.shared.sealed import is_whole, seal
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 
 
@@ -83,7 +84,7 @@ def _kept(path: Path) -> bool:
         return False
     if whole := is_whole(path):
         return whole
-    print(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr, flush=True)
+    say(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr)
     return False
 
 

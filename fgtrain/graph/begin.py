@@ -66,7 +66,7 @@ def tell_left(graph: Graph, left: list[Job]) -> None:
     still_open = {job.name for job in left}
     done = [job for job in graph if job.kind in WORK and job.name not in still_open]
     if done and left:
-        print(f"done before: {_listed(done)}; left: {_listed([job for job in left if job.is_result])}", flush=True)
+        say(f"done before: {_listed(done)}; left: {_listed([job for job in left if job.is_result])}")
 
 
 def _listed(jobs: list[Job]) -> str:
@@ -84,18 +84,18 @@ def _write_study(study: Study) -> None:
 def tell_results(study: Study, done: int, did: int) -> None:
     """Where everything lies, and what came out."""
     if not did:
-        print(f"nothing to do: all {done} jobs are done")
+        say(f"nothing to do: all {done} jobs are done")
     for one in study.recipes if len(study.recipes) <= 4 else ():
         report = one.recipe.run_folder / "report.html"
-        print(f"report: {shown(report)}" if report.is_file() else f"run: {shown(one.recipe.run_folder)}")
+        say(f"report: {shown(report)}" if report.is_file() else f"run: {shown(one.recipe.run_folder)}")
     together = report_path(study)
     if len(study.recipes) > 1 and together.is_file():
         answer = study_folder(study) / "answer.md"
         if answer.is_file():
             say(answer.read_text(encoding="utf-8").rstrip())
-        print(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
+        say(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
     for one in study.recipes:
         for line in unmeasured_lines(one.recipe):
-            print(line)
+            say(line)
     for line in outcome_lines(one.recipe for one in study.recipes):
-        print(line)
+        say(line)

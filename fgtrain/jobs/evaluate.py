@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_builders.shared.files import write_json
 from data_builders.shared.made_with import made_with
+from data_builders.shared.terminal import say
 from evaluation.asking import Share, evaluate
 from evaluation.judging.deterministic import JUDGE
 from evaluation.scoring.score_files import TaskScore
@@ -47,11 +48,11 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
     path = evaluation_path(recipe, store, questions)
     if group.agree(lambda: kept_evaluation(path) is not None):
         if group.first:
-            print(f"evaluation: {checkpoint}, done before", flush=True)
+            say(f"evaluation: {checkpoint}, done before")
         return
     if group.first:
         link(recipe.run_folder / "answers" / checkpoint, answers_folder(recipe, store))
-        print(f"evaluation: {checkpoint}", flush=True)
+        say(f"evaluation: {checkpoint}")
     evaluation, share = recipe.evaluation, Share(group.rank, group.size)
     scores, weights, own = {}, None, tasks
     if evaluation.engine == "vllm" and (asked := [task for task in tasks if not task.is_text]):

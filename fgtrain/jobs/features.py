@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data_builders.shared.terminal import say
 from data_builders.sources import load_source
 from evaluation.features.cache import FeatureCache
 from evaluation.features.labelled import Labelled, labelled
@@ -35,7 +36,7 @@ def measure_features(recipe: Recipe, group: Group, checkpoint: str, part: str, s
     with group.locked(folder / ".lock", waiting):
         if group.agree((folder / FILE).is_file):
             if group.first:
-                print(f"features: {checkpoint}, {part}, done before", flush=True)
+                say(f"features: {checkpoint}, {part}, done before")
         else:
             _measure(recipe, plan, group, checkpoint, part, folder)
     if group.first:

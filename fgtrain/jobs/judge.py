@@ -5,6 +5,7 @@ from pathlib import Path
 
 from data_builders.shared.files import user_cache, write_json
 from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint
+from data_builders.shared.terminal import say
 from evaluation.asking.subset import subset_of
 from evaluation.judging.answers import AnswerFile, read_answers
 from evaluation.judging.model import ModelJudge
@@ -35,7 +36,7 @@ def judge_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, 
     waiting = f"answers of {checkpoint}: another run has the same judged; waiting for it"
     with group.locked(path.with_suffix(".lock"), waiting):
         if path.is_file():
-            print(f"judge: {checkpoint}, done before", flush=True)
+            say(f"judge: {checkpoint}, done before")
         else:
             _judge(recipe, checkpoint, answers_folder(recipe, store), path)
     send_evaluations(recipe, plan, start, checkpoint, runs, "judge")
@@ -107,4 +108,4 @@ def _judge_of(recipe: Recipe, before: tuple[int, int]) -> tuple[ModelJudge, Budg
 def _tell(checkpoint: str, done: list[Judged], told: list[str]) -> None:
     judged, unjudged = sum(len(one.rows) for one in done), sum(len(one.unjudged) for one in done)
     left = f", {unjudged} got no verdict" if unjudged else ""
-    print(f"judge: {checkpoint}, {judged} answers judged{left}; {'; '.join(told)}", flush=True)
+    say(f"judge: {checkpoint}, {judged} answers judged{left}; {'; '.join(told)}")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
 from evaluation.tasks.task import group_of, load_tasks
 from fgtrain.data import StageData
 from fgtrain.model import model_facts, outline_model
@@ -46,7 +47,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         refuse_too_large(recipe, plan.stages)
         path = recipe.run_folder / "plan.json"
         for line in why_anew(earlier_plan(path), plan):
-            print(line, flush=True)
+            say(line)
         write_plan(plan, path)
     if show:
         print_plan(plan)

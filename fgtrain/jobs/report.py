@@ -7,6 +7,7 @@ from typing import Any
 
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
 from evaluation.report import write_report, write_study_report
 from evaluation.study import StudyRuns, study_answer, write_answer
 from fgtrain.errors import UserError
@@ -50,7 +51,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         note_reported(recipe.run_folder, results_of_run(recipe, plan, start))
     if LEASH not in os.environ:  # else whoever has started this job tells it
         for line in (*unmeasured_lines(recipe), *outcome_lines([recipe])):
-            print(line, flush=True)
+            say(line)
 
 
 def _links(recipe: Recipe, plan: Plan, start: str) -> None:

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from data_builders.records import Manifest
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 from fgtrain.model import build_language_model
 from fgtrain.plan.built_sets import outdated
@@ -45,5 +46,5 @@ def sample_text(recipe: Recipe, group: Group, name: str) -> None:
             why = outdated(recipe, name, folder, Manifest.load(folder))
             if not why:
                 return
-            print(f"{place}: {folder}: {why} it was sampled; sampled anew", flush=True)
+            say(f"{place}: {folder}: {why} it was sampled; sampled anew")
         build_self_text(voice.model, voice.tokenizer, folder, language_model_hash=model_hash, **options)

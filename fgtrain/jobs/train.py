@@ -3,6 +3,7 @@
 import torch
 
 from data_builders.shared.made_with import made_with
+from data_builders.shared.terminal import say
 from fgtrain.data import StageData
 from fgtrain.model import (
     LVLM,
@@ -53,7 +54,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
     with group.locked(store / ".lock", waiting):
         if group.agree(lambda: stage_done(recipe, planned.fingerprint)):
             if group.first:
-                print(f"stage {stage}: done before, taken from {store}", flush=True)
+                say(f"stage {stage}: done before, taken from {store}")
             return
         group.agree(lambda: refuse_too_large(recipe, [planned]))
         heads = recipe.stages[stage].objective == "heads"
@@ -82,7 +83,7 @@ def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM) -> None:
     chosen = recipe.stages[planned.name]
     folders = [recipe.data_folder(name) for name in chosen.mix]
     accuracy = train_heads(lvlm, chosen, planned.name, folders, recipe.seed, planned.steps)
-    print(f"stage {planned.name}: the heads are right on {accuracy:.1%} of what they are asked", flush=True)
+    say(f"stage {planned.name}: the heads are right on {accuracy:.1%} of what they are asked")
 
 
 def train_model(
@@ -104,11 +105,11 @@ def train_model(
     way = lvlm.settle_attention(devices.attention, job_device(recipe, group.local_rank), devices.precision == "bf16")
     # A process whose GPU computes it in another way than the first's holds up all others, and says so.
     if group.agree(lambda: way.name) != way.name or group.first:
-        print(f"stage {planned.name}, process {group.rank}: attention by {way}", flush=True)
+        say(f"stage {planned.name}, process {group.rank}: attention by {way}")
     lvlm.checkpoint_activations(devices.activation_checkpointing)
     kernels = use_layer_kernels(lvlm, layer_kernels(devices), devices.layer_kernels)
     if group.first:
-        print(f"stage {planned.name}: kernels of the language model's layers: {kernels}", flush=True)
+        say(f"stage {planned.name}: kernels of the language model's layers: {kernels}")
     base = _base(recipe, plan, planned.name, lvlm) if group.first else None
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
     full = fully_trained(lvlm)

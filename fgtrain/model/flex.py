@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from data_builders.shared.terminal import say
+
 from .packed_rows import PackedRows
 
 # Else torch picks its kernel for decoding at lengths under 128, which has no choice for grouped heads in training.
@@ -30,11 +32,10 @@ class Compiled:
     def _compile(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable:
         self.graphs += 1
         if self.graphs == MOST_GRAPHS + 1:
-            print(
+            say(
                 f"attention: flex attention has been compiled {self.graphs} times, more than the {MOST_GRAPHS} that "
                 f"gradients, lengths and windows explain, each for up to a minute. Write devices.attention: auto",
                 file=sys.stderr,
-                flush=True,
             )
         return torch._dynamo.lookup_backend(BACKEND)(graph, inputs)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from data_builders.shared.terminal import say
 from fgtrain.plan.known_facts import FACTS, MODELS, entry_of, how_key, model_key
 from fgtrain.recipe import Model, Recipe, Stage, TrainPart, load_recipe, load_study
 from fgtrain.recipe.load import REPOSITORY
@@ -64,10 +65,10 @@ def main(words: list[str]) -> int:
     text = json.dumps(made, indent=1) + "\n"
     if write:
         FACTS.write_text(text, encoding="utf-8")
-        print(f"{FACTS}: {len(made)} models")
+        say(f"{FACTS}: {len(made)} models")
         return 0
     equal = FACTS.read_text(encoding="utf-8") == text
-    print(f"{FACTS} {'is' if equal else 'is not'} what follows from {MODELS}")
+    say(f"{FACTS} {'is' if equal else 'is not'} what follows from {MODELS}")
     return 0 if equal else 1
 
 

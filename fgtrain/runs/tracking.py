@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe, load_recipe
@@ -198,4 +199,4 @@ def send_all(recipe: Recipe, plan: Plan, start: str) -> None:
 
 
 def tell(what: str) -> None:
-    print(f"W&B: {what}", file=sys.stderr, flush=True)
+    say(f"W&B: {what}", file=sys.stderr)

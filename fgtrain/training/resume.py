@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from data_builders.shared.terminal import say
 from fgtrain.errors import SharedUserError
 
 from .module import StageModule, optimizer_step_ended
@@ -37,7 +38,7 @@ class ResumePoint(Callback):
             self.asked_by = self.asked_by or signal.Signals(number).name
 
         if trainer.global_step and trainer.is_global_zero:
-            print(f"going on from step {trainer.global_step} of {self.steps}, saved in {self.folder}", flush=True)
+            say(f"going on from step {trainer.global_step} of {self.steps}, saved in {self.folder}")
         for number in (signal.SIGINT, *STOP_SIGNALS):
             self._handlers[number] = signal.signal(number, ask)
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
+from data_builders.shared.terminal import say
 from fgtrain.errors import SharedUserError
 
 STATE_FILE, RANK_FILE, MANIFEST = "state.pt", "rank{:05d}.pt", "manifest.json"
@@ -110,11 +111,11 @@ def newest_whole(folder: Path) -> Path | None:
     for point in points(folder):
         if (fault := fault_of(point)) is None:
             if refused:
-                print(f"{'; '.join(refused)}. Going on from {point.name}", flush=True)
+                say(f"{'; '.join(refused)}. Going on from {point.name}")
             return point
         refused.append(f"resume point {point} is refused: {fault}")
     if refused:
-        print(f"{'; '.join(refused)}. There is no other: the stage begins anew", flush=True)
+        say(f"{'; '.join(refused)}. There is no other: the stage begins anew")
     return None
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import torch
 
+from data_builders.shared.terminal import say
 from fgtrain.batch import Batch
 from fgtrain.counts import Counts
 from fgtrain.plan.cost import Work
@@ -87,10 +88,9 @@ def device_peak(devices: Devices) -> Peak:
 
 @lru_cache
 def _tell_unknown(name: str) -> None:
-    print(
+    say(
         f"{name} is not in the table of GPUs, so times and MFU are not known. Its data sheet's figures can be given: "
         f"devices.gpu={{bf16_tflops: ..., fp32_tflops: ..., memory_tb_per_s: ..., memory_gb: ...}}",
-        flush=True,
     )
 
 

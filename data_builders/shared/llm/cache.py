@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..files import read_json, write_json
 from ..locks import locked
 from ..temporary_files import open_temporary
+from ..terminal import say
 from .completion import By
 from .served import by_of
 
@@ -79,7 +80,7 @@ class Cache:
             reply = Kept(str(kept["text"]), bool(kept["finished"]), int(kept["thoughts"]), by_of(kept["by"]))
             return replace(reply, unsaid=True) if kept.get("unsaid") else reply
         except (UserError, KeyError, TypeError, ValueError):
-            print(f"{path} holds no reply any more; the request is sent again", file=sys.stderr)
+            say(f"{path} holds no reply any more; the request is sent again", file=sys.stderr)
             return None
 
     def alone(self, key: str) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import UserError
+from ..terminal import say
 from .budget import Budget, BudgetSpent
 from .completion import FAILED, FILTERED, UNKNOWN, UNSAID, By, Completion, NoCompletion, read_completion
 from .dialect import MOST_CHANGES, Dialect
@@ -158,7 +159,7 @@ class Sender:
             told = [one for one in dialect.lost if one not in self.dialect.lost]
             self.dialect = dialect
         for one in told:
-            print(f"{self.where} takes {one}", file=sys.stderr)
+            say(f"{self.where} takes {one}", file=sys.stderr)
 
     def facts(self) -> dict | None:
         """What the endpoint says of the model in its list of models; {} where it has none, None where nobody knows."""

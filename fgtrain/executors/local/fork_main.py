@@ -10,6 +10,7 @@ import traceback
 from typing import Any
 
 from data_builders.shared.errors import told
+from data_builders.shared.terminal import say
 
 from .forkserver import MESSAGE_BYTES
 
@@ -111,7 +112,7 @@ def become_job(asked: dict[str, Any], handles: list[int], connection: socket.soc
     except KeyboardInterrupt:  # before the job could heed it
         status = INTERRUPTED
     except BaseException as error:  # of what comes before the job, which leaves its own faults
-        print(told(error) or traceback.format_exc(), file=sys.stderr)
+        say(told(error) or traceback.format_exc(), file=sys.stderr)
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

@@ -10,6 +10,7 @@ from rich.table import Table
 from data_builders.shared.console import SafeConsole
 from data_builders.shared.files import atomic_write
 from data_builders.shared.locks import locked
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 from fgtrain.graph.begin import begin
 from fgtrain.recipe.load import shown
@@ -32,12 +33,12 @@ def show(study: Study, named: str | None) -> None:
     _, left = begin(study, write=False)
     scripts = chained(left)
     for one in scripts:
-        print(f"\n---- {shown(script_path(one.first))}")
-        print(script(one, _waiting(one, scripts), cluster, profile).rstrip())
+        say(f"\n---- {shown(script_path(one.first))}")
+        say(script(one, _waiting(one, scripts), cluster, profile).rstrip())
     if scripts:
-        print(f"\n---- {LAUNCH} (a copy lies beside each of them)\n{launch_script()}")
+        say(f"\n---- {LAUNCH} (a copy lies beside each of them)\n{launch_script()}")
     _print_jobs(scripts, cluster, None)
-    print("Nothing was written or submitted. Without --plan, these jobs are." if scripts else _nothing(study))
+    say("Nothing was written or submitted. Without --plan, these jobs are." if scripts else _nothing(study))
 
 
 def submit(study: Study, named: str | None) -> None:
@@ -60,12 +61,12 @@ def submit(study: Study, named: str | None) -> None:
         _write(scripts, cluster, profile)
         _submit_all(scripts, ids, profile)
     if there:
-        print(f"in the queue already, and waited for: {_some(there)}")
+        say(f"in the queue already, and waited for: {_some(there)}")
     if scripts:
         _print_jobs(scripts, cluster, ids)
         _print_what_next(scripts, ids)
     else:
-        print(f"Nothing to submit. Watch what is there: {_watch(there)}" if there else _nothing(study))
+        say(f"Nothing to submit. Watch what is there: {_watch(there)}" if there else _nothing(study))
 
 
 def _profile(study: Study, named: str | None) -> tuple[Cluster, Path]:
@@ -134,7 +135,7 @@ def _print_jobs(scripts: Sequence[SlurmJob], cluster: Cluster, ids: dict[str, in
     if len(scripts) > MANY:
         kinds = dict.fromkeys(one.first.kind for one in scripts)
         counts = ", ".join(f"{sum(one.first.kind == kind for one in scripts)} {kind}" for kind in kinds)
-        print(f"{len(scripts)} jobs: {counts}")
+        say(f"{len(scripts)} jobs: {counts}")
         return
     table = Table(title="Jobs", title_justify="left", title_style="bold", header_style="")
     for column in (*(("job",) if ids else ()), "what", "nodes x processes", "GPUs", "time", "waits for"):
@@ -155,10 +156,10 @@ def _print_jobs(scripts: Sequence[SlurmJob], cluster: Cluster, ids: dict[str, in
 
 def _print_what_next(scripts: Sequence[SlurmJob], ids: dict[str, int]) -> None:
     numbers = [ids[one.first.name] for one in scripts]
-    print(f"scripts, logs, job ids: {', '.join(dict.fromkeys(shown(folder_of(o.first).parent) for o in scripts))}")
-    print(f"watch:   {_watch(numbers)}, or the same command with --status instead of --submit")
-    print(f"         tail -F {shlex.quote(shown(log_path(scripts[0].first)))}")
-    print(f"cancel:  {_cancel(numbers)}")
+    say(f"scripts, logs, job ids: {', '.join(dict.fromkeys(shown(folder_of(o.first).parent) for o in scripts))}")
+    say(f"watch:   {_watch(numbers)}, or the same command with --status instead of --submit")
+    say(f"         tail -F {shlex.quote(shown(log_path(scripts[0].first)))}")
+    say(f"cancel:  {_cancel(numbers)}")
 
 
 def _nothing(study: Study) -> str:

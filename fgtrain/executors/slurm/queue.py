@@ -13,6 +13,7 @@ from typing import Any
 
 from data_builders.shared.files import write_json
 from data_builders.shared.state_files import read_state
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 from fgtrain.graph import Job
 
@@ -82,7 +83,7 @@ def settled_states(ids: Collection[int]) -> dict[int, str]:
         if time.monotonic() > end:
             raise UserError(f"Slurm's jobs {ending} do not end (squeue: {ENDING}). Submit again when they are gone")
         if not told:
-            print(f"waiting for Slurm's jobs that are just ending: {ending}", file=sys.stderr, flush=True)
+            say(f"waiting for Slurm's jobs that are just ending: {ending}", file=sys.stderr)
         told = True
         time.sleep(1)
 

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from data_builders.shared.terminal import say
 from fgtrain.errors import run_command
 
 from .convert import import_checkpoint
@@ -28,9 +29,9 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> None:
     arguments = parser().parse_args(words)
     done = import_checkpoint(find_folder(arguments.src, arguments.network), arguments.dst)
-    print(f"{arguments.dst}: {done.kind}, {done.parameters:,} parameters in {done.files} files, {done.dtype}")
+    say(f"{arguments.dst}: {done.kind}, {done.parameters:,} parameters in {done.files} files, {done.dtype}")
     for note in done.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
 
 
 if __name__ == "__main__":
