@@ -19,6 +19,7 @@ from torch import Tensor
 from data_builders.shared.files import read_json, refuse_limit, write_json
 from data_builders.shared.progress import progress
 from data_builders.shared.temporary_files import open_to_others
+from data_builders.shared.terminal import say
 from fgtrain.errors import UserError, run_command
 from fgtrain.model.import_internvl.writing import Outgoing, write_safetensors
 
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> None:
     arguments = parser().parse_args(words)
     files, tensors = convert(find_folder(arguments.src, arguments.network), arguments.dst)
-    print(f"{arguments.dst}: {tensors} tensors in {files} files")
+    say(f"{arguments.dst}: {tensors} tensors in {files} files")
 
 
 def find_folder(src: str, network: bool) -> Path:
