@@ -11,6 +11,7 @@ from .files import read_json
 from .time_limit import TimeIsUp, in_time
 
 TEMPLATE_SECONDS = 10.0  # of one filling in, which takes milliseconds
+PLACE = "<image>"  # what some templates write for a picture, whatever their model's own token for one is
 MARK = "\ue000"  # stands for the question while the template is filled in
 
 
@@ -19,15 +20,10 @@ class TemplateFault(Exception):
 
 
 def read_template(tokenizer: Any, find: Callable[[str], Path | None]) -> str | None:
-    """The template of the tokenizer, or of a file beside it; None where there is none. `find`: the model's file of a
-    name.
+    """The template that the model's processor takes: of a file of its own, else the tokenizer's; None where there is
+    none. `find`: the model's file of a name.
     """
-    template = getattr(tokenizer, "chat_template", None)
-    if isinstance(template, dict):
-        template = template.get("default")
-    if template:
-        return template
-    for name in ("chat_template.jinja", "chat_template.json", "processor_config.json"):
+    for name in ("chat_template.json", "chat_template.jinja", "processor_config.json"):
         found = find(name)
         if found is None:
             continue
@@ -36,7 +32,8 @@ def read_template(tokenizer: Any, find: Callable[[str], Path | None]) -> str | N
         values = read_json(found)
         if isinstance(values, dict) and isinstance(values.get("chat_template"), str):
             return values["chat_template"]
-    return None
+    template = getattr(tokenizer, "chat_template", None)
+    return (template.get("default") if isinstance(template, dict) else template) or None
 
 
 def around_question(tokenizer: Any, template: str, picture: str | None) -> tuple[str, str]:
@@ -53,6 +50,8 @@ def around_question(tokenizer: Any, template: str, picture: str | None) -> tuple
         except Exception as error:  # anything may come
             fault = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             continue
+        if picture is not None and picture not in text:
+            text = text.replace(PLACE, picture)
         if text.count(MARK) == 1 and (picture is None or picture in text):
             head, _, tail = text.partition(MARK)
             return head, tail

@@ -43,6 +43,7 @@ CASES = {  # kind, its published chat template, the chat that it is
     "llava without a template": ("llava", None, "vicuna_v1"),
     "internvl2_5": ("internvl", INTERNVL2_5, "internvl2_5"),
     "internvl3": ("internvl", INTERNVL3, "internvl3"),
+    "internvl3 that writes <image>": ("internvl", INTERNVL3.replace("<IMG_CONTEXT>", "<image>"), "internvl3"),
     "internvl3_5": ("internvl3_5", INTERNVL3, "internvl3"),
     "qwen2_vl": ("qwen2_vl", QWEN, "qwen2_5_vl"),
     "qwen2_5_vl": ("qwen2_5_vl", QWEN, "qwen2_5_vl"),
@@ -107,6 +108,7 @@ def official(kind: str, template: str | None, picture: Image.Image) -> tuple[lis
         elif kind in WRITTEN:
             text = text.replace(WRITTEN[kind][0], WRITTEN[kind][1].format(fake.image * 16))
         elif "num_patches" in made:
+            text = text.replace("<image>", fake.image)  # as earlier releases of its processor wanted it
             text = text.replace(fake.image, f"<img>{fake.image * 4 * int(made['num_patches'])}</img>")
         else:
             text = text.replace(fake.image, fake.image * (int(made["image_grid_thw"].prod()) // 4))

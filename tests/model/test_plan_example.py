@@ -12,6 +12,8 @@ from data_builders.records import write_training_set
 from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.errors import UserError
 from fgtrain.images import SPECS, spec_from_dict
+from fgtrain.jobs.inputs import stage_data
+from fgtrain.model import outline_model
 from fgtrain.model.plans import whole_plan
 from fgtrain.recipe import load_recipe
 from fgtrain.recipe.schema import Recipe
@@ -61,6 +63,13 @@ def test_a_row_is_shown_as_each_stage_reads_it_without_weights(llava, tmp_path):
     assert "sft: a row made up for this, chat vicuna_v1" in asked
     assert without_blanks(turns).startswith("Achatbetweenacurioususer")
     assert without_blanks(turns).endswith(":<imagex16>\\n<unk>hatisthis?ASSISTANT:«Abird.</s>»")
+
+
+def test_a_stage_is_trained_in_its_own_turns_and_its_checkpoint_asked_in_the_models(llava, tmp_path):
+    recipe = recipe_of(tmp_path, llava)
+    lvlm = outline_model(recipe.model_with_paths(), network=False, seed=recipe.seed)
+    assert [stage_data(recipe, name, lvlm).chat for name in ("align", "sft")] == ["plain", "vicuna_v1"]
+    assert lvlm.chat == "vicuna_v1"
 
 
 def test_the_first_row_with_a_picture_is_shown_of_a_set_that_is_built(llava, tmp_path):
