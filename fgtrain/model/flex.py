@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from .packed_rows import PackedRows
 
 # Else torch picks its kernel for decoding at lengths under 128, which has no choice for grouped heads in training.
 KERNEL = {"BACKEND": "TRITON"}
-MOST_GRAPHS = 6  # with and without gradients, of one block of tokens and of many, and some more in windows
+MOST_GRAPHS = 6  # of one kind of mask: of the first length, of any and of a single block, with and without gradients
 BACKEND = "inductor"
 
 
@@ -24,17 +25,23 @@ class Compiled:
 
     def __init__(self) -> None:
         self.graphs = 0  # that have been compiled
-        self._call = torch.compile(flex_attention, backend=self._compile, fullgraph=True, dynamic=True)
+        self.masks: set[str] = set()  # kinds of masks that have been seen
+        # One length, then any: told at once that sizes vary, torch would make numbers of the scale and the mask's
+        # blocks too, for which its kernels are not written. Past its limit it fails, and does not run uncompiled.
+        limit = {"recompile_limit": 4 * MOST_GRAPHS} if "recompile_limit" in signature(torch.compile).parameters else {}
+        self._call = torch.compile(flex_attention, backend=self._compile, fullgraph=True, **limit)
 
-    def __call__(self, *values: Tensor, **options: Any) -> Tensor:
+    def __call__(self, *values: Tensor, kind: str, **options: Any) -> Tensor:
+        self.masks.add(kind)
         return self._call(*values, **options)
 
     def _compile(self, graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable:
         self.graphs += 1
-        if self.graphs == MOST_GRAPHS + 1:
+        if self.graphs == MOST_GRAPHS * len(self.masks) + 1:
             say(
-                f"attention: flex attention has been compiled {self.graphs} times, more than the {MOST_GRAPHS} that "
-                f"gradients, lengths and windows explain, each for up to a minute. Write devices.attention: auto",
+                f"attention: flex attention has been compiled {self.graphs} times, more than the "
+                f"{MOST_GRAPHS * len(self.masks)} that lengths and gradients explain, each for up to a minute. "
+                f"Write devices.attention: auto",
                 file=sys.stderr,
             )
         return torch._dynamo.lookup_backend(BACKEND)(graph, inputs)
@@ -56,9 +63,10 @@ def flex(q: Tensor, k: Tensor, v: Tensor, rows: PackedRows, window: int | None, 
     groups = q.shape[1] // k.shape[1]
     if groups & (groups - 1):  # its kernels share a key's head among powers of two
         k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
-    mask = _mask(rows, None if rows.fit(window) else window)
-    shared = q.shape[1] != k.shape[1]
-    return compiled()(q, k, v, block_mask=mask, scale=scale, enable_gqa=shared, kernel_options=KERNEL)
+    window = None if rows.fit(window) else window
+    options = {"block_mask": _mask(rows, window), "enable_gqa": q.shape[1] != k.shape[1], "kernel_options": KERNEL}
+    kind = "pictures" if rows.pictures_BT is not None else f"window {window}"
+    return compiled()(q, k, v, kind=kind, scale=scale, **options)
 
 
 def _mask(rows: PackedRows, window: int | None) -> BlockMask:
