@@ -38,18 +38,18 @@ def with_costs(
         heaviest=None,
         per_step=plan.batch.global_batch_size // recipe.devices.world_size,
     )
-    holds = peak.holds if peak is not None else None
+    peak = peak or Peak(None, None)
     if shape is None or plan.objective != "answers":
-        return plan.model_copy(update=_memory(recipe, needs, holds))
+        return plan.model_copy(update=_memory(recipe, needs, peak))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}
     counts = _whole(plan, data_facts)
     if counts is not None:
         added["flops"] = work.flops(counts.tokens, counts.pairs, counts.labels, counts.image_tokens)
-        if peak is not None and peak.train is not None:
+        if peak.train is not None:
             added["seconds"] = added["flops"] / (peak.train * ASSUMED_MFU * recipe.devices.world_size)
     heaviest = heaviest or most_of_a_micro_batch(recipe, recipe.stages[plan.name], model_facts)
-    return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), holds))
+    return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), peak))
 
 
 def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:
@@ -63,11 +63,11 @@ def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:
     return total
 
 
-def _memory(recipe: Recipe, needs: Needs, holds: int | None) -> dict:
+def _memory(recipe: Recipe, needs: Needs, peak: Peak) -> dict:
     """Of a device with activations where they can be known, of its host, and what would need less."""
     devices = recipe.devices
     memory, added = needs.bytes(devices)
-    found: dict = {"memory_bytes": memory, "device_holds": holds}
+    found: dict = {"memory_bytes": memory, "device": peak.of, "device_holds": peak.holds}
     if added is not None:
         found |= {"activation_bytes": max(added.first, added.last), "heaviest_tokens": needs.heaviest.tokens}
         found["smaller"] = needs.smaller(devices)

@@ -7,7 +7,7 @@ print matrix products "with sparsity" are halved: everything here is dense.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fgtrain.errors import UserError
 from fgtrain.recipe import Devices
@@ -66,6 +66,7 @@ class Peak:
     fp32: float | None  # FLOP/s; the encoder's cache is filled so
     memory: float | None = None  # bytes/s, by which the writing of answers is bound
     holds: int | None = None  # bytes, of 10^9 a GB: a little less than drivers report
+    of: str = field(default="the devices", compare=False)  # whose these are, for people
 
 
 def known_gpu(name: str) -> GpuFigures | None:
@@ -83,7 +84,7 @@ def known_gpu(name: str) -> GpuFigures | None:
 def gpu_peak(name: str, devices: Devices) -> Peak:
     """Of a GPU that is here; where it is not known, of the figures that the recipe gives for it."""
     figures = known_gpu(name) or (devices.gpu if isinstance(devices.gpu, GpuFigures) else None)
-    return Peak(None, None) if figures is None else _peak(figures, devices)
+    return Peak(None, None, of=name) if figures is None else _peak(figures, devices, name)
 
 
 def assumed_peak(devices: Devices) -> Peak | None:
@@ -99,13 +100,15 @@ def assumed_peak(devices: Devices) -> Peak | None:
             f"devices.gpu={{bf16_tflops: 989, fp32_tflops: 67, memory_tb_per_s: 3.35, memory_gb: 80}} (dense, of its "
             f"data sheet)"
         )
-    return _peak(figures, devices)
+    if isinstance(devices.gpu, GpuFigures):
+        return _peak(figures, devices, "the GPU that devices.gpu describes")
+    return _peak(figures, devices, devices.gpu or f"an {ASSUMED_GPU} (devices.gpu names another)")
 
 
-def _peak(figures: GpuFigures, devices: Devices) -> Peak:
+def _peak(figures: GpuFigures, devices: Devices, of: str) -> Peak:
     train = figures.bf16_tflops if devices.precision == "bf16" else figures.fp32_tflops
     speed, size = figures.memory_tb_per_s * 1e12, int(figures.memory_gb * 1e9)
-    return Peak(train * 1e12, figures.fp32_tflops * 1e12, speed, size)
+    return Peak(train * 1e12, figures.fp32_tflops * 1e12, speed, size, of)
 
 
 def _words(name: str) -> set[str]:

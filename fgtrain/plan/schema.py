@@ -165,13 +165,14 @@ class StagePlan(Numbers):
     memory_bytes: int | None  # peak per device: weights, gradients, AdamW states, and activations where they are known
     activation_bytes: int | None = None  # of the heaviest micro-batch, within memory_bytes; None = not counted there
     heaviest_tokens: int | None = None  # of a micro-batch
+    device: str = "the devices"  # whose peak times are reckoned with
     device_holds: int | None = None  # bytes of the device that is here, else of the one that the plan reckons with
     smaller: dict[str, int] = {}  # what to write for less -> memory_bytes with it, about
     bounded: bool = False  # the heaviest micro-batch is a bound, no row has been counted
     host: HostPlan | None = None
     work: Work | None = None  # of the model
     flops: float | None = None  # of the whole stage, on all devices
-    seconds: float | None = None  # an estimate: flops at ASSUMED_MFU of the devices' peak
+    seconds: float | None = None  # an estimate: flops at ASSUMED_MFU of the device's peak
     encoder: EncoderPlan
     checkpoint: str  # Hugging Face folder, as the run shows it
     store: str  # where it really lies, shared by equal fingerprints

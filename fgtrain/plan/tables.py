@@ -66,7 +66,7 @@ def _costs(plan: Plan, console: Console) -> None:
         Column("in", [duration(stage.encoder.seconds) if stage.encoder.cached else "-" for stage in stages]),
         Column("kept", [gib(stage.encoder.bytes) if stage.encoder.cached else "-" for stage in stages]),
     ]
-    notes = [f"times: estimates, at {ASSUMED_MFU:.0%} of the devices' peak"]
+    notes = [f"times: estimates, at {ASSUMED_MFU:.0%} of the peak of {stages[0].device if stages else 'the devices'}"]
     if any(stage.memory_bytes is not None and stage.activation_bytes is None for stage in stages):
         notes.append("+ and activations")
     if any(stage.bounded and stage.activation_bytes is not None for stage in stages):

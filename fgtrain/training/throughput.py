@@ -83,7 +83,7 @@ def device_peak(devices: Devices) -> Peak:
         return replace(found, holds=torch.cuda.get_device_properties(0).total_memory)
     if assumed is not None and devices.accelerator != "cpu":
         return assumed
-    return Peak(train=cpu_flops(devices.precision), fp32=cpu_flops("fp32"))
+    return Peak(train=cpu_flops(devices.precision), fp32=cpu_flops("fp32"), of="this CPU, as measured")
 
 
 @lru_cache

@@ -73,6 +73,7 @@ def test_a_recipe_may_name_its_gpu_or_give_its_figures(tmp_path):
     named = recipe_of(tmp_path, "devices.gpu=H200", "devices.precision=bf16").devices
     assert (assumed_peak(named).train, assumed_peak(named).holds) == (989e12, 141 * 10**9)
     assert device_peak(named) == assumed_peak(named)
+    assert device_peak(named).of == "H200"
     assert assumed_peak(recipe_of(tmp_path, FIGURES).devices) == Peak(50.5e12, 50.5e12, 1e12, 32 * 10**9)
     with pytest.raises(UserError, match=r"devices\.gpu: H1000 is not known.*H100 NVL.*bf16_tflops"):
         device_peak(recipe_of(tmp_path, "devices.gpu=H1000").devices)
