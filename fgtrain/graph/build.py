@@ -16,7 +16,17 @@ RESOLVED = "study.resolved.yaml"  # in the study's folder: what a start was aske
 def build_graph(study: Study, plans: Mapping[str, Plan]) -> Graph:
     """All jobs of all runs. `plans`: run name -> plan."""
     graph = Graph()
-    runs = [RunJobs(graph, one.recipe, plans[one.recipe.name], show=len(study.recipes) == 1) for one in study.recipes]
+    alone = len(study.recipes) == 1 and study.name is None
+    runs = [
+        RunJobs(
+            graph,
+            one.recipe,
+            plans[one.recipe.name],
+            show=len(study.recipes) == 1,
+            judged_in=one.recipe.run_folder if alone else study_folder(study),
+        )
+        for one in study.recipes
+    ]
     for run in runs:
         run.prepare()
     proof = _match(graph, study) if study.matched else None

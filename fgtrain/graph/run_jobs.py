@@ -18,7 +18,7 @@ from fgtrain.runs.encoded import encoded, encoded_folder
 from fgtrain.runs.evaluations import asked, evaluated, judged, start_fingerprint
 from fgtrain.runs.features import UNDECISIVE, measured, source_roots
 from fgtrain.runs.folder import stage_kept
-from fgtrain.runs.judged import DECISIVE
+from fgtrain.runs.judged import DECISIVE, TOGETHER
 from fgtrain.runs.prepared import prepared
 from fgtrain.runs.reported import reported, results_of_run
 
@@ -32,8 +32,9 @@ JOBS = "jobs"  # folder of a run, or of a study, that holds those of its jobs
 class RunJobs:
     """Adds the jobs of one run to the graph."""
 
-    def __init__(self, graph: Graph, recipe: Recipe, plan: Plan, show: bool) -> None:
-        self.graph, self.recipe, self.plan, self.show = graph, recipe, plan, show
+    def __init__(self, graph: Graph, recipe: Recipe, plan: Plan, show: bool, judged_in: Path) -> None:
+        """`judged_in`: the folder that notes what judges are paid for all runs that start together."""
+        self.graph, self.recipe, self.plan, self.show, self.judged_in = graph, recipe, plan, show, judged_in
         self.asked = asked(recipe)
         self.facts = light_facts(recipe)
         self.start = start_fingerprint(recipe, self.facts)
@@ -203,7 +204,12 @@ class RunJobs:
             "judge",
             f"judge {checkpoint}",
             ("judge", evaluation, recipe.evaluation.judge.model_dump_json(include=DECISIVE)),
-            arguments={"checkpoint": checkpoint, "start": self.start, "runs": [recipe.name]},
+            arguments={
+                "checkpoint": checkpoint,
+                "start": self.start,
+                "runs": [recipe.name],
+                "together": str(self.judged_in / TOGETHER),
+            },
             after=(self.prepared, evaluate),
             done=lambda: judged(recipe, store),
             stage=checkpoint,

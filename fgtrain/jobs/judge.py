@@ -1,10 +1,12 @@
 """Has a model behind an endpoint judge a checkpoint's open-world answers. Needs no model here, and no torch."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from data_builders.shared.files import user_cache, write_json
 from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint
+from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
 from evaluation.asking.subset import subset_of
 from evaluation.judging.answers import AnswerFile, read_answers
@@ -20,11 +22,12 @@ from fgtrain.runs.judged import judged_path, note_paid, paid
 from fgtrain.runs.tracking import send_evaluations
 
 
-def judge_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, runs: list[str]) -> None:
+def judge_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, runs: list[str], together: str) -> None:
     """Leave verdicts and scores in the store, for every run that has the same judged by the same judge.
 
-    `start`: the untrained model's fingerprint; `runs`: names of the runs whose W&B runs are told. UserError when there
-    are no answers, the endpoint cannot be used, or what may be paid is spent; every verdict until then is kept.
+    `start`: the untrained model's fingerprint; `runs`: names of the runs whose W&B runs are told; `together`: where it
+    is noted what was paid for all that starts together. UserError when there are no answers, the endpoint cannot be
+    used, or what may be paid is spent; every verdict until then is kept.
     """
     plan = read_plan(recipe.run_folder / "plan.json")
     store = stores(recipe, plan, start)[checkpoint]
@@ -38,16 +41,27 @@ def judge_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, 
         if path.is_file():
             say(f"judge: {checkpoint}, done before")
         else:
-            _judge(recipe, checkpoint, answers_folder(recipe, store), path)
+            with _one_after_the_other(recipe, group, Path(together)):
+                _judge(recipe, checkpoint, answers_folder(recipe, store), path, Path(together))
     send_evaluations(recipe, plan, start, checkpoint, runs, "judge")
 
 
-def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path) -> None:
+def _one_after_the_other(recipe: Recipe, group: Group, together: Path) -> AbstractContextManager[None]:
+    """Where all judging has one bound, none may begin while another one spends of it."""
+    chosen = recipe.evaluation.judge
+    if chosen.requests_in_all is None and chosen.tokens_in_all is None:
+        return nullcontext()
+    return group.locked(
+        together.with_suffix(".lock"), "another checkpoint is being judged from the same budget; waiting"
+    )
+
+
+def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path, together: Path) -> None:
     chosen = recipe.evaluation.judge
     wanted = [task for task in tasks_of(recipe) if {task.name, task.name.partition("/")[0]}.intersection(chosen.tasks)]
     files = [_answers(answers, task, recipe.evaluation.limit) for task in wanted]
-    before = paid(path)
-    judge, budget = _judge_of(recipe, before)
+    before, others = paid(path), paid(together)
+    judge, budget = _judge_of(recipe, before, others)
     for one in files:
         judge.check(one.candidates)  # all, before the first request is paid
     done = []
@@ -60,15 +74,12 @@ def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path) -> None:
                 raise error
             done.append(judged)
     except BudgetSpent as error:
-        key, most = "requests", chosen.requests
-        if budget.requests < most:
-            key, most = "tokens", chosen.tokens
-        raise UserError(
-            f"evaluation.judge.{key} is {most:,}, and so many were paid for the verdicts on {checkpoint} of "
-            f"{recipe.name} over all starts. Every verdict is kept: a larger number goes on from there"
-        ) from error
+        raise UserError(_spent(recipe, checkpoint, budget)) from error
     finally:
         note_paid(path, budget.requests, budget.tokens)
+        with locked(together.with_suffix(".paid.lock")):  # others may note theirs
+            spent = [now + used - had for now, used, had in zip(paid(together), _used(budget), before, strict=True)]
+            note_paid(together, *spent)
     _tell(checkpoint, done, [f"{budget.requests - before[0]} requests sent", *judge.client.told_of_replies])
     tasks = {one.score.task: one.score.to_json() for one in done if one.score is not None}
     if not tasks:
@@ -84,10 +95,35 @@ def _answers(folder: Path, task: Task, limit: int | None) -> AnswerFile:
     return replace(found, candidates=tuple(one for one in found.candidates if one.key in asked), total=len(asked))
 
 
-def _judge_of(recipe: Recipe, before: tuple[int, int]) -> tuple[ModelJudge, Budget]:
-    """The judge, and what it may pay for, of which earlier starts have paid `before` already."""
+def _used(budget: Budget) -> tuple[int, int]:
+    return budget.requests, budget.tokens
+
+
+def _spent(recipe: Recipe, checkpoint: str, budget: Budget) -> str:
+    """Which bound is reached, and what to do."""
     chosen = recipe.evaluation.judge
-    budget = Budget(chosen.requests, chosen.tokens)
+    key = "requests" if budget.most_requests is not None and budget.requests >= budget.most_requests else "tokens"
+    most, reached = getattr(chosen, key), getattr(budget, f"most_{key}")
+    what = f"the verdicts on {checkpoint} of {recipe.name}"
+    if most is None or reached < most:
+        key, most, what = f"{key}_in_all", getattr(chosen, f"{key}_in_all"), "all verdicts that are asked for together"
+    return (
+        f"evaluation.judge.{key} is {most:,}, and so many were paid for {what} over all starts. Every verdict is kept: "
+        f"a larger number goes on from there"
+    )
+
+
+def _judge_of(recipe: Recipe, before: tuple[int, int], together: tuple[int, int]) -> tuple[ModelJudge, Budget]:
+    """The judge, and what it may pay for, of which earlier starts have paid `before` already; `together`: and of what
+    all that is judged together may.
+    """
+    chosen = recipe.evaluation.judge
+    bounds = ((chosen.requests, chosen.requests_in_all), (chosen.tokens, chosen.tokens_in_all))
+    most = [
+        _least(alone, None if in_all is None else had + in_all - all_had)
+        for (alone, in_all), had, all_had in zip(bounds, before, together, strict=True)
+    ]
+    budget = Budget(*most)
     budget.requests, budget.tokens = before
     endpoint = Endpoint(
         model=chosen.model,
@@ -103,6 +139,11 @@ def _judge_of(recipe: Recipe, before: tuple[int, int]) -> tuple[ModelJudge, Budg
         accept_no_finish_reason=chosen.accept_no_finish_reason,
     )
     return ModelJudge(Client(endpoint), with_image=chosen.with_image), budget
+
+
+def _least(*bounds: int | None) -> int | None:
+    """None stands for no bound."""
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def _tell(checkpoint: str, done: list[Judged], told: list[str]) -> None:

@@ -49,6 +49,8 @@ class Judge(Section):
     at: Texts | None = None  # checkpoints; null = as evaluation.at
     requests: Positive = 5000  # most that are sent for a checkpoint, over all starts, retried ones too
     tokens: Positive | None = None  # most that are paid for a checkpoint, over all starts
+    requests_in_all: Positive | None = None  # most that are sent for all checkpoints of a run, of all runs of a study
+    tokens_in_all: Positive | None = None
     with_image: bool = True  # false: it reads the texts alone, which is another judge
     temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null = the endpoint's own
     max_tokens: Positive | None = None  # of a reply; null = the endpoint's own

@@ -18,6 +18,7 @@ from fgtrain.recipe import Recipe
 from .identity import identity_of
 
 FOLDER = "judged"
+TOGETHER = "judge"  # <study>/judge.paid.json, of all judging that starts together; of a run alone in its folder
 DECISIVE = {"model", "base_url", "tasks", "with_image", "temperature", "max_tokens", "accept_no_finish_reason"}
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from run_fakes import jobs_left, one_kind, recipe_values, run_recipe, write_recipe
+from run_fakes import jobs_left, one_kind, recipe_values, run_recipe, study_of, write_recipe
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "evaluation"))
 
@@ -13,6 +13,9 @@ from judging_fakes import BIRDS, KEY, Reply, endpoint, fair, make_frow, material
 
 from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
+from fgtrain.graph.begin import begin
+from fgtrain.jobs import function_of
+from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, load_recipe
 
 MODEL = "some/judge"
@@ -106,6 +109,28 @@ def test_the_budget_is_of_all_starts_together(tmp_path: Path) -> None:
             assert len(server.requests) == 4
         assert one_kind(judged_recipe(tmp_path, server.url, requests=6), "judge") == ["judge start"]
         assert len(server.requests) == len(BIRDS)
+
+
+def test_what_starts_together_has_one_budget_as_well(tmp_path: Path) -> None:
+    """Two checkpoints' worth of answers, and requests for one and a bit: the second one says which bound it has met."""
+    with endpoint(fair) as server:
+        one = judged_recipe(tmp_path, server.url, name="one", requests_in_all=len(BIRDS) + 2)
+        other = judged_recipe(tmp_path, server.url, name="other", model="another", requests_in_all=len(BIRDS) + 2)
+        study = study_of(one, other)
+
+        def start() -> None:
+            for job in begin(study)[1]:
+                if job.kind in ("prepare", "evaluate", "judge"):
+                    function_of(job.kind)(job.recipe, Group(), **job.arguments)
+
+        for _ in range(2):
+            with pytest.raises(
+                UserError, match=rf"evaluation\.judge\.requests_in_all is {len(BIRDS) + 2}, .* together"
+            ):
+                start()
+            assert len(server.requests) == len(BIRDS) + 2
+        assert run_recipe(other)  # alone it has a budget of its own, and what was paid is kept
+        assert len(server.requests) == 2 * len(BIRDS)
 
 
 def test_another_judge_judges_anew_and_how_it_is_asked_changes_nothing(tmp_path: Path) -> None:
