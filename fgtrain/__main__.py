@@ -11,7 +11,7 @@ import sys
 
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, UserError, run_command
-from fgtrain.processes import refuse_misfit
+from fgtrain.misfit import refuse_misfit
 from fgtrain.recipe.problems import instead
 from fgtrain.recipe.study import Study
 from fgtrain.recipe.study_load import load_study

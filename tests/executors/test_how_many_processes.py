@@ -4,7 +4,7 @@ import pytest
 
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, UserError
-from fgtrain.processes import refuse_misfit
+from fgtrain.misfit import refuse_misfit
 from fgtrain.recipe.schema import Devices
 
 TWO = {"tiny": Devices(count=2)}
