@@ -21,7 +21,8 @@ def image_spec(source: Source, size: int | None, tokens: int, fit: str | None, f
     if settings is None:
         if not from_scratch:
             raise UserError(
-                f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model"
+                f"{place} is missing, so how it wants its pixels is unknown"
+                f"{source.fetching or '. Copy it from the original model'}"
             )
         settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     values = pixel_values(settings, place)

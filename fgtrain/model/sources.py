@@ -72,6 +72,13 @@ class Source:
     def online(self) -> bool:
         return self.network and os.environ.get("HF_HUB_OFFLINE", "0") not in ("1", "true", "True")
 
+    @property
+    def fetching(self) -> str:
+        """How a file that is not here is got, as the end of a message; empty for a folder."""
+        if self.folder is not None or self.online:
+            return ""
+        return f". Add network=true to download it, or type: hf download {self.value}"
+
     def file(self, name: str) -> Path | None:
         """One file of the model, or None when it has none of that name (or cannot be reached)."""
         if self.folder is not None:
@@ -254,7 +261,7 @@ class Source:
             return AutoTokenizer.from_pretrained(self.name, **self.arguments)
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise UserError(
-                f"{self.place} is {self.value!r}: no tokenizer can be read there ({_first_line(error)})"
+                f"{self.place} is {self.value!r}: no tokenizer can be read there ({_first_line(error)}){self.fetching}"
             ) from None
 
     def preprocessor(self) -> dict | None:

@@ -7,6 +7,7 @@ import pytest
 from family_fakes import write_family
 from PIL import Image
 from published_chats import LLAVA
+from transformers import AutoConfig
 
 from data_builders.records import write_training_set
 from data_builders.shared.code_identity import CodeIdentity
@@ -15,6 +16,7 @@ from fgtrain.images import SPECS, spec_from_dict
 from fgtrain.jobs.inputs import stage_data
 from fgtrain.model import outline_model
 from fgtrain.model.plans import whole_plan
+from fgtrain.model.sources import Source
 from fgtrain.recipe import load_recipe
 from fgtrain.recipe.schema import Recipe
 from fgtrain.show_example import example_lines
@@ -92,6 +94,19 @@ def test_without_the_model_one_line_says_what_is_missing_and_how_to_get_it(tmp_p
     (line,) = example_lines(recipe_of(tmp_path, "someone/a-model"))
     for word in ("No example", "config.json", "network=true", "hf download someone/a-model"):
         assert word in line
+
+
+def test_a_model_of_the_hub_without_its_tokenizer_says_how_to_get_it(llava, monkeypatch, tmp_path):
+    """Its config is in the cache, nothing else."""
+    plain = Source.file
+    config = llava / "config.json"
+    monkeypatch.setattr(Source, "file", lambda self, name: config if name == "config.json" else plain(self, name))
+    monkeypatch.setattr(Source, "config", lambda self: AutoConfig.from_pretrained(llava))
+    (line,) = example_lines(recipe_of(tmp_path, "someone/a-model"))
+    assert "preprocessor_config.json is missing" in line
+    assert line.endswith("type: hf download someone/a-model")
+    with pytest.raises(UserError, match=r"no tokenizer .*hf download someone/a-model"):
+        Source("model.checkpoint", "someone/a-model", network=False).tokenizer()
 
 
 def _pickled(folder: Path) -> None:

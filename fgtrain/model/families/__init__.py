@@ -57,7 +57,8 @@ def released_images(source: Source, config: PreTrainedConfig, model: Model | Non
     settings = source.preprocessor()
     place = f"{source.place} {source.value}: preprocessor_config.json"
     if settings is None:
-        raise UserError(f"{place} is missing, so how it wants its pixels is unknown. Copy it from the original model")
+        advice = source.fetching or ". Copy it from the original model"
+        raise UserError(f"{place} is missing, so how it wants its pixels is unknown{advice}")
     keys = {key: getattr(model, key, None) for key in ("image_size", "max_tiles", "max_pixels", "fit")}
     spec = family.image_spec(config, settings, Wanted(**keys, place=place))
     if keys["fit"] not in (None, getattr(spec, "fit", None)):
