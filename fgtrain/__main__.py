@@ -3,6 +3,8 @@
 Carries out what a recipe or a study says: builds its data, trains every stage, asks the checkpoints, reports. What is
 done already is not done again, whoever has done it. Several recipes are carried out together and compared;
 seed=17,18,19 makes a run of each seed.
+
+python -m fgtrain export CHECKPOINT --to DIR: a checkpoint for other programs; see export --help.
 """
 
 import argparse

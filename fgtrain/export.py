@@ -67,6 +67,9 @@ def refuse_unknown(option: str, value: str, known: tuple[str, ...] | dict[str, s
 def refuse_existing(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
         raise UserError(f"--to is {folder}, which is there already. Name a new folder, or move that one away")
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if not above.is_dir():
+        raise UserError(f"--to is {folder}, but {above} is a file. Name a new folder")
 
 
 def refuse_no_checkpoint(folder: Path) -> None:

@@ -16,6 +16,7 @@ from .lvlm import LVLM
 from .trainable import adapters
 
 FILE = "adapter_model.safetensors"
+MOST = 0.25  # of the model's parameters, that may stand in an adapter as they are
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ def fully_trained(lvlm: LVLM) -> list[str]:
 
 def read_adapter(lvlm: LVLM, base: Base, full: Iterable[str]) -> Adapter | str:
     """The adapters in place, with the modules that learnt as a whole (`full`); or why peft has no form for them."""
+    full = list(full)
+    share = sum(lvlm.hf.get_parameter(name).numel() for name in full) / sum(p.numel() for p in lvlm.hf.parameters())
+    if share > MOST:
+        return f"{share:.0%} of the model learnt as a whole, so that it would be the checkpoint once more"
     whole = sorted({name.rpartition(".")[0] for name in full})
     for name in whole:
         if any(True for _ in lvlm.hf.get_submodule(name).children()):

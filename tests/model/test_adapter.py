@@ -84,6 +84,13 @@ def test_peft_opens_it_on_the_base(base: Path, tmp_path: Path, way: str):
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.bfloat16}  # noqa: SIM118
 
 
+def test_no_adapter_holds_most_of_the_model(base: Path):
+    train = {"language_model": TrainPart(lr=1.0), "vision_encoder": TrainPart(lr=1.0, lora=Lora(rank=2))}
+    why = learnt(load_checkpoint(base), train, Base(str(base), "x"))
+    assert isinstance(why, str)
+    assert "% of the model learnt as a whole" in why
+
+
 def test_what_peft_has_no_form_for_is_said(base: Path, tmp_path: Path):
     lvlm = load_checkpoint(base)
     train = {"vision_encoder": TrainPart(lr=1.0), "language_model": TrainPart(lr=1.0, lora=Lora(rank=2))}

@@ -26,7 +26,7 @@ from data_builders.shared.files import read_json, user_cache
 from fgtrain.checksums import verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.export import main
-from fgtrain.model import LVLM, build_model, load_checkpoint, save_checkpoint
+from fgtrain.model import LVLM, build_model, load_checkpoint, save_checkpoint, weights_hash
 from fgtrain.model.exported import export_checkpoint
 from fgtrain.model.families import FAMILIES as RELEASED
 from fgtrain.model.tensors import on_meta
@@ -172,6 +172,8 @@ def test_vllm_finds_every_tensor_and_knows_each(cases: Cases, name: str):
     folder = cases.export(name, "vllm")
     config, stored = read_json(folder / "config.json"), stored_in(folder.glob("*.safetensors"))
     assert read_names(config, stored, "x") == stored.keys()
+    original = load_checkpoint(cases.folder(name) / "saved")
+    assert weights_hash(load_checkpoint(folder)) == weights_hash(original)  # which is how answers are known
     for less in stored:
         if not any(part in less for part in ("post_layernorm", ".head.")):  # which it passes over
             with pytest.raises(UserError, match=r"it wants"):
@@ -261,6 +263,7 @@ def test_nothing_is_left_of_an_export_that_fails(cases: Cases, monkeypatch: pyte
         (["saved", "--format", "transformer4"], "Did you mean transformers4"),
         (["saved", "--dtype", "bf6"], "Did you mean bf16"),
         (["saved", "--to", "empty"], "there already"),
+        (["saved", "--to", "a file/new"], "a file is a file"),
         (["saved", "--format", "adapter"], "keeps no adapter"),
         (["altered"], "altered or cut off"),
     ],
@@ -273,6 +276,7 @@ def test_what_cannot_be_exported_is_told(
         (tmp_path / name).symlink_to(cases.folder("llava") / name)
     (tmp_path / "checkpoint").symlink_to(cases.folder("llava") / "saved")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "a file").touch()
     (tmp_path / "altered").mkdir()
     for path in (cases.folder("llava") / "saved").iterdir():
         (tmp_path / "altered" / path.name).write_bytes(path.read_bytes() + b" " * (path.name == "config.json"))
