@@ -142,6 +142,7 @@ class Loader:
     renamed: tuple[tuple[str, str], ...] = ()  # beginnings of names, as vLLM maps them, in this order
     text: str = "language_model.model."
     head: str = "language_model.lm_head.weight"
+    joins_layers: bool = False  # of the vision encoder, several
     only: Mapping[str, Any] = field(default_factory=dict)  # key -> the one value that vLLM computes with
 
 
@@ -174,6 +175,7 @@ LOADERS = {  # model_type -> loader
         (*LLAVA_KEYS, "image_grid_pinpoints"),
         SIZES,
         SINCE_4_52,
+        joins_layers=True,
     ),
     "llava_onevision": Loader(
         NESTED_TOWERS,
@@ -277,6 +279,8 @@ def _refuse_values(loader: Loader, config: Mapping, vision: Mapping, place: str)
     missing += [f"vision_config.{key}" for key in loader.vision_keys if key not in vision]
     if missing:
         raise UserError(f"{place}: vLLM {VERSION} reads {_list(missing)}, which config.json lacks")
+    if isinstance(config.get("vision_feature_layer"), list) and not loader.joins_layers:
+        raise UserError(f"{place}: vLLM {VERSION} reads one layer of {config['model_type']}'s encoder, not several")
     for key, value in loader.only.items():
         if config.get(key, value) != value:
             raise UserError(

@@ -14,7 +14,7 @@ from model_fakes import drawn_module, llama_config
 from native_fakes import write_tower
 from safetensors.torch import load_file
 from test_alone import CASES as ALONE
-from test_alone import QUESTION, own_logits
+from test_alone import QUESTION, composed, own_logits
 from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, GemmaTokenizer, LlamaForCausalLM, LlamaTokenizer, Qwen2Tokenizer
@@ -37,7 +37,7 @@ from fgtrain.plan.known_facts import kept_models
 from fgtrain.recipe.model_schema import Model
 
 
-def stretched(folder: Path) -> LVLM:
+def long(folder: Path) -> LVLM:
     """Rotary settings that no class has by default."""
     rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 250_000.0}
     language = drawn_module(LlamaForCausalLM, llama_config(max_position_embeddings=LONGEST, rope_parameters=rope))
@@ -48,8 +48,12 @@ def stretched(folder: Path) -> LVLM:
     return build_model(model, network=False, seed=5)
 
 
-CASES = {"stretched": stretched, **ALONE}
-KINDS = ["stretched", "CLIP", "SigLIP, tied, bf16", "InternViT, tied, one tile", *FAMILIES]
+FITS = {
+    fit: lambda folder, fit=fit: composed(folder, "CLIP", "vicuna_v1", torch.float32, False, vision_layer=-2, fit=fit)
+    for fit in ("pad", "crop")
+}
+CASES = {"long": long, **FITS, **ALONE}
+KINDS = ["long", *FITS, "SigLIP, tied, bf16", "InternViT, tied, one tile", *FAMILIES]
 # 4.57 in an environment of its own; the project's torch.
 OLD = ("transformers==4.57.*", f"torch=={torch.__version__}", "pillow", "jinja2", "accelerate")
 
@@ -180,6 +184,9 @@ def test_vllm_finds_every_tensor_and_knows_each(cases: Cases, name: str):
                 read_names(config, stored.keys() - {less}, "x")
     with pytest.raises(UserError, match=r"no place for vision_tower\.embeddings\.x"):
         read_names(config, [*stored, "vision_tower.embeddings.x"], "x")
+    if name in ("CLIP", "internvl"):
+        with pytest.raises(UserError, match=r"reads one layer of|as if it were -1"):
+            read_names(config | {"vision_feature_layer": [-2] if name == "CLIP" else -2}, stored, "x")
     for key in LOADERS[config["model_type"]].keys:
         with pytest.raises(UserError, match=f"reads {key}"):
             read_names({k: v for k, v in config.items() if k != key}, stored, "x")
