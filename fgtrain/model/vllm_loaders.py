@@ -219,7 +219,7 @@ LOADERS = {  # model_type -> loader
         SIZES,
         SINCE_4_52,
     ),
-    "smolvlm": Loader(
+    "idefics3": Loader(
         {"": (SIGLIP_AND_NORM,)},
         "model.vision_model.",
         ("model.connector.modality_projection.proj.weight",),
@@ -229,6 +229,7 @@ LOADERS = {  # model_type -> loader
         head="lm_head.weight",
     ),
 }
+LOADERS["smolvlm"] = LOADERS["idefics3"]
 
 
 def read_names(config: Mapping[str, Any], names: Any, place: str) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from family_fakes import FAMILIES, LONGEST, built, tokenizer, write_family, write_pictures
+from family_fakes import FAMILIES, LONGEST, TOKENS, built, tokenizer, write_family, write_pictures
 from model_fakes import drawn_module, llama_config
 from native_fakes import write_tower
 from PIL import Image
@@ -27,7 +27,7 @@ QUESTION = "what is it?"
 
 def composed(folder: Path, tower: str, chat: str, dtype: torch.dtype, tied: bool, **changes: object) -> LVLM:
     vision, language = write_tower(folder / "vision", tower, dtype), folder / "language"
-    config = llama_config(max_position_embeddings=LONGEST, tie_word_embeddings=tied)
+    config = llama_config(max_position_embeddings=LONGEST, tie_word_embeddings=tied, vocab_size=len(TOKENS))
     drawn_module(LlamaForCausalLM, config).to(dtype).save_pretrained(language)
     tokenizer().save_pretrained(language)
     values = {

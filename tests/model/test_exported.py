@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from family_fakes import FAMILIES, LONGEST, tokenizer, write_pictures
+from family_fakes import FAMILIES, LONGEST, TOKENS, tokenizer, write_pictures
 from model_fakes import drawn_module, llama_config
 from native_fakes import write_tower
 from safetensors.torch import load_file
@@ -40,7 +40,9 @@ from fgtrain.recipe.model_schema import Model
 def long(folder: Path) -> LVLM:
     """Rotary settings that no class has by default."""
     rope = {"rope_type": "linear", "factor": 2.0, "rope_theta": 250_000.0}
-    language = drawn_module(LlamaForCausalLM, llama_config(max_position_embeddings=LONGEST, rope_parameters=rope))
+    language = drawn_module(
+        LlamaForCausalLM, llama_config(max_position_embeddings=LONGEST, vocab_size=len(TOKENS), rope_parameters=rope)
+    )
     language.save_pretrained(folder / "language")
     tokenizer().save_pretrained(folder / "language")
     parts = {"vision_encoder": str(write_tower(folder / "vision", "CLIP")), "language_model": str(folder / "language")}
