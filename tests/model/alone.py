@@ -13,23 +13,22 @@ import transformers
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
 
-OLD = transformers.__version__ < "5"
-PIL = {"use_fast": False} if OLD else {"backend": "pil"}
-ALIKE = {"SmolVLMProcessor": "Idefics3Processor"}  # for pictures; the one cannot be imported without torchvision
+PIL = {"backend": "pil"} if transformers.__version__ >= "5" else {"use_fast": False}
+ALIKE = {"SmolVLMProcessor": "Idefics3Processor"}  # for pictures; the one wants packages for videos
 
 
 def processor_of(folder):
     """The class's own processor from the folder's files; its part for videos needs torchvision and is left out."""
     settings = json.loads((folder / "processor_config.json").read_text())
     name = settings.pop("processor_class")
-    images = AutoImageProcessor.from_pretrained(folder, **PIL)
-    if OLD and name in ALIKE:
-        return getattr(transformers, ALIKE[name])(images, AutoTokenizer.from_pretrained(folder), **settings)
-    make = getattr(transformers, name)
-    if "video_processor" not in inspect.signature(make).parameters:
+    make = getattr(transformers, ALIKE.get(name, name))
+    parts = [AutoImageProcessor.from_pretrained(folder, **PIL), AutoTokenizer.from_pretrained(folder)]
+    if "video_processor" in inspect.signature(make).parameters:
+        parts.append(None)
+    elif name not in ALIKE:
         return AutoProcessor.from_pretrained(folder)
     without = type(make.__name__, (make,), {"check_argument_for_proper_class": lambda self, name, value: type(value)})
-    return without(images, AutoTokenizer.from_pretrained(folder), None, **settings)
+    return without(*parts, **settings)
 
 
 def logits(request):
