@@ -86,6 +86,11 @@ def _transformers4(source: Path, stored: dict[str, Stored], dtype: str | None, k
             f"so {kind} cannot open it. --format transformers writes it for programs that import fgtrain.model; one "
             f"that others open has projector: mlp2x_gelu and a plain ViT, or pixel_shuffle_mlp2x_gelu and an InternViT"
         )
+    if kind == "transformers4" and (how := transformers4.COMPUTED_OTHERWISE.get(config["model_type"])) is not None:
+        raise UserError(
+            f"{source}: transformers 4.57 {how} than 5 and than training, so that {config['model_type']} would answer "
+            f"otherwise. Use transformers 5 (--format transformers) or vLLM"
+        )
     renamed = {transformers4.tensor_name(name, config): tensor for name, tensor in stored.items()}
     tokenizer = read_json(source / "tokenizer_config.json")
     files |= {

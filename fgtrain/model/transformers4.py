@@ -11,6 +11,8 @@ from typing import Any
 # Encoders whose tensors stand one level deeper, in the published files too; of a composed model 5 writes none.
 NESTED = ("clip_vision_model", "siglip_vision_model")
 STANDARD = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
+# modeling_idefics3.py of 4.57 puts a patch on a border between two positions into the one before.
+COMPUTED_OTHERWISE = dict.fromkeys(("idefics3", "smolvlm"), "gives patches of pictures other positions")
 KEPT = ("Qwen2Tokenizer",)  # classes that 4.57 has too, and whose processors ask for them
 OF_THIS_MACHINE = ("_name_or_path", "is_local", "local_files_only", "backend")
 
