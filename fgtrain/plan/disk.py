@@ -5,34 +5,52 @@ resume       of the stage that trains: what learns in fp32 and AdamW's two state
              one being written; gone when the stage is done
 features     the frozen encoder's outputs, of every view once
 answers      a row for each question of every checkpoint that is scored
+served       of the checkpoint that vLLM is asked about: the whole model in the type that it computes in, and of the
+             untrained one, which lies nowhere else, in fp32 as well until that is written
 """
 
 from collections.abc import Iterable
 
-from .arithmetic import BYTES_FP32
+from fgtrain.recipe import START, Recipe
+
+from .arithmetic import BYTES_BF16, BYTES_FP32
 from .schema import DiskPlan, EvaluationPlan, StagePlan
 
+BYTES_SERVED = {"fp32": BYTES_FP32, "bf16": BYTES_BF16}
 POINTS = 3  # resume points that lie there at once
 STATES = 3  # fp32 values a learning parameter: itself and AdamW's two
 ANSWER = 600  # bytes of a row: question, answer, their hashes (measured on FG-BMK's)
 
 
-def disk_plan(stages: Iterable[StagePlan], evaluations: Iterable[EvaluationPlan], views: int | None) -> DiskPlan:
-    """Bytes. `views`: bytes of all pictures that kept features stand for."""
+def disk_plan(
+    stages: Iterable[StagePlan], evaluations: Iterable[EvaluationPlan], views: int | None, served: int = 0
+) -> DiskPlan:
+    """Bytes. `views`: bytes of all pictures that kept features stand for; `served`: see `served_bytes`."""
     stages, asked = list(stages), [one.questions for one in evaluations]
     sizes = [_parameters(stage) for stage in stages]
     learning = [None if None in (n := [p.trainable for p in stage.parts]) else sum(n) for stage in stages]
     checkpoints = None if None in sizes else sum(sizes) * BYTES_FP32
     resume = None if None in learning else max(learning, default=0) * BYTES_FP32 * STATES * POINTS
     answers = None if None in asked else sum(asked) * ANSWER
-    every = (checkpoints, resume, views, answers)
+    if served:
+        served = None if None in sizes else max(sizes, default=0) * served
+    every = (checkpoints, resume, views, answers, served)
     return DiskPlan(
         checkpoints=checkpoints,
         resume=resume,
         features=views,
         answers=answers,
+        served=served,
         most=None if None in every else sum(every),
     )
+
+
+def served_bytes(recipe: Recipe) -> int:
+    """Bytes a parameter of the model that is served; 0 where none is."""
+    if recipe.evaluation.engine == "own" or not recipe.evaluation.tasks:
+        return 0
+    saved = BYTES_FP32 if START in recipe.evaluation.at else 0
+    return saved + BYTES_SERVED[recipe.devices.precision]
 
 
 def _parameters(stage: StagePlan) -> int | None:

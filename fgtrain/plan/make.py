@@ -9,7 +9,7 @@ from fgtrain.recipe import PARTS, Recipe, Stage
 from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .attention_way import planned_way
 from .costs import with_costs
-from .disk import disk_plan
+from .disk import disk_plan, served_bytes
 from .encoder import encoder_plan
 from .evaluation import Asked, evaluation_plans, questions_cached
 from .expected import with_expected
@@ -74,7 +74,7 @@ def make_plan(
         evaluations=evaluations,
         questions_cached=questions_cached(recipe, model_facts, asked or {}),
         device_hours=device_hours(recipe.devices, stages, evaluations),
-        disk=disk_plan(stages, evaluations, features),
+        disk=disk_plan(stages, evaluations, features, served_bytes(recipe)),
         notes=tuple(notes(recipe, data_facts, model_facts, stages, asked or {})),
         code={stage.objective: program.code[stage.objective] for stage in recipe.enabled_stages.values()},
         commit=program.commit,

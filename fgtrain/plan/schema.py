@@ -129,6 +129,7 @@ class DiskPlan(Numbers):
     resume: int | None
     features: int | None
     answers: int | None
+    served: int | None
     most: int | None
 
 

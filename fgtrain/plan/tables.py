@@ -181,8 +181,11 @@ def _whole(plan: Plan, console: Console) -> None:
     rows |= {"evaluation": hours(spent.evaluation), "all": hours(spent.all)}
     show_table(console, "Device hours", "work", list(rows), [Column("hours", list(rows.values()))], sections=[3])
     rows = {"checkpoints": gib(disk.checkpoints), "resume points, three at once": gib(disk.resume)}
-    rows |= {"encoder's outputs": gib(disk.features), "answers": gib(disk.answers), "at most": gib(disk.most)}
-    show_table(console, "Disk", "what", list(rows), [Column("size", list(rows.values()))], sections=[4])
+    rows |= {"encoder's outputs": gib(disk.features), "answers": gib(disk.answers)}
+    rows |= {"a checkpoint for vLLM, while it is asked": gib(disk.served)} if disk.served != 0 else {}
+    sections = [len(rows)]
+    rows["at most"] = gib(disk.most)
+    show_table(console, "Disk", "what", list(rows), [Column("size", list(rows.values()))], sections=sections)
 
 
 def _checkpoints(plan: Plan, console: Console) -> None:

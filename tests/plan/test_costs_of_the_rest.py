@@ -198,6 +198,9 @@ def test_disk_holds_checkpoints_three_resume_points_and_answers(tmp_path):
     assert plan.disk.answers == 3 * 100 * ANSWER
     assert plan.disk.most == sum((plan.disk.checkpoints, plan.disk.resume, plan.disk.features, plan.disk.answers))
     assert planned(tmp_path, model=CUT).disk.features == 0
+    served = planned(tmp_path, "evaluation.engine=vllm").disk
+    assert (plan.disk.served, served.served) == (0, total * (4 + 4)), "the start is saved in fp32 and exported so"
+    assert served.most == plan.disk.most + served.served
 
 
 def test_the_plan_survives_its_file_with_all_of_it(tmp_path):
