@@ -1,6 +1,7 @@
 """Released models: asked together, in any company, they answer as when asked one question at a time by `generate`."""
 
 import dataclasses
+import importlib.util
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from lvlm_fakes import CHATML, FAMILIES, SHARED, TEMPLATE, letter_tokenizer
 from PIL import Image
+from transformers import AutoConfig
 
 import evaluation.asking.answerers.branches as branches
 import evaluation.asking.answerers.lvlm as lvlm
@@ -15,6 +17,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.llava_as_published import SYSTEM
 from evaluation.asking.answerers.chat import Chat
 from evaluation.asking.answerers.lvlm import TransformersAnswerer
+from evaluation.asking.answerers.processors import load_processor
 from evaluation.protocols import Answerer, ImageQuestions, Question
 
 QUESTIONS = (
@@ -271,3 +274,20 @@ def test_special_tokens_in_a_question_stay_text():
     plain, _ = chat.prompt("a b", None)
     assert hostile[:7] == plain[:7]
     assert hostile[-11:] == plain[-11:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("gemma3n", "Gemma3nProcessor also takes feature_extractor, which is not known here. Serve the model"),
+        ("smolvlm", r"SmolVLMProcessor cannot be made \(Package `num2words` is required"),
+        ("clip_vision_model", "transformers has no processor for 'clip_vision_model'. Serve the model"),
+    ],
+)
+def test_a_family_that_cannot_be_asked_here_says_so_in_one_line(kind, said, folders):
+    if kind == "smolvlm" and importlib.util.find_spec("num2words") is not None:
+        pytest.skip("num2words is installed")
+    with pytest.raises(UserError, match=said) as refused:
+        load_processor(str(folders("llava")), AutoConfig.for_model(kind), letter_tokenizer())
+    assert "endpoint:NAME" in str(refused.value)
+    assert "\n" not in str(refused.value)
