@@ -4,22 +4,32 @@ The peer is what the known training suites do: every question with its image is 
 position meets the vocabulary. Both run in processes of their own, one thread, fp32; the vision encoder is frozen (and
 not cached), projector and language model learn. Times are CPU seconds of the training loop, from the first forward pass
 to the last optimizer step, pictures decoded included; samples are what the peer counts. Memory is the peak beyond what
-the process held before the model was loaded.
+the process held before the model was loaded. Runs come in pairs, one engine after the other, and a speed is the median
+of the pairs' ratios.
 
-    OMP_NUM_THREADS=1 python benchmarks/train_speed.py                                   # speed: all mixes
+How far it could go: the arithmetic that the mathematics asks for, at the speed of one matrix product that was measured
+in the same run on the same core, is the bound. Beside it stands what each engine computes (counted in runs of their
+own) and its MFU: that arithmetic over its seconds and the matrix product's speed.
+
+    OMP_NUM_THREADS=1 python benchmarks/train_speed.py --pairs 5                         # speed: all mixes
     OMP_NUM_THREADS=1 python benchmarks/train_speed.py --mixes llava --vocabulary 32000  # memory
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import train_arithmetic
 import train_mixes
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -34,6 +44,7 @@ class Clock:
     def __init__(self) -> None:
         self.start = self.end = 0.0
         self.before = resident("VmRSS")
+        self.rate = 0.0  # FLOP/s of a matrix product, before and after the loop
         self.handle: Any = None
 
     def watch(self, decoder: Any) -> None:
@@ -43,12 +54,14 @@ class Clock:
         Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
 
     def _begin(self, *_: Any) -> None:
+        self.rate = train_arithmetic.matrix_rate()
         self.start = time.process_time()
         self.handle.remove()
 
     def figures(self, losses: list[float]) -> dict:
         peak = resident("VmHWM") - self.before
-        return {"seconds": self.end - self.start, "peak_bytes": peak, "losses": losses}
+        rate = (self.rate + train_arithmetic.matrix_rate()) / 2
+        return {"seconds": self.end - self.start, "peak_bytes": peak, "losses": losses, "rate": rate}
 
 
 def resident(key: str) -> int:
@@ -57,7 +70,7 @@ def resident(key: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def run_ours(place: Path, mix: str) -> dict:
+def run_ours(place: Path, mix: str, count: bool) -> dict:
     from fgtrain.data import StageData
     from fgtrain.model import build_model, set_trainable
     from fgtrain.recipe.model_schema import Model
@@ -89,12 +102,16 @@ def run_ours(place: Path, mix: str) -> dict:
     data.prepare()
     job = StageRun("speed", stage, devices, data.steps, data.samples, place / f"ours_{mix}")
     clock.watch(lvlm.decoder)
-    run_stage(job, lvlm, set_trainable(lvlm, stage.train), data)
+    groups, seen = set_trainable(lvlm, stage.train), train_arithmetic.Seen(lvlm)
+    figures: dict = {}
+    with train_arithmetic.counted(figures) if count else nullcontext():
+        run_stage(job, lvlm, groups, data)
     lines = (job.folder / "metrics.jsonl").read_text().splitlines()
-    return clock.figures([json.loads(line)["loss"] for line in lines])
+    figures |= clock.figures([json.loads(line)["loss"] for line in lines])
+    return figures | {"needed": train_arithmetic.needed_flops(lvlm, seen.counts)}
 
 
-def run_peer(place: Path, mix: str, grouped: bool = False) -> dict:
+def run_peer(place: Path, mix: str, count: bool, grouped: bool = False) -> dict:
     import torch
     from transformers import AutoTokenizer, LlavaForConditionalGeneration, Trainer, TrainingArguments
 
@@ -155,8 +172,10 @@ def run_peer(place: Path, mix: str, grouped: bool = False) -> dict:
     )
     trainer = Trainer(model=model, args=arguments, train_dataset=Questions(), data_collator=padded)
     clock.watch(model.model.language_model)
-    trainer.train()
-    return clock.figures([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
+    figures: dict = {}
+    with train_arithmetic.counted(figures) if count else nullcontext():
+        trainer.train()
+    return figures | clock.figures([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
 
 
 def alone(row: dict) -> list[dict]:
@@ -172,15 +191,65 @@ def alone(row: dict) -> list[dict]:
     return [{**rest, "id": f"{row['id']}/{number}", "conversations": pair} for number, pair in enumerate(pairs)]
 
 
-ENGINES = {"ours": run_ours, "peer": run_peer, "peer, grouped by length": lambda *of: run_peer(*of, grouped=True)}
+ENGINES = {"ours": run_ours, "peer": run_peer, "peer, grouped by length": partial(run_peer, grouped=True)}
 
 
-def in_own_process(engine: str, place: Path, mix: str) -> dict:
+def in_own_process(engine: str, place: Path, mix: str, count: bool = False) -> dict:
     command = [sys.executable, __file__, "--engine", engine, "--place", str(place), "--mixes", mix]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "WANDB_MODE": "disabled"})
+    environment = {**os.environ, "WANDB_MODE": "disabled"}
+    done = subprocess.run([*command, *["--count"] * count], capture_output=True, text=True, env=environment)
     if done.returncode:
         sys.exit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def in_pairs(engines: list[str], place: Path, mix: str, pairs: int) -> dict[str, list[dict]]:
+    """The figures of each engine's runs; every round runs all of them, so that they see the same machine."""
+    found: dict[str, list[dict]] = {engine: [] for engine in engines}
+    for _ in range(pairs):
+        for engine in engines:
+            shutil.rmtree(place / f"ours_{mix}", ignore_errors=True)
+            found[engine].append(in_own_process(engine, place, mix))
+    return found
+
+
+def middle(runs: list[dict], key: str) -> float:
+    return median(run[key] for run in runs)
+
+
+def show_speed(mix: str, found: dict[str, list[dict]], samples: int) -> dict[str, float]:
+    """A line for each engine; returns how much faster ours is than each, the median of the pairs."""
+    ours, speed = found["ours"], {}
+    for engine, runs in found.items():
+        ratios = [run["seconds"] / own["seconds"] for run, own in zip(runs, ours, strict=True)]
+        speed[engine], memory = median(ratios), middle(runs, "peak_bytes")
+        spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 and engine != "ours" else ""
+        print(
+            f"{mix:15} {engine:24} {samples / middle(runs, 'seconds'):6.2f} samples/s, ours x {speed[engine]:4.2f}"
+            f"{spread}; peak {memory / 2**20:6.0f} MiB, ours x {middle(ours, 'peak_bytes') / memory:4.2f}; "
+            f"losses {', '.join(f'{loss:.3f}' for loss in runs[0]['losses'])}",
+            flush=True,
+        )
+    return speed
+
+
+def show_limit(mix: str, found: dict[str, list[dict]], place: Path) -> None:
+    """What arithmetic there is, what is done, and how fast: the bound of the speed over the peer, and what is left."""
+    needed, rate = found["ours"][0]["needed"], middle([run for runs in found.values() for run in runs], "rate")
+    parts = []
+    for engine, runs in found.items():
+        shutil.rmtree(place / f"ours_{mix}", ignore_errors=True)
+        done = in_own_process(engine, place, mix, count=True)["flops"]
+        mfu = median(done / run["seconds"] / run["rate"] for run in runs)
+        parts.append(f"{engine} does x {done / needed:4.2f} of it at {mfu:.0%} of the matrix product's speed")
+    at_best = [needed / own["rate"] for own in found["ours"]]
+    bound = median(peer["seconds"] / best for peer, best in zip(found["peer"], at_best, strict=True))
+    left = median(own["seconds"] / best for own, best in zip(found["ours"], at_best, strict=True))
+    print(
+        f"{mix:15} needed {needed / 1e12:.2f} TFLOP, matrix product {rate / 1e9:.0f} GFLOP/s; {'; '.join(parts)}. "
+        f"Bound: ours x {bound:.2f} (what is needed, at that speed); left to it: x {left:.2f} (MFU {1 / left:.0%})",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -188,12 +257,14 @@ def main() -> None:
     arguments.add_argument("--mixes", nargs="+", choices=train_mixes.MIXES, default=list(train_mixes.MIXES))
     arguments.add_argument("--vocabulary", type=int, default=train_mixes.SMALL_VOCABULARY)
     arguments.add_argument("--steps", type=int, default=3)
+    arguments.add_argument("--pairs", type=int, default=1, help="runs of each engine, in turn")
     arguments.add_argument("--grouped", action="store_true", help="the peer also with samples grouped by length")
     arguments.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
+    arguments.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
     arguments.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.engine:
-        print(json.dumps(ENGINES[chosen.engine](chosen.place, chosen.mixes[0])))
+        print(json.dumps(ENGINES[chosen.engine](chosen.place, chosen.mixes[0], chosen.count)))
         return
     engines = [engine for engine in ENGINES if chosen.grouped or "grouped" not in engine]
     samples, holds = PEER_BATCH * PEER_ACCUMULATION * chosen.steps, True
@@ -202,19 +273,14 @@ def main() -> None:
         train_mixes.write_model(place / "model", chosen.vocabulary)
         for mix in chosen.mixes:
             train_mixes.write_mix(place / mix, mix, samples // train_mixes.MIXES[mix][1])
-            found = {engine: in_own_process(engine, place, mix) for engine in engines}
-            for engine, figures in found.items():
-                speed, memory = figures["seconds"] / found["ours"]["seconds"], figures["peak_bytes"]
-                print(
-                    f"{mix:15} {engine:24} {samples / figures['seconds']:6.2f} samples/s, ours x {speed:4.2f}; "
-                    f"peak {memory / 2**20:6.0f} MiB, ours x {found['ours']['peak_bytes'] / memory:4.2f}; "
-                    f"losses {', '.join(f'{loss:.3f}' for loss in figures['losses'])}",
-                    flush=True,
-                )
-            holds &= found["peer"]["seconds"] >= SPEED_WANTED[mix] * found["ours"]["seconds"]
+            found = in_pairs(engines, place, mix, chosen.pairs)
+            speed = show_speed(mix, found, samples)
+            show_limit(mix, found, place)
+            holds &= speed["peer"] >= SPEED_WANTED[mix]
             if mix == "llava" and chosen.vocabulary >= 32_000:
-                holds &= found["ours"]["peak_bytes"] <= MEMORY_WANTED * found["peer"]["peak_bytes"]
+                holds &= middle(found["ours"], "peak_bytes") <= MEMORY_WANTED * middle(found["peer"], "peak_bytes")
     print(f"holds: {SPEED_WANTED}, memory {MEMORY_WANTED} at 32 K" if holds else "DOES NOT HOLD")
+    print(f"load of the machine over 15 minutes: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

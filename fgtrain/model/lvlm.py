@@ -1,6 +1,7 @@
 """An LVLM as training and evaluation see it: images to features, batches to losses. How it answers: generation.py."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from fgtrain.plan.attention_way import Way
 from .activation_checkpointing import checkpoint_layers, layers_of
 from .attention_choice import way_of
 from .families import PARTS, Family, find_parts, submodule
+from .last_layer import last_layer_only_at
 from .layer_kernels import switch_compiled, unseen
 from .packed_attention import attention_arguments, mask_dtype, use_packed_attention, why_dense
 
@@ -213,9 +215,13 @@ class LVLM(nn.Module):
 
     def token_losses_S(self, batch: Batch) -> Tensor:
         """Cross entropy (natural log, fp32) at each supervised position, rows in order. Only these meet `lm_head`."""
-        supervised_BT = batch.targets_BT != IGNORE_INDEX
-        hidden_SD = self.hidden_BTD(self.embed(batch), batch)[supervised_BT]
-        targets_S = batch.targets_BT[supervised_BT]
+        places_S = (batch.targets_BT != IGNORE_INDEX).flatten().nonzero()[:, 0]
+        # A checkpointed layer is computed again when this is over, and a compiled one has no place for it.
+        whole = self.checkpoints or self.compiles
+        with nullcontext() if whole else last_layer_only_at(self.decoder, places_S):
+            hidden_BTD = self.hidden_BTD(self.embed(batch), batch)
+        hidden_SD = hidden_BTD.flatten(0, 1).index_select(0, places_S)
+        targets_S = batch.targets_BT.flatten()[places_S]
         chunk = max(1, LOGITS_AT_ONCE // self.lm_head.out_features)
         count = self.most_of_ranks(max(1, -(-len(targets_S) // chunk)))
         if count == 1:
