@@ -54,7 +54,7 @@ def measure(place: Path) -> None:
     prepare(recipe, Group(), show=False)
     before = resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
-    train_stage(recipe, Group(), "sft")
+    train_stage(recipe, Group(), "sft", "start")
     predicted = final_plan(recipe).stage("sft").memory_bytes
     print(json.dumps({"predicted": predicted, "measured": resident("VmHWM") - before}))
 
