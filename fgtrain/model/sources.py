@@ -19,21 +19,12 @@ from data_builders.shared.files import read_json
 from data_builders.shared.text_files import LFS_POINTER, refuse_lfs_pointer
 from fgtrain.errors import UserError
 
+from .other_layouts import refuse_other_layout
+
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 PICKLED_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # whole, or in several files
-# LLaVA in its authors' own layout -> the same in transformers'
-LLAVA_RELEASES = {
-    "llava-v1.5-7b": "llava-hf/llava-1.5-7b-hf",
-    "llava-v1.5-13b": "llava-hf/llava-1.5-13b-hf",
-    "llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
-    "llava-v1.6-vicuna-13b": "llava-hf/llava-v1.6-vicuna-13b-hf",
-    "llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
-    "llava-v1.6-34b": "llava-hf/llava-v1.6-34b-hf",
-}
-IMPORTED_LANGUAGE_MODELS = ("InternLM2ForCausalLM", "Qwen2ForCausalLM", "LlamaForCausalLM")  # of an internvl_chat
-PUBLISHED = {"internvl_chat": "an InternVL", "intern_vit_6b": "an InternViT", "internlm2": "an InternLM2"}
 
 
 class Source:
@@ -112,34 +103,14 @@ class Source:
             raise UserError(f"{self.place} {self.value}: its config cannot be read ({_first_line(error)})") from None
 
     def _not_as_published(self) -> None:
-        """UserError for an InternVL, InternViT or InternLM2 as published: it says how to import it."""
+        """UserError for a layout that transformers does not read (`refuse_other_layout`)."""
         path = self.file("config.json")
         try:
             values = read_json(path) if path is not None else None
         except UserError as error:
             raise UserError(f"{self.place} {self.value}: its config cannot be read ({error})") from None
-        kind = values.get("model_type") if isinstance(values, dict) else None
-        if kind is not None and "mm_vision_tower" in values:
-            release = LLAVA_RELEASES.get(Path(self.value).name, "llava-hf/... (of the same name)")
-            raise UserError(
-                f"{self.place} {self.value} is a LLaVA in its authors' own layout. Take the same in transformers': "
-                f"{release}; one of your own becomes that by transformers' convert_llava_weights_to_hf"
-            )
-        text = values.get("llm_config") if kind == "internvl_chat" else None
-        speaks = (text.get("architectures") or [""])[0] if isinstance(text, dict) else ""
-        if speaks and speaks not in IMPORTED_LANGUAGE_MODELS:
-            raise UserError(
-                f"{self.place} {self.value} is an InternVL around {speaks} as published, which runs code of its own. "
-                f"Take the same in transformers' layout: {Path(self.value).name}-HF of OpenGVLab on the hub"
-            )
-        if kind in PUBLISHED:
-            network = " --network" if self.folder is None and self.network else ""
-            part = self.place.removeprefix("model.")
-            raise UserError(
-                f"{self.place} {self.value} is {PUBLISHED[kind]} as published, which runs code of its own; that is "
-                f"never trusted here. Import it once: python -m fgtrain.model.import_internvl "
-                f"{shlex.quote(self.value)} NEW_FOLDER{network}, and write {part}: NEW_FOLDER"
-            )
+        if isinstance(values, dict):
+            refuse_other_layout(values, self.place, self.value, download=self.folder is None and self.network)
 
     def weights(self) -> list[Path]:
         """The safetensors files of a local folder. UserError when there is none."""
