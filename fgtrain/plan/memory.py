@@ -4,7 +4,7 @@ The formula follows a decoder layer of the Llama kind (RMSNorm, rotary positions
 it, with attention that keeps no tokens x tokens matrix. Values are counted for each token and layer:
 
     always             2 D + 2 in fp32 (what the norms read)  +  2 H + 2 K (queries, attention's output, keys, values)
-                       +  3 I (MLP)  +  a log-sum-exp for each head
+                       +  3 I (MLP)  +  a log-sum-exp for each head; the last layer's MLP at supervised positions only
     where it learns    2 D of the residual stream's type (norms' outputs), the matrices' inputs  +  I
     checkpointing      the residual stream before each layer, and the above for one layer at a time
 
@@ -49,11 +49,12 @@ def activations(shape: ModelShape, counts: Counts, learning: dict[str, float], d
         K = H  # attention there repeats keys and values for each group's heads
 
     norm = FP32 * (D + 1)
-    layer = 2 * norm + inner * (2 * H + 2 * K + 3 * I) + FP32 * shape.heads
-    if text:
-        inputs = BF16 * 5 * D if mixed else inner * 2 * D  # of the five matrices that read a norm
-        layer += stream * 2 * D + inputs + inner * I
+    before, behind = 2 * norm + inner * (2 * H + 2 * K) + FP32 * shape.heads, inner * 3 * I  # attention
+    if text:  # and what the matrices read, of which autocast makes a copy for each
+        before += stream * 2 * D + (BF16 * 3 * D if mixed else inner * D)
+        behind += inner * I + (BF16 * 2 * D if mixed else inner * D)
         norm += stream * D
+    layer = before + behind
     rest = counts.tokens * (stream * 2 * shape.head_size + BATCH) + _vision(shape, counts, learning, inner)
     weights = BF16 * shape.decoder_weights if mixed else 0
     # The last norm, what it gives, and of it what meets the vocabulary.
@@ -65,7 +66,8 @@ def activations(shape: ModelShape, counts: Counts, learning: dict[str, float], d
     head = (inner if half and not mixed else FP32) * D * shape.vocabulary if text else 0  # its weights' gradient
     # In one piece, its gradient comes when those of the logits have gone.
     at_head = ends + (max(logits, head) if labels == counts.labels else logits + head)
-    backward = counts.tokens * (inner * 2 * I + stream * 2 * D)  # of a layer's MLP
+    in_mlp = inner * 2 * I + stream * 2 * D  # on its way back
+    backward = counts.tokens * in_mlp
     one_layer = counts.tokens * layer + backward + weights // shape.layers
     gathered = _gathered(shape, devices, inner)
     if devices.activation_checkpointing:
@@ -73,18 +75,29 @@ def activations(shape: ModelShape, counts: Counts, learning: dict[str, float], d
         # Autocast keeps the copies of learning weights until the forward pass ends.
         first = kept + max(ends + forward_logits + (weights if text else 0), at_head, head + one_layer)
     else:
-        kept = counts.tokens * shape.layers * layer + weights
-        first = kept + max(at_head, ends - counts.tokens * stream * D + head + backward)
+        # Behind its attention the last layer runs at supervised positions only, which are put together.
+        narrow = devices.layer_kernels != "compile"
+        at = counts.labels if narrow else counts.tokens
+        last_layer = counts.tokens * before + at * (behind + (inner * H if text and narrow else 0))
+        kept = counts.tokens * (shape.layers - 1) * layer + last_layer + weights
+        in_last = ends - counts.tokens * stream * D + head + at * in_mlp
+        in_next = backward + head + _gradients(shape.decoder_weights // shape.layers, learning, devices, inner)
+        first = kept + max(at_head, in_last, in_next - last_layer)
     last = counts.tokens * stream * D + one_layer - _late(shape, learning, devices, inner)
     return Activations(rest + first + gathered, rest + last + gathered)
 
 
 def _late(shape: ModelShape, learning: dict[str, float], devices: Devices, inner: int) -> int:
     """Bytes of gradients that come after a first layer's activations have gone: its own and the embeddings'."""
-    of_device = shape.decoder_weights // shape.layers + shape.hidden * shape.vocabulary
+    weights = shape.decoder_weights // shape.layers + shape.hidden * shape.vocabulary
+    return _gradients(weights, learning, devices, inner)
+
+
+def _gradients(weights: int, learning: dict[str, float], devices: Devices, inner: int) -> int:
+    """Bytes of the gradients of so many weights of the language model."""
     whole = resolved_strategy(devices) in ("single", "ddp")
     size = FP32 if whole else inner / devices.world_size
-    return int(size * of_device * learning.get("language_model", 0.0))
+    return int(size * weights * learning.get("language_model", 0.0))
 
 
 def _vision(shape: ModelShape, counts: Counts, learning: dict[str, float], inner: int) -> int:
