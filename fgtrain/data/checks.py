@@ -62,7 +62,7 @@ def check_rows(
     if (known := _kept(path, maker.rows[data_set])) is not None:
         return known
     with locked(path.with_suffix(".lock"), waiting=f"{data_set} is being checked by another start; waiting"):
-        if (known := _kept(path, maker.rows[data_set], say=True)) is not None:
+        if (known := _kept(path, maker.rows[data_set], aloud=True)) is not None:
             return known
         counts = _look_at(data_set, maker, quarantine, places)
         if counts[:, 0].all():
@@ -73,12 +73,12 @@ def check_rows(
         return counts
 
 
-def _kept(path: Path, rows: Rows, say: bool = False) -> np.ndarray | None:
+def _kept(path: Path, rows: Rows, aloud: bool = False) -> np.ndarray | None:
     if not path.is_file():
         return None
     content = unsealed(path.read_bytes())
     if content is None:
-        if say:
+        if aloud:
             say(f"{path} is not what was written (cut off or altered); made anew", file=sys.stderr)
         return None
     counts = np.load(BytesIO(content), allow_pickle=False)
