@@ -18,6 +18,7 @@ from data_builders.shared.files import atomic_write
 from data_builders.shared.locks import locked
 from data_builders.shared.progress import progress
 from data_builders.shared.sealed import sealed, unsealed
+from data_builders.shared.terminal import say
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 
