@@ -13,7 +13,7 @@ def run(check: Check, found: Found, way: str) -> None:
     layers = 1 if check.small else LAYERS_OFFLOADED if offload else LAYERS
     if check.small and strategy == "fsdp" and offload:
         raise NotHereError("FSDP2 offloads from a device to its host; on a CPU they are one")
-    devices: dict = {"strategy": strategy, "offload": offload or None}
+    devices: dict = {"strategy": strategy, "offload": offload or None, "layer_kernels": "torch"}
     if check.small:
         devices["precision"] = "fp32"  # a CPU's layer norms take no bf16 weights for fp32 values, a GPU's do
     steps, sizes = (STEPS_OFFLOADED, FEW_WORDS) if offload else (STEPS, FULL)

@@ -56,7 +56,8 @@ def one_stage(
     found.require(all(row["loss"] == row["loss"] for row in rows), f"{title}: a loss is not a number")
     found.say(f"{title}: {_words(figures, GOALS.get(stage), check.small)}")
     off = figures["plan / peak"] - 1
-    found.require(check.small or abs(off) <= OFF, f"{title}: the plan's memory is off by {off:+.0%}")
+    counted = not check.small and recipe.devices.layer_kernels == "torch"  # the plan knows no fused layer
+    found.require(not counted or abs(off) <= OFF, f"{title}: the plan's memory is off by {off:+.0%}")
 
 
 def figures_of(planned: StagePlan, rows: list[dict[str, Any]], matmul: float | None) -> dict[str, Any]:
