@@ -26,12 +26,12 @@ import time
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import train_arithmetic
 import train_mixes
 from torch.optim.optimizer import register_optimizer_step_post_hook
+from train_limits import middle, show_limit, show_speed
 
 PEER_BATCH, PEER_ACCUMULATION = 8, 3  # samples a micro-batch, micro-batches a step
 SPEED_WANTED = {"open_world": 4.0, "open_world_long": 0.95, "llava": 1.3, "short_answer": 0.95}
@@ -203,6 +203,12 @@ def in_own_process(engine: str, place: Path, mix: str, count: bool = False) -> d
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def counted_once(engine: str, place: Path, mix: str) -> float:
+    """The arithmetic that an engine does, in FLOP."""
+    shutil.rmtree(place / f"ours_{mix}", ignore_errors=True)
+    return in_own_process(engine, place, mix, count=True)["flops"]
+
+
 def in_pairs(engines: list[str], place: Path, mix: str, pairs: int) -> dict[str, list[dict]]:
     """The figures of each engine's runs; every round runs all of them, so that they see the same machine."""
     found: dict[str, list[dict]] = {engine: [] for engine in engines}
@@ -211,45 +217,6 @@ def in_pairs(engines: list[str], place: Path, mix: str, pairs: int) -> dict[str,
             shutil.rmtree(place / f"ours_{mix}", ignore_errors=True)
             found[engine].append(in_own_process(engine, place, mix))
     return found
-
-
-def middle(runs: list[dict], key: str) -> float:
-    return median(run[key] for run in runs)
-
-
-def show_speed(mix: str, found: dict[str, list[dict]], samples: int) -> dict[str, float]:
-    """A line for each engine; returns how much faster ours is than each, the median of the pairs."""
-    ours, speed = found["ours"], {}
-    for engine, runs in found.items():
-        ratios = [run["seconds"] / own["seconds"] for run, own in zip(runs, ours, strict=True)]
-        speed[engine], memory = median(ratios), middle(runs, "peak_bytes")
-        spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 and engine != "ours" else ""
-        print(
-            f"{mix:15} {engine:24} {samples / middle(runs, 'seconds'):6.2f} samples/s, ours x {speed[engine]:4.2f}"
-            f"{spread}; peak {memory / 2**20:6.0f} MiB, ours x {middle(ours, 'peak_bytes') / memory:4.2f}; "
-            f"losses {', '.join(f'{loss:.3f}' for loss in runs[0]['losses'])}",
-            flush=True,
-        )
-    return speed
-
-
-def show_limit(mix: str, found: dict[str, list[dict]], place: Path) -> None:
-    """What arithmetic there is, what is done, and how fast: the bound of the speed over the peer, and what is left."""
-    needed, rate = found["ours"][0]["needed"], middle([run for runs in found.values() for run in runs], "rate")
-    parts = []
-    for engine, runs in found.items():
-        shutil.rmtree(place / f"ours_{mix}", ignore_errors=True)
-        done = in_own_process(engine, place, mix, count=True)["flops"]
-        mfu = median(done / run["seconds"] / run["rate"] for run in runs)
-        parts.append(f"{engine} does x {done / needed:4.2f} of it at {mfu:.0%} of the matrix product's speed")
-    at_best = [needed / own["rate"] for own in found["ours"]]
-    bound = median(peer["seconds"] / best for peer, best in zip(found["peer"], at_best, strict=True))
-    left = median(own["seconds"] / best for own, best in zip(found["ours"], at_best, strict=True))
-    print(
-        f"{mix:15} needed {needed / 1e12:.2f} TFLOP, matrix product {rate / 1e9:.0f} GFLOP/s; {'; '.join(parts)}. "
-        f"Bound: ours x {bound:.2f} (what is needed, at that speed); left to it: x {left:.2f} (MFU {1 / left:.0%})",
-        flush=True,
-    )
 
 
 def main() -> None:
@@ -275,7 +242,7 @@ def main() -> None:
             train_mixes.write_mix(place / mix, mix, samples // train_mixes.MIXES[mix][1])
             found = in_pairs(engines, place, mix, chosen.pairs)
             speed = show_speed(mix, found, samples)
-            show_limit(mix, found, place)
+            show_limit(mix, found, {engine: counted_once(engine, place, mix) for engine in engines})
             holds &= speed["peer"] >= SPEED_WANTED[mix]
             if mix == "llava" and chosen.vocabulary >= 32_000:
                 holds &= middle(found["ours"], "peak_bytes") <= MEMORY_WANTED * middle(found["peer"], "peak_bytes")

@@ -7,37 +7,15 @@ Both ways fuse them. Numbers differ from the plain layers' by rounding.
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import AttentionInterface
+from torch import nn
 
 from fgtrain.errors import UserError
 
 from .activation_checkpointing import layers_of
-from .packed_attention import PACKED, packed_attention
-
-
-@dataclass(frozen=True, eq=False)
-class Unseen:
-    """What a compiled program hands on without a look: of a list it would note the length, and compile for each."""
-
-    value: Any
-
-
-def unseen(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of attention, as compiled layers may be given them."""
-    return {name: value if name == "attention_mask" else Unseen(value) for name, value in arguments.items()}
-
-
-@torch.compiler.disable
-def _packed_attention(*args: Any, **kwargs: Any) -> tuple[Tensor, None]:
-    """Packed attention, which chooses by the batch's own layout as no compiled program could."""
-    seen = {name: value.value if isinstance(value, Unseen) else value for name, value in kwargs.items()}
-    return packed_attention(*args, **seen)
 
 
 def use_layer_kernels(lvlm: Any, kernels: str, chosen: str) -> str:
@@ -52,7 +30,6 @@ def use_layer_kernels(lvlm: Any, kernels: str, chosen: str) -> str:
         refuse_no_compiler(lvlm.device)
         if not layers_of(lvlm.decoder):
             raise UserError(f"devices.layer_kernels is compile, but {_name(lvlm)} has no layers for it. Write torch")
-        AttentionInterface.register(PACKED, _packed_attention)
         lvlm.compile_layers()
         return "compiled by torch"
     if not torch.cuda.is_available():

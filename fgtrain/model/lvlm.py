@@ -19,7 +19,7 @@ from .activation_checkpointing import checkpoint_layers, layers_of
 from .attention_choice import way_of
 from .families import PARTS, Family, find_parts, submodule
 from .last_layer import last_layer_only_at
-from .layer_kernels import switch_compiled, unseen
+from .layer_kernels import switch_compiled
 from .packed_attention import attention_arguments, mask_dtype, use_packed_attention, why_dense
 
 
@@ -207,8 +207,6 @@ class LVLM(nn.Module):
         """The decoder's last hidden states, each token seeing its own sample's prefix and its own branch only."""
         joined, dtype = self.family.joined_images, mask_dtype(embeds_BTD)
         attention = attention_arguments(self.decoder, batch, dtype, self.attention, joined)
-        if self.compiles:
-            attention = unseen(attention)
         inputs = self.decoder_inputs(embeds_BTD, batch.is_image_BT)
         output = self.decoder(**inputs, position_ids=batch.position_ids_BT, use_cache=False, **attention)
         return output.last_hidden_state
