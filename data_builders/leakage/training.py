@@ -8,7 +8,7 @@ from pathlib import Path
 from ..records import Manifest, images_of
 from ..shared.errors import UserError
 from ..shared.files import read_jsonl
-from ..sources import Source, SplitDraw, load_sources
+from ..sources import Source, SplitDraw, load_sources, without_names
 
 DEEPEST = 4  # folders below --root
 
@@ -99,7 +99,10 @@ def read_set(folder: Path, root: Path, own_test: bool) -> TrainingSet:
     # Which photos belong together is not kept, and without it the split would be another.
     own_test = own_test and manifest.options.get("groups") is None
     if own_test and isinstance(which, str | dict) and manifest.builder not in ("llava", "drawn"):
-        own = test_images(load_again(folder, which, image_root, drawn))
+        sources = load_again(folder, which, image_root, drawn)
+        # Levels stand from coarse to fine, and whatever is held out is so by its finest labels.
+        held_out = [name for levels in manifest.held_out.values() for name in [*levels.values()][-1]]
+        own = test_images(without_names(sources, held_out) if held_out else sources)
     return TrainingSet(folder, name, image_root, manifest.builder != "llava", own)
 
 

@@ -10,7 +10,7 @@ from ..shared.errors import UserError
 from ..shared.files import safe_join
 from ..shared.progress import busy
 from .base import HELP_WIDTH, SPLITS, About, HeldOut, LabelledImage, Level, Source, same_name
-from .held_out import HoldOut, hold_out
+from .held_out import HoldOut, hold_out, without_names
 from .reading import annotations_only
 from .test_split import read_groups, with_test_images
 
@@ -94,4 +94,5 @@ __all__ = [
     "load_source",
     "load_sources",
     "same_name",
+    "without_names",
 ]

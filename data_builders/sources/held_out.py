@@ -33,7 +33,13 @@ def hold_out(sources: tuple[Source, ...], wanted: HoldOut) -> tuple[Source, ...]
     fewer than two of its finest labels.
     """
     names = _drawn(sources, wanted) if isinstance(wanted.categories, float) else _listed(sources, wanted.categories)
-    return tuple(_without(source, names) for source in sources)
+    return without_names(sources, names)
+
+
+def without_names(sources: tuple[Source, ...], names: Iterable[str]) -> tuple[Source, ...]:
+    """The data sets without these labels, of any level."""
+    same = set(map(same_name, names))
+    return tuple(_without(source, same) for source in sources)
 
 
 def _drawn(sources: tuple[Source, ...], wanted: HoldOut) -> set[str]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data_builders.build import build
+from data_builders.leakage.training import find_sets
 from data_builders.records import Manifest, images_of, read_rows
 from data_builders.shared.errors import UserError
 from data_builders.sources import SOURCE_NAMES, HoldOut, hold_out, load_source, same_name
@@ -112,6 +113,16 @@ def test_a_set_built_with_others_held_out_is_another_set(cub, tmp_path):
     build("short_answer", root=cub, out=tmp_path / "out", options={"source": "cub"})
     with pytest.raises(UserError, match="was built otherwise: categories"):
         build("short_answer", root=cub, out=tmp_path / "out", options={"source": "cub", **FINE})
+
+
+def test_a_finished_set_is_still_compared_with_what_it_holds_out(cub, tmp_path):
+    """`check` knows the pictures of both splits from the names in the manifest."""
+    build("short_answer", root=cub, out=tmp_path / "out", options={"source": "cub", **FINE})
+    (narrowed,) = hold_out((load_source("cub", cub),), HoldOut(0.25))
+    (found,) = find_sets(tmp_path / "out")
+    known = {image for _, image in found.test_images.values()}
+    assert {row.image for row in narrowed.held_out.images} <= known
+    assert not known & {row.image for row in narrowed.split("trainval")}
 
 
 def test_a_name_inside_a_longer_one_is_not_said():
