@@ -16,9 +16,8 @@ import torch
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from torch import Tensor
 
-from data_builders.shared.files import read_json, refuse_limit, write_json
+from data_builders.shared.files import read_json, whole_folder, write_json
 from data_builders.shared.progress import progress
-from data_builders.shared.temporary_files import open_to_others
 from data_builders.shared.terminal import say
 from fgtrain.errors import UserError, run_command
 from fgtrain.model.import_internvl.writing import Outgoing, write_safetensors
@@ -70,23 +69,13 @@ def convert(src: Path, dst: Path) -> tuple[int, int]:
     needed, free = sum(path.stat().st_size for path in pickles), shutil.disk_usage(dst.parent).free
     if needed > free:
         raise UserError(f"{dst} needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free there")
-    temporary = dst.parent / f".{dst.name}.writing"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
+    with whole_folder(dst) as temporary:
         table, size = _write(pickles, temporary)
         for path in sorted(path for pattern in BESIDE for path in src.glob(pattern)):
             if path.name != PICKLED_INDEX:
                 shutil.copyfile(path, temporary / path.name)
         if len(pickles) > 1:
             write_json(temporary / INDEX, {"metadata": {"total_size": size}, "weight_map": dict(sorted(table.items()))})
-        open_to_others(temporary)
-        temporary.rename(dst)  # also onto an empty folder
-    except OSError as error:
-        refuse_limit(error, dst, "nothing was written")
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return len(pickles), len(table)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import IO, Any
 
 from .errors import LIMITS, UserError, limit_of
 from .progress import progress
-from .temporary_files import open_temporary
+from .temporary_files import open_temporary, open_to_others
 from .text_files import open_text
 
 LARGE = 256 << 20  # bytes; reading so many may take a minute
@@ -89,6 +90,25 @@ def refuse_limit(error: Exception, path: Path, kept: str = "what was there befor
         raise UserError(f"no space left while writing {path}; {kept}. Make room; the same command goes on") from error
     if limit is not None:
         raise UserError(f"while writing {path}: {LIMITS[limit]}; {kept}. The same command goes on") from error
+
+
+@contextmanager
+def whole_folder(path: Path, kept: str = "nothing was written") -> Iterator[Path]:
+    """A folder beside `path` to write into, which becomes `path` in the end (also onto an empty folder), as readable
+    as the umask says; where anything fails, nothing of it is left. UserError at a limit of the machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.writing"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        yield temporary
+        open_to_others(temporary)
+        temporary.rename(path)
+    except OSError as error:
+        refuse_limit(error, path, kept)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -92,6 +92,15 @@ class ImageSpec(ABC):
     def padded(self, picture: Image.Image) -> Image.Image:
         return padded(picture, self.mean)
 
+    def squares(self, picture: Image.Image, columns: int, rows: int, side: int) -> np.ndarray:
+        """[squares, 3, side, side]: the picture scaled to a grid of squares, row by row, and where there are several,
+        the whole of it as one more."""
+        grid = self.normalised(self.resized(picture, columns * side, rows * side))
+        cut = grid.reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4).reshape(-1, 3, side, side)
+        if len(cut) == 1:
+            return cut
+        return np.concatenate([cut, self.normalised(self.resized(picture, side, side))[None]])
+
     def normalised(self, picture: Image.Image) -> np.ndarray:
         """float32 [3, height, width]."""
         pixels_HWC = np.asarray(picture, dtype=np.float32) / np.float32(255)

@@ -78,12 +78,8 @@ class Split(ImageSpec):
         side = self.size
         columns, rows = self.grid(*picture.size)
         picture = self.resized(picture, *self.first(*picture.size))
-        picture = self.resized(picture, columns * side, rows * side)
-        cut = self.normalised(picture).reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4)
-        cut = cut.reshape(-1, 3, side, side)
-        if len(cut) == 1:
-            return cut
-        return np.concatenate([cut, self.normalised(self.resized(picture, side, side))[None]])
+        # the whole is made of what the grid is cut from, too
+        return self.squares(self.resized(picture, columns * side, rows * side), columns, rows, side)
 
     def told(self, width: int, height: int) -> str:
         columns, rows = self.grid(width, height)

@@ -54,13 +54,7 @@ class Tiles(ImageSpec):
         return Layout(tiles * self.tokens, tiles)
 
     def pixels(self, picture: Image.Image, alone: bool = True) -> np.ndarray:
-        columns, rows = self.grid(*picture.size)
-        side = self.size
-        whole = self.normalised(self.resized(picture, columns * side, rows * side))
-        cut = whole.reshape(3, rows, side, columns, side).transpose(1, 3, 0, 2, 4).reshape(-1, 3, side, side)
-        if len(cut) == 1:
-            return cut
-        return np.concatenate([cut, self.normalised(self.resized(picture, side, side))[None]])
+        return self.squares(picture, *self.grid(*picture.size), self.size)
 
     def told(self, width: int, height: int) -> str:
         columns, rows = self.grid(width, height)

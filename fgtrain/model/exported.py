@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from data_builders.shared.files import read_json, refuse_limit, write_json
+from data_builders.shared.files import read_json, whole_folder, write_json
 from data_builders.shared.progress import progress
-from data_builders.shared.temporary_files import open_to_others
 from fgtrain.checksums import ADAPTER, CARD, NOTES, SUMS, verify_checksums, write_checksums
 from fgtrain.errors import UserError
 
@@ -27,9 +26,8 @@ def export_checkpoint(
     """Write the checkpoint to the new folder `to`, in a format of `fgtrain.export.FORMATS`; returns bytes of weights.
 
     `dtype`: what floating-point values become, by torch's name; None: as they are. `card`: README.md in place of the
-    checkpoint's. Tensor by tensor: memory holds one
-    piece of one. UserError when the checkpoint was altered, when the format has no place for it, when `to` is there or
-    the disk is full.
+    checkpoint's. Tensor by tensor: memory holds one piece of one. UserError when the checkpoint was altered, when the
+    format has no place for it, when `to` is there or the disk is full.
     """
     checkpoint, to = Path(checkpoint), Path(to)
     source = checkpoint / ADAPTER if kind == ADAPTER else checkpoint
@@ -41,10 +39,7 @@ def export_checkpoint(
     size = sum(tensor.bytes_as(tensor.target(wanted)) for tensor in tensors.values())
     to.parent.mkdir(parents=True, exist_ok=True)
     _refuse_full_disk(to, size)
-    temporary = to.parent / f".{to.name}.writing"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
+    with whole_folder(to) as temporary:
         for path in sorted(source.iterdir()):
             if path.is_file() and path.name != SUMS and not path.name.endswith(WEIGHTS):
                 shutil.copyfile(path, temporary / path.name)
@@ -55,17 +50,10 @@ def export_checkpoint(
         with progress(f"exporting {to.name}", "MB", size >> 20, brief=True) as advance:
             how = {"stem": "adapter_model"} if kind == ADAPTER else {"shard": shard}
             written = write_weights(temporary, tensors, wanted, _in_megabytes(advance), **how)
-        open_to_others(temporary)
         write_checksums(temporary)
         _compare(temporary, set(written.values()))
         if to.exists():
             raise UserError(f"{to} is there by now. Name a new folder, or move that one away")
-        temporary.rename(to)
-    except OSError as error:
-        refuse_limit(error, to)
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return size
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data_builders.shared.files import read_json, refuse_limit, write_json
+from data_builders.shared.files import read_json, whole_folder, write_json
 from data_builders.shared.progress import progress
-from data_builders.shared.temporary_files import open_to_others
 from fgtrain.errors import UserError
 
 from . import chat, internlm2, internvit
@@ -58,20 +57,10 @@ def import_checkpoint(src: Path, dst: Path) -> Imported:
     part.config.architectures = [part.model_class.__name__]
     dst.parent.mkdir(parents=True, exist_ok=True)
     _check_space(files, dst)
-    temporary = dst.parent / f".{dst.name}.writing"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
+    with whole_folder(dst) as temporary:
         _write_weights(files, temporary)
         part.config.save_pretrained(temporary)
         extras.write(temporary)
-        open_to_others(temporary)
-        temporary.rename(dst)  # also onto an empty folder
-    except OSError as error:
-        refuse_limit(error, dst, "nothing was written")
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     parameters = sum(prod(tensor.shape) for tensors in files.values() for tensor in tensors)
     return Imported(part.kind, parameters, len(files), dtype, part.notes)
 
