@@ -45,8 +45,7 @@ lint: install
 	.venv/bin/lint-imports
 
 plans: install
-	$(PY) -m fgtrain recipes/*.yaml recipes/mini/*.yaml --plan --full
-	for study in recipes/studies/*.yaml recipes/mini/studies/*.yaml; do $(PY) -m fgtrain $$study --plan || exit; done
+	PYTHONPATH=. $(PY) .ci/plan_all.py
 
 # Makes the drawn miniature's "pretrained" parts again, from scratch.
 base: install

@@ -71,7 +71,7 @@ def resident(key: str) -> int:
 
 
 def run_ours(place: Path, mix: str, count: bool) -> dict:
-    from fgtrain.data import StageData
+    from fgtrain.data.datamodule import StageData
     from fgtrain.model import build_model, set_trainable
     from fgtrain.recipe.model_schema import Model
     from fgtrain.recipe.schema import Devices, Stage

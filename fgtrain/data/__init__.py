@@ -1,7 +1,8 @@
-"""From training sets on disk to packed batches: order, tokens, pictures, cached features, and where a stage stopped."""
+"""From training sets on disk to packed batches: order, tokens, pictures, cached features, and where a stage stopped.
+
+`datamodule.StageData` is all of it for one stage; it is Lightning's, which takes a second to import."""
 
 from .chat import encode_options, encode_prompt, encode_row, show_mask
-from .datamodule import StageData
 from .features import FeatureCache
 from .image import ImageRef, render
 from .mixture import stage_order
@@ -9,7 +10,6 @@ from .mixture import stage_order
 __all__ = [
     "FeatureCache",
     "ImageRef",
-    "StageData",
     "encode_options",
     "encode_prompt",
     "encode_row",

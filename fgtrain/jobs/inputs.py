@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fgtrain.checksums import verify_checksums
-from fgtrain.data import FeatureCache, StageData
+from fgtrain.data import FeatureCache
+from fgtrain.data.datamodule import StageData
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.model import LVLM, Encoder, build_encoder, build_model, load_checkpoint, load_encoder, part_hash

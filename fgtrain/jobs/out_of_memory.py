@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fgtrain.data import StageData
+from fgtrain.data.datamodule import StageData
 from fgtrain.errors import TrainingFailedError
 from fgtrain.plan.layout import gib
 from fgtrain.plan.needs import USABLE

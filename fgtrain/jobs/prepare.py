@@ -5,7 +5,7 @@ from dataclasses import replace
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
 from evaluation.tasks.task import group_of, load_tasks
-from fgtrain.data import StageData
+from fgtrain.data.datamodule import StageData
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.checkpoints import features_at

@@ -4,7 +4,7 @@ import torch
 
 from data_builders.shared.made_with import made_with
 from data_builders.shared.terminal import say
-from fgtrain.data import StageData
+from fgtrain.data.datamodule import StageData
 from fgtrain.model import (
     LVLM,
     Adapter,

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import peft
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -14,6 +13,9 @@ from fgtrain.checksums import ADAPTER, write_checksums
 
 from .lvlm import LVLM
 from .trainable import adapters
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 FILE = "adapter_model.safetensors"
 MOST = 0.25  # of the model's parameters, that may stand in an adapter as they are
@@ -31,7 +33,7 @@ class Base:
 class Adapter:
     """As peft keeps one. `config`: of peft; `tensors`: under peft's names, on the CPU."""
 
-    config: peft.LoraConfig
+    config: "LoraConfig"
     tensors: dict[str, Tensor]
 
 
@@ -42,6 +44,8 @@ def fully_trained(lvlm: LVLM) -> list[str]:
 
 def read_adapter(lvlm: LVLM, base: Base, full: Iterable[str]) -> Adapter | str:
     """The adapters in place, with the modules that learnt as a whole (`full`); or why peft has no form for them."""
+    from peft import LoraConfig
+
     full = list(full)
     share = sum(lvlm.hf.get_parameter(name).numel() for name in full) / sum(p.numel() for p in lvlm.hf.parameters())
     if share > MOST:
@@ -59,7 +63,7 @@ def read_adapter(lvlm: LVLM, base: Base, full: Iterable[str]) -> Adapter | str:
     for name in whole:
         tensors |= {f"{name}.{key}": value for key, value in lvlm.hf.get_submodule(name).state_dict().items()}
     rank, alpha = next(iter(ranks.values())), next(iter(alphas.values()))
-    config = peft.LoraConfig(
+    config = LoraConfig(
         base_model_name_or_path=base.name,
         r=rank,
         lora_alpha=alpha,

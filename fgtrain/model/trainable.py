@@ -1,12 +1,12 @@
 """What learns: parts by name, with their learning rates; everything else is frozen and in eval mode."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import peft
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -17,6 +17,9 @@ from fgtrain.recipe.model_schema import Lora, TrainPart
 from .families import PARTS
 from .lvlm import LVLM
 from .trainable_weights import narrowed
+
+if TYPE_CHECKING:  # importing peft takes seconds, which a plan and a stage without adapters need not spend
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ def usable(lvlm: LVLM, part: str) -> list[str]:
 
 def add_adapters(module: nn.Module, part: str, names: Sequence[str], lora: Lora, seed: int) -> None:
     """Put low-rank adapters on the linear layers `names` of a part, in place. Only they learn."""
+    import peft
+
     exactly = "|".join(map(re.escape, names))  # peft would take a list as endings of names
     config = peft.LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=exactly, bias="none"
@@ -149,8 +154,12 @@ def add_adapters(module: nn.Module, part: str, names: Sequence[str], lora: Lora,
         parameter.requires_grad_("lora_" in name)
 
 
-def adapters(module: nn.Module) -> list[tuple[str, BaseTunerLayer]]:
+def adapters(module: nn.Module) -> list[tuple[str, "BaseTunerLayer"]]:
     """All adapted layers inside a module, by name."""
+    if "peft" not in sys.modules:
+        return []
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     return [(name, m) for name, m in module.named_modules() if isinstance(m, BaseTunerLayer)]
 
 

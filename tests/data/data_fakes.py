@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerFast
 from data_builders.mosaic import answer_in_order
 from data_builders.records import write_training_set
 from data_builders.shared.code_identity import CodeIdentity
-from fgtrain.data import FeatureCache, StageData
+from fgtrain.data import FeatureCache
+from fgtrain.data.datamodule import StageData
 from fgtrain.images import Square
 from fgtrain.recipe.schema import Devices, Stage
 

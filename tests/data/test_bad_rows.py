@@ -23,7 +23,8 @@ from PIL import Image
 
 from data_builders.records import Manifest
 from data_builders.shared.files import sha256_file, write_json
-from fgtrain.data import FeatureCache, StageData
+from fgtrain.data import FeatureCache
+from fgtrain.data.datamodule import StageData
 from fgtrain.data.loader import MicroBatchLoader
 from fgtrain.data.quarantine import Quarantine
 from fgtrain.errors import UserError

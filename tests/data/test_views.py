@@ -13,9 +13,10 @@ import pytest
 from data_fakes import COLOURS, SPEC, mosaic_rows, picture, picture_rows, stage_data, training_set
 from PIL import Image
 
-from fgtrain.data import ImageRef, StageData, render
+from fgtrain.data import ImageRef, render
 from fgtrain.data import image as image_module
 from fgtrain.data.chat import image_refs
+from fgtrain.data.datamodule import StageData
 from fgtrain.data.views import Contents, View
 from fgtrain.errors import UserError
 

@@ -15,7 +15,8 @@ from data_builders.records import Manifest, read_rows
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file, write_json
 from fgtrain.batch import IGNORE_INDEX
-from fgtrain.data import StageData, encode_row
+from fgtrain.data import encode_row
+from fgtrain.data.datamodule import StageData
 from fgtrain.data.image import arranged
 from fgtrain.data.rows import Rows
 from fgtrain.images import Square

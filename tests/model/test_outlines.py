@@ -14,7 +14,7 @@ from test_build_mistakes import EYES, LANGUAGE
 
 from data_builders.records import write_training_set
 from data_builders.shared.code_identity import CodeIdentity
-from fgtrain.data import StageData
+from fgtrain.data.datamodule import StageData
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, outline_model
 from fgtrain.recipe.model_schema import Model, TrainPart
