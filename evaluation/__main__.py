@@ -11,6 +11,7 @@ def parser() -> argparse.ArgumentParser:
     from .commands.features import add_features
     from .commands.friedman import add_friedman
     from .commands.judge import add_judge
+    from .commands.published import add_published
     from .commands.run import add_run
     from .commands.score import add_score
     from .commands.study import add_study
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     add_judge(commands)
     add_features(commands)
     add_friedman(commands)
+    add_published(commands)
     return main
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from ..ledger import WORDS, ItemStore, Run, history_with_steps, is_accuracy, primary, task_history, transitions
+from ..published import beside as published
 from .results import Comparison, RunResult, TaskResult
 
 VERSION = 1
@@ -24,6 +25,7 @@ def to_json(found: Comparison) -> dict:
                 for one in found.between
             ],
             "pareto": pareto_rows(found),
+            "published": published.to_json(published.beside(published.of_runs([one.run for one in found.runs]))),
             "most_forgotten": [
                 {
                     "task": item.task,

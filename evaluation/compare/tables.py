@@ -10,6 +10,7 @@ from rich.table import Table
 from data_builders.shared.console import SafeConsole
 
 from ..ledger import Change, Estimate, Run, beyond, known, primary, stands
+from ..published.beside import Beside, beside, not_shown, of_runs
 from ..scoring.chance import standing
 from ..scoring.score_files import Score, TaskScore
 from .results import Comparison, RunResult
@@ -124,6 +125,24 @@ def between_table(first: Run, other: Run, changes: Sequence[Change]) -> Table:
     return table
 
 
+def published_table(one: Beside) -> Table:
+    """What was measured beside what a paper published, on as many questions and under a rule that stands for its."""
+    table = Table(
+        title=escape(f"{one.paper.source}, {one.table.table}: {one.table.title}"),
+        caption=escape(f"published rule: {one.table.rule}; here: {one.table.ours.said}; prompt: {one.table.prompt}"),
+    )
+    table.add_column("", overflow="fold", min_width=24)
+    for who, _ in one.measured:
+        table.add_column(escape(who.label), justify="right")
+    for name, _ in one.published:
+        table.add_column(escape(f"published: {name}"), justify="right", style="dim")
+    for place, column in enumerate(one.columns):
+        ours = [f"{cells[place]['value']:.1f}" if cells[place] else "-" for _, cells in one.measured]
+        theirs = ["-" if values[place] is None else f"{values[place]:.2f}" for _, values in one.published]
+        table.add_row(escape(column), *ours, *theirs)
+    return table
+
+
 def estimate_text(one: Estimate) -> str:
     return f"{one.value:+.1f} points [{one.low:+.1f}, {one.high:+.1f}], mean of {one.tasks} tasks, n = {one.n:,}"
 
@@ -148,3 +167,11 @@ def print_comparison(found: Comparison) -> None:
             console.print(f"{name}: no answers that give the score, so no paired test: {missing}", markup=False)
     for one in found.between:
         console.print(between_table(found.runs[one.first].run, found.runs[one.other].run, one.changes))
+    published = beside(of_runs([one.run for one in found.runs]))
+    for one in published:
+        if one.columns:
+            console.print(published_table(one))
+    if others := not_shown(published):
+        console.print(
+            f"{len(others)} published numbers are not shown: they are of other questions; the page lists them"
+        )

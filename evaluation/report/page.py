@@ -17,6 +17,7 @@ from ..ledger import (
     SHARES,
     Estimate,
     ItemStore,
+    Run,
     best_checkpoint,
     change_of,
     ever_beyond,
@@ -27,13 +28,14 @@ from ..ledger import (
     shared_tasks,
     stands,
 )
+from ..published.beside import Measured, beside, not_shown, of_runs
 from . import text
 from .changes import change_tables
 from .curves import curves, pareto, passes
 from .examples import KINDS, examples, forgotten_examples
 from .figures import COLOURS, MARKERS
 from .items import ledger_tables
-from .machine import machine_tables
+from .machine import feature_scores, machine_tables
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .setup import setup
 from .table import same_n, score_table
@@ -80,8 +82,11 @@ def environment() -> Environment:
 def content(found: Comparison) -> dict:
     """All that runs.html shows of a comparison."""
     runs = [one.run for one in found.runs]
+    published = beside([*of_runs(runs), *features_of(runs)])
     return {
         "runs": runs,
+        "published": published,
+        "published_others": not_shown(published),
         "headlines": [headline(found.store, one) for one in found.runs],
         "panels": curves(found),
         "pareto": pareto(found),
@@ -102,6 +107,15 @@ def content(found: Comparison) -> dict:
         "groups": GROUPS,
         "kinds": KINDS,
     }
+
+
+def features_of(runs: list[Run]) -> list[Measured]:
+    """What was measured of features, so that it can stand beside the papers' probes and attacks."""
+    return [
+        Measured(index, f"{run.name}: {entry['label']}", entry["tasks"])
+        for index, run in enumerate(runs)
+        for entry in feature_scores(run)
+    ]
 
 
 def headline(store: ItemStore, result: RunResult) -> dict:
