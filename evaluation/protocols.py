@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 class Question:
     """One question as the model gets it: `prompt` is final (suffix included, no `<image>` placeholder).
 
-    `options`: texts whose probability as the answer is wanted too, beside the answer the model gives.
+    `options`: texts whose probability as the answer is wanted too, beside the answer the model gives. `names`: texts
+    whose probability as the whole answer is wanted; an answer of the model's own is then wanted only where
+    max_new_tokens is above 0.
     """
 
     prompt: str
     max_new_tokens: int = 32
     options: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Answer:
     """The greedy answer, special tokens removed. `finished`: the end token came before `max_new_tokens` ran out.
 
     `options`: for each of the question's options (sum of the natural-log probabilities of its tokens, how many they
-    are), the end token not counted; None where the model cannot tell. `thoughts`: characters of thoughts that the model
+    are), the end token not counted; None where the model cannot tell. `names`: for each of the question's names the
+    natural-log probability that the answer is this name and nothing more: its tokens, then any token that ends an
+    answer. `thoughts`: characters of thoughts that the model
     had and `text` has not. `served_by`: how an endpoint calls the model that gave it, and its fingerprint. `unsaid`: it
     did not say how the answer ended, and was believed to have finished it.
     """
@@ -44,6 +49,7 @@ class Answer:
     thoughts: int = 0
     served_by: tuple[str, str] = ("", "")
     unsaid: bool = False
+    names: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ class Unanswered:
 class Answerer(Protocol):
     """A model that can be asked. Greedy decoding; answers must not depend on what else is in the batch.
 
-    It may have `measures_text = False`: then it has no text_log_likelihood, and is not asked about plain text. It may
+    It may have `measures_text = False`: then it has no text_log_likelihood, and is not asked about plain text; or
+    `measures_names = False`: then it is asked no question with `names`. It may
     have `expect(images)`: told the pictures of the next call and of the one after it, it can make them ready by the
     side; told none, it lets go of what it has made ready.
     """

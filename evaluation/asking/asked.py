@@ -76,6 +76,8 @@ def identify(tasks: "list[Task]", answerer: Answerer) -> list[Asked]:
         settings = {"answerer": answerer.settings, "max_new_tokens": task.max_new_tokens}
         if "code" in answerer.settings:  # what is paid for does not become worthless because our code changes
             settings["engine"] = code_of(ENGINE).hash
+        if task.names:
+            settings["names"] = text_hash("\n".join(task.names))
         if task.is_text:
             settings["measure"] = "log_likelihood"
         settings_hash = text_hash(json.dumps(settings, sort_keys=True, default=str))

@@ -19,7 +19,7 @@ from .asked import Asked, identify
 from .batches import batches
 from .coming import pictures_of, told_ahead, with_next
 from .disk import append, json_line, rows_on_disk, write_lines
-from .one_batch import ask_batch
+from .one_batch import Priors, ask_batch
 from .rows import Outcome, answer_row, identity_of, key_of, read_outcome, still_valid
 from .share import Share
 from .subset import subset_of, with_items
@@ -48,6 +48,11 @@ def ask(
     out = Path(out)
     if not getattr(answerer, "measures_text", True) and (texts := [task.name for task in tasks if task.is_text]):
         raise UserError(f"{answerer.name} gives no probabilities of a text: leave out {', '.join(texts)}")
+    if not getattr(answerer, "measures_names", True) and (lists := [task.name for task in tasks if task.names]):
+        raise UserError(
+            f"{answerer.name} gives no probabilities of names: leave out {', '.join(lists)}, or ask the model on this "
+            "machine (--model FOLDER --engine own)"
+        )
     wanted = identify([with_items(task, subset_of(task, subset)) for task in tasks], answerer)
     mine = share.of(wanted)
     if not share.first:
@@ -91,11 +96,12 @@ def ask_open(
     known: dict[tuple, Outcome] = {
         identity_of(row): read_outcome(row, by_key[key]) for key, row in answers.items() if key in by_key
     }
+    priors: Priors = {}
     title = f"asking {len({one.task.name for one in open_items})} tasks"
     with progress(title, "questions", len(open_items)) as advance, told_ahead(answerer) as expect:
         for batch, after in with_next(batches(open_items, batch_size)):
             expect(pictures_of([*batch, *after], known))
-            replies = ask_batch(answerer, batch, known, options)
+            replies = ask_batch(answerer, batch, known, options, priors)
             known |= {identity: one for identity, one in replies.items() if not isinstance(one, Unanswered)}
             rows = []
             for one in batch:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from data_builders.shared.thoughts import without_thoughts
 
 from ..protocols import Answer, Answerer
+from ..shared.number_lists import read, written
 from .asked import Asked
 from .options import options_of, weighed
 
@@ -31,6 +32,13 @@ def outcome_of(answer: Answer | tuple[float, int], item: "Item") -> Outcome:
     return given
 
 
+def names_outcome(answer: Answer, prior: Answer, task: "Task") -> Outcome:
+    """The likeliest name as the answer; what the model makes of every name behind the picture, and behind none."""
+    likeliest = max(range(len(task.names)), key=answer.names.__getitem__)
+    lists = {"log_probability": written(answer.names), "prior": written(prior.names)}
+    return {"answer": task.names[likeliest], "finished": True, "names": lists}
+
+
 def read_outcome(row: dict, asked: Asked) -> Outcome:
     """What the model gave, from its row. KeyError, TypeError or ValueError when the row does not hold it."""
     if asked.task.is_text:
@@ -41,6 +49,10 @@ def read_outcome(row: dict, asked: Asked) -> Outcome:
             "tokens": int(row["tokens"]),
         }
     given: Outcome = {"answer": str(row["answer"]), "finished": bool(row["finished"])}
+    if names := asked.task.names:
+        given["names"] = {key: row["names"][key] for key in ("log_probability", "prior")}
+        if any(len(read(values)) != len(names) for values in given["names"].values()):
+            raise ValueError("another list of names")
     given |= {key: row[key] for key in ("thoughts", "served_by", "ending_unsaid") if key in row}
     options = row.get("options_log_probability")
     if isinstance(options, dict) and tuple(options) == options_of(asked.item):
@@ -60,6 +72,7 @@ def answer_row(asked: Asked, answerer: Answerer, given: Outcome) -> dict:
         "prompt": item.prompt,
         "gold": item.gold,
         **({"options": list(item.options)} if item.options else {}),
+        **({"gold_place": task.names.index(item.gold)} if task.names else {}),
         **given,
         "model": answerer.name,
         "model_hash": answerer.model_hash,

@@ -12,6 +12,7 @@ from ..tasks.question_files import quoted_options
 from ..tasks.task import Task
 from .group_values import MEANS_OF, values_of
 from .matching import MATHVISTA_RULES, NO_DETAILS, RULES, YES_NO_RULES, golds_of
+from .name_lists import LIST_RULES, standing
 from .rules.base import Verdict
 from .rules.mathvista import types_from_query
 from .statistics import cluster_index
@@ -29,6 +30,7 @@ class Sheet:
     scores: dict[str, np.ndarray] = field(default_factory=dict)  # rule -> score of each question, 0..1
     labels: dict[str, np.ndarray] = field(default_factory=dict)  # yes/no rule -> 1 yes, 0 no, -1 neither
     gold_yes: np.ndarray | None = None
+    lists: dict[str, np.ndarray] = field(default_factory=dict)  # rule -> `name_lists.standing` of each question
     # what a guess could be: the question's options (0: it has none), and its gold (1 yes, 0 no, -1 neither)
     options: np.ndarray | None = None
     gold_words: np.ndarray | None = None
@@ -79,7 +81,8 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
     UserError when a question has two answers, or none is there at all.
     """
     matched = [rule for rule in rules if rule in RULES]
-    keep_rows = len(matched) < len(rules)
+    lists: dict[str, list] = {rule: [] for rule in rules if rule in LIST_RULES}
+    keep_rows = len(matched) + len(lists) < len(rules)
     with_types = bool(MATHVISTA_RULES & set(matched))
     items = {item.question_id: item for item in task.items}
     keys = list(dict.fromkeys([*task.groups, *([task.mean_of] if task.mean_of else [])]))
@@ -116,6 +119,8 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
                     labels[rule].append(LABELS[verdict.parsed] + 1)
             if labels:
                 gold_yes.append(golds_of(row["gold"])[0] == "yes")
+        for rule, standings in lists.items():
+            standings.append(standing(row, rule))
         for key, values in groups.items():
             found = values_of(key, row, known)
             values.append(names.setdefault(found, found))
@@ -131,6 +136,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         categories=[categories[place] for place in order],
         scores={rule: np.asarray(column)[order] for rule, column in scores.items()},
         labels={rule: np.frombuffer(column, np.uint8).astype(np.int8)[order] - 1 for rule, column in labels.items()},
+        lists={rule: np.asarray(column)[order] for rule, column in lists.items()},
         gold_yes=np.frombuffer(gold_yes, np.uint8).astype(bool)[order] if labels else None,
         options=np.asarray(option_counts)[order] if matched else None,
         gold_words=np.frombuffer(gold_words, np.uint8).astype(np.int8)[order] - 1 if matched else None,

@@ -1,8 +1,8 @@
 """What guessing comes to, and how a score stands to it.
 
-A closed question is guessed right with 1 / options; yes or no by always saying the likelier one. Open questions are not
-guessed. So the chance level of a task, or of a part of it, is its own number under such answers: the mean over its
-questions, F1 for POPE.
+A closed question is guessed right with 1 / options, a name of a list with 1 / names; yes or no by always saying the
+likelier one. Open questions are not guessed. So the chance level of a task, or of a part of it, is its own number under
+such answers: the mean over its questions, F1 for POPE.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from ..tasks.task import Task
 from .answer_columns import Sheet
 from .matching import RULES, YES_NO_RULES
 from .metrics import Measure
+from .name_lists import NAMES
 from .task_measures import task_measures
 
 # (scores 0..1 of each question, what is said to yes/no questions) -> the measure of a part of the task
@@ -32,6 +33,8 @@ def chance_of(task: Task, sheet: Sheet) -> float | None:
 def chance_at(task: Task, sheet: Sheet, places: np.ndarray, measure_of: MeasureOf) -> float | None:
     """The same of the questions at `places`."""
     rule = task.primary
+    if rule in sheet.lists:
+        return 100 * float((1 / sheet.lists[rule][places, NAMES]).mean())
     if rule not in RULES or sheet.options is None:
         return None
     open_N = sheet.options[places] == 0

@@ -1,7 +1,7 @@
 """Answers -> scores: a pure function of the task and the answer rows, whatever their order. No model is needed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from .group_values import FROM_WORDING
 from .intervals import score_of
 from .matching import RULES, YES_NO_RULES
 from .metrics import Measure
+from .name_lists import LIST_RULES, RANK, list_curves, list_measures
 from .score_files import Score, TaskScore
 from .statistics import cluster_index
 from .task_measures import task_measures
@@ -53,6 +54,8 @@ def grade(task: Task, rule: str, sheet: Sheet) -> Graded:
         judged = judgements(task, sheet.rows)
         measures = metrics.frow_measures([one.item for one in judged], [one.fact for one in judged])
         return Graded(rule, np.asarray([(one.item + one.fact) / 5 for one in judged]), measures)
+    if rule in LIST_RULES:
+        return Graded(rule, (sheet.lists[rule][:, RANK] == 1).astype(float), list_measures(sheet.lists[rule], rule))
     scores = sheet.scores[rule]
     return Graded(rule, scores, task_measures(task, sheet, rule, scores, sheet.labels.get(rule)))
 
@@ -122,8 +125,8 @@ def judgements(task: Task, rows: list[dict]) -> list[Judgement]:
 
 def check_rules(task: Task) -> None:
     for rule in task.rules:
-        if rule not in RULES and rule not in (JUDGE, "perplexity"):
-            raise UserError(f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(RULES)}, {JUDGE}, perplexity")
+        if rule not in (known := (*RULES, JUDGE, "perplexity", *LIST_RULES)):
+            raise UserError(f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(known)}")
 
 
 def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()) -> TaskScore:
@@ -169,6 +172,7 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
         unparsed={rule: count for rule, count in sheet.unparsed.items() if count},
         differences=differences,
         chance=chance_of(task, sheet),
+        name_lists={rule: asdict(list_curves(standings)) for rule, standings in sheet.lists.items()},
     )
 
 

@@ -58,6 +58,7 @@ class TaskScore:
     unparsed: dict[str, int] = field(default_factory=dict)  # rule -> answers it read nothing out of
     differences: dict[str, int] = field(default_factory=dict)  # other rule -> questions it judges unlike the primary
     chance: float | None = None  # the task's own number, in percent, that guessing comes to; None: open questions
+    name_lists: dict[str, dict] = field(default_factory=dict)  # rule -> `name_lists.ListCurves`, of lists of names
 
     @property
     def main(self) -> Score:

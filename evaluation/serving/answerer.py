@@ -53,6 +53,7 @@ class ServedAnswerer:
     """Implements evaluation.protocols.Answerer. A server gives no probabilities: answers have no `options`."""
 
     measures_text = False
+    measures_names = False
 
     def __init__(self, server: Server, model: VllmModel, vllm: Vllm, endpoint: EndpointAnswerer) -> None:
         self.server, self.endpoint = server, endpoint

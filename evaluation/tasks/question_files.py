@@ -52,14 +52,14 @@ def quoted_options(question: str) -> tuple[str, ...]:
 def image_folder(spec: TaskSpec, path: Path) -> ImageFolder:
     """Where the images of a question file lie. UserError for a data set of FG-BMK of which nothing is known."""
     images = (row["image"] for row in read_jsonl(path) if isinstance(row.get("image"), str))
-    if spec.reader == "fgbmk":
+    if spec.reader in ("fgbmk", "names"):
         return fgbmk_images(path, images)
     return frow_images(path, images) if spec.reader == "frow" else ImageFolder(path.parent)
 
 
 def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | None = None) -> Task:
     """One question file as a task with all its items. `root`: where its images lie, if not where the spec says."""
-    reader = {"fgbmk": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text}[spec.reader]
+    reader = READERS[spec.reader]
     images = image_folder(spec, path) if root is None else ImageFolder(root)
     if (path.parent / UNFINISHED).exists():
         raise UserError(f"{path.parent} is not built to the end; run the command again: {spec.build}")
@@ -69,10 +69,21 @@ def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | 
         if item.question_id in seen:
             raise UserError(f"{path}: question_id {item.question_id!r} occurs twice")
         seen.add(item.question_id)
-    task = make_task(spec, fields, items=items, image_root=str(images.root.resolve()), source=path, notes=())
+    names = all_names(items, path) if spec.reader == "names" else ()
+    task = make_task(
+        spec, fields, items=items, image_root=str(images.root.resolve()), source=path, names=names, notes=()
+    )
     found = (uninformative(items, task.kind), incomplete(path, len(items)), without_gold(items))
     notes = [note for note in found if note]
     return Task(**{**task.__dict__, "notes": tuple(notes)})
+
+
+def all_names(items: tuple[Item, ...], path: Path) -> tuple[str, ...]:
+    """The names that the file holds to be right, in their order. UserError: fewer than two, or a blank one."""
+    names = sorted({item.gold for item in items if isinstance(item.gold, str)})
+    if len(names) < 2 or not all(name.strip() for name in names):
+        raise UserError(f"{path}: a list of names needs two at least and no blank one; it has {ascii(names)[:120]}")
+    return tuple(names)
 
 
 def without_gold(items: tuple[Item, ...]) -> str | None:
@@ -175,6 +186,11 @@ def read_text(path: Path, images: ImageFolder, suffix: str) -> Iterable[Item]:
         if not row["text"].strip():
             raise UserError(f"{path}, row {number}: the text is empty")
         yield Item(row["id"], None, None, row["text"], row["text"], "", str(row.get("category", "text")))
+
+
+READERS = {
+    "fgbmk": read_fgbmk, "names": read_fgbmk, "frow": read_frow, "questions": read_questions, "text": read_text,
+}  # fmt: skip
 
 
 def image_path(images: ImageFolder, relative: str, path: Path, number: int) -> Path:

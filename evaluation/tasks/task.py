@@ -21,7 +21,8 @@ SPEC_FOLDER = Path(__file__).parent
 FGBMK_KINDS = ("choice", "true_false", "short_answer")
 KINDS = {"frow": "open", "text": "text"}
 ATTRIBUTE_FILE = "_attribute_questions"
-Group = Literal["fine_grained", "general"]
+# beside: measured beside the means, as what it measures is in them already
+Group = Literal["fine_grained", "general", "beside"]
 Cluster = Literal["image", "category", "question_id"]
 
 
@@ -39,7 +40,7 @@ class TaskSpec(BaseModel):
     task: str  # the tasks' names; may hold {dataset}, {level}, {type}
     group: Group
     version: int  # raised whenever the same answers would get another score
-    reader: Literal["fgbmk", "frow", "questions", "text"]
+    reader: Literal["fgbmk", "names", "frow", "questions", "text"]
     files: Annotated[tuple[str, ...], BeforeValidator(one_or_more)]  # globs, relative to a data folder
     suffix: str = ""  # appended to every question
     max_new_tokens: int = 32
@@ -82,7 +83,7 @@ class Task:
     title: str
     group: Group
     version: int
-    kind: str  # choice, true_false, short_answer, open, document, chart, ..., or text (perplexity)
+    kind: str  # choice, true_false, short_answer, names, open, document, chart, ..., or text (perplexity)
     rules: tuple[str, ...]
     primary: str
     max_new_tokens: int = 32
@@ -91,6 +92,7 @@ class Task:
     source: Path | None = None
     per_category: bool = False
     suffix: str = ""
+    names: tuple[str, ...] = ()  # kind names: all whose likelihood is wanted behind each picture, in their order
     groups: tuple[str, ...] = ()  # names of the spec's keys (`key_name`), as are the next two
     mean_of: str = ""
     ranked: str = ""
@@ -101,6 +103,11 @@ class Task:
     @property
     def is_text(self) -> bool:
         return self.kind == "text"
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Is it asked for probabilities alone, which a server does not give?"""
+        return self.is_text or self.kind == "names"
 
     @property
     def file_name(self) -> str:
@@ -126,6 +133,8 @@ def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
     """dataset, level and type of one question file, from where it lies."""
     if spec.reader == "fgbmk" and path.stem.endswith(ATTRIBUTE_FILE):
         return {"dataset": path.stem.removesuffix(ATTRIBUTE_FILE), "level": "", "type": spec.kind}
+    if spec.reader == "names":
+        return {"dataset": path.parents[1].name, "level": path.parent.name, "type": spec.kind}
     if spec.reader == "fgbmk" and spec.kind:
         return {"dataset": path.parent.name, "level": "", "type": spec.kind}
     if spec.reader == "fgbmk":
@@ -234,7 +243,7 @@ def questions_hash(task: Task) -> str:
         json.dumps((item.question_id, item.image, item.prompt, item.gold, item.category, item.options), default=str)
         for item in task.items
     )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join([*lines, *task.names]).encode()).hexdigest()[:32]
 
 
 def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str:

@@ -55,9 +55,9 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
         say(f"evaluation: {checkpoint}")
     evaluation, share = recipe.evaluation, Share(group.rank, group.size)
     scores, weights, own = {}, None, tasks
-    if evaluation.engine == "vllm" and (asked := [task for task in tasks if not task.is_text]):
+    if evaluation.engine == "vllm" and (asked := [task for task in tasks if not task.needs_probabilities]):
         scores, weights = ask_served(recipe, plan, group, checkpoint, store, asked)
-        own = [task for task in tasks if task.is_text]
+        own = [task for task in tasks if task.needs_probabilities]
     # The curves in between need both ends, asked as they are. Judged tasks keep their reasons of the whole.
     ends = [task for task in tasks if JUDGE not in task.rules] if evaluation.every_steps else []
     part: dict[str, TaskScore] = {}

@@ -12,6 +12,7 @@ from transformers import DynamicCache
 
 from evaluation.asking.answerers.branches import answer_branches, in_groups
 from evaluation.asking.answerers.language import Branch, Language, Prefixes, Reply
+from evaluation.asking.answerers.name_trie import NameTrie
 from fgtrain.batch import Prompt, joined_BTT, joined_runs
 from fgtrain.templates import EOS, TEMPLATES
 
@@ -20,6 +21,7 @@ from .packed_attention import mask_dtype
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one forward pass over prefixes
 BRANCH_TOKENS_AT_ONCE = 16384  # cached tokens (prefix, questions, answers, options) of the rows that decode together
 Options = list[list[list[list[int]]]]  # prompt, branch, option, token
+Names = list[list[NameTrie | None]]  # prompt, branch
 Answers = list[list[tuple[list[int], bool]]]
 
 
@@ -44,11 +46,13 @@ def answers(
     features: list[Tensor | None],
     options: Options | None = None,
     shapes: list[Tensor | None] | None = None,
+    names: Names | None = None,
 ) -> list[list[Reply]]:
     """As `generate`, and with `options` (token ids by prompt, branch, option) each reply has `options`: (sum of
-    ln p, tokens) of each option as the beginning of the answer, from the same reading of prefix and question.
+    ln p, tokens) of each option as the beginning of the answer, from the same reading of prefix and question; with
+    `names`, ln p of each name as the whole answer.
     """
-    return Generator(lvlm).answers(prompts, features, options, shapes)
+    return Generator(lvlm).answers(prompts, features, options, shapes, names)
 
 
 class Generator:
@@ -78,8 +82,9 @@ class Generator:
         features: list[Tensor | None],
         options: Options | None = None,
         shapes: list[Tensor | None] | None = None,
+        names: Names | None = None,
     ) -> list[list[Reply]]:
-        """One reply a branch; with `options`, each holds what the model makes of its branch's options."""
+        """One reply a branch; with `options` and `names`, each holds what the model makes of those of its branch."""
         shapes = shapes or [None] * len(prompts)
         if len(prompts) != len(features):
             raise ValueError(f"{len(prompts)} prompts, but {len(features)} features")
@@ -100,6 +105,7 @@ class Generator:
                     prompts[i].branches[b],
                     prompts[i].max_new_tokens[b],
                     tuple(map(tuple, options[i][b])) if options else (),
+                    names[i][b] if names else None,
                 )
                 for i, b in places
             ]

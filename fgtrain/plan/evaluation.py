@@ -39,6 +39,7 @@ class Asked:
     height: int = 512
     prompt_tokens: int = 40
     answer_tokens: int = 12  # of the longest answer in a batch
+    list_tokens: int = 0  # of all names of a list, read behind each question
     groups: tuple[str, ...] = ()  # of its tasks with a score in percent, where their files are here
 
     def limited(self, limit: int | None) -> "Asked":
@@ -75,9 +76,16 @@ def asked_of(tasks: Iterable[Any]) -> Asked:
     known = next((found for task in tasks if (found := published().get(task.name.split("/")[0]))), None)
     asked = known or Asked(0, 0)
     prompt = max(1, characters // (max(1, len(items)) * CHARACTERS_A_TOKEN))
+    listed = sum(len(task.items) * sum(map(len, task.names)) for task in tasks)
     groups = tuple({task.group: None for task in tasks if not task.is_text})
     return replace(
-        asked, questions=len(items), images=len(images), files=len(tasks), prompt_tokens=prompt, groups=groups
+        asked,
+        questions=len(items),
+        images=len(images),
+        files=len(tasks),
+        prompt_tokens=prompt,
+        list_tokens=listed // (max(1, len(items)) * CHARACTERS_A_TOKEN),
+        groups=groups,
     )
 
 
@@ -157,7 +165,7 @@ def _seconds(recipe: Recipe, model: ModelFacts, asked: Asked, cached: bool, peak
 
 def reading_flops(shape: ModelShape, image_tokens: int, asked: Asked, cached: bool) -> float:
     """Forward arithmetic of all questions, each image read once. `cached`: its features are kept already."""
-    branch = asked.prompt_tokens + asked.answer_tokens
+    branch = asked.prompt_tokens + asked.answer_tokens + asked.list_tokens
     tokens = asked.images * image_tokens + asked.questions * branch
     pairs = asked.images * image_tokens * (image_tokens + 1) / 2
     pairs += asked.questions * branch * (image_tokens + (branch + 1) / 2)
@@ -165,6 +173,6 @@ def reading_flops(shape: ModelShape, image_tokens: int, asked: Asked, cached: bo
     return (
         2.0 * shape.decoder_weights * tokens
         + 4.0 * shape.layers * shape.heads * shape.head_size * pairs
-        + 2.0 * shape.hidden * shape.vocabulary * asked.questions * asked.answer_tokens
+        + 2.0 * shape.hidden * shape.vocabulary * asked.questions * (asked.answer_tokens + asked.list_tokens)
         + asked.images * image_tokens * of_an_image_token
     )

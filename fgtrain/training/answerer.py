@@ -12,6 +12,7 @@ from data_builders.shared.code_identity import code_of
 from evaluation.asking.answerers.ahead import PicturesAhead
 from evaluation.asking.answerers.language import Reply
 from evaluation.asking.answerers.loading import device_map
+from evaluation.asking.answerers.name_trie import NameTrie, name_trie
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.batch import Prompt
 from fgtrain.data import FeatureCache, ImageRef, encode_options, encode_prompt, render
@@ -74,9 +75,10 @@ class ModelAnswerer:
         layouts = [self._layouts(group.image) for group in groups]
         prompts = [self._prompt(*one) for one in zip(groups, layouts, strict=True)]
         options = [self._options(*one) for one in zip(groups, layouts, strict=True)]
+        names = [self._names(*one) for one in zip(groups, layouts, strict=True)]
         with self._autocast():
             features = self._features([group.image for group in groups], layouts)
-            replies = answers(self.lvlm, prompts, features, options, [self._shapes(one) for one in layouts])
+            replies = answers(self.lvlm, prompts, features, options, [self._shapes(one) for one in layouts], names)
         return [
             [self._answer(reply, question) for reply, question in zip(found, group.questions, strict=True)]
             for found, group in zip(replies, groups, strict=True)
@@ -121,9 +123,18 @@ class ModelAnswerer:
             for question in group.questions
         ]
 
+    def _names(self, group: ImageQuestions, layouts: list[Layout]) -> list[NameTrie | None]:
+        lvlm = self.lvlm
+        given = (lvlm.tokenizer, lvlm.chat, lvlm.image_spec)
+        return [
+            name_trie(encode_options(question.prompt, question.names, layouts, *given)) if question.names else None
+            for question in group.questions
+        ]
+
     def _answer(self, reply: Reply, question: Question) -> Answer:
         text = self.lvlm.tokenizer.decode(reply.tokens, skip_special_tokens=True).strip()
-        return Answer(text, reply.finished, reply.options if question.options else None)
+        options = reply.options if question.options else None
+        return Answer(text, reply.finished, options, names=reply.names or None)
 
     def _features(self, images: list[Path | None], layouts: list[list[Layout]]) -> list[torch.Tensor | None]:
         """What the encoder makes of each picture."""

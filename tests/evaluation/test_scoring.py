@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from data_builders.shared.errors import UserError
 from evaluation.scoring.matching import MATHVISTA_RULES, RULES
+from evaluation.scoring.name_lists import LIST_RULES
 from evaluation.scoring.rules.mathvista import plain, types_from_query
 from evaluation.scoring.score_answers import item_scores, score_answers
 from evaluation.scoring.score_files import TaskScore
@@ -125,7 +126,7 @@ def test_a_question_with_two_answers_is_refused():
 
 
 def test_every_task_file_names_rules_that_exist():
-    known = {*RULES, "deterministic_judge", "perplexity"}
+    known = {*RULES, *LIST_RULES, "deterministic_judge", "perplexity"}
     for spec in all_specs().values():
         assert set(spec.rules) <= known
         assert not spec.ranked or spec.ranked in spec.groups

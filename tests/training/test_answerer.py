@@ -11,6 +11,7 @@ from PIL import Image
 from evaluation.protocols import Answerer, ImageQuestions, Question
 from fgtrain.data import encode_options, encode_prompt, encode_row
 from fgtrain.model import build_model
+from fgtrain.model.generation import Generator
 from fgtrain.training.answerer import ModelAnswerer
 
 QUESTIONS = ("is it a wug?", "which bird?", "say </s>")
@@ -86,6 +87,24 @@ def test_options_weigh_what_reading_the_whole_conversation_says(lvlm, picture):
     ]
     again = answerer.answer(bare)
     assert [[(a.text, a.finished) for a in r] for r in again] == [[(a.text, a.finished) for a in r] for r in found]
+
+
+def test_a_list_of_names_weighs_what_each_name_alone_does(lvlm, picture):
+    """As the whole answer: with the end that training shows behind it, or another token that ends an answer."""
+    answerer, names = ModelAnswerer(lvlm, "model"), ("wug", "wug tam", "wug tamdax", "w", "lum dax", "lum wug")
+    questions = tuple(Question(q, 0, names=names[: 6 - i]) for i, q in enumerate(QUESTIONS))
+    ends = Generator(lvlm).end.tolist()
+    for image in (picture, None):
+        group = ImageQuestions(image, questions)
+        layouts = answerer._layouts(image)
+        prompt, pixels = answerer._prompt(group, layouts), None if image is None else pixels_of(answerer, image)
+        [found] = answerer.answer([group])
+        for place, (question, reply) in enumerate(zip(questions, found, strict=True)):
+            ids = encode_options(question.prompt, question.names, layouts, lvlm.tokenizer, lvlm.chat, lvlm.image_spec)
+            alone = [[log_p(lvlm, prompt, place, pixels, [*name, end]) for end in ends] for name in ids]
+            expected = np.logaddexp.reduce(alone, axis=1)
+            assert reply.names == pytest.approx(list(expected), rel=1e-5, abs=1e-5)
+            assert (reply.text, reply.options) == ("", None)
 
 
 def pixels_of(answerer, path):

@@ -42,7 +42,8 @@ def answer_branches(
 
 
 def _size(branch: Branch) -> int:
-    return len(branch.ids) + branch.max_new_tokens + sum(map(len, branch.options))
+    walked = branch.names.nodes_at_once if branch.names else 0
+    return len(branch.ids) + branch.max_new_tokens + sum(map(len, branch.options)) + walked
 
 
 def in_groups(items: Sequence, size: Callable, limit: int) -> list[list]:

@@ -26,6 +26,7 @@ class EndpointAnswerer:
     """Implements evaluation.protocols.Answerer. Endpoints give no probabilities: answers have no `options`."""
 
     measures_text = False
+    measures_names = False
 
     def __init__(
         self,

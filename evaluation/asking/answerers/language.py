@@ -7,27 +7,36 @@ import torch
 from torch import Tensor, nn
 
 from .cache import RoomyCache
+from .name_trie import NameTrie
 
 Option = tuple[float, int]
+LOGITS_AT_ONCE = 1 << 26  # 256 MiB in fp32
+PADDING = -1  # the owner of padding; the prefix is 0, branches of a row count from 1
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One question: the prefix it goes on from, its own tokens, and the answers whose probability is wanted."""
+    """One question: the prefix it goes on from, its own tokens, and the answers whose probability is wanted.
+
+    `options` as the beginning of the answer, `names` as the whole of it.
+    """
 
     prefix: int
     ids: Sequence[int]
     max_new_tokens: int
     options: tuple[tuple[int, ...], ...] = ()
+    names: NameTrie | None = None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """New token ids without the end token; did the end token come; (sum of ln p, tokens) of each option."""
+    """New token ids without the end token; did the end token come; (sum of ln p, tokens) of each option; ln p of each
+    name with the end behind it."""
 
     tokens: list[int]
     finished: bool
     options: tuple[Option, ...] = ()
+    names: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ one, and `settings` says so.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,13 +15,14 @@ from PIL import Image
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 
-from ...protocols import Answer, ImageQuestions
+from ...protocols import Answer, ImageQuestions, Question
 from ...shared.pretrained import first_line
 from .ahead import PicturesAhead
 from .branches import answer_branches, in_groups
 from .chat import Chat
 from .language import Branch, Reply
 from .loading import default_dtype, files_hash, load_lvlm, load_tokenizer, weights_hash
+from .name_trie import name_trie
 from .one_by_one import OneByOne
 from .pictures import Picture, PictureReader
 from .prefix import PrefixReader
@@ -109,8 +111,12 @@ class TransformersAnswerer:
         for question in group.questions:
             ids, _ = self.chat.prompt(question.prompt, picture)
             options = self._options(question.prompt, question.options, picture)
-            reply = self.alone.reply(ids, picture, question.max_new_tokens, options)
-            answers.append(self._answer(reply, bool(question.options)))
+            names = self.alone.names(ids, picture, self._names(question, picture)) if question.names else ()
+            if question.max_new_tokens or not question.names:
+                reply = self.alone.reply(ids, picture, question.max_new_tokens, options)
+            else:
+                reply = Reply([], False, self.alone.weigh(ids, picture, options))
+            answers.append(self._answer(replace(reply, names=names), question))
         return answers
 
     def _shared(self, groups: Sequence[ImageQuestions]) -> list[list[Answer]]:
@@ -124,7 +130,7 @@ class TransformersAnswerer:
                 for i, found in zip(some, self._read(some, asked, groups), strict=True):
                     replies[i] = found
         return [
-            [self._answer(reply, bool(q.options)) for reply, q in zip(found, group.questions, strict=True)]
+            [self._answer(reply, q) for reply, q in zip(found, group.questions, strict=True)]
             for found, group in zip(replies, groups, strict=True)
         ]
 
@@ -136,7 +142,8 @@ class TransformersAnswerer:
             ids, shared, picture = asked[i]
             for one, question in zip(ids, groups[i].questions, strict=True):
                 options = self._options(question.prompt, question.options, picture)
-                branches.append(Branch(place, one[shared:], question.max_new_tokens, tuple(options)))
+                names = name_trie(self._names(question, picture)) if question.names else None
+                branches.append(Branch(place, one[shared:], question.max_new_tokens, tuple(options), names))
         replies = iter(answer_branches(self.prefixes.language, prefixes, branches, self.branch_tokens))
         return [[next(replies) for _ in groups[i].questions] for i in some]
 
@@ -155,9 +162,16 @@ class TransformersAnswerer:
     def _options(self, prompt: str, options: Sequence[str], picture: Picture | None) -> list[tuple[int, ...]]:
         return self.chat.options(prompt, options, picture is not None) if options else []
 
-    def _answer(self, reply: Reply, weighed: bool) -> Answer:
+    def _names(self, question: Question, picture: Picture | None) -> list[tuple[int, ...]]:
+        """UserError where nothing tells a whole answer from the beginning of one."""
+        if not self.end:
+            raise UserError(f"{self.name}: neither its generation settings nor its tokenizer name an end of an answer")
+        return self.chat.options(question.prompt, question.names, picture is not None)
+
+    def _answer(self, reply: Reply, question: Question) -> Answer:
         text = self.tokenizer.decode(reply.tokens, skip_special_tokens=True).strip()
-        return Answer(text, reply.finished, reply.options if weighed and reply.options else None)
+        options = (reply.options or None) if question.options else None
+        return Answer(text, reply.finished, options, names=reply.names or None)
 
     @torch.inference_mode()
     def _try_sharing(self, image_token_id: int) -> str:

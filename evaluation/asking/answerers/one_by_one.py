@@ -64,6 +64,15 @@ class OneByOne:
         """(sum of ln p, tokens) of each option as the beginning of the answer."""
         return tuple((float(self._log_p(ids, picture, one).sum()), len(one)) if one else (0.0, 0) for one in options)
 
+    def names(self, ids: Sequence[int], picture: Picture | None, names: Sequence[Sequence[int]]) -> tuple[float, ...]:
+        """ln p of each name as the whole answer, with any of the tokens that end one behind it: one pass a name."""
+        found = []
+        for name in names:
+            log_p = torch.log_softmax(self._logits(ids, picture, name)[-len(name) - 1 :], -1)
+            steps = log_p[:-1].gather(1, torch.tensor([list(name)], device=log_p.device).T)
+            found.append(float(steps.double().sum() + log_p[-1, self.end].logsumexp(-1).double()))
+        return tuple(found)
+
     def likeliest(self, ids: Sequence[int], picture: Picture | None) -> tuple[tuple[int, ...], float]:
         """The two likeliest next tokens, one after the other, and their log-probability."""
         first = int(self._logits(ids, picture, ())[-1].argmax())

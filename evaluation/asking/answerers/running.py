@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from .cache import RoomyCache
-from .language import Branch, Language, Option, Prefixes, Reply
+from .language import LOGITS_AT_ONCE, PADDING, Branch, Language, Option, Prefixes, Reply
+from .name_list import TrieGrid, weigh_names
 
-LOGITS_AT_ONCE = 1 << 26  # 256 MiB in fp32
 FIRST_TOKENS = 8  # of each answer, for which there is room at once; few answers are longer
-PADDING = -1  # the owner of padding; the prefix is 0, branches count from 1
 
 
 class Run:
@@ -32,7 +31,8 @@ class Run:
         self.flat = [(r, k, branch) for r, row in enumerate(rows) for k, branch in enumerate(row)]
         T = max(sum(len(branch.ids) for branch in row) for row in rows)
         weighed = max(sum(len(option) for branch in row for option in branch.options) for row in rows)
-        room = T + max(FIRST_TOKENS * max(map(len, rows)), weighed)
+        walked = max(sum(branch.names.nodes_at_once for branch in row if branch.names) for row in rows)
+        room = T + max(FIRST_TOKENS * max(map(len, rows)), weighed, walked)
         self.cache = RoomyCache(prefixes.layers, of_row, P, room)
         self.last_SD = self._read_questions(T, prefixes, of_row)
 
@@ -54,7 +54,7 @@ class Run:
             last_SD = torch.where(was_empty[:, None], empty_SD[torch.tensor(rows, device=self.device)], last_SD)
         return last_SD
 
-    def _forward(self, grid: "Grid") -> Tensor:
+    def _forward(self, grid: "Grid | TrieGrid") -> Tensor:
         """Read a grid of new tokens. They see what their owner may see; they are entered among what can be seen."""
         ids, owner, position = grid.tensors(self.device)
         block = grid.block(self.device)
@@ -65,12 +65,20 @@ class Run:
         self.owner_RL = torch.cat([self.owner_RL, owner], dim=1)
         return hidden
 
+    def read_and_forget(self, grid: "Grid | TrieGrid") -> Tensor:
+        """Hidden states of new tokens that nothing after them sees."""
+        before, seen = self.cache.layers[0].length, self.owner_RL
+        hidden_RTD = self._forward(grid)
+        self.cache.truncate(before)
+        self.owner_RL = seen
+        return hidden_RTD
+
     def replies(self) -> list[list[Reply]]:
         # The first token's probabilities are there anyway; only options of several tokens cost another pass.
         logits_SV = self.language.logits(self.last_SD)
-        options = self._options(logits_SV)
+        options, names = self._options(logits_SV), weigh_names(self, logits_SV)
         replies = self._greedy(logits_SV)
-        done = iter([replace(reply, options=found) for reply, found in zip(replies, options, strict=True)])
+        done = iter([replace(reply, options=o, names=n) for reply, o, n in zip(replies, options, names, strict=True)])
         return [[next(done) for _ in row] for row in self.rows]
 
     def _options(self, logits_SV: Tensor) -> list[tuple[Option, ...]]:
@@ -102,10 +110,7 @@ class Run:
         for s, _, option in longer:
             r, k, branch = self.flat[s]
             grid.add(r, option[:-1], owner=k + 1, start=len(branch.ids))
-        before, seen = self.cache.layers[0].length, self.owner_RL
-        hidden_RTD = self._forward(grid)
-        self.cache.truncate(before)
-        self.owner_RL = seen
+        hidden_RTD = self.read_and_forget(grid)
         rows, places, targets, of = [], [], [], []
         for (s, o, option), end in zip(longer, grid.ends, strict=True):
             count = len(option) - 1
