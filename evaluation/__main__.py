@@ -32,11 +32,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 the user's input is at fault, 1 anything else (with its traceback)."""
 
+    ends = [0]
+
     def run() -> None:
         arguments = parser().parse_args(argv)
-        arguments.do(arguments)
+        ends.append(arguments.do(arguments) or 0)
 
-    return run_command(run)  # imports too: Ctrl-C meanwhile ends as it does later
+    return run_command(run) or ends[-1]  # imports too: Ctrl-C meanwhile ends as it does later
 
 
 if __name__ == "__main__":

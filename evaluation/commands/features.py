@@ -1,8 +1,9 @@
-"""`python -m evaluation features`: measure a vision encoder's features on data sets."""
+"""`python -m evaluation features`: measure the features of one vision encoder, or of many, on data sets."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.terminal import say
@@ -11,12 +12,24 @@ from data_builders.sources import SOURCE_NAMES, load_source
 from ..compare import print_scores
 from ..features.measure_sets import DEFAULT_MEASURES, MEASURES
 
+if TYPE_CHECKING:
+    from ..features.labelled import Labelled
+    from ..features.measure_sets import Measuring
+    from ..protocols import Featurizer
+
 
 def add_features(commands: argparse._SubParsersAction) -> None:
     one = commands.add_parser("features", help="measure a vision encoder's features: probe, kNN, retrieval, PGD")
-    one.add_argument("--model", required=True, help="folder, hub id, or preset, also PRESET=FOLDER (--model list)")
-    one.add_argument("--source", nargs="+", metavar="SOURCE", help=f"data sets: {', '.join(SOURCE_NAMES)}")
-    one.add_argument("--root", type=Path, nargs="+", help="their folders, in the same order")
+    what = one.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", help="folder, hub id, or preset, also PRESET=FOLDER (--model list)")
+    what.add_argument(
+        "--models",
+        help="several, with commas: OUT/MODEL/features.json each, a page of all: OUT/features.html",
+    )
+    one.add_argument(
+        "--source", nargs="+", metavar="SOURCE", help=f"data sets, with spaces or commas: {', '.join(SOURCE_NAMES)}"
+    )
+    one.add_argument("--root", nargs="+", help="their folders, in the same order, with spaces or commas")
     one.add_argument("--out", type=Path, help="folder for features.json")
     one.add_argument("--level", help="label pictures at this level of names (default: the finest)")
     one.add_argument(
@@ -39,13 +52,14 @@ def add_features(commands: argparse._SubParsersAction) -> None:
     one.set_defaults(do=command_features)
 
 
-def command_features(arguments: argparse.Namespace) -> None:
-    from ..features.presets import describe_presets, load_preset, split_preset
+def command_features(arguments: argparse.Namespace) -> int:
+    """Exit status 1 where one of many models could not be measured."""
+    from ..features.presets import describe_presets
 
-    if arguments.model == "list":
+    if "list" in (arguments.model, arguments.models):
         say(describe_presets())
-        return
-    sources, roots = arguments.source or [], arguments.root or []
+        return 0
+    sources, roots = _listed(arguments.source), [Path(one) for one in _listed(arguments.root)]
     if not sources or len(sources) != len(roots) or arguments.out is None:
         raise UserError(
             "give --source, as many --root, and --out: --source cub --root data/CUB_200_2011 --out runs/dinov2"
@@ -55,30 +69,65 @@ def command_features(arguments: argparse.Namespace) -> None:
         if (value := getattr(arguments, option)) is not None and value < 1:
             raise UserError(f"--{option.replace('_', '-')} is {value}; write 1 or more")
 
-    from ..features.cache import FeatureCache
     from ..features.labelled import labelled
-    from ..features.loading import load_featurizer
-    from ..features.measure_sets import Measuring, measure_all, named, registered, write_results
+    from ..features.measure_sets import Measuring, named
 
     sets = [
         labelled(named(load_source(name, root)), arguments.level, arguments.seed)
         for name, root in zip(sources, roots, strict=True)
     ]
-    options = {key: getattr(arguments, key) for key in ("part", "view", "image_size", "device", "name")}
+    shared = {key: getattr(arguments, key) for key in ("out", "gallery", "attack_images", "batch_size", "seed")}
+    chosen = Measuring(measures=measures, protocols=protocols, **shared)
+    cache = arguments.cache or arguments.out / "cache"
+    return (one_model if arguments.models is None else many_models)(arguments, sets, chosen, cache)
+
+
+def one_model(arguments: argparse.Namespace, sets: list["Labelled"], chosen: "Measuring", cache: Path) -> int:
+    from ..features.cache import FeatureCache
+    from ..features.resume import measure_what_is_missing
+
+    featurizer = load(arguments, arguments.model, arguments.name)
+    print_scores(measure_what_is_missing(FeatureCache(cache, featurizer, arguments.batch_size), sets, chosen).values())
+    say(f"scores in {arguments.out / 'features.json'}")
+    return 0
+
+
+def many_models(arguments: argparse.Namespace, sets: list["Labelled"], chosen: "Measuring", cache: Path) -> int:
+    from ..features.many import measure_models
+    from ..features.models_table import matrices, print_matrices, read_models
+    from ..report.features_page import write_features_report
+
+    if arguments.name is not None:
+        raise UserError("--name is of one model; leave it out, or measure the model by itself: --model")
+    models = _listed([arguments.models])
+    outcomes = measure_models(models, lambda model, name: load(arguments, model, name), sets, chosen, cache)
+    failed = {one.name: one.error for one in outcomes if one.error}
+    folders, names = [one.folder for one in outcomes], [data.name for data in sets]
+    print_matrices(matrices(read_models(folders), names))
+    page = arguments.out / "features.html"
+    write_features_report(folders, page, names, failed)
+    say(f"page: {page}")
+    for name, error in failed.items():
+        say(f"not measured: {name}: {error}")
+    return 1 if failed else 0
+
+
+def load(arguments: argparse.Namespace, model: str, name: str | None) -> "Featurizer":
+    from ..features.loading import load_featurizer
+    from ..features.measure_sets import registered
+    from ..features.presets import load_preset, split_preset
+
+    options = {key: getattr(arguments, key) for key in ("part", "view", "image_size", "device")} | {"name": name}
     options = {key: value for key, value in options.items() if value is not None}
     if arguments.raw_blocks:
         options["final_norm"] = False
-    if split_preset(arguments.model):
-        featurizer = load_preset(arguments.model, **options)
-    else:
-        featurizer = registered(arguments.model, options) or load_featurizer(arguments.model, **options)
-    cache = FeatureCache(arguments.cache or arguments.out / "cache", featurizer, arguments.batch_size)
-    shared = {key: getattr(arguments, key) for key in ("out", "gallery", "attack_images", "batch_size", "seed")}
-    chosen = Measuring(measures=measures, protocols=protocols, **shared)
-    results = measure_all(cache, sets, chosen)
-    path = write_results(featurizer, results, chosen)
-    print_scores([one.score for one in results.values()])
-    say(f"scores in {path}")
+    if split_preset(model):
+        return load_preset(model, **options)
+    return registered(model, options) or load_featurizer(model, **options)
+
+
+def _listed(given: Sequence[str] | None) -> list[str]:
+    return [part.strip() for one in given or () for part in one.split(",") if part.strip()]
 
 
 def choose(text: str, known: Sequence[str], option: str) -> list[str]:

@@ -34,8 +34,10 @@ class EncoderFeaturizer:
         device: torch.device | str = "cpu",
         about: dict | None = None,
         code: Sequence[str] = (),
+        parameters: int | None = None,
     ) -> None:
-        """`code`: modules beside this package's that decide a feature."""
+        """`code`: modules beside this package's that decide a feature; `parameters`: how many make one."""
+        self.parameters = parameters
         self.name, self.model_hash, self.backbone, self.transform = name, model_hash, backbone, transform
         self.vectors, self.mean, self.std = backbone.vectors, transform.mean, transform.std
         self.device = torch.device(device)
@@ -104,6 +106,7 @@ def load_featurizer(
         model_hash=tensor_hash(module.state_dict()),
         device=device,
         about=about,
+        parameters=sum(one.numel() for one in module.parameters()),
     )
 
 

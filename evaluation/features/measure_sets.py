@@ -1,6 +1,6 @@
 """All measures asked for on all data sets given, and the file that they are written into."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -43,8 +43,18 @@ class Measuring:
     seed: int = 0
 
 
-def measure_all(cache, sets: Sequence[Labelled], chosen: Measuring) -> dict:
-    """Task name -> `Measured`, in the order asked for. UserError where two data sets have one name."""
+def measure_all(
+    cache,
+    sets: Sequence[Labelled],
+    chosen: Measuring,
+    *,
+    done: Collection[str] = (),
+    keep: Callable[[dict], object] = lambda results: None,
+) -> dict:
+    """Task name -> `Measured`, in the order asked for. UserError where two data sets have one name.
+
+    `done`: names of tasks that are left out; `keep` is given what each data set came to, as soon as it is measured.
+    """
     from . import measures as how
     from .probe import PROTOCOLS
     from .robustness import ATTACKS
@@ -54,18 +64,23 @@ def measure_all(cache, sets: Sequence[Labelled], chosen: Measuring) -> dict:
     measures, protocols = chosen.measures, {name: PROTOCOLS[name] for name in chosen.protocols}
     results, probed = {}, {}
     options = {"seed": chosen.seed, "device": cache.featurizer.device}
+
+    def probes(data: Labelled) -> dict:
+        if data.name not in probed:
+            probed[data.name] = {name: how.run_probe(cache, data, one, **options) for name, one in protocols.items()}
+        return probed[data.name]
+
     for data in sets:
         found = []
-        if "probe" in measures or "robustness" in measures:
-            probed[data.name] = {name: how.run_probe(cache, data, one, **options) for name, one in protocols.items()}
-        if "probe" in measures:
-            found.append(how.probe_scores(data, probed[data.name]))
-        if "knn" in measures:
+        missing = [one for one in measures if task_name(data, one) not in done]
+        if "probe" in missing:
+            found.append(how.probe_scores(data, probes(data)))
+        if "knn" in missing:
             found.append(how.neighbour_scores(cache, data))
-        if "retrieval" in measures:
+        if "retrieval" in missing:
             found.append(how.retrieval_scores(cache, data, chosen.gallery))
-        if "robustness" in measures:
-            head = next(iter(probed[data.name].values())).chosen()
+        if "robustness" in missing:
+            head = next(iter(probes(data).values())).chosen()
             attacks = [ATTACKS["default"]] + [ATTACKS["fgbmk"]] * ("fgbmk" in protocols)
             found.append(
                 how.robustness_scores(
@@ -84,38 +99,56 @@ def measure_all(cache, sets: Sequence[Labelled], chosen: Measuring) -> dict:
                         for name, label, value in rows
                     ),
                 )
-    if len(sets) > 1 and "probe" in measures:
+        keep({one.score.task: one for one in found})
+    if len(sets) > 1 and "probe" in measures and task_name(union(sets), "meta_class") not in done:
         name, protocol = next(iter(protocols.items()))
         multiple = how.run_probe(cache, union(sets), protocol, **options)
-        one = how.meta_class_scores(sets, [probed[data.name][name] for data in sets], multiple, name)
+        one = how.meta_class_scores(sets, [probes(data)[name] for data in sets], multiple, name)
         results[one.score.task] = one
+        keep({one.score.task: one})
     return results
 
 
-def write_results(featurizer, results: dict, chosen: Measuring) -> Path:
-    """<out>/features.json, whose path comes back; tasks measured by an earlier call with the same model stay."""
+def task_name(data: Labelled, measure: str) -> str:
+    """What `measure` on this data set is called in features.json."""
+    return f"features/{data.name}/{measure}"
+
+
+def write_results(featurizer, results: dict, chosen: Measuring, made_from: Mapping[str, str] | None = None) -> Path:
+    """<out>/features.json, whose path comes back; tasks measured by an earlier call with the same model stay.
+
+    `made_from`: task -> identity of all that decides its numbers, for whoever asks later whether it is measured.
+    UserError: the file holds another model's scores.
+    """
+    path, entry = chosen.out / "features.json", known_results(featurizer, chosen)
+    for name, one in results.items():
+        entry["tasks"][name], entry["details"][name] = one.score.to_json(), one.details
+        if made_from:
+            entry["made_from"][name] = made_from[name]
+    write_json(path, entry)
+    return path
+
+
+def known_results(featurizer, chosen: Measuring) -> dict:
+    """What <out>/features.json holds of this model, else its beginnings. UserError: it is another model's."""
     path = chosen.out / "features.json"
     entry = {
         "model": featurizer.name,
         "model_hash": featurizer.model_hash,
         "settings": featurizer.settings,
         "seed": chosen.seed,
-        "tasks": {},
-        "details": {},
+        "parameters": getattr(featurizer, "parameters", None),
+        **{key: {} for key in ("tasks", "details", "made_from")},
     }
     if path.is_file():
         known = read_json(path)
         same = isinstance(known, dict) and all(
             known.get(key) == _plain(entry[key]) for key in ("model_hash", "settings", "seed")
         )
-        if same:
-            entry["tasks"], entry["details"] = known["tasks"], known["details"]
-        else:
+        if not same:
             raise UserError(f"{path} holds another model's scores (or other settings); choose another --out")
-    for name, one in results.items():
-        entry["tasks"][name], entry["details"][name] = one.score.to_json(), one.details
-    write_json(path, entry)
-    return path
+        entry |= {key: known.get(key, {}) for key in ("tasks", "details", "made_from")}
+    return entry
 
 
 def _plain(value: object) -> object:

@@ -1,4 +1,4 @@
-"""The thirteen models of FG-BMK by name, with their published settings."""
+"""The models of FG-BMK by name, with their published settings; how each was trained: training_facts.py."""
 
 from dataclasses import dataclass
 
@@ -65,6 +65,9 @@ PRESETS = {
         "needs open_clip_model.safetensors in the folder",
     ),
     "dinov2-l": Preset("DINOv2-L", "transformers", "facebook/dinov2-large", 224, 14, 24, True),
+    # Figure 9 measures the same model at three sizes.
+    "dinov2-b": Preset("DINOv2-B", "transformers", "facebook/dinov2-base", 224, 14, 12, True),
+    "dinov2-g": Preset("DINOv2-G", "transformers", "facebook/dinov2-giant", 224, 14, 40, True),
     "vit-l": Preset(
         "ViT-L (ImageNet cross-entropy)",
         "transformers",
@@ -150,5 +153,11 @@ def load_preset(
     )
     about = {"part": part, "final_norm": norm, "model_type": preset.loader}
     return EncoderFeaturizer(
-        title, backbone, transform, model_hash=tensor_hash(tower.state_dict()), device=device, about=about
+        title,
+        backbone,
+        transform,
+        model_hash=tensor_hash(tower.state_dict()),
+        device=device,
+        about=about,
+        parameters=sum(one.numel() for one in tower.parameters()),
     )

@@ -13,6 +13,7 @@ from evaluation.features.internvit import INTERNVIT_NAMES
 from evaluation.features.loading import load_featurizer
 from evaluation.features.presets import PRESETS, describe_presets, load_preset
 from evaluation.features.qwen_vl import QwenVLTower
+from evaluation.features.training_facts import FACTS
 
 
 def llava(tmp_path):
@@ -160,8 +161,8 @@ def test_qwen_vls_first_tower_interleaves_query_key_and_value_by_head(tmp_path):
     torch.testing.assert_close(block(given)[0, :, 16:24], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_there_are_thirteen_presets_and_closed_models_say_why_they_have_no_features():
-    assert len(PRESETS) == 13
+def test_every_preset_has_its_facts_and_closed_models_say_why_they_have_no_features():
+    assert set(FACTS) == {name for name, preset in PRESETS.items() if preset.loader != "closed"}
     text = describe_presets()
     assert all(name in text for name in PRESETS)
     with pytest.raises(UserError, match="publishes no weights"):
