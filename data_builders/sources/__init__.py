@@ -30,6 +30,8 @@ SourceName = Literal[
     "mtarsi",
     "grocery",
     "cifar100",
+    "pets",
+    "imagenet",
     "imagenet_1each",
     "fgbmk_lists",
     "folder",

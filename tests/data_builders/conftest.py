@@ -20,7 +20,7 @@ SOURCES = (
     "skincon",
     "products10k",
 )
-SOURCES += ("inat2021", "wine", "fgbmk_lists", "folder", "cifar100")
+SOURCES += ("inat2021", "wine", "fgbmk_lists", "folder", "cifar100", "pets", "imagenet")
 
 
 @pytest.fixture(scope="session")
