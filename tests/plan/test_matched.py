@@ -178,7 +178,7 @@ def test_every_study_of_ours_asks_a_question_and_is_matched_as_it_says(path):
     assert study.name == path.stem
     assert study.question.split("\n")[0].endswith("?")
     assert study.contrasts
-    assert len(study.seeds) >= 3
+    assert len(study.seeds) >= 3 or not any(one.recipe.enabled_stages for one in study.recipes)
     plans = {(one.arm, one.seed): make_plan(one.recipe, data_facts(one.recipe), ModelFacts()) for one in study.recipes}
     facts = check_matched(study, plans)
     assert [fact.equal for fact in facts] == [True] * len(study.matched)
