@@ -204,4 +204,12 @@ FACT_NAME = (
 FACT_GENUS = "Which genus does the {name} belong to?"
 FACT_CLASS = "Which class does the {name} belong to?"
 FACT_TRUE_FALSE = "Is the {attribute} of the {name} {value}?"
+# The same of the worlds of other sources. {thing}: car; {rank}: make; {name}: a category.
+FACT_WORLD_NAME = (
+    "Which {thing} has {looks}?",
+    "What is the name of the {thing} with {looks}?",
+    "Can you identify the {thing} that has {looks}?",
+)
+FACT_RANK = "Which {rank} does the {name} belong to?"
+FACT_IS = "Is the {thing} with {looks} the {name}?"
 FACT_TEXT = "The {name} is a {meta} of the genus {genus}. It has {looks}. It lives in {home} and eats {food}."

@@ -2,7 +2,7 @@
 
 import math
 
-from .creatures import Drawing
+from .pose import Drawing
 
 
 def edges(drawing: Drawing) -> tuple[int, int, int, int]:

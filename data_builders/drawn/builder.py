@@ -11,8 +11,10 @@ from ..shared.files import write_json
 from ..shared.progress import progress
 from ..sources import SOURCE_NAMES
 from . import world
-from .miniature import Miniature
+from .miniature import CREATURES, Miniature
 from .world import DrawnOptions
+from .worlds import parts
+from .worlds.table import DOMAINS
 
 BENCHMARKS = ("ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope")
 
@@ -20,23 +22,31 @@ BENCHMARKS = ("ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope")
 def build(root: Path, out: Path, options: DrawnOptions) -> None:
     if options.source == "world":
         return world.build(root, out, options)
-    if options.source not in (*SOURCE_NAMES, *BENCHMARKS):
-        known = ", ".join(("world", *SOURCE_NAMES, *BENCHMARKS))
+    if options.source not in ("worlds", *SOURCE_NAMES, *BENCHMARKS):
+        known = ", ".join(("world", "worlds", *SOURCE_NAMES, *BENCHMARKS))
         raise UserError(f"source is {options.source!r}; drawn has {known}")
     code = builder_code("drawn")
     claim_folder(out, options.identity(), code.hash, own_entries(out))
-    test = options.test_images_per_species
-    counts = {"train": options.train_images_per_species, "val": test, "test": test}
-    with progress(f"drawing {options.source}", "pictures") as advance:
-        # Each miniature has pictures of its own: put together, the same ones would bear different names.
-        mini = Miniature(out, f"{options.seed}/{options.source}", options.pixels, counts, advance)
-        package = "layouts" if options.source in SOURCE_NAMES else "benchmarks"
-        import_module(f".{package}.{options.source}", __package__).write(mini)
+    if options.source == "worlds":
+        parts.write(out, options)
+    else:
+        write_miniature(out, options)
     write_json(
         out / "manifest.json",
         {"name": out.name, "builder": "drawn", "code": code.to_dict(), "options": options.identity()},
     )
     release_folder(out)
+
+
+def write_miniature(out: Path, options: DrawnOptions) -> None:
+    test = options.test_images_per_species
+    counts = {"train": options.train_images_per_species, "val": test, "test": test}
+    with progress(f"drawing {options.source}", "pictures") as advance:
+        # Each miniature has pictures of its own: put together, the same ones would bear different names.
+        shown = DOMAINS.get(options.source, CREATURES)
+        mini = Miniature(out, f"{options.seed}/{options.source}", options.pixels, counts, advance, shown)
+        package = "layouts" if options.source in SOURCE_NAMES else "benchmarks"
+        import_module(f".{package}.{options.source}", __package__).write(mini)
 
 
 def own_entries(out: Path) -> list[str]:
@@ -53,7 +63,8 @@ BUILDER = Builder(
     needs_root=False,
     example="--source cars",
     description=(
-        f"--source world, or one of: {', '.join((*SOURCE_NAMES, *BENCHMARKS))}.\n\n"
+        f"--source world, worlds (parts and facts of all domains), or one of: "
+        f"{', '.join((*SOURCE_NAMES, *BENCHMARKS))}.\n\n"
         "Everything is there that the download has: pictures, lists, official splits, taxonomy, attributes where the "
         "data set has them, and texts/ with an encyclopedia text per category."
     ),

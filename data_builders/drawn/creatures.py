@@ -1,22 +1,14 @@
-"""A creature's picture from its look; pose, size, place, background and light are drawn."""
-
-from dataclasses import dataclass
+"""A creature's picture from its look."""
 
 import numpy as np
-from PIL import Image
 
 from .canvas import Canvas, box, ellipse, polygon
+from .pose import Drawing, photographed
 from .taxonomy import BELLIES, BILLS, COLORS, TAILS, Look
 
 LEG = (120, 92, 70)
 EYE = (255, 255, 255)
 PUPIL = (10, 10, 10)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    image: Image.Image
-    bounding_box: tuple[float, float, float, float]  # x, y, width, height in pixels
 
 
 def random_look(rng: np.random.Generator) -> Look:
@@ -35,19 +27,9 @@ def random_look(rng: np.random.Generator) -> Look:
     )
 
 
-def background(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Two muted colours."""
-    return rng.uniform(70, 190, 3), rng.uniform(70, 190, 3)
-
-
 def draw_creature(look: Look, rng: np.random.Generator, pixels: int) -> Drawing:
-    canvas = Canvas(pixels, *background(rng))
-    scale, angle, flip = rng.uniform(1.0, 1.2) * 0.84, np.radians(rng.uniform(-12, 12)), rng.integers(2)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    mirror = np.diag([-1.0 if flip else 1.0, 1.0])
-    canvas.place(turn @ mirror * scale, rng.uniform(-0.05, 0.05, 2))
-    (draw_bird if look.meta == "bird" else draw_fish)(canvas, look)
-    return Drawing(canvas.finish(rng, noise=6.0), canvas.bounding_box())
+    paint = draw_bird if look.meta == "bird" else draw_fish
+    return photographed(lambda canvas: paint(canvas, look), rng, pixels)
 
 
 def draw_bird(canvas: Canvas, look: Look) -> None:

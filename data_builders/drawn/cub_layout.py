@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ..shared.files import atomic_write
 from ..shared.seeding import draw
-from .creatures import Drawing, draw_creature
+from .creatures import draw_creature
 from .encyclopedia import encyclopedia
+from .pose import Drawing
 from .taxonomy import ATTRIBUTES, Species
 
 

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from ..shared.seeding import draw
 from ..templates import ATTRIBUTE, BAR, COUNT, COUNT_OF, DIGIT, NUMBER, PRESENCE
 from .canvas import Canvas, Points, box, ellipse, polygon, star
-from .creatures import background, draw_creature, random_look
+from .creatures import draw_creature, random_look
+from .pose import background
 from .taxonomy import ATTRIBUTES, COLORS
 
 SHAPES = ("circle", "square", "triangle", "star")

@@ -32,7 +32,7 @@ class DrawnOptions(Options):
     not_identity = frozenset({"processes"})
 
     source: str = Field(
-        "world", description="world, or the source or general benchmark whose layout a miniature is drawn in"
+        "world", description="world, worlds, or the source or general benchmark whose layout a miniature is drawn in"
     )
     seed: int = Field(0, description="of every picture; the species do not depend on it")
     pixels: int = Field(64, ge=32, le=512, description="side of the pictures")

@@ -9,9 +9,9 @@ import pytest
 
 from data_builders.build import build
 from data_builders.drawn import layouts
-from data_builders.drawn.encyclopedia import encyclopedia
-from data_builders.drawn.miniature import Shot
+from data_builders.drawn.miniature import CREATURES, Miniature, Shot
 from data_builders.drawn.taxonomy import all_species
+from data_builders.drawn.worlds.table import DOMAINS
 from data_builders.shared.pictures import open_image
 from data_builders.sources import SOURCE_NAMES, about, load_source
 
@@ -38,6 +38,10 @@ def labels_of(row):
     return row.labels or (row.category,)
 
 
+def shown(name):
+    return DOMAINS.get(name, CREATURES)
+
+
 def texts(folder):
     return {path.stem: path.read_text() for path in (folder / "drawn").rglob("texts/*.txt")}
 
@@ -48,7 +52,8 @@ def test_a_layout_belongs_to_a_source_that_says_what_it_is(drawn):
     assert all(vars(about(name)).values())
 
 
-def test_each_category_has_the_drawn_number_of_images(source):
+def test_each_category_has_the_drawn_number_of_images(drawn, source):
+    count = len(shown(drawn[0]).categories)
     found = Counter((label, row.split) for row in source.images for label in labels_of(row))
     splits = {row.split for row in source.images}
     if splits == {"train"}:  # a set of one picture of each class
@@ -61,7 +66,7 @@ def test_each_category_has_the_drawn_number_of_images(source):
         assert pictures == {split: 64 if split == "train" else 32 for split in splits}
         return
     categories = {label for label, _ in found}
-    assert len(categories) == 32
+    assert len(categories) == count
     assert found == {(label, split): 2 if split == "train" else 1 for label in categories for split in splits}
     assert len({row.image for row in source.images}) == len(source.images)
 
@@ -84,9 +89,15 @@ def test_boxes_are_given_for_all_or_none(source):
     assert len({row.box is None for row in source.images}) == 1
 
 
-def test_the_four_species_of_a_genus_are_siblings(drawn, source):
+def test_the_members_of_a_group_are_siblings(drawn, source):
     if len(source.levels) < 2 or source.multi_label:
         pytest.skip("one level")
+    if drawn[0] in DOMAINS:
+        groups = {one.name: one.group for one in DOMAINS[drawn[0]].categories}
+        for category, own in groups.items():
+            siblings = source.siblings(source.finest, category)
+            assert {*siblings, category} == {other for other in groups if groups[other] == own}
+        return
     # Which genus a category is drawn from is told by its text alone.
     genus = {}
     for category, text in texts(drawn[1]).items():
@@ -103,14 +114,16 @@ def test_the_four_species_of_a_genus_are_siblings(drawn, source):
 def test_a_picture_shows_what_its_category_and_split_say(drawn, source):
     if source.multi_label:
         pytest.skip("a label is borne by several species")
-    looks = {encyclopedia(one).replace(one.name, "?"): one for one in all_species()}
+    world = shown(drawn[0])
+    looks = {world.text(one).replace(one.name, "?"): one for one in world.categories}
+    mini = Miniature(Path(), f"0/{drawn[0]}", 32, {}, shown=world)
     species = {category: looks[text.strip().replace(category, "?")] for category, text in texts(drawn[1]).items()}
     first = {}
     for row in source.images:
         first.setdefault((row.category, row.split), row)
     for (category, split), row in first.items():
         read = np.asarray(open_image(source.root / row.image)).astype(int)
-        shots = [Shot(species[category], split, number).draw(f"0/{drawn[0]}", 32).image for number in range(2)]
+        shots = [mini.drawing(Shot(species[category], split, number)).image for number in range(2)]
         # JPEG loses a little; another pose or another creature differs by far more.
         assert min(abs(read - np.asarray(shot)).mean() for shot in shots) < 8
 

@@ -21,25 +21,25 @@ def replace(path, old, new):
 
 # name, file, old text, new text, what the message says
 SPOILT = [
-    ("aircraft", "data/images_variant_val.txt", "Wug-100", "Wug-900", r"images_variant_val\.txt, line 1: 'Wug-900'"),
-    ("aircraft", "data/images_variant_test.txt", " Wug-100", "", r"images_variant_test\.txt, line 1: expected"),
-    ("aircraft", "data/variants.txt", "Wug-100", "Wug-100\nWug-900", "1 variants have no image.*Wug-900"),
-    ("aircraft", "data/images_family_train.txt", "0000037 Wug\n", "", "no line for image 0000037"),
-    ("aircraft", "data/images_family_test.txt", "0000111 Wug\n", "0000111 Tib\n", "Wug-100 is of family Tib"),
+    ("aircraft", "data/images_variant_val.txt", "Kestro-100", "Kestro-900", "line 1: 'Kestro-900'"),
+    ("aircraft", "data/images_variant_test.txt", " Kestro-100", "", r"images_variant_test\.txt, line 1: expected"),
+    ("aircraft", "data/variants.txt", "Kestro-100", "Kestro-100\nKestro-900", "1 variants have no image.*Kestro-900"),
+    ("aircraft", "data/images_family_train.txt", "0000037 Kestro\n", "", "no line for image 0000037"),
+    ("aircraft", "data/images_family_test.txt", "0000111 Kestro\n", "0000111 Plyva\n", "Kestro-100 is of family Plyva"),
     ("aircraft", "data/images_box.txt", "0000037", "0000038", r"images_box\.txt has no line for image 0000037"),
     ("aircraft", "data/images_box.txt", "0000037 ", "0000037 x", r"images_box\.txt, line 1: expected"),
-    ("food101", "meta/train.txt", "lum_wug/", "lam_wug/", r"train\.txt, line 1:.*lam_wug"),
-    ("food101", "meta/train.txt", "lum_wug/", "", r"train\.txt, line 1: expected"),
-    ("food101", "meta/train.txt", "lum_wug/37", "lum_wug/38", "1 of 64 images.*lum_wug/38"),
-    ("food101", "meta/train.txt", "lum_wug/37", "lum_wug/../37", "line 1"),
-    ("food101", "meta/classes.txt", "lum_wug", "lum_wug\nom_let", "1 classes have no image, the first: om_let"),
+    ("food101", "meta/train.txt", "abani_stew/", "lam_stew/", r"train\.txt, line 1:.*lam_stew"),
+    ("food101", "meta/train.txt", "abani_stew/", "", r"train\.txt, line 1: expected"),
+    ("food101", "meta/train.txt", "abani_stew/37", "abani_stew/38", "1 of 32 images.*abani_stew/38"),
+    ("food101", "meta/train.txt", "abani_stew/37", "abani_stew/../37", "line 1"),
+    ("food101", "meta/classes.txt", "abani_stew", "abani_stew\nom_let", "1 classes have no image, the first: om_let"),
     ("vegfru", "veg200_lists/veg_train.txt", " 0", " x", r"veg_train\.txt, line 1: expected"),
-    ("vegfru", "veg200_lists/veg_train.txt", " 0", " 99", r"veg_val\.txt, line 1: lum_wug has label 0, elsewhere 99"),
-    ("vegfru", "veg200_lists/veg_train.txt", " 1", " 0", "bek_wug has label 0, as lum_wug has"),
+    ("vegfru", "veg200_lists/veg_train.txt", " 0", " 99", r"veg_val\.txt, line 1: tollin has label 0, elsewhere 99"),
+    ("vegfru", "veg200_lists/veg_train.txt", " 1", " 0", "urvek has label 0, as tollin has"),
     ("vegfru", "veg200_lists/veg_train.txt", "v_01", "v_99", "names no super-class"),
-    ("vegfru", "veg200_lists/veg_train.txt", "lum_wug/", "../", r"veg_train\.txt, line 1: expected"),
-    ("vegfru", "fru92_lists/fru_subclasses.txt", "sud_lun\n", "", r"label 15 \(sud_lun\) is out of range"),
-    ("vegfru", "fru92_lists/fru_subclasses.txt", "sud_lun\n", "sud_lun\nkiwi\n", "1 classes have no image.*kiwi"),
+    ("vegfru", "veg200_lists/veg_train.txt", "tollin/", "../", r"veg_train\.txt, line 1: expected"),
+    ("vegfru", "fru92_lists/fru_subclasses.txt", "ilver\n", "", r"label 7 \(ilver\) is out of range"),
+    ("vegfru", "fru92_lists/fru_subclasses.txt", "ilver\n", "ilver\nkiwi\n", "1 classes have no image.*kiwi"),
 ]
 
 
@@ -57,8 +57,8 @@ def labels(*values):
 
 # name, file, its variables, what the message says
 SPOILT_MAT = [
-    ("flowers102", "imagelabels.mat", {"labels": labels(*[40] * 96)}, "labels 1 is 40; expected a number from 1 to 32"),
-    ("flowers102", "imagelabels.mat", {"labels": labels(*[3] * 96)}, "31 of 32 classes have no image"),
+    ("flowers102", "imagelabels.mat", {"labels": labels(*[40] * 48)}, "labels 1 is 40; expected a number from 1 to 16"),
+    ("flowers102", "imagelabels.mat", {"labels": labels(*[3] * 48)}, "15 of 16 classes have no image"),
     ("flowers102", "imagelabels.mat", {"label": labels(1)}, "no variable labels"),
     ("flowers102", "setid.mat", {"trnid": labels(1), "valid": labels(200), "tstid": labels(3)}, "valid 1 is 200"),
     ("dogs", "train_list.mat", {"file_list": cells(["a.jpg"]), "labels": labels(1)}, "file_list 1 is 'a.jpg'"),
@@ -66,7 +66,7 @@ SPOILT_MAT = [
     ("dogs", "train_list.mat", {"file_list": cells(["n1-A/a.jpg"]), "labels": labels(0)}, "labels 1 is 0"),
     ("dogs", "train_list.mat", {"file_list": cells(["n1-A/a.jpg"]), "labels": labels(40)}, "no file.*n1-A/a"),
     ("cars", "devkit/cars_meta.mat", {"class_names": cells(["Audi A", "Audi B"])}, "class 3 is 3; expected .* 1 to 2"),
-    ("cars", "devkit/cars_meta.mat", {"class_names": cells(["A"] * 32)}, "two labels are called 'A'"),
+    ("cars", "devkit/cars_meta.mat", {"class_names": cells(["A"] * 16)}, "two labels are called 'A'"),
     ("cars", "devkit/cars_meta.mat", {"class_names": labels(1, 2)}, "class_names 1 is 1; expected a text"),
     ("cars", "cars_test_annos_withlabels.mat", {"annotations": labels(1, 2)}, "annotations has no field fname"),
 ]
@@ -126,11 +126,11 @@ def test_missing_and_broken_lists_and_missing_pictures_are_named(copy, name):
 def test_a_dogs_class_has_one_label_and_a_label_one_class(copy):
     root = copy("dogs")
     shutil.rmtree(root / "Annotation")
-    known = "n02090001-Lum_wug/n02090001_1.jpg"
+    known = "n02090001-Ardal_hound/n02090001_1.jpg"
     for file, label, says in (
-        ("n1-A/a.jpg", 3, "n02090003-Tor_wug.* has label 3, as n1-A has"),
-        (known, 40, "33 labels|class has several labels"),
-        ("n1-A/a.jpg", 40, "7 labels .* have no image: 33"),
+        ("n1-A/a.jpg", 3, "n02090003-Crevin_hound.* has label 3, as n1-A has"),
+        (known, 40, "17 labels|class has several labels"),
+        ("n1-A/a.jpg", 40, "23 labels .* have no image: 17"),
     ):
         variables = {"file_list": cells([file]), "labels": labels(label)}
         (root / "train_list.mat").write_bytes(mat_bytes(**variables))
@@ -156,9 +156,9 @@ def test_the_json_lists_of_food_stay_inside_too(copy):
     root = copy("food101")
     (root / "meta/train.txt").unlink()
     lists = json.loads((root / "meta/train.json").read_text())
-    lists["lum_wug"] = ["lum_wug/../../37"]
+    lists["abani_stew"] = ["abani_stew/../../37"]
     (root / "meta/train.json").write_text(json.dumps(lists))
-    with pytest.raises(UserError, match="lum_wug, entry 1"):
+    with pytest.raises(UserError, match="abani_stew, entry 1"):
         load_source("food101", root)
 
 

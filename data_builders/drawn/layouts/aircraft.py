@@ -1,26 +1,15 @@
-"""FGVC-Aircraft's layout: a genus is a family, its species are variants ("Wug-100"), two genera are a manufacturer."""
+"""FGVC-Aircraft's layout: variants ("Kestro-100") of families of manufacturers."""
 
 from ..boxes import corners
 from ..miniature import Miniature
-from ..taxonomy import Species
-
-# Four, so that there is a question with four options at each level.
-MANUFACTURERS = ("Bird Aircraft", "Air Bird", "Fish Industrie", "Air Fish")
 
 
 def write(mini: Miniature) -> None:
-    siblings: dict[str, list[str]] = {}
-    for one in mini.species:
-        siblings.setdefault(one.genus, []).append(one.name)
-    genera = list(siblings)
-
-    def variant(species: Species) -> str:
-        return f"{family(species)}-{100 * (1 + siblings[species.genus].index(species.name))}"
-
-    def manufacturer(species: Species) -> str:
-        return MANUFACTURERS[genera.index(species.genus) * len(MANUFACTURERS) // len(genera)]
-
-    levels = {"variant": variant, "family": family, "manufacturer": manufacturer}
+    levels = {
+        "variant": lambda one: one.name,
+        "family": lambda one: one.parents["family"],
+        "manufacturer": lambda one: one.parents["manufacturer"],
+    }
     plurals = {"variant": "variants", "family": "families", "manufacturer": "manufacturers"}
     lists: dict[str, list[str]] = {}
     boxes = []
@@ -38,8 +27,4 @@ def write(mini: Miniature) -> None:
     lists["images_box"] = boxes
     for name, lines in lists.items():
         mini.lines(f"data/{name}.txt", lines)
-    mini.texts(variant)
-
-
-def family(species: Species) -> str:
-    return species.genus.title()
+    mini.texts()

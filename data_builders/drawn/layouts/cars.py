@@ -1,12 +1,10 @@
-"""Stanford Cars' layout with the devkit: a genus is a make, names are like "Wug Lum Sedan 2012"."""
+"""Stanford Cars' layout with the devkit: names are like "Brenta Domino Sedan 2007", the make first."""
 
 from ...shared.files import write_bytes
 from ..boxes import corners
 from ..matlab import cells, mat_bytes, struct_array
 from ..miniature import Miniature
-from ..taxonomy import Species
 
-TYPES = {"bird": "Sedan 2012", "fish": "Coupe 2009"}
 CORNERS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
 
 
@@ -19,7 +17,7 @@ def write(mini: Miniature) -> None:
         mini.picture(f"cars_{shot.split}/{file}", shot)
         box = dict(zip(CORNERS, corners(mini.drawing(shot)), strict=True))
         rows[shot.split].append({**box, "class": label_of[shot.species.name], "fname": file})
-    write_bytes(mini.out / "devkit/cars_meta.mat", mat_bytes(class_names=cells([name(one) for one in mini.species])))
+    write_bytes(mini.out / "devkit/cars_meta.mat", mat_bytes(class_names=cells([one.name for one in mini.species])))
     unlabelled = [{key: value for key, value in row.items() if key != "class"} for row in rows["test"]]
     for file, listed in (
         ("devkit/cars_train_annos.mat", rows["train"]),
@@ -27,9 +25,4 @@ def write(mini: Miniature) -> None:
         ("cars_test_annos_withlabels.mat", rows["test"]),
     ):
         write_bytes(mini.out / file, mat_bytes(annotations=struct_array(listed)))
-    mini.texts(name)
-
-
-def name(species: Species) -> str:
-    first, genus = species.name.split()
-    return f"{genus.title()} {first.title()} {TYPES[species.look.meta]}"
+    mini.texts()

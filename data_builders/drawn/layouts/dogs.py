@@ -6,7 +6,6 @@ from ...shared.files import write_bytes
 from ..boxes import edges
 from ..matlab import cells, mat_bytes
 from ..miniature import Miniature, Shot
-from ..taxonomy import Species
 
 ANNOTATION = """<annotation>
 \t<folder>{folder}</folder>
@@ -35,7 +34,7 @@ def write(mini: Miniature) -> None:
     listed: dict[str, list[tuple[str, int]]] = {"train": [], "test": []}
     for number, shot in enumerate(mini.shots("train", "test"), 1):
         label = labels[shot.species.name]
-        wnid, breed = f"n{2_090_000 + label:08}", name(shot.species).replace(" ", "_")
+        wnid, breed = f"n{2_090_000 + label:08}", shot.species.name.replace(" ", "_")
         key = f"{wnid}-{breed}/{wnid}_{number}"
         mini.picture(f"Images/{key}.jpg", shot)
         write_bytes(mini.out / "Annotation" / key, annotation(mini, shot, wnid, breed, key).encode())
@@ -47,11 +46,7 @@ def write(mini: Miniature) -> None:
             "labels": np.array([[label] for _, label in rows], dtype=float),
         }
         write_bytes(mini.out / f"{file}_list.mat", mat_bytes(**variables))
-    mini.texts(name)
-
-
-def name(species: Species) -> str:
-    return species.name.capitalize()
+    mini.texts()
 
 
 def annotation(mini: Miniature, shot: Shot, wnid: str, breed: str, key: str) -> str:

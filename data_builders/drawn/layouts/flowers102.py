@@ -1,11 +1,10 @@
-"""Oxford Flowers-102's layout: numbered pictures, labels and splits as .mat files, names like "lum-leaved wug"."""
+"""Oxford Flowers-102's layout: numbered pictures, labels and splits as .mat files, names like "amsel bellwort"."""
 
 import numpy as np
 
 from ...shared.files import write_bytes, write_json
 from ..matlab import mat_bytes
 from ..miniature import Miniature
-from ..taxonomy import Species
 
 
 def write(mini: Miniature) -> None:
@@ -20,9 +19,5 @@ def write(mini: Miniature) -> None:
     write_bytes(mini.out / "imagelabels.mat", mat_bytes(labels=labels))
     trnid, valid, tstid = (np.array(splits[split], dtype=np.uint16) for split in ("train", "val", "test"))
     write_bytes(mini.out / "setid.mat", mat_bytes(trnid=trnid, valid=valid, tstid=tstid))
-    write_json(mini.out / "cat_to_name.json", {str(label_of[one.name]): name(one) for one in mini.species})
-    mini.texts(name)
-
-
-def name(species: Species) -> str:
-    return species.name.replace(" ", "-leaved ")
+    write_json(mini.out / "cat_to_name.json", {str(label_of[one.name]): one.name for one in mini.species})
+    mini.texts()

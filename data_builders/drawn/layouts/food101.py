@@ -1,8 +1,8 @@
-"""Food-101's layout: lists as texts and as json, class folders like "lum_wug"."""
+"""Food-101's layout: lists as texts and as json, class folders like "abani_stew"."""
 
 from ...shared.files import write_json
 from ..miniature import Miniature
-from ..taxonomy import Species
+from ..worlds.domain import Category
 
 
 def write(mini: Miniature) -> None:
@@ -20,5 +20,5 @@ def write(mini: Miniature) -> None:
     mini.texts()
 
 
-def folder(species: Species) -> str:
-    return species.name.replace(" ", "_")
+def folder(dish: Category) -> str:
+    return dish.name.replace(" ", "_")

@@ -1,17 +1,15 @@
-"""VegFru's layout: birds are vegetables, fishes are fruits, a genus is a super-class; both forms of the lists."""
+"""VegFru's layout: vegetables and fruits, each in super-classes; both forms of the lists."""
 
-from ...sources.vegfru import FRUITS, SPLITS, VEGETABLES
+from ...sources.vegfru import PARTS, SPLITS
 from ..miniature import Miniature
-from ..taxonomy import Species
-
-PARTS = {"bird": VEGETABLES, "fish": FRUITS}
+from ..worlds.domain import Category
 
 
 def write(mini: Miniature) -> None:
     merged: dict[str, list[str]] = {split: [] for split in SPLITS}
     before = 0  # classes of the other part: the merged lists count on
-    for kind, part in PARTS.items():
-        everyone = [species for species in mini.species if species.look.meta == kind]
+    for part in PARTS:
+        everyone = [one for one in mini.species if one.parents["group"] == part.group]
         codes = class_codes(everyone)
         lists: dict[str, list[str]] = {split: [] for split in SPLITS}
         taken: dict[str, int] = {}
@@ -38,11 +36,11 @@ def folder(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def class_codes(everyone: list[Species]) -> dict[str, str]:
-    """species -> "02_03": the number of its genus, and its own number in it, both from 1."""
-    genera = list(dict.fromkeys(species.genus for species in everyone))
+def class_codes(everyone: list[Category]) -> dict[str, str]:
+    """class -> "02_03": the number of its super-class, and its own number in it, both from 1."""
+    groups = list(dict.fromkeys(one.parents["superclass"] for one in everyone))
     codes: dict[str, str] = {}
-    for number, genus in enumerate(genera, 1):
-        members = [species.name for species in everyone if species.genus == genus]
+    for number, group in enumerate(groups, 1):
+        members = [one.name for one in everyone if one.parents["superclass"] == group]
         codes.update({name: f"{number:02}_{place:02}" for place, name in enumerate(members, 1)})
     return codes

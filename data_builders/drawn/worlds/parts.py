@@ -1,0 +1,101 @@
+"""`drawn --source worlds`: what all worlds have in common to learn before any category is learnt from pictures.
+
+<out>/parts/<source>/images/       pictures of no category: any values of the attributes of that source's domain
+<out>/parts/<source>/train/        a training set: which value an attribute has
+<out>/parts/<source>/true_false/   a training set of the same pictures: has the attribute that value? Half of them yes
+<out>/facts/                       a training set without pictures: every category of every world, in words
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ... import templates
+from ...builder_code import builder_code
+from ...records import independent_turns, write_training_set
+from ...shared.files import write_bytes
+from ...shared.progress import progress
+from ...shared.seeding import draw
+from ..canvas import jpeg
+from ..pose import photographed
+from ..skills import some
+from ..world import DrawnOptions
+from . import facts
+from .domain import Domain
+from .table import DOMAINS
+
+TURNS = 3  # questions a picture carries in each of the two sets
+Turns = list[tuple[str, str]]
+
+
+def write(out: Path, options: DrawnOptions) -> None:
+    with progress("drawing parts", "pictures", len(DOMAINS) * options.general_train) as advance:
+        for domain in DOMAINS.values():
+            for number in range(options.general_train):
+                path = out / "parts" / domain.source / image(number)
+                if not path.exists():
+                    write_bytes(path, jpeg(picture(domain, number, options.seed, options.pixels)))
+                advance(1)
+    for domain in DOMAINS.values():
+        for name, asked in (("train", values), ("true_false", statements)):
+            training_set(out / "parts" / domain.source, name, of_pictures(domain, asked, options), options)
+    training_set(out, "facts", facts.rows(options.seed), options)
+
+
+def training_set(folder: Path, name: str, rows: Iterator[dict], options: DrawnOptions) -> None:
+    write_training_set(
+        folder / name,
+        rows,
+        name=name,
+        builder="drawn",
+        code=builder_code("drawn"),
+        image_root=folder,
+        sources=["drawn"],
+        splits=["train"],
+        options=options.identity(),
+    )
+
+
+def image(number: int) -> str:
+    """Relative to parts/<source>."""
+    return f"images/{number:06}.jpg"
+
+
+def picture(domain: Domain, number: int, seed: int, pixels: int):
+    look = domain.random_look(draw(seed, "drawn", "parts", domain.source, number))
+    rng = draw(seed, "drawn", "parts", domain.source, number, "picture")
+    return photographed(lambda canvas: domain.paint(canvas, look), rng, pixels).image
+
+
+def values(domain: Domain, number: int, seed: int) -> Turns:
+    """Attribute questions about a picture, with their answers."""
+    look = domain.random_look(draw(seed, "drawn", "parts", domain.source, number))
+    asked = some(tuple(look), TURNS, draw(seed, "drawn", "parts", domain.source, number, "values"))
+    return [(templates.ATTRIBUTE.format(attribute=one, subject=domain.thing), look[one]) for one in asked]
+
+
+def statements(domain: Domain, number: int, seed: int) -> Turns:
+    """True/false questions about a picture's attributes: yes and no in turn, over the pictures."""
+    look = domain.random_look(draw(seed, "drawn", "parts", domain.source, number))
+    rng = draw(seed, "drawn", "parts", domain.source, number, "statements")
+    turns = []
+    for turn, attribute in enumerate(some(tuple(look), TURNS, rng)):
+        wrong = [value for value in domain.values[attribute] if value != look[attribute]]
+        yes = (number * TURNS + turn) % 2 == 0
+        value = look[attribute] if yes else wrong[rng.integers(len(wrong))]
+        wording = templates.ATTRIBUTE_TRUE_FALSE[rng.integers(len(templates.ATTRIBUTE_TRUE_FALSE))]
+        question = wording.format(attribute=attribute, subject=domain.thing, value=value)
+        turns.append((question + templates.TRUE_FALSE_END, "yes" if yes else "no"))
+    return turns
+
+
+def of_pictures(domain: Domain, asked, options: DrawnOptions) -> Iterator[dict]:
+    for number in range(options.general_train):
+        yield {
+            "id": f"drawn/parts/{domain.source}/{asked.__name__}/{number}",
+            "image": image(number),
+            "turns": "independent",
+            "conversations": independent_turns(asked(domain, number, options.seed)),
+            "source": "drawn",
+            "kind": "parts",
+            "category": domain.source,
+        }
