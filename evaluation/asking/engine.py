@@ -11,6 +11,7 @@ from data_builders.shared.terminal import say
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
 from ..protocols import Answerer, Unanswered
+from ..scoring.name_outcomes import named_file, with_names
 from ..scoring.score_answers import judge_rows, score_answers
 from ..scoring.score_files import TaskScore
 from ..tasks.task import Task
@@ -221,7 +222,8 @@ def evaluate(
 ) -> dict[str, TaskScore]:
     """Ask (see `ask`) and score: task name -> TaskScore, without tasks of which nothing was answered.
 
-    The judge's reasons lie in <out>/judged/<task>.jsonl. Processes that are not the first return nothing.
+    The judge's reasons lie in <out>/judged/<task>.jsonl, what answers name in <out>/named/<task>.jsonl. Processes that
+    are not the first return nothing.
     """
     answers = ask(answerer, tasks, out, subset=subset, batch_size=batch_size, options=options, share=share)
     scores = {}
@@ -237,5 +239,8 @@ def evaluate(
         if (part := len(rows) + missing) < len(task.items):
             notes.append(f"Of {part:,} of the {len(task.items):,} questions, every category in its proportion")
         with busy(f"scoring {task.name}"):
-            scores[task.name] = with_judges_beside(score_answers(task, rows, notes=notes), task, Path(out), rows)
+            score, named = with_names(score_answers(task, rows, notes=notes), task, rows)
+            if named:
+                write_lines(named_file(out, task), "".join(map(json_line, named)))
+            scores[task.name] = with_judges_beside(score, task, Path(out), rows)
     return scores

@@ -13,14 +13,17 @@ from data_builders.shared.terminal import say
 from ..compare import print_scores
 from ..compare.tables import shown, wide_console
 from ..judging.files import read_judged
+from ..judging.taxonomy import read_taxonomy
 from ..scoring.answer_formats import NAMED, export_fgbmk
 from ..scoring.chance import standing
 from ..scoring.foreign_answers import FORMS
 from ..scoring.matching import MATHVISTA_RULES
+from ..scoring.name_outcomes import with_names
 from ..scoring.predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
 from ..scoring.score_answers import score_answers, score_judged
 from ..scoring.score_files import GroupScore, TaskScore
 from ..tasks.task import Task, task_without_items
+from ..tasks.taxonomies import has_names
 from .endpoint_options import add_endpoint_options, client_of
 
 ENDS = 8  # rows shown of each end of a long table
@@ -39,6 +42,7 @@ def add_score(commands) -> None:
         help="who has written the predictions (default: found out). JSON lines, a JSON list or mapping, .csv, .tsv or "
         ".xlsx, packed by gzip or not; ids and answers alone need --questions",
     )
+    score.add_argument("--taxonomy", help="of the names: csv file category,level,...[,aliases], or SOURCE=FOLDER")
     score.add_argument("--out", type=Path, help="write the score as JSON")
     score.add_argument("--export", type=Path, help="write the answers as FG-BMK's prediction file, for its scripts")
     extraction = score.add_argument_group("extraction (MathVista)", "what a model reads out of replies")
@@ -51,8 +55,9 @@ def command_score(arguments: argparse.Namespace) -> None:
     name, path = arguments.task, arguments.predictions
     task = load_questions(name, arguments.questions) if arguments.questions else task_without_items(name)
     if is_a_judges_file(task, path):
-        if arguments.export:
-            raise UserError(f"{path} is a judge's file; --export writes answers")
+        for option in ("export", "taxonomy"):
+            if getattr(arguments, option):
+                raise UserError(f"{path} is a judge's file, which tells no answers; --{option} is for answers")
         rows = read_judged(path)
         score = score_judged(task, path, rows, check_judged(task, rows, path))
     else:
@@ -114,6 +119,10 @@ def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskSco
             raise UserError(f"task {task.name} has no answers that FG-BMK's form could hold")
         count = export_fgbmk(answers, arguments.export)
         say(f"{count:,} answers in FG-BMK's form in {arguments.export}")
+    given = read_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    if has_names(task) or given is not None:
+        answers = list(answers)
+        return with_names(score_answers(task, answers, notes=notes), task, answers, given)[0]
     if not arguments.extract_with:
         return score_answers(task, answers, notes=notes)
     if not MATHVISTA_RULES & set(task.rules):

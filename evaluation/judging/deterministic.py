@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .candidate import Candidate
 from .mentions import Text
-from .recognition import judge_item
+from .recognition import Known, judge_item
 from .stated_facts import judge_facts
 from .taxonomy import NO_TAXONOMY, Taxonomy
 from .verdict import ITEM_MOST, Identity, Judgement
@@ -29,7 +29,11 @@ def judge(
     taxonomy: Taxonomy = NO_TAXONOMY,
 ) -> Judgement:
     """Judge one answer. `categories`: all names of the data set, to recognise that another one was named."""
-    item, item_reason = judge_item(name, question, reference, Text(answer), categories, taxonomy)
+    return judge_known(name, question, reference, answer, Known(categories, taxonomy))
+
+
+def judge_known(name: str, question: str, reference: str, answer: str, known: Known) -> Judgement:
+    item, item_reason = judge_item(name, question, reference, Text(answer), known)
     fact, fact_reason = judge_facts(name, question, reference, answer, recognised=item == ITEM_MOST)
     return Judgement(item, item_reason, fact, fact_reason)
 
@@ -49,9 +53,9 @@ class DeterministicJudge:
         return {"taxonomy": self.taxonomy.source} if self.taxonomy.kin else {}
 
     def judge(self, candidates: Sequence[Candidate], take: Callable[[Candidate, Judgement | str, dict], None]) -> None:
-        categories = sorted({*self.known, *(one.name for one in candidates)})
+        known = Known(sorted({*self.known, *(one.name for one in candidates)}), self.taxonomy)
         for one in candidates:
-            take(one, judge(one.name, one.question, one.reference, one.answer, categories, self.taxonomy), {})
+            take(one, judge_known(one.name, one.question, one.reference, one.answer, known), {})
 
     def given_by_another(self, rows: Iterable[dict], earlier: Iterable[dict]) -> list[dict]:
         return []

@@ -72,7 +72,31 @@ class Text:
         return not DENIED_BY.isdisjoint(self.words[max(self.sentence_of[start], start - BEFORE) : start])
 
 
-def first_named(text: Text, names: Iterable[str]) -> Mention | None:
-    """The name that is mentioned first, of several at one place the longest ("laysan albatross", not "albatross")."""
-    found = (one for name in names for one in text.mentions(name))
-    return min(found, key=lambda one: (one.start, -one.end), default=None)
+class NameIndex:
+    """Many names, found in a text in one pass: as `Text.mentions` finds each of them."""
+
+    def __init__(self, names: Iterable[str]):
+        self._of: dict[str, list[tuple[int, str]]] = {}  # spelling -> (words of the name, name)
+        lengths = set()
+        for name in names:
+            length, wanted = forms(name)
+            lengths.add(length)
+            for one in wanted:
+                self._of.setdefault(one, []).append((length, name))
+        self._sizes = sorted({size for length in lengths if length for size in range(max(1, length - 1), length + 2)})
+
+    def mentions(self, text: Text) -> list[Mention]:
+        found = {
+            Mention(start, start + size, name)
+            for size in self._sizes
+            for spelling, starts in text.runs(size).items()
+            for length, name in self._of.get(spelling, ())
+            if abs(length - size) <= 1
+            for start in starts
+        }
+        return sorted(one for one in found if not text.denied(one.start))
+
+
+def first_of(mentions: Iterable[Mention]) -> Mention | None:
+    """What is mentioned first, of several at one place the longest ("laysan albatross", not "albatross")."""
+    return min(mentions, key=lambda one: (one.start, -one.end), default=None)

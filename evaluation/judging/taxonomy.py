@@ -1,10 +1,11 @@
 """What else a category is called, and what it is a kind of: as its reference answer and name tell, or a taxonomy."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from data_builders.shared.errors import UserError
 from data_builders.writing.naming import singular, words
@@ -80,23 +81,56 @@ def coarser(name: str, reference: str) -> tuple[str, ...]:
 class Kin:
     aliases: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()  # nearest first
+    members: tuple[str, ...] = ()  # what lies under it, with all their names: whoever names one has named it
 
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """Category -> its kin. Without one, names and references alone tell."""
+    """Category -> its kin. Without one, names and references alone tell.
+
+    `levels`: the categories' own level, then those of their ancestors, nearest first. `loose`: further names of the
+    data set, of which it is not known what they are a kind of.
+    """
 
     kin: dict[str, Kin] = field(default_factory=dict)
     source: str = ""
+    levels: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # of the categories, as they are written
+    loose: tuple[str, ...] = ()
+
+    @property
+    def coarser(self) -> tuple[str, ...]:
+        return self.levels[1:]
 
     def of(self, name: str) -> Kin:
         return self.kin.get(key_of(name), Kin())
 
     def check(self, names: Iterable[str]) -> None:
         """UserError when the taxonomy lacks one of the categories."""
-        missing = sorted({name for name in names if key_of(name) not in self.kin}) if self.kin else []
+        missing = self.missing(names) if self.kin else []
         if missing:
             raise UserError(f"{self.source} has no line for {len(missing)} categories, the first: {missing[0]!r}")
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        return sorted({name for name in names if key_of(name) not in self.kin})
+
+    def at(self, level: str) -> "Taxonomy":
+        """The taxonomy of that level's labels. UserError when it has no such level."""
+        if level not in self.levels:
+            raise UserError(f"{self.source} has no level {level}; its levels are {', '.join(reversed(self.levels))}")
+        place = self.levels.index(level)
+        if place == 0:
+            return self
+        above: dict[str, tuple[str, ...]] = {}
+        members: dict[str, list[str]] = {}
+        for name in self.names:
+            kin = self.of(name)
+            label = kin.ancestors[place - 1]
+            above[label] = kin.ancestors[place:]
+            between = kin.ancestors[: place - 1]
+            members.setdefault(label, []).extend([name, *kin.aliases, *between])
+        kin = {key_of(one): Kin((), above[one], tuple(dict.fromkeys(members[one]))) for one in above}
+        return Taxonomy(kin, self.source, self.levels[place:], tuple(above))
 
 
 NO_TAXONOMY = Taxonomy()
@@ -104,6 +138,19 @@ NO_TAXONOMY = Taxonomy()
 
 def key_of(name: str) -> str:
     return min(forms(name)[1], default="")
+
+
+def taxonomy_of(
+    levels: Iterable[str],
+    parents: Mapping[str, tuple[str, ...]],
+    source: str,
+    aliases: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    loose: Iterable[str] = (),
+) -> Taxonomy:
+    """From category -> its ancestors, nearest first, at `levels` (the categories' own first)."""
+    kin = {key_of(name): Kin(tuple(aliases.get(name, ())), tuple(above)) for name, above in parents.items()}
+    more = tuple(name for name in dict.fromkeys(loose) if key_of(name) not in kin)
+    return Taxonomy(kin, source, tuple(levels), tuple(parents), more)
 
 
 def read_taxonomy(what: str) -> Taxonomy:
@@ -115,13 +162,13 @@ def read_taxonomy(what: str) -> Taxonomy:
 
         source = load_source(name, Path(folder), look_for_images=False)
         parents = {row.category: tuple(reversed(row.parents.values())) for row in source.images}
-        kin = {key_of(one): Kin(tuple(source.aliases.get(one, ())), above) for one, above in parents.items()}
-        return Taxonomy(kin, what)
+        levels = [level.published or level.name for level in reversed(source.levels)]
+        return taxonomy_of(levels, parents, what, source.aliases)
     from data_builders.sources.folder import read_taxonomy as read
 
     path = Path(what)
     if not path.is_file():
         raise UserError(f"--taxonomy {what}: no such file, and not of the form SOURCE=FOLDER (cub=CUB_200_2011)")
-    _, entries = read(path)
-    kin = {key_of(one.name): Kin(one.aliases, tuple(reversed(one.parents.values()))) for one in entries.values()}
-    return Taxonomy(kin, str(path))
+    levels, entries = read(path)
+    parents = {one.name: tuple(reversed(one.parents.values())) for one in entries.values()}
+    return taxonomy_of(reversed(levels), parents, str(path), {one.name: one.aliases for one in entries.values()})

@@ -8,7 +8,8 @@ import numpy as np
 
 from data_builders.shared.errors import UserError
 
-from ..judging.deterministic import IDENTITY, JUDGE, judge
+from ..judging.deterministic import IDENTITY, JUDGE, judge_known
+from ..judging.recognition import Known
 from ..judging.verdict import FACT_MOST, ITEM_MOST, Judgement, filed_scores, judged_by, on_the_scale
 from ..tasks.task import Task
 from . import metrics
@@ -120,7 +121,8 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
 def judgements(task: Task, rows: list[dict]) -> list[Judgement]:
     """The deterministic judge on every row. It knows all categories of the file, or those of the rows without one."""
     categories = sorted({item.category for item in task.items} or {row["category"] for row in rows})
-    return [judge(row["category"], row["question"], str(row["gold"]), row["answer"], categories) for row in rows]
+    known = Known(categories)
+    return [judge_known(row["category"], row["question"], str(row["gold"]), row["answer"], known) for row in rows]
 
 
 def check_rules(task: Task) -> None:
