@@ -11,11 +11,13 @@ HIERARCHY = "hierarchical_granularity_recognition"
 KNOWLEDGE_BIAS = "knowledge_bias_estimination"  # as published
 KNOWLEDGE_BIAS_FOLDERS = (KNOWLEDGE_BIAS, "knowledge_bias_estimation")
 ATTRIBUTES = "attribute_recognition"
+WORDINGS = "wordings"  # not published: the same questions in every wording
 ATTRIBUTE_ENDING = "_attribute_questions.jsonl"
 HIERARCHY_FILES = tuple(f"{top}/{HIERARCHY}/*/*/*_question_*.jsonl" for top in TOPS)
 KNOWLEDGE_BIAS_FILES = tuple(f"{top}/{folder}/*/questions_*.jsonl" for top in TOPS for folder in KNOWLEDGE_BIAS_FOLDERS)
 ATTRIBUTE_FILES = tuple(f"{top}/{ATTRIBUTES}/*{ATTRIBUTE_ENDING}" for top in TOPS)
-QUESTION_FILES = (*HIERARCHY_FILES, *KNOWLEDGE_BIAS_FILES, *ATTRIBUTE_FILES)
+WORDING_FILES = (f"{TOPS[0]}/{WORDINGS}/*/*/*_question_*.jsonl",)
+QUESTION_FILES = (*HIERARCHY_FILES, *KNOWLEDGE_BIAS_FILES, *ATTRIBUTE_FILES, *WORDING_FILES)
 
 # source -> the data set's name in FG-BMK's paths, where it is another
 DATASETS = {"dogs": "stanforddog", "cars": "stanfordcar", "inat2021": "iNat2021"}

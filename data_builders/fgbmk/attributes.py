@@ -21,17 +21,25 @@ def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dat
     source = asker.source
     if not source.attribute_values:
         raise UserError(f"{has_none(source)}; leave the track out: --tracks hierarchy")
+    return {f"{dataset}_attribute_questions.jsonl": rows(asker, options.wordings, kept, kinds_of(options))}
+
+
+def kinds_of(options: FgbmkOptions) -> list[str]:
+    """UserError where none of the chosen kinds can be asked about attributes."""
     kinds = [kind for kind in KINDS if options.kinds is None or kind in options.kinds]
     if not kinds:
         raise UserError(f"attribute questions are true_false or choice; kinds is {', '.join(options.kinds)}")
-    return {f"{dataset}_attribute_questions.jsonl": rows(asker, options.wordings, kept, kinds)}
+    return kinds
 
 
 def has_none(source: Source) -> str:
     return f"{source.name} at {source.root} has no attributes"
 
 
-def rows(asker: Asker, wordings: int, kept: Collection[str] | None, kinds: list[str]) -> Iterator[dict]:
+def rows(
+    asker: Asker, wordings: int, kept: Collection[str] | None, kinds: list[str], only: int | None = None
+) -> Iterator[dict]:
+    """`only`: the one wording in which all is asked, whichever is drawn."""
     source, number = asker.source, 0
     # FG-BMK has one wording here; the extended set has ten, as of the other kinds.
     wordings = len(ATTRIBUTE_CHOICE) if wordings > 4 else 1
@@ -48,7 +56,8 @@ def rows(asker: Asker, wordings: int, kept: Collection[str] | None, kinds: list[
                 continue
             draws = Draws(asker.seed, asker.purpose, "attribute", attribute, row.image)
             for kind in kinds:
-                which = draws.below(wordings)
+                drawn = draws.below(wordings)
+                which = drawn if only is None else only
                 if kind == "choice":
                     question, answer = attribute_choice(which, attribute, subject, values), value
                 else:

@@ -5,6 +5,7 @@
     hierarchical_granularity_recognition/<dataset>/<level>/<level>_question_<kind>.jsonl
     knowledge_bias_estimination/<dataset>/questions_true_false_all_class.jsonl
     attribute_recognition/<dataset>_attribute_questions.jsonl
+    wordings/<dataset>/<level>/<level>_question_<kind>.jsonl           (not published)
 
 Each data set has a manifest of its own in each track, <track>/<dataset>/manifest.json, so a track or a data set can be
 added later, and an interrupted command goes on with what is missing. A command that writes several of them ends with
@@ -33,12 +34,17 @@ from ..shared.state_files import read_state
 from ..shared.terminal import say
 from ..short_answer import at_most, kept_images
 from ..sources import LabelledImage, Source, load_source
-from . import attributes, hierarchy, knowledge_bias
+from . import attributes, hierarchy, knowledge_bias, wordings
 from .labels import read_labels
 from .published import PUBLISHED
 from .task import TRACKS, FgbmkOptions
 
-MAKERS = {"hierarchy": hierarchy, "knowledge_bias": knowledge_bias, "attributes": attributes}
+MAKERS = {
+    "hierarchy": hierarchy,
+    "knowledge_bias": knowledge_bias,
+    "attributes": attributes,
+    "wordings": wordings,
+}
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,7 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     kept = kept_images(asker.rows, options.max_images_per_class, options.seed)
     files = MAKERS[part.track].files(asker, options, kept, part.dataset)
     left_out = []
-    if part.track == "hierarchy" and options.kinds is None:
+    if part.track in ("hierarchy", "wordings") and options.kinds is None:
         left_out = hierarchy.left_out(asker, options, part.dataset)
     for reason in left_out:
         say(f"{part.dataset}: left out: {reason}", file=sys.stderr)
@@ -231,7 +237,8 @@ BUILDER = Builder(
     description=(
         "--tracks: hierarchy asks true/false, choice and short answer at the levels that FG-BMK has published, of "
         "other data sets at every level; knowledge_bias asks a yes and a no question about each image; attributes asks "
-        "about those that the data set has.\n\n"
+        "about those that the data set has; wordings asks each question of hierarchy in all four wordings, or with "
+        "--wordings 10 in ten and those of attributes too.\n\n"
         "Names, wordings and wrong answers are as published, data set by data set. FG-BMK's paper says that wrong "
         "answers are siblings, which in its files they are for cub and iNat2021 only: --negatives siblings.\n\n"
         "Several data sets at once: --root DIR --source cub=CUB_200_2011,cars=stanford_cars"

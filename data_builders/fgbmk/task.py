@@ -6,13 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ..fgbmk_layout import ATTRIBUTES, HIERARCHY, KNOWLEDGE_BIAS
+from ..fgbmk_layout import ATTRIBUTES, HIERARCHY, KNOWLEDGE_BIAS, WORDINGS
 from ..options import SourceOptions, Words, split_commas
 from ..question_maker import Kinds, WordingCount
 
-Track = Literal["hierarchy", "knowledge_bias", "attributes"]
+Track = Literal["hierarchy", "knowledge_bias", "attributes", "wordings"]
 # track -> its folder
-TRACKS: dict[str, str] = {"hierarchy": HIERARCHY, "knowledge_bias": KNOWLEDGE_BIAS, "attributes": ATTRIBUTES}
+TRACKS: dict[str, str] = {
+    "hierarchy": HIERARCHY,
+    "knowledge_bias": KNOWLEDGE_BIAS,
+    "attributes": ATTRIBUTES,
+    "wordings": WORDINGS,
+}
 # path below the track's folder -> its rows, made as they are asked for
 Files = dict[str, Iterator[dict]]
 
@@ -23,17 +28,17 @@ class FgbmkOptions(SourceOptions):
         description="the data set's name in paths; default FG-BMK's own (cub, stanforddog, ...), else the source's",
     )
     tracks: Annotated[tuple[Track, ...], BeforeValidator(split_commas), Field(min_length=1)] = Field(
-        ("hierarchy",), description="hierarchy, knowledge_bias, attributes; separated by commas"
+        ("hierarchy",), description="hierarchy, knowledge_bias, attributes, wordings; separated by commas"
     )
     kinds: Kinds | None = Field(
         None,
-        description="true_false, choice, short_answer, of hierarchy and attributes; separated by commas; default all "
-        "that the data set allows",
+        description="true_false, choice, short_answer, of hierarchy, attributes and wordings; separated by commas; "
+        "default all that the data set allows",
     )
     levels: Words | None = Field(
         None,
-        description="levels that hierarchy asks about, separated by commas; default those that FG-BMK has published, "
-        "all of other data sets",
+        description="levels that hierarchy and wordings ask about, separated by commas; default those that FG-BMK has "
+        "published, all of other data sets",
     )
     short_answers: Literal["published", "all", "finest"] = Field(
         "published",
@@ -47,7 +52,9 @@ class FgbmkOptions(SourceOptions):
         "option that holds the right name while others are left; so of data sets that FG-BMK has not)",
     )
     wordings: WordingCount = Field(
-        4, description="4 as FG-BMK has them, or 10 for its extended prompts, of which six of each kind are our own"
+        4,
+        description="4 as FG-BMK has them, or 10 for its extended prompts, of which six of each kind are our own; one "
+        "is drawn for each question, and with --tracks wordings each is asked in all",
     )
     labels: Path | None = Field(
         None,

@@ -37,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through (x, y) in data units; `kind`: mean, task, loss, way or front."""
+    """A line through (x, y) in data units; `kind`: mean, task, loss, way, front or chance."""
 
     run: int
     xy: list[tuple[float, float]]
@@ -86,17 +86,23 @@ def figure(
     lines: list[Line] = (),
     points: list[Point] = (),
     spans: list[Span] = (),
+    x_names: list[str] = (),
     x_label: str = "",
     y_label: str = "",
     corner: str = "",
 ) -> Figure:
-    """Lay out one figure of `size` pixels; `spans` become a ribbon a run above the axes and boundaries across them."""
+    """Lay out one figure of `size` pixels; `spans` become a ribbon a run above the axes and boundaries across them.
+
+    `x_names` are written under 0, 1, 2, ... in place of numbers.
+    """
     width, height = size
     runs = sorted({span.run for span in spans})
     result = Figure(width, height, title, left=44, right=width - 12, top=12 + 19 * len(runs), bottom=height - 40)
     result.x_label, result.y_label, result.corner = x_label, y_label, corner
     to_x, to_y = _scale(x_range, result.left, result.right), _scale(y_range, result.bottom, result.top)
     result.x_ticks = [(to_x(v), short(v)) for v in ticks(*x_range, max(3, width // 110))]
+    if x_names:
+        result.x_ticks = [(to_x(place), name) for place, name in enumerate(x_names)]
     result.y_ticks = [(to_y(v), short(v)) for v in ticks(*y_range, max(3, height // 60))]
     for line in lines:
         path = "M" + "L".join(f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in line.xy)

@@ -35,10 +35,12 @@ from .curves import curves, pareto, passes
 from .examples import KINDS, examples, forgotten_examples
 from .figures import COLOURS, MARKERS
 from .items import ledger_tables
+from .levels import level_figures
 from .machine import feature_scores, machine_tables
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .setup import setup
 from .table import same_n, score_table
+from .wordings import wording_table
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -100,6 +102,8 @@ def content(found: Comparison) -> dict:
         "frow": frow_table(found),
         "strategies": strategy_table(found),
         "passes": passes(found),
+        "levels": level_figures(found),
+        "wordings": wording_table(found),
         "parts_of_tasks": part_tables(found),
         "machine": machine_tables(runs),
         "examples": [examples(one) for one in found.runs],

@@ -3,7 +3,7 @@
 
 from ..compare import Comparison
 from ..ledger import Checkpoint, Run, is_accuracy, known, primary
-from .figures import Figure, Point, figure
+from .figures import Figure, Line, Point, figure
 from .text import num
 
 BIAS = "category"
@@ -76,7 +76,7 @@ def part_tables(found: Comparison) -> list[dict]:
         keys = dict.fromkeys(one["by"] for column in columns for one in groups_of(column["checkpoint"], task))
         for by in keys:
             rows = lines(columns, task, by)
-            if by in ("attribute", "attribute_group") or len(rows) > 60:
+            if by in ("attribute", "attribute_group", "wording") or len(rows) > 60:
                 continue
             tables.append({"title": title, "by": by.replace("_", " ") or "part", "columns": columns, "rows": rows})
     return tables
@@ -102,7 +102,7 @@ def bias_figures(found: Comparison) -> list[dict]:
                             "index": index,
                             "run": result.run,
                             "title": str(score["title"]),
-                            "sizes": _sizes(points),
+                            "sizes": ranked_sizes(points, score.get("chance")),
                             "facts": _bias_facts(result.run, task),
                             "names": [c.name for c in _ends(result.run)],
                         }
@@ -132,12 +132,16 @@ def _bias_points(run: Run, task: str, index: int) -> list[Point]:
     return points
 
 
-def _sizes(points: list[Point]) -> dict[str, Figure]:
+def ranked_sizes(points: list[Point], chance: float | None) -> dict[str, Figure]:
+    """Accuracy of categories over their rank, with the level of guessing where it is known."""
     end = max(point.x for point in points)
+    guessed = (
+        [Line(0, [(0.5, chance), (end + 0.5, chance)], "chance", f"chance: {num(chance)}")] if known(chance) else []
+    )
     return {
         name: figure(
             size, "accuracy of every category, %", x_range=(0.5, end + 0.5), y_range=(0, 100), points=points,
-            x_label="category, ranked where the run began",
+            lines=guessed, x_label="category, ranked where the run began",
         )
         for name, size in {"wide": (600, 320), "narrow": (364, 260)}.items()
     }  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from data_builders.shared.errors import UserError
 
+from ..shared.texts import normalise
 from ..tasks.question_files import quoted_options
 from ..tasks.task import Task
 from .group_values import MEANS_OF, values_of
@@ -40,6 +41,7 @@ class Sheet:
     groups: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)  # key -> values of each question
     ids: list[int | str] = field(default_factory=list)
     rows: list[dict] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # the answers as texts, where wordings are compared
 
     def __post_init__(self) -> None:
         self.index = cluster_index(self.clusters)
@@ -94,6 +96,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
     option_counts, gold_words = array("i"), bytearray()
     gold_yes, unparsed, unfinished, with_thoughts = bytearray(), dict.fromkeys(matched, 0), 0, 0
     groups: dict[str, list[tuple[str, ...]]] = {key: [] for key in keys}
+    said: list[str] | None = [] if "wording" in keys else None
     names: dict[object, object] = {}  # equal names and values are one object in memory
     for row in rows:
         ids.append(row["question_id"])
@@ -126,6 +129,9 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
             values.append(names.setdefault(found, found))
         if keep_rows:
             kept.append(row)
+        if said is not None:
+            text = normalise(row["answer"])
+            said.append(names.setdefault(text, text))
     if not ids:
         raise UserError(f"task {task.name}: no answers to score")
     check_once(task, ids)
@@ -146,6 +152,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         groups={key: [column[place] for place in order] for key, column in groups.items()},
         ids=[ids[place] for place in order],
         rows=[kept[place] for place in order] if keep_rows else [],
+        said=[said[place] for place in order] if said is not None else [],
     )
 
 

@@ -1,7 +1,8 @@
 """By what a score is broken down: the values that a key has in one answer row.
 
-`category` stands in every row. What FG-BMK's attribute questions are about is read from their wording, as their files
-do not say it otherwise. Every other key is a detail of the question (Task.groups).
+`category` stands in every row, and the wording of a question that is asked in several is in its id. What FG-BMK's
+attribute questions are about is read from their wording, as their files do not say it otherwise. Every other key
+is a detail of the question (Task.groups).
 """
 
 import re
@@ -51,10 +52,18 @@ def attribute_of(question: str) -> tuple[str, str] | None:
     return None
 
 
+def parts_of(question_id: int | str) -> tuple[str, str]:
+    """(question, wording) of an id NUMBER/WORDING; an id without a slash is a question of one wording."""
+    question, slash, wording = str(question_id).rpartition("/")
+    return (question, wording) if slash else (str(question_id), "1")
+
+
 def values_of(key: str, row: Mapping[str, object], details: Mapping[str, object]) -> tuple[str, ...]:
     """The values of one key in one row: none, one or several."""
     if key == "category":
         return (str(row["category"]),)
+    if key == "wording":
+        return (parts_of(row["question_id"])[1],)
     if key not in FROM_WORDING:
         return as_names(details.get(key))
     found = attribute_of(str(row["question"]))

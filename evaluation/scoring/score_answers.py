@@ -24,6 +24,8 @@ from .name_lists import LIST_RULES, RANK, list_curves, list_measures
 from .score_files import Score, TaskScore
 from .statistics import cluster_index
 from .task_measures import task_measures
+from .wordings import KEY as WORDING
+from .wordings import wording_scores
 
 __all__ = ["RIGHT", "Graded", "cluster_of", "item_scores", "judge_rows", "score_answers", "score_judged"]
 
@@ -153,6 +155,10 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
         ranked, ranking_note = ranked_scores(task, sheet, columns[task.primary], groups, address)
         scores += ranked
         notes = [*notes, ranking_note]
+    if WORDING in task.groups:
+        found, note = wording_scores(task.primary, sheet, columns[task.primary], address)
+        scores += found
+        notes = [*notes, *([note] if note else [])]
     differences = {
         rule: int(((columns[rule] >= RIGHT) != (columns[task.primary] >= RIGHT)).sum()) for rule in rules[1:]
     }
