@@ -9,6 +9,7 @@ from ..ledger import ItemStore
 from ..scoring.chance import standing
 from ..scoring.statistics import holm
 from .caveats import not_measured, notes
+from .feature_measures import LEAD, feature_measure
 from .measures import Measured, measure
 from .pareto import ParetoPlace, pareto_places
 from .runs import StudyRun, StudyRuns, read_runs
@@ -117,7 +118,7 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
     measured, always = {}, ("fine_grained", "forgetting")
     with progress("answering the study", "measures", len({*names, *always}), brief=True) as advance:
         for name in dict.fromkeys([*names, *always]):
-            measured[name] = measure(name, members, store)
+            measured[name] = feature_measure(name, members) if name.startswith(LEAD) else measure(name, members, store)
             advance(1)
     plane = [measured[name] for name in always]
     measured = {name: measured[name] for name in names}

@@ -6,7 +6,10 @@ LABELS = {"fine_grained": "fine-grained"}
 
 
 def label(measure: str) -> str:
-    """What a measure is called in a sentence."""
+    """What a measure is called in a sentence: 'probe on cub, projector-encoder'."""
+    if measure.startswith("features/") and measure.count("/") == 3:
+        _, data, what, part = measure.split("/")
+        return f"{what} on {data}, {part}"
     return LABELS.get(measure, measure)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fgtrain.plan import Plan
+from fgtrain.plan.checkpoints import features_at
 from fgtrain.recipe.study import Study
 from fgtrain.runs.reported import reported, results_of_study
 
@@ -33,7 +34,7 @@ def build_graph(study: Study, plans: Mapping[str, Plan]) -> Graph:
     for run in runs:
         run.carry_out(proof)
     ends = [run.report() for run in runs]
-    if len(runs) > 1 and all(run.asked for run in runs):
+    if len(runs) > 1 and all(run.asked or features_at(run.recipe) for run in runs):
         _answer(graph, study, ends)
     return graph
 

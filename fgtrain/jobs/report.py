@@ -12,6 +12,7 @@ from evaluation.report import write_report, write_study_report
 from evaluation.study import StudyRuns, study_answer, write_answer
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
+from fgtrain.plan.checkpoints import features_at
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.evaluations import answers_folder, asked, assemble_scores, found_evaluations, stores
@@ -44,7 +45,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         if missing := [name for name in asked(recipe) if name not in found]:
             raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
         assemble(recipe, plan, found, feature_rows(recipe, plan, start))
-        if found:
+        if found or features_at(recipe):
             write_report([recipe.run_folder], recipe.run_folder / REPORT)
         fill_cards(recipe.stage_store(stage.fingerprint) / "checkpoint" for stage in plan.stages)
         send_all(recipe, plan, start)

@@ -46,8 +46,21 @@ def _measures(study: StudyFile, recipes: dict[str, Recipe]):
     for index, name in enumerate(study.answer.measure):
         if name in MEASURES or any(name == task or name.startswith(f"{task}/") for task in tasks):
             continue
+        if name.startswith("features/") and any(_of_features(name, recipe) for recipe in recipes.values()):
+            continue
         text = f"is {name}, neither a measure nor one of the arms' tasks. {instead(name, [*MEASURES, *tasks])}"
         yield Problem(("answer", "measure", index), text)
+
+
+def _of_features(name: str, recipe: Recipe) -> bool:
+    """Does the recipe measure features/DATA SET/MEASURE/PART? The data set's name may go on with a level, and is its
+    folder's where a layout has none of its own."""
+    chosen, parts = recipe.evaluation.features, name.split("/")
+    if chosen is None or len(parts) != 4:
+        return False
+    _, data, what, part = parts
+    of = any(data.startswith(one.source) or one.source in ("folder", "fgbmk_lists") for one in chosen.sources)
+    return of and what in chosen.measures and part.count("-") <= 1 and set(part.split("-")) <= set(chosen.parts)
 
 
 def _matched(

@@ -70,7 +70,8 @@ def _contrast(value: Any) -> Any:
 class Answer(Section):
     """What the study's answer is made of."""
 
-    measure: Texts = ("fine_grained", "forgetting")  # of MEASURES, or names of tasks
+    # Of MEASURES, names of tasks, or features/DATA SET/MEASURE/PART (PART: encoder, projector, projector-encoder).
+    measure: Texts = ("fine_grained", "forgetting")
     contrasts: Annotated[tuple[Annotated[Contrast, BeforeValidator(_contrast)], ...], BeforeValidator(_as_tuple)] = ()
 
 

@@ -17,7 +17,7 @@ from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
-from fgtrain.plan.checkpoints import judged_at
+from fgtrain.plan.checkpoints import features_at, judged_at
 from fgtrain.plan.fingerprint import model_fingerprint
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.versions import asking_code
@@ -143,10 +143,12 @@ def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]
 
 
 def assemble_scores(recipe: Recipe, plan: Plan, found: dict[str, dict]) -> None:
-    """Write the run's scores.json out of its evaluations."""
+    """Write the run's scores.json out of its evaluations; of a run that asks nothing and measures features, the
+    checkpoints alone."""
     before = offsets(plan)
     entries = []
-    for name, one in found.items():
+    bare = {} if recipe.evaluation.tasks else {name: {"tasks": {}} for name in features_at(recipe)}
+    for name, one in (found or bare).items():
         stage = None if name == START else plan.stage(name)
         entry = {
             "name": name,

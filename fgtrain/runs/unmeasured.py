@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from fgtrain.plan.checkpoints import features_at
 from fgtrain.recipe import Recipe
 
 from .evaluations import asked
@@ -11,7 +12,9 @@ def unmeasured_lines(recipe: Recipe) -> Iterator[str]:
     """Lines for the log. UserError: scores.json is not one of this program."""
     from evaluation.ledger import load_run, unmeasured  # brings numpy along, which those that only look need not
 
-    if not asked(recipe):
+    if not asked(recipe) and features_at(recipe):
+        yield f"{recipe.name}: nothing was asked, as evaluation.tasks is empty: the report shows features alone"
+    elif not asked(recipe):
         what = "tasks" if not recipe.evaluation.tasks else "at"
         yield f"{recipe.name}: nothing was scored, as evaluation.{what} is empty: no scores, no report"
     elif (recipe.run_folder / "scores.json").is_file():

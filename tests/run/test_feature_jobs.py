@@ -17,18 +17,21 @@ from fgtrain.jobs.features import measure_features
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, load_recipe
 from fgtrain.runs import features
+from fgtrain.runs.curves import curves
+from fgtrain.runs.unmeasured import unmeasured_lines
 
 CUB = {"source": "cub", "root": "{data_root}/CUB_200_2011"}
 
 
-def measuring(place: Path, name: str = "tiny", stages: bool = True, **features: object) -> Recipe:
+def measuring(place: Path, name: str = "tiny", stages: bool = True, ask: bool = True, **features: object) -> Recipe:
     """One short stage that moves the projector alone, over pictures that lie there."""
     values = recipe_values(place, name=name)
     align = values["stages"]["align"] | {"mix": {"count": 1}}
     values |= {"stages": {"align": align} if stages else {}, "prepare": [], "wandb": {"enabled": False}}
     values["data"] = {"count": values["data"]["count"]}
     chosen = {"sources": [CUB], "measures": ["knn", "retrieval"], **features}
-    values["evaluation"] = {"tasks": ["drawn_count"], "data": ["{data_root}"], "limit": 2, "features": chosen}
+    asked = {"tasks": ["drawn_count"], "data": ["{data_root}"], "limit": 2} if ask else {"tasks": []}
+    values["evaluation"] = {**asked, "features": chosen}
     return load_recipe(write_recipe(place, values))
 
 
@@ -130,9 +133,18 @@ def test_the_probe_the_attack_and_several_sources_as_one(place: Path, monkeypatc
         target.write_bytes(path.read_bytes())
     sources = [{"source": "folder", "root": str(place / f"data{number}")} for number in range(2)]
     measures = {"measures": ["probe", "robustness"], "parts": ["encoder"], "attack_images": 1}
-    recipe = measuring(place, stages=False, sources=sources, **measures)
-    run_recipe(recipe)
+    recipe = measuring(place, stages=False, ask=False, sources=sources, **measures)
+    report = run_recipe(recipe).read_text()  # nothing is asked: the report shows features alone
+    for text in ("Linear probe (LC)", "Under attack", "Single and multiple meta-classes", "start</th>"):
+        assert text in report, text
+    assert jobs_left(recipe) == []
+    (line,) = unmeasured_lines(recipe)
+    assert "the report shows features alone" in line
     found = read_json(recipe.run_folder / "features" / "start" / "encoder" / "features.json")
     kinds = [f"data{number}/{what}" for number in range(2) for what in ("probe", "robustness")]
     assert list(found["tasks"]) == [f"features/{kind}" for kind in (*kinds, "data0+data1/meta_class")]
     assert found["tasks"]["features/data1/robustness"]["n"] == 1
+    rows = [json.loads(line) for line in (recipe.run_folder / "metrics.jsonl").read_text().splitlines()]
+    names = {name.removeprefix("features/encoder/") for name in curves(rows)}
+    assert {"data0/probe/default/top-1, head chosen on validation", "data1/robustness/default/top-1 after the attack",
+            "data0+data1/meta_class/multiple/top-1 on data0"} <= names  # fmt: skip
