@@ -1,6 +1,7 @@
 """The story of a start: what still holds is kept, the rest is asked batch by batch, the files are put in order."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
@@ -8,6 +9,7 @@ from data_builders.shared.locks import locked
 from data_builders.shared.progress import busy, progress
 from data_builders.shared.terminal import say
 
+from ..held_out.sides import Sides
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
 from ..protocols import Answerer, Unanswered
@@ -219,9 +221,11 @@ def evaluate(
     *,
     options: bool = True,
     share: Share = Share(),
+    held_out: Mapping[str, Sides] | None = None,
 ) -> dict[str, TaskScore]:
     """Ask (see `ask`) and score: task name -> TaskScore, without tasks of which nothing was answered.
 
+    `held_out`: task -> which pictures are of categories that are held out, see `score_answers`.
     The judge's reasons lie in <out>/judged/<task>.jsonl, what answers name in <out>/named/<task>.jsonl. Processes that
     are not the first return nothing.
     """
@@ -239,8 +243,9 @@ def evaluate(
         if (part := len(rows) + missing) < len(task.items):
             notes.append(f"Of {part:,} of the {len(task.items):,} questions, every category in its proportion")
         with busy(f"scoring {task.name}"):
-            score, named = with_names(score_answers(task, rows, notes=notes), task, rows)
+            sides = (held_out or {}).get(task.name)
+            score, named = with_names(score_answers(task, rows, notes=notes, sides=sides), task, rows)
             if named:
                 write_lines(named_file(out, task), "".join(map(json_line, named)))
-            scores[task.name] = with_judges_beside(score, task, Path(out), rows)
+            scores[task.name] = with_judges_beside(score, task, Path(out), rows, sides)
     return scores

@@ -11,6 +11,7 @@ from data_builders.shared.terminal import say
 from ..asking import Share, evaluate, read_unanswered
 from ..asking.answerers.find import ENDPOINT, asked_by
 from ..compare import print_scores
+from ..held_out import read_held_out, read_sides, sides_of_tasks, with_sides, write_sides
 from ..scoring.score_files import add_checkpoint
 from ..serving.answerer import BATCH_SIZE as SERVED_BATCH
 from ..tasks.task import Task, group_of, load_tasks
@@ -37,6 +38,13 @@ def add_run(commands) -> None:
     run.add_argument("--subset", type=positive, help="ask a fixed part of this many questions a task")
     sizes = f"default: {OWN_BATCH}, to vLLM {SERVED_BATCH:,}"
     run.add_argument("--batch-size", type=positive, help=f"questions asked at once ({sizes})")
+    run.add_argument(
+        "--held-out",
+        type=Path,
+        metavar="FILE",
+        help="score categories that training neither showed nor named apart: their names, one a line, or the training "
+        "set whose manifest has them",
+    )
     run.add_argument("--no-options", action="store_true", help="do not weigh the options of closed questions")
     local = run.add_argument_group("models on this machine")
     local.add_argument(
@@ -75,6 +83,8 @@ def command_run(arguments: argparse.Namespace) -> None:
     if not names:
         raise UserError("--tasks names no task; for example --tasks fgbmk,frow")
     tasks = in_groups(load_tasks(names, arguments.data), chosen(arguments.general))
+    sides = sides_of_tasks(tasks, read_held_out(arguments.held_out)) if arguments.held_out else {}
+    sides = with_sides(read_sides(arguments.out), sides, arguments.out)
     share = Share.from_environment()
     if arguments.model.startswith(ENDPOINT):
         if not share.first:
@@ -85,7 +95,7 @@ def command_run(arguments: argparse.Namespace) -> None:
     size = arguments.batch_size or (OWN_BATCH if arguments.engine == "own" else SERVED_BATCH)
     with asked_by(arguments) as answerer:
         options = not arguments.no_options
-        scores = evaluate(answerer, tasks, folder, arguments.subset, size, options=options, share=share)
+        scores = evaluate(answerer, tasks, folder, arguments.subset, size, options=options, share=share, held_out=sides)
     if not share.first:
         return
     if scores:
@@ -99,6 +109,8 @@ def command_run(arguments: argparse.Namespace) -> None:
             scores=scores,
             made_with=made_with(answerer.settings.get("code")),
         )
+        if sides:
+            write_sides(arguments.out, sides)
         print_scores(list(scores.values()))
         say(f"answers in {folder}, scores in {arguments.out / 'scores.json'}")
     if missing := read_unanswered(folder):

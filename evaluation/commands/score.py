@@ -12,6 +12,7 @@ from data_builders.shared.terminal import say
 
 from ..compare import print_scores
 from ..compare.tables import shown, wide_console
+from ..held_out import Sides, read_held_out, sides_of_tasks
 from ..judging.files import read_judged
 from ..judging.taxonomy import read_taxonomy
 from ..scoring.answer_formats import NAMED, export_fgbmk
@@ -45,6 +46,13 @@ def add_score(commands) -> None:
     score.add_argument("--taxonomy", help="of the names: csv file category,level,...[,aliases], or SOURCE=FOLDER")
     score.add_argument("--out", type=Path, help="write the score as JSON")
     score.add_argument("--export", type=Path, help="write the answers as FG-BMK's prediction file, for its scripts")
+    score.add_argument(
+        "--held-out",
+        type=Path,
+        metavar="FILE",
+        help="also score categories that training neither showed nor named apart: their names, one a line, or the "
+        "training set whose manifest has them; needs --questions",
+    )
     extraction = score.add_argument_group("extraction (MathVista)", "what a model reads out of replies")
     extraction.add_argument("--extract-with", metavar="MODEL", help="of an OpenAI-compatible endpoint")
     add_endpoint_options(extraction)
@@ -54,19 +62,32 @@ def add_score(commands) -> None:
 def command_score(arguments: argparse.Namespace) -> None:
     name, path = arguments.task, arguments.predictions
     task = load_questions(name, arguments.questions) if arguments.questions else task_without_items(name)
+    sides = sides_for(task, arguments)
     if is_a_judges_file(task, path):
         for option in ("export", "taxonomy"):
             if getattr(arguments, option):
                 raise UserError(f"{path} is a judge's file, which tells no answers; --{option} is for answers")
         rows = read_judged(path)
-        score = score_judged(task, path, rows, check_judged(task, rows, path))
+        score = score_judged(task, path, rows, check_judged(task, rows, path), sides)
     else:
         with busy(f"scoring {path}"):
-            score = score_file(task, path, arguments)
+            score = score_file(task, path, arguments, sides)
     print_scores([score])
     print_groups(score)
     if arguments.out:
         write_json(arguments.out, score.to_json())
+
+
+def sides_for(task: Task, arguments: argparse.Namespace) -> Sides | None:
+    """UserError: nothing that this task asks about is held out, or its questions are not given."""
+    if arguments.held_out is None:
+        return None
+    if not task.items:
+        raise UserError("--held-out needs the question file, which tells the pictures' categories: --questions FILE")
+    sides = sides_of_tasks([task], read_held_out(arguments.held_out)).get(task.name)
+    if sides is None:
+        raise UserError(f"--held-out {arguments.held_out}: no picture of {arguments.questions} is of such a category")
+    return sides
 
 
 def print_groups(score: TaskScore) -> None:
@@ -112,7 +133,7 @@ def is_a_judges_file(task: Task, path: Path) -> bool:
     return carries_scores(rows if task.kind == "open" else [next(rows)])
 
 
-def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskScore:
+def score_file(task: Task, path: Path, arguments: argparse.Namespace, sides: Sides | None = None) -> TaskScore:
     answers, notes = read_predictions(task, path, arguments.form)
     if arguments.export:
         if task.is_text:
@@ -124,11 +145,11 @@ def score_file(task: Task, path: Path, arguments: argparse.Namespace) -> TaskSco
         answers = list(answers)
         return with_names(score_answers(task, answers, notes=notes), task, answers, given)[0]
     if not arguments.extract_with:
-        return score_answers(task, answers, notes=notes)
+        return score_answers(task, answers, notes=notes, sides=sides)
     if not MATHVISTA_RULES & set(task.rules):
         raise UserError(f"--extract-with is for tasks whose rule extracts (mathvista), not {task.name}")
     from ..scoring.extraction import ModelExtractor, with_extractions
 
     extractor = ModelExtractor(client_of(arguments.extract_with, arguments))
     rows = list(with_extractions(task, answers, extractor))
-    return score_answers(task, rows, notes=[*notes, *extractor.notes])
+    return score_answers(task, rows, notes=[*notes, *extractor.notes], sides=sides)

@@ -8,6 +8,7 @@ from pathlib import Path
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import write_json
 
+from ..held_out.sides import Sides
 from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore, read_scores, scores_locked
 from ..tasks.task import Task
@@ -23,18 +24,24 @@ def with_judged(score: TaskScore, judged: TaskScore) -> TaskScore:
         score,
         scores=[one for one in score.scores if one.rule != judged.primary] + judged.scores,
         notes=[one for one in score.notes if not one.startswith(lead)] + [lead + one for one in judged.notes],
+        groups=[one for one in score.groups if one.rule != judged.primary] + judged.groups,
     )
 
 
-def with_judges_beside(score: TaskScore, task: Task, folder: Path, rows: Sequence[dict]) -> TaskScore:
-    """The score with the numbers of every judge whose file lies in <folder>/judged/<judge>/.
+def with_judges_beside(
+    score: TaskScore, task: Task, folder: Path, rows: Sequence[dict], sides: Sides | None = None
+) -> TaskScore:
+    """The score with the numbers of every judge whose file lies in <folder>/judged/<judge>/. `sides`: as of
+    `score_answers`.
 
     A verdict on another answer than the one that is there now no longer counts: that answer is unjudged.
     """
     for path in sorted(Path(folder).glob(f"judged/*/{task.file_name}")):
         filed = {(row.get("image"), row.get("question")): row for row in read_judged(path)}
         judged = [fitting(row, filed.get((row["image"], row["question"]))) for row in rows]
-        if any(map(is_judged, judged)) and (found := score_judged(task, path, judged)).primary != score.primary:
+        if not any(map(is_judged, judged)):
+            continue
+        if (found := score_judged(task, path, judged, sides=sides)).primary != score.primary:
             score = with_judged(score, found)
     return score
 

@@ -5,17 +5,19 @@ A row's text is found again by its place in the file, for the few that are shown
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from data_builders.shared.errors import UserError
 
+from ..held_out.sides import Sides
 from ..judging.verdict import filed_scores
 from ..scoring.answer_columns import cluster_of, fill, id_order
 from ..scoring.metrics import Measure
 from ..scoring.score_answers import RIGHT, grade
+from ..scoring.seen_scores import part_measure, part_places
 from ..tasks.task import Task, task_without_items
 from .faults import fault_of_items, form_of, margin
 
@@ -132,10 +134,13 @@ def gradient(measure: Measure, totals: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(slope), slope, 0.0)
 
 
-def read_answers(path: Path, task_name: str, rule: str, root: str, clusters: dict[str, int]) -> Answers | None:
+def read_answers(
+    path: Path, task_name: str, rule: str, root: str, clusters: dict[str, int], part: tuple[str, Sides] | None = None
+) -> Answers | None:
     """The answers of one file under the rule that stands for its task; None where this program cannot score it so.
 
-    `clusters` gives every image its number and is added to. UserError: a row is no answer row, with its file.
+    `clusters` gives every image its number and is added to. `part`: of the answers only those of seen categories, or
+    unseen ones, or both with the harmonic mean as the number. UserError: a row is no answer row, with its file.
     """
     try:
         task = task_without_items(task_name)
@@ -158,6 +163,11 @@ def read_answers(path: Path, task_name: str, rule: str, root: str, clusters: dic
         raise
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: a row is no answer row ({type(error).__name__}: {error}); score it again") from None
+    kept: np.ndarray | slice = slice(None)
+    if part is not None:
+        kept = part_places(part[1], sheet.pictures, part[0])
+        measure = part_measure(measure, part[1], sheet.pictures, part[0])
+        measure = replace(measure, columns_NC=measure.columns_NC[kept])
     totals = measure.columns_NC.sum(0)
     fault, weighed, constant = fault_of_items(
         *(np.asarray(one)[order] for one in (
@@ -172,12 +182,12 @@ def read_answers(path: Path, task_name: str, rule: str, root: str, clusters: dic
         said = str(row["answer"]).strip()[:60]
     return Answers(
         path=path,
-        ids=id_column(sheet.ids),
-        clusters=np.asarray(columns.clusters, np.int32)[order],
-        scores=scores.astype(np.float32),
-        faults=fault,
-        weighed=weighed,
-        offsets=offsets,
+        ids=id_column(sheet.ids)[kept],
+        clusters=np.asarray(columns.clusters, np.int32)[order][kept],
+        scores=scores.astype(np.float32)[kept],
+        faults=fault[kept],
+        weighed=weighed[kept],
+        offsets=offsets[kept],
         value=100 * float(measure.statistic(totals)),
         influence=(100 * measure.columns_NC @ gradient(measure, totals)).astype(np.float32),
         measure=None if plain_mean else measure,

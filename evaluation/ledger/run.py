@@ -15,6 +15,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl
 from data_builders.shared.yaml_limits import load_yaml
 
+from ..held_out.sides import Sides, read_sides
+
 GROUPS = {"fine_grained": "Fine-grained", "general": "General"}
 
 
@@ -43,6 +45,7 @@ class Run:
     plan: dict = field(default_factory=dict)
     recipe_text: str = ""
     recipe: dict = field(default_factory=dict)
+    sides: dict[str, Sides] = field(default_factory=dict)  # task -> pictures of seen and unseen categories
 
     @property
     def last(self) -> Checkpoint:
@@ -101,6 +104,7 @@ def load_run(folder: Path) -> Run:
         plan=_plan(folder / "plan.json"),
         recipe_text=recipe_text,
         recipe=_mapping(recipe_text),
+        sides=read_sides(folder),
     )
 
 

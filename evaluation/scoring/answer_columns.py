@@ -42,6 +42,7 @@ class Sheet:
     ids: list[int | str] = field(default_factory=list)
     rows: list[dict] = field(default_factory=list)
     said: list[str] = field(default_factory=list)  # the answers as texts, where wordings are compared
+    pictures: list[str | None] = field(default_factory=list)  # as the questions call them
 
     def __post_init__(self) -> None:
         self.index = cluster_index(self.clusters)
@@ -90,7 +91,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
     keys = list(dict.fromkeys([*task.groups, *([task.mean_of] if task.mean_of else [])]))
     keys += [MEANS_OF[key] for key in keys if key in MEANS_OF and MEANS_OF[key] not in keys]
     ids: list[int | str] = []
-    clusters, categories, kept = [], [], []
+    clusters, categories, pictures, kept = [], [], [], []
     scores: dict[str, list[float]] = {rule: [] for rule in matched}
     labels: dict[str, bytearray] = {rule: bytearray() for rule in matched if rule in YES_NO_RULES}
     option_counts, gold_words = array("i"), bytearray()
@@ -103,6 +104,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         cluster, category = cluster_of(row, task.cluster), row["category"]
         clusters.append(names.setdefault(cluster, cluster))
         categories.append(names.setdefault(category, category))
+        pictures.append(names.setdefault(row.get("image"), row.get("image")))
         unfinished += not row.get("finished", True)
         with_thoughts += bool(row.get("thoughts"))
         item = items.get(row["question_id"])
@@ -153,6 +155,7 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         ids=[ids[place] for place in order],
         rows=[kept[place] for place in order] if keep_rows else [],
         said=[said[place] for place in order] if said is not None else [],
+        pictures=[pictures[place] for place in order],
     )
 
 

@@ -8,20 +8,22 @@ import numpy as np
 
 from data_builders.shared.errors import UserError
 
+from ..held_out.sides import Sides
 from ..judging.deterministic import IDENTITY, JUDGE, judge_known
 from ..judging.recognition import Known
 from ..judging.verdict import FACT_MOST, ITEM_MOST, Judgement, filed_scores, judged_by, on_the_scale
 from ..tasks.task import Task
 from . import metrics
 from .answer_columns import Sheet, cluster_of, fill, id_order
-from .chance import chance_of
+from .chance import chance_at, chance_of
 from .group_scores import group_scores, ranked_scores
 from .group_values import FROM_WORDING
 from .intervals import score_of
 from .matching import RULES, YES_NO_RULES
 from .metrics import Measure
 from .name_lists import LIST_RULES, RANK, list_curves, list_measures
-from .score_files import Score, TaskScore
+from .score_files import GroupScore, Score, TaskScore
+from .seen_scores import places_of, seen_scores
 from .statistics import cluster_index
 from .task_measures import task_measures
 from .wordings import KEY as WORDING
@@ -80,10 +82,12 @@ def judge_rows(task: Task, rows: Iterable[dict]) -> list[dict]:
     ]
 
 
-def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[str] = ()) -> TaskScore:
+def score_judged(
+    task: Task, path: Path, rows: Sequence[dict], notes: Sequence[str] = (), sides: Sides | None = None
+) -> TaskScore:
     """FROW's percentages from a judge's file. Rows without two numbers are unjudged: left out, and counted in a note.
 
-    UserError when no row is judged.
+    `sides`: as of `score_answers`. UserError when no row is judged.
     """
     valid, faults, outside = [], [], 0
     for number, row in enumerate(rows, 1):
@@ -105,7 +109,11 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
     rule = judges.pop() if len(judges) == 1 else "judge_file"
     measures = metrics.frow_measures([item for _, item, _ in valid], [fact for _, _, fact in valid])
     clusters = [str(row.get("image") or f"row {number}") for number, (row, _, _) in enumerate(valid)]
-    index = cluster_index(clusters)
+    index, groups = cluster_index(clusters), []
+    if sides is not None:
+        pictures = [row.get("image") for row, _, _ in valid]
+        groups, more = seen_scores(rule, measures[0], pictures, index, sides, (task.name,), {})
+        notes += more
     return TaskScore(
         task=task.name,
         title=task.title,
@@ -117,6 +125,7 @@ def score_judged(task: Task, path: Path, rows: Sequence[dict], notes: Sequence[s
         scores=[score_of(rule, measure, index, (task.name,)) for measure in measures],
         notes=[*task.notes, *notes],
         image_root=task.image_root,
+        groups=groups,
     )
 
 
@@ -133,9 +142,14 @@ def check_rules(task: Task) -> None:
             raise UserError(f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(known)}")
 
 
-def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()) -> TaskScore:
+def score_answers(
+    task: Task, rows: Iterable[dict], *, notes: Sequence[str] = (), sides: Sides | None = None
+) -> TaskScore:
     """All numbers of one task from its answer rows (see `asking.rows`), each once, in any order; `rows` may be
     a generator, as each is looked at once.
+
+    `sides`: which pictures show a category that is held out; the task's own number is then also given for seen and for
+    unseen ones, and their harmonic mean (groups by held_out).
 
     Raises UserError when a question has two answers or there are none at all.
     """
@@ -149,6 +163,8 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
     for rule in rules:
         graded = grade(task, rule, sheet)
         columns[rule] = graded.scores
+        if rule == task.primary:
+            main = graded.measures[0]
         scores += [score_of(rule, measure, sheet.index, address) for measure in graded.measures]
     groups = group_scores(task, sheet, columns[task.primary], address)
     if task.ranked:
@@ -159,6 +175,9 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
         found, note = wording_scores(task.primary, sheet, columns[task.primary], address)
         scores += found
         notes = [*notes, *([note] if note else [])]
+    if sides is not None:
+        parts, more = seen_and_unseen(task, sheet, main, sides, address)
+        groups, notes = [*groups, *parts], [*notes, *more]
     differences = {
         rule: int(((columns[rule] >= RIGHT) != (columns[task.primary] >= RIGHT)).sum()) for rule in rules[1:]
     }
@@ -182,6 +201,24 @@ def score_answers(task: Task, rows: Iterable[dict], *, notes: Sequence[str] = ()
         chance=chance_of(task, sheet),
         name_lists={rule: asdict(list_curves(standings)) for rule, standings in sheet.lists.items()},
     )
+
+
+def split_score(task: Task, rows: Iterable[dict], sides: Sides) -> tuple[list[GroupScore], list[str]]:
+    """What `score_answers` gives for seen and unseen categories alone, and the notes about it."""
+    check_rules(task)
+    sheet = fill(task, rows, [task.primary])
+    return seen_and_unseen(task, sheet, grade(task, task.primary, sheet).measures[0], sides, (task.name,))
+
+
+def seen_and_unseen(
+    task: Task, sheet: Sheet, measure: Measure, sides: Sides, address: tuple
+) -> tuple[list[GroupScore], list[str]]:
+    def guessed(scores: np.ndarray, labels: np.ndarray | None) -> Measure:
+        return task_measures(task, sheet, task.primary, scores, labels)[0]
+
+    places = places_of(sides, sheet.pictures)
+    chances = {side: chance_at(task, sheet, some, guessed) if len(some) else None for side, some in places.items()}
+    return seen_scores(task.primary, measure, sheet.pictures, sheet.index, sides, address, chances)
 
 
 def said_beside(task: Task, sheet: Sheet, differences: dict[str, int]) -> list[str]:

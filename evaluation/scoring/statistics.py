@@ -62,7 +62,11 @@ def interval(
     resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
     """95 % percentile interval of `statistic` (totals [..., C] -> [...]) under resampling of clusters."""
-    values = statistic(resampled_totals(sums_KC, resamples, address))
+    return interval_of(statistic(resampled_totals(sums_KC, resamples, address)))
+
+
+def interval_of(values: np.ndarray) -> tuple[float, float]:
+    """The same of the statistic's values in the resamples; those where it is not defined do not count."""
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..scoring.seen_scores import PARTS
 from .measures import Measured
 from .runs import StudyRun, StudyRuns, listed
 from .seed_image_interval import sign_flip_floor
@@ -25,7 +26,9 @@ def not_measured(runs: StudyRuns, measured: dict[str, Measured]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+NOTHING_HELD_OUT = "nothing is held out of its training, and evaluation.held_out names no list"
 WITHOUT = {
+    **dict.fromkeys(PARTS, NOTHING_HELD_OUT),
     "fine_grained": "no fine-grained task with a score in percent at the last checkpoint",
     "general": "no general task with a score in percent at the last checkpoint",
     "forgetting": "no general task with a score in percent both at the last checkpoint and at one before it",

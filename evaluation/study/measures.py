@@ -1,12 +1,13 @@
 """One measure of every run: its value, and how much each image moves it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ..ledger import Checkpoint, ItemStore, Run, ever_beyond, floor, known, primary
+from ..ledger.parts import named_part, run_of_part
 from ..ledger.store import half_width
 from .runs import StudyRun, common_tasks
 from .seed_image_interval import Z95, SeedImageMean, seed_image_mean
@@ -87,9 +88,12 @@ def keep_distinct(keys: list, weights: list[str]) -> list:
     return [key for key, one in zip(keys, weights, strict=True) if not one or not (one in seen or seen.add(one))]
 
 
-def measure(name: str, runs: Sequence[StudyRun], store: ItemStore) -> Measured:
-    """The measure of all runs on the tasks that can be compared between them."""
-    common = common_tasks(name, runs, store)
+def measure(called: str, runs: Sequence[StudyRun], store: ItemStore) -> Measured:
+    """The measure `called` so, of all runs, on the tasks that can be compared between them."""
+    name, part = named_part(called)
+    if part is not None:
+        runs = [replace(one, run=run_of_part(one.run, part)) for one in runs]
+    common = common_tasks(name, runs, store, called)
     members, tasks = (common.runs if common.tasks else []), common.tasks
     images = {task: images_of(name, task, members, store) for task in tasks}
     followed = [task for task in tasks if images[task] is not None]
@@ -98,7 +102,7 @@ def measure(name: str, runs: Sequence[StudyRun], store: ItemStore) -> Measured:
     about = [members[0].run.last.tasks[task] for task in tasks]
     apart = [one for task, one in zip(tasks, about, strict=True) if task not in places]
     found = Measured(
-        name=name,
+        name=called,
         unit="perplexity" if any(primary(one).get("unit") == "perplexity" for one in about) else "points",
         tasks=tuple(tasks),
         questions=sum(int(one.get("n") or 0) for one in about),

@@ -10,6 +10,7 @@ from data_builders.shared.errors import UserError
 
 from ..ledger import ItemStore, Run, ever_beyond, is_accuracy, known, load_run, primary, stands
 from ..scoring.score_files import read_scores
+from ..scoring.seen_scores import PARTS
 
 GROUP_MEASURES = {"fine_grained": "fine_grained", "general": "general", "forgetting": "general"}  # -> group of tasks
 
@@ -25,7 +26,8 @@ class StudyRuns:
     name: str | None
     question: str
     arms: Mapping[str, Mapping[int, Path]]  # arm -> seed -> run folder
-    measures: tuple[str, ...] = ("fine_grained", "forgetting")  # fine_grained, general, forgetting, or a task's name
+    # fine_grained, general, forgetting, or a task's name; seen, unseen, harmonic, or TASK:unseen
+    measures: tuple[str, ...] = ("fine_grained", "forgetting")
     contrasts: tuple[tuple[str, str], ...] = ()  # (first, second): first minus second
     matched: Sequence[dict] = ()
     costs: Mapping[str, float | None] = field(default_factory=dict)
@@ -112,26 +114,27 @@ class CommonTasks:
     left_out: list[str]
 
 
-def common_tasks(measure: str, runs: Sequence[StudyRun], store: ItemStore) -> CommonTasks:
-    """UserError: the measure is neither a known one nor a task of any run."""
+def common_tasks(measure: str, runs: Sequence[StudyRun], store: ItemStore, called: str) -> CommonTasks:
+    """`called`: the measure's name in words. UserError: it is neither a known one nor a task of any run."""
     having = {one.name: tasks for one in runs if (tasks := tasks_of(measure, one.run))}
     if measure not in GROUP_MEASURES and not having:
         known_tasks = sorted({task for one in runs for task in one.run.last.tasks})
         raise UserError(
-            f"measure {measure!r} is no task of these runs; measures: {', '.join(GROUP_MEASURES)}, or a task: "
-            f"{', '.join(known_tasks)}"
+            f"measure {called!r} is no task of these runs; measures: {', '.join((*GROUP_MEASURES, *PARTS))}, or a "
+            f"task: {', '.join(known_tasks)}"
         )
     members = [one for one in runs if one.name in having]
     common, left_out = [], []
     for task in dict.fromkeys(task for tasks in having.values() for task in tasks):
         without = [name for name, tasks in having.items() if task not in tasks]
         if without:
-            left_out.append(f"{task}: not in {measure}, as it is not measured in {listed(without)}")
+            left_out.append(f"{task}: not in {called}, as it is not measured in {listed(without)}")
         elif measure == "forgetting" and not any(ever_beyond(one.run.checkpoints, task) for one in members):
             how = stands(members[0].run.last.tasks[task])
             left_out.append(f"{task}: not in forgetting, as nothing was there to forget in any run ({how})")
         elif other := first_asked_otherwise(task, members, store):
-            left_out.append(f"{task}: not in {measure}, as {other} was asked other questions than {members[0].name}")
+            others = "has other categories held out" if held_otherwise(task, members) else "was asked other questions"
+            left_out.append(f"{task}: not in {called}, as {other} {others} than {members[0].name}")
         else:
             common.append(task)
     return CommonTasks(members, common, left_out)
@@ -151,10 +154,15 @@ def first_asked_otherwise(task: str, runs: Sequence[StudyRun], store: ItemStore)
     return None
 
 
+def held_otherwise(task: str, runs: Sequence[StudyRun]) -> bool:
+    return len({(one.run.last.tasks[task].get("part") or {}).get("list") for one in runs}) > 1
+
+
 def asked_as(one: StudyRun, task: str) -> tuple:
     score = one.run.last.tasks[task]
     head = primary(score)
-    return (score.get("n"), score.get("version"), head["rule"], head.get("metric"), one.questions.get(task))
+    held_out = (score.get("part") or {}).get("list")
+    return (score.get("n"), score.get("version"), head["rule"], head.get("metric"), one.questions.get(task), held_out)
 
 
 def ids_of(one: StudyRun, task: str, store: ItemStore) -> np.ndarray | None:

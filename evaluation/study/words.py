@@ -2,7 +2,12 @@
 
 from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
 
-LABELS = {"fine_grained": "fine-grained"}
+LABELS = {
+    "fine_grained": "fine-grained",
+    "seen": "fine-grained on seen categories",
+    "unseen": "fine-grained on unseen categories",
+    "harmonic": "fine-grained, harmonic mean of seen and unseen",
+}
 
 
 def label(measure: str) -> str:

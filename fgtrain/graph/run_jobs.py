@@ -25,7 +25,7 @@ from fgtrain.runs.reported import reported, results_of_run
 from .job import Graph, Job
 
 SEEN = {"mix", "augment", "augment_views", "steps"}  # what of a stage decides which pictures it sees
-NOT_ASKED = {"at", "batch_size", "features", "judge"}  # what of `evaluation` changes no answer
+NOT_ASKED = {"at", "batch_size", "features", "held_out", "judge"}  # what of `evaluation` changes no answer
 JOBS = "jobs"  # folder of a run, or of a study, that holds those of its jobs
 
 

@@ -11,7 +11,8 @@ from .model_schema import PARTS
 # A file with one of these keys is a study, not a recipe.
 STUDY_KEYS = ("arms", "base", "changes", "grid", "seeds", "matched", "answer")
 QUANTITIES = ("exposures.DATASET", "updates.PART", "tokens")
-MEASURES = ("fine_grained", "forgetting", "general")  # beside these, names of tasks
+HELD_OUT_PARTS = ("seen", "unseen", "harmonic")  # of fine_grained, and of a task: TASK:unseen
+MEASURES = ("fine_grained", "forgetting", "general", *HELD_OUT_PARTS)  # beside these, names of tasks
 CONTRAST_PATTERN = r"^\s*(\S+)\s+-\s+(\S+)\s*$"  # an arm's name may hold a -, so blanks part the two
 
 

@@ -42,7 +42,8 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
                 name = f"{prefix}/{row['task']}/{row['rule']}"
                 found[name if name not in found else f"{name}/{row['metric']}"] = row["value"]
                 if row.get("chance") is not None:
-                    found[f"{prefix}/{row['task']}/chance"] = row["chance"]
+                    part = "" if row["primary"] else f"/{row['metric']}"
+                    found[f"{prefix}/{row['task']}{part}/chance"] = row["chance"]
     return found
 
 

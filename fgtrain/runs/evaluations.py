@@ -24,6 +24,7 @@ from fgtrain.plan.versions import asking_code
 from fgtrain.recipe import START, Recipe
 
 from .groups import evaluation_in_groups
+from .held_out import note_sides, with_seen
 from .judged import judged_path, with_verdicts
 from .metrics import offsets
 
@@ -124,7 +125,8 @@ def write_evaluation(path: Path, scores: dict[str, TaskScore], subset: list[dict
 
 def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]:
     """Checkpoint -> its evaluation, of those that the recipe asks and that are there by now, in the order of training;
-    a judge's scores stand behind the rules' own as soon as they are there.
+    a judge's scores stand behind the rules' own as soon as they are there, and where categories are held out scores
+    are also given for seen and unseen ones.
 
     UserError when a question file is missing.
     """
@@ -138,6 +140,7 @@ def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]
             found[name] = kept
             if name in judged_at(recipe):
                 found[name] = with_verdicts(found[name], judged_path(path, recipe))
+            found[name] = with_seen(recipe, found[name], path, answers_folder(recipe, store))
             found[name] = evaluation_in_groups(recipe, found[name])
     return found
 
@@ -160,3 +163,4 @@ def assemble_scores(recipe: Recipe, plan: Plan, found: dict[str, dict]) -> None:
         entries.append(entry)
     if entries:
         write_json(recipe.run_folder / "scores.json", {"run": recipe.name, "checkpoints": entries})
+        note_sides(recipe)

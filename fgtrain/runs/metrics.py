@@ -10,6 +10,7 @@ from data_builders.shared.files import write_jsonl
 from data_builders.shared.state_files import read_state
 from data_builders.shared.terminal import say
 from evaluation.scoring.score_files import TaskScore
+from evaluation.scoring.seen_scores import parts_of
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
@@ -87,8 +88,9 @@ def _subset_rows(path: Path) -> list[dict]:
 def eval_rows(
     scores: dict[str, TaskScore], stage: str | None, step: int, samples_seen: int, subset: bool
 ) -> list[dict]:
-    """Scores of one moment as rows of metrics.jsonl. `scores`: task -> TaskScore."""
-    return [
+    """Scores of one moment as rows of metrics.jsonl, those for seen and unseen categories last. `scores`: task ->
+    TaskScore."""
+    rows = [
         {
             "kind": "eval",
             "stage": stage,
@@ -110,3 +112,9 @@ def eval_rows(
         for name, task in scores.items()
         for score in task.scores
     ]
+    for name, task in scores.items():
+        (main,) = (row for row in rows if row["task"] == name and row["primary"])
+        for part in parts_of(task):
+            own = {key: getattr(part, key) for key in ("value", "low", "high", "n", "chance")}
+            rows.append(main | own | {"metric": part.name, "primary": False})
+    return rows

@@ -13,6 +13,7 @@ from fgtrain.recipe import Recipe
 
 from .evaluations import asked, evaluation_path, question_hashes, stores
 from .features import FILE, features_folders
+from .held_out import held_out_of
 from .judged import judged_path
 
 MADE_OF = ".report_made_of.json"
@@ -31,6 +32,8 @@ def results_of_run(recipe: Recipe, plan: Plan, start: str) -> dict[str, str]:
         paths = {name: evaluation_path(recipe, places[name], questions) for name in asked(recipe)}
         found |= {name: _hash(path) for name, path in paths.items()}
         found |= {f"judge {name}": _hash(judged_path(paths[name], recipe)) for name in judged_at(recipe)}
+    if asked(recipe) and (names := held_out_of(recipe)) is not None:
+        found["held out"] = names.identity
     for (name, part), folder in features_folders(recipe, plan, start).items():
         found[f"features {name} {part}"] = _hash(folder / FILE)
     return found

@@ -1,0 +1,82 @@
+"""The list of categories that are held out: from training sets' manifests, or from a file of names, one a line."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from data_builders.records import Manifest
+from data_builders.shared.errors import UserError
+from data_builders.shared.text_files import open_text
+from data_builders.sources import same_name
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class HeldOutNames:
+    """`names` as `same_name` spells them. `finest`: each data set's finest level, which a manifest tells; a file of
+    names tells no level, but every name of it must be a category that is asked about."""
+
+    names: frozenset[str]
+    finest: frozenset[str]
+    listed: tuple[str, ...] = ()  # as a file spells them
+    file: Path | None = None
+
+    @property
+    def identity(self) -> str:
+        """Sixteen digits, equal for lists that put every picture on the same side."""
+        text = json.dumps([sorted(self.names), sorted(self.finest)])
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def check(self, known: Iterable[str]) -> None:
+        """UserError for names of a file that are none of `known`, with those that are near."""
+        spelt = {same_name(one): one for one in known}
+        missing = [one for one in self.listed if same_name(one) not in spelt]
+        if missing:
+            told = "; ".join(f"{one!r}{near(one, spelt)}" for one in missing[:SHOWN])
+            count = "one name is" if len(missing) == 1 else f"{len(missing)} names are"
+            raise UserError(f"{self.file}: {count} no category of these questions: {told}")
+
+
+def near(name: str, spelt: dict[str, str]) -> str:
+    found = get_close_matches(same_name(name), spelt, n=3)
+    return f" (is it {' or '.join(repr(spelt[one]) for one in found)}?)" if found else ""
+
+
+def read_held_out(path: Path) -> HeldOutNames:
+    """A training set's folder or manifest.json, else a file of names, one a line. UserError where there is none."""
+    path = Path(path)
+    folder = path.parent if path.name == "manifest.json" else path
+    if folder.is_dir():
+        if not (folder / "manifest.json").is_file():
+            raise UserError(f"{folder} holds no manifest.json; name a training set, or a file of names, one a line")
+        found = names_of_manifests([Manifest.load(folder)])
+        if found is None:
+            raise UserError(f"{folder / 'manifest.json'} holds nothing out; build it with --categories hold_out=0.25")
+        return found
+    if not path.is_file():
+        raise UserError(f"no file {path}; name a training set, or a file of names, one a line")
+    with open_text(path) as lines:
+        listed = tuple(name for name in map(str.strip, lines) if name)
+    if not listed:
+        raise UserError(f"{path} holds no names; write the categories that are held out, one a line")
+    return HeldOutNames(frozenset(map(same_name, listed)), frozenset(), listed, path)
+
+
+def names_of_manifests(manifests: Sequence[Manifest]) -> HeldOutNames | None:
+    """What a training on all of these sets is not shown; None where that is nothing.
+
+    A data set's category is held out where every set that is made of this data set holds it out.
+    """
+    names: set[str] = set()
+    finest: set[str] = set()
+    for source in dict.fromkeys(source for one in manifests for source in one.held_out):
+        made_of_it = [one.held_out.get(source, {}) for one in manifests if source in one.sources]
+        common = set.intersection(*({same_name(n) for some in one.values() for n in some} for one in made_of_it))
+        if common:
+            names |= common
+            finest.add(next(reversed(made_of_it[0])))
+    return HeldOutNames(frozenset(names), frozenset(finest)) if names else None

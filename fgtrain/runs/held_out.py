@@ -1,0 +1,115 @@
+"""What a run's training neither shows nor names: its scores are also given for seen and for unseen categories.
+
+<runs_root>/.stages/<fingerprint>/held_out/<identity>.json   of a checkpoint's answers, for every run with this list
+<run>/held_out.json                                          which pictures are seen and unseen, for report and study
+
+Answers are asked once for all runs that share a checkpoint, whatever each of them holds out.
+"""
+
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_builders.records import Manifest
+from data_builders.shared.files import read_jsonl
+from data_builders.shared.state_files import read_checked, write_checked
+from evaluation.asking import subset_of
+from evaluation.held_out import (
+    FILE,
+    HeldOutNames,
+    Sides,
+    names_of_manifests,
+    read_held_out,
+    sides_of_tasks,
+    write_sides,
+)
+from evaluation.judging.judge_scores import with_judges_beside
+from evaluation.scoring.score_answers import split_score
+from evaluation.scoring.score_files import TaskScore
+from evaluation.tasks.task import Task, group_of, load_tasks
+from fgtrain.errors import UserError
+from fgtrain.recipe import Recipe
+
+from .identity import identity_of
+
+FOLDER = "held_out"
+
+
+def held_out_of(recipe: Recipe) -> HeldOutNames | None:
+    """The list that the recipe names, else what all sets of its mixture hold out; None: nothing."""
+    chosen = recipe.evaluation.held_out
+    if chosen is not None:
+        return read_held_out(recipe.path(chosen, "evaluation.held_out"))
+    folders = [recipe.data_folder(name) for name in recipe.mixed_data]
+    return names_of_manifests([Manifest.load(one) for one in folders if (one / "manifest.json").is_file()])
+
+
+def sides_of(recipe: Recipe) -> dict[str, Sides]:
+    """Task -> which pictures are seen and unseen; {} where nothing is held out. UserError: a question file is missing,
+    or a file lists what no task asks about."""
+    names = held_out_of(recipe)
+    if names is None or not recipe.evaluation.tasks:
+        return {}
+    groups = tuple(recipe.evaluation.groups.items())
+    return dict(_sides(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()), groups, names))
+
+
+@lru_cache(maxsize=64)
+def _sides(
+    names: tuple[str, ...], folders: tuple[Path, ...], groups: tuple[tuple[str, str], ...], held_out: HeldOutNames
+) -> dict[str, Sides]:
+    tasks = _tasks(names, folders)
+    return sides_of_tasks([replace(one, group=group_of(one.name, one.group, dict(groups))) for one in tasks], held_out)
+
+
+@lru_cache(maxsize=8)
+def _tasks(names: tuple[str, ...], folders: tuple[Path, ...]) -> tuple[Task, ...]:
+    return tuple(load_tasks(list(names), list(folders)))
+
+
+def with_seen(recipe: Recipe, found: dict[str, Any], path: Path, answers: Path) -> dict[str, Any]:
+    """A kept evaluation, a judge's scores in it, with its fine-grained scores for seen and unseen categories.
+
+    `path`: the evaluation's file; `answers`: the folder of its answers. UserError where these are no longer those that
+    were scored.
+    """
+    sides = sides_of(recipe)
+    if not sides:
+        return found
+    scored = {name: found["tasks"][name]["scores"] for name in sides if name in found["tasks"]}
+    key = identity_of([path.stem, scored, sorted((name, one.identity) for name, one in sides.items())])
+    kept = path.parent.parent / FOLDER / f"{key}.json"
+    if (parts := read_checked(kept)) is None:
+        tasks = {one.name: one for one in _tasks(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))}
+        scores = {name: TaskScore.from_json(found["tasks"][name]) for name in scored}
+        parts = {name: _parts(recipe, tasks[name], score, answers, sides[name]) for name, score in scores.items()}
+        write_checked(kept, parts)
+    tasks = dict(found["tasks"])
+    for name, more in parts.items():
+        score = tasks[name]
+        tasks[name] = score | {key: [*(score.get(key) or ()), *more[key]] for key in ("groups", "notes")}
+    return found | {"tasks": tasks}
+
+
+def _parts(recipe: Recipe, task: Task, score: TaskScore, answers: Path, sides: Sides) -> dict[str, list]:
+    path = answers / task.file_name
+    asked = {item.question_id for item in subset_of(task, recipe.evaluation.limit)}
+    rows = [row for row in read_jsonl(path) if row["question_id"] in asked] if path.is_file() else []
+    if len(rows) != score.n:
+        raise UserError(
+            f"{path} holds {len(rows):,} of the {score.n:,} answers that were scored, so that they cannot be split by "
+            f"what is held out. Delete {path.parent}, and the same command asks again"
+        )
+    groups, notes = split_score(task, rows, sides)
+    split = with_judges_beside(replace(score, groups=groups), task, answers, rows, sides)
+    rules = {one.rule for one in score.scores}
+    return {"groups": [asdict(one) for one in split.groups if one.rule in rules], "notes": notes}
+
+
+def note_sides(recipe: Recipe) -> None:
+    """<run>/held_out.json, or none."""
+    if sides := sides_of(recipe):
+        write_sides(recipe.run_folder, sides)
+    else:
+        (recipe.run_folder / FILE).unlink(missing_ok=True)
