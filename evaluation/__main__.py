@@ -11,6 +11,7 @@ def parser() -> argparse.ArgumentParser:
     from .commands.features import add_features
     from .commands.friedman import add_friedman
     from .commands.judge import add_judge
+    from .commands.judge_agreement import add_judge_agreement
     from .commands.published import add_published
     from .commands.run import add_run
     from .commands.score import add_score
@@ -23,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_study(commands)
     add_judge(commands)
+    add_judge_agreement(commands)
     add_features(commands)
     add_friedman(commands)
     add_published(commands)

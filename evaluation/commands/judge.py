@@ -1,4 +1,4 @@
-"""`judge`: verdicts on FROW answers into files beside them; `judge-agreement`: how far two judges agree."""
+"""`judge`: verdicts on FROW answers into files beside them."""
 
 import argparse
 from pathlib import Path
@@ -34,10 +34,6 @@ def add_judge(commands) -> None:
     endpoint.add_argument("--price-read", type=price, help="of a million tokens sent, to show the cost")
     endpoint.add_argument("--price-written", type=price, help="of a million tokens that the judge writes")
     judge.set_defaults(do=command_judge)
-    agreement = commands.add_parser("judge-agreement", help="how far two judges agree on the same answers")
-    agreement.add_argument("files", type=Path, nargs=2, metavar="FILE", help="a judge's file")
-    agreement.add_argument("--out", type=Path, help="write it as JSON")
-    agreement.set_defaults(do=command_agreement)
 
 
 def command_judge(arguments: argparse.Namespace) -> None:
@@ -121,14 +117,3 @@ def cost(client, arguments: argparse.Namespace) -> str:
     read = budget.tokens - budget.written_tokens
     total = (read * arguments.price_read + budget.written_tokens * arguments.price_written) / 1e6
     return f"{said}; {total:.4f} at {arguments.price_read:g} and {arguments.price_written:g} per million tokens"
-
-
-def command_agreement(arguments: argparse.Namespace) -> None:
-    from data_builders.shared.files import write_json
-
-    from ..judging.agreement import compare_files, print_agreement
-
-    found = compare_files(*arguments.files)
-    print_agreement(found)
-    if arguments.out:
-        write_json(arguments.out, found)

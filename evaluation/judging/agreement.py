@@ -11,7 +11,7 @@ from data_builders.shared.errors import UserError
 
 from ..scoring.answer_formats import shortened
 from ..scoring.statistics import cluster_sums, interval, ratio
-from .files import by_question, has_absolute_images, read_judged
+from .files import by_question, has_absolute_images, judge_name, read_judged
 from .verdict import FACT_MOST, ITEM_MOST, filed_scores, on_the_scale
 
 SCALES = {"item": ITEM_MOST, "fact": FACT_MOST}
@@ -35,10 +35,26 @@ def columns(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack([np.ones(len(a)), a, b, a * a, b * b, a * b], axis=1)
 
 
+def plain_kappa(totals: np.ndarray) -> np.ndarray:
+    """Cohen's kappa without weights, from the sums of 1, a == b, and each side's grades as 0 and 1 (first, second)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = np.split(totals[..., 2:] / totals[..., :1], 2, axis=-1)
+        equal, by_chance = totals[..., 1] / totals[..., 0], (first * second).sum(-1)
+        return np.where(by_chance < 1 - 1e-12, (equal - by_chance) / (1 - by_chance), np.nan)
+
+
+def grade_columns(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    grades = np.union1d(a, b)
+    said = [(side[:, None] == grades).astype(float) for side in (a, b)]
+    return np.concatenate([np.ones((len(a), 1)), (a == b)[:, None], *said], axis=1)
+
+
 def agreement_of(a: np.ndarray, b: np.ndarray, images: list[str], address: str) -> dict:
-    """Kappa, share of equal grades and mean difference (second minus first), each with its 95 % interval."""
+    """Kappa (weighted by squared differences, and plain), share of equal grades and mean difference (second minus
+    first), each with its 95 % interval."""
     measures = {
         "kappa": (columns(a, b), kappa),
+        "plain_kappa": (grade_columns(a, b), plain_kappa),
         "equal": (np.stack([(a == b).astype(float), np.ones(len(a))], axis=1), ratio),
         "difference": (np.stack([b - a, np.ones(len(a))], axis=1), ratio),
     }
@@ -112,11 +128,6 @@ def grades_of(row: dict) -> tuple[float, float] | None:
     return (item, fact) if on_the_scale(item, fact) else None
 
 
-def judge_name(path: Path, rows: dict) -> str:
-    names = {str(row["judge"]) for row in rows.values() if "judge" in row}
-    return names.pop() if len(names) == 1 else path.name
-
-
 def confusion(a: np.ndarray, b: np.ndarray, most: int) -> list[list]:
     """Rows [grade of the first, grade of the second, answers]; all whole grades, and others that occur."""
     counts = Counter(zip(a.tolist(), b.tolist(), strict=True))
@@ -131,12 +142,12 @@ def print_agreement(found: dict) -> None:
     n = found["judged_by_both"]
     console.print(f"first {found['first']}, second {found['second']}; 95 % intervals over {found['images']} images")
     table = Table()
-    for column in ("grade", "weighted kappa", "equal (%)", "second minus first", "n"):
+    for column in ("grade", "weighted kappa", "kappa", "equal (%)", "second minus first", "n"):
         table.add_column(column, justify="left" if column == "grade" else "right")
     for name in SCALES:
         one = found[name]
-        kappa = shown(one["kappa"], 2) if one["kappa"]["value"] is not None else "undefined: no grade varies"
-        table.add_row(name, kappa, shown(one["equal"], 1, 100), shown(one["difference"], 2, sign="+"), f"{n:,}")
+        kappas = [kappa_text(one[which]) for which in ("kappa", "plain_kappa")]
+        table.add_row(name, *kappas, shown(one["equal"], 1, 100), shown(one["difference"], 2, sign="+"), f"{n:,}")
     console.print(table)
     console.print("how many answers got which grades: rows first, columns second")
     for name in SCALES:
@@ -144,6 +155,10 @@ def print_agreement(found: dict) -> None:
     for side in ("first", "second"):
         if count := found[f"unjudged_by_{side}"]:
             console.print(f"{count} of {found['answers']} answers are unjudged by {found[side]}", markup=False)
+
+
+def kappa_text(measure: dict) -> str:
+    return shown(measure, 2) if measure["value"] is not None else "undefined: no grade varies"
 
 
 def shown(measure: dict, digits: int, factor: float = 1, sign: str = "") -> str:

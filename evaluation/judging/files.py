@@ -69,6 +69,12 @@ def read_judged(path: Path) -> list[dict]:
     return rows
 
 
+def judge_name(path: Path, rows: dict[tuple, dict]) -> str:
+    """The judge that the rows name; the file's name where they name none, or several."""
+    names = {str(row["judge"]) for row in rows.values() if "judge" in row}
+    return names.pop() if len(names) == 1 else path.name
+
+
 def by_question(path: Path, rows: Iterable[dict], *, whole_path: bool = True) -> dict[tuple[str, str], dict]:
     """(image, question) -> row. UserError for a row without them or one that is there twice.
 
