@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from data_builders.shared.pictures import ChangedPicture
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,9 +27,12 @@ class Question:
 
 @dataclass(frozen=True)
 class ImageQuestions:
-    """All questions about one image (None: text only); the image is to be encoded once for all of them."""
+    """All questions about one image (None: text only); the image is to be encoded once for all of them.
 
-    image: Path | None
+    A `ChangedPicture` (a perturbed one) is opened as a file is: by `data_builders.shared.pictures.open_image`.
+    """
+
+    image: Path | ChangedPicture | None
     questions: tuple[Question, ...]
 
 

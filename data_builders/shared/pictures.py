@@ -10,8 +10,9 @@ import stat
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
@@ -42,22 +43,50 @@ SIDEWAYS = (5, 6, 7, 8)
 Result = TypeVar("Result")
 
 
-def open_image(path: Path) -> Image.Image:
-    """The whole picture as RGB, upright (EXIF), alpha laid on white. Of an animation the first frame.
+class PictureChange(Protocol):
+    """What is done to a picture when it is opened: a pure function of its pixels. Hashable; equal ones do the same."""
+
+    settings: dict[str, Any]  # all that decides what comes out, beside the pixels
+
+    def __call__(self, picture: Image.Image) -> Image.Image:
+        """RGB in, RGB of the same size out."""
+        ...
+
+
+@dataclass(frozen=True)
+class ChangedPicture:
+    """A picture as a change makes it of a file, each time it is opened; nothing of it is written to disk."""
+
+    path: Path
+    change: PictureChange
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def file_of(picture: Path | ChangedPicture) -> Path:
+    """The file that it is made from."""
+    return picture.path if isinstance(picture, ChangedPicture) else picture
+
+
+def open_image(path: Path | ChangedPicture) -> Image.Image:
+    """The whole picture as RGB, upright (EXIF), alpha laid on white, changed where it is a `ChangedPicture`. Of an
+    animation the first frame.
 
     Raises UserError naming the file when it is missing, empty, truncated, no picture of `DECODERS`, or too large.
     """
-    return read_picture(path, f"image {path}", upright_rgb)
+    picture = read_picture(file_of(path), f"image {path}", upright_rgb)
+    return path.change(picture) if isinstance(path, ChangedPicture) else picture
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path | ChangedPicture) -> tuple[int, int]:
     """(width, height) of `open_image`'s picture, from the file's header alone. UserError as there."""
 
     def size(image: Image.Image) -> tuple[int, int]:
         width, height = image.size
         return (height, width) if orientation(image) in SIDEWAYS else (width, height)
 
-    return read_picture(path, f"image {path}", size)
+    return read_picture(file_of(path), f"image {path}", size)
 
 
 def open_reduced(path: Path, shortest: int) -> Image.Image:

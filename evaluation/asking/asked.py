@@ -10,7 +10,7 @@ from data_builders.benchmark_images import where_to_look
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file
-from data_builders.shared.pictures import open_image
+from data_builders.shared.pictures import ChangedPicture, file_of, open_image
 
 from ..protocols import Answerer
 from ..shared.texts import text_hash
@@ -47,18 +47,26 @@ def checked_image_hash(path: Path, size: int, modified_ns: int) -> str:
     return sha256_file(path)[:32]
 
 
-def hash_images(tasks: "list[Task]") -> dict[Path, str]:
+def changed_hash(image_hash: str, picture: Path | ChangedPicture) -> str:
+    """The picture's identity from its file's: with what is done to it, and with all that decides how."""
+    if not isinstance(picture, ChangedPicture):
+        return image_hash
+    return text_hash(json.dumps([image_hash, picture.change.settings], sort_keys=True))
+
+
+def hash_images(tasks: "list[Task]") -> dict[Path | ChangedPicture, str]:
     """The hash of every image of the items, each opened once. UserError names the first question without its image."""
-    wanted: dict[Path, tuple[Task, Item]] = {}
+    wanted: dict[Path | ChangedPicture, tuple[Task, Item]] = {}
     for task in tasks:
         for item in task.items:
             if item.image_path is not None:
                 wanted.setdefault(item.image_path, (task, item))
     hashes = {}
-    for path, (task, item) in wanted.items():
+    for picture, (task, item) in wanted.items():
+        path = file_of(picture)
         try:
             found = path.stat()
-            hashes[path] = checked_image_hash(path, found.st_size, found.st_mtime_ns)
+            hashes[picture] = changed_hash(checked_image_hash(path, found.st_size, found.st_mtime_ns), picture)
         except (UserError, OSError) as error:
             reason = error if isinstance(error, UserError) else f"no image {path}"
             hint = "" if path.exists() else where_to_look(task.source)

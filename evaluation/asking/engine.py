@@ -12,6 +12,7 @@ from data_builders.shared.terminal import say
 from ..held_out.sides import Sides
 from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
+from ..perturbing import with_drops
 from ..protocols import Answerer, Unanswered
 from ..scoring.name_outcomes import named_file, with_names
 from ..scoring.score_answers import judge_rows, score_answers
@@ -223,7 +224,8 @@ def evaluate(
     share: Share = Share(),
     held_out: Mapping[str, Sides] | None = None,
 ) -> dict[str, TaskScore]:
-    """Ask (see `ask`) and score: task name -> TaskScore, without tasks of which nothing was answered.
+    """Ask (see `ask`) and score: task name -> TaskScore, without tasks of which nothing was answered; perturbed tasks
+    with what they lost against the plain one.
 
     `held_out`: task -> which pictures are of categories that are held out, see `score_answers`.
     The judge's reasons lie in <out>/judged/<task>.jsonl, what answers name in <out>/named/<task>.jsonl. Processes that
@@ -248,4 +250,4 @@ def evaluate(
             if named:
                 write_lines(named_file(out, task), "".join(map(json_line, named)))
             scores[task.name] = with_judges_beside(score, task, Path(out), rows, sides)
-    return scores
+    return with_drops(scores, tasks, answers)

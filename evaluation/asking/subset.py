@@ -9,15 +9,16 @@ def subset_of(task: Task, size: int | None) -> tuple[Item, ...]:
     """A fixed part of the task's items, every category in its proportion; the same whatever the order of the file.
 
     Categories are taken in turn, largest remainder first, and within one the items with the smallest addressed hash.
+    Perturbed tasks have the same part as the plain one.
     """
     if size is None or size >= len(task.items):
         return task.items
     by_category: dict[str, list[Item]] = {}
-    for item in sorted(task.items, key=lambda one: address_hash("subset", task.name, one.question_id)):
+    for item in sorted(task.items, key=lambda one: address_hash("subset", task.plain_name, one.question_id)):
         by_category.setdefault(stratum(item), []).append(item)
     # rank r of a category of n items stands at (r + a half) / n of it: the `size` smallest keep the proportions
     ranked = [
-        ((rank + 0.5) / len(items), address_hash("subset", task.name, category), item.question_id)
+        ((rank + 0.5) / len(items), address_hash("subset", task.plain_name, category), item.question_id)
         for category, items in by_category.items()
         for rank, item in enumerate(items)
     ]

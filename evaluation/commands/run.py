@@ -12,6 +12,7 @@ from ..asking import Share, evaluate, read_unanswered
 from ..asking.answerers.find import ENDPOINT, asked_by
 from ..compare import print_scores
 from ..held_out import read_held_out, read_sides, sides_of_tasks, with_sides, write_sides
+from ..perturbing import perturbed_tasks
 from ..scoring.score_files import add_checkpoint
 from ..serving.answerer import BATCH_SIZE as SERVED_BATCH
 from ..tasks.task import Task, group_of, load_tasks
@@ -30,6 +31,13 @@ def add_run(commands) -> None:
         default="",
         metavar="TASKS",
         help="of them, what asks for a general skill though its file does not say so",
+    )
+    run.add_argument(
+        "--perturb",
+        default="",
+        metavar="HOW",
+        help="ask again about perturbed pictures, and print what that costs: blur, noise (blur1 to blur5), "
+        "grey_background, blank, misleading_text; of some tasks alone: fgbmk/*/*/choice=misleading_text",
     )
     run.add_argument("--data", type=Path, nargs="+", required=True, help="folders that hold FG-BMK/, FROW/, general/")
     run.add_argument("--out", type=Path, required=True, help="folder for answers/ and scores.json")
@@ -78,6 +86,15 @@ def in_groups(tasks: list[Task], general: list[str]) -> list[Task]:
     return found
 
 
+def perturbations(text: str) -> dict[str, list[str]]:
+    """Tasks -> what is done to their pictures, of `--perturb`."""
+    found: dict[str, list[str]] = {}
+    for entry in chosen(text):
+        selector, _, condition = entry.rpartition("=")
+        found.setdefault(selector or "*", []).append(condition)
+    return found
+
+
 def command_run(arguments: argparse.Namespace) -> None:
     names = chosen(arguments.tasks)
     if not names:
@@ -85,6 +102,7 @@ def command_run(arguments: argparse.Namespace) -> None:
     tasks = in_groups(load_tasks(names, arguments.data), chosen(arguments.general))
     sides = sides_of_tasks(tasks, read_held_out(arguments.held_out)) if arguments.held_out else {}
     sides = with_sides(read_sides(arguments.out), sides, arguments.out)
+    tasks += perturbed_tasks(tasks, perturbations(arguments.perturb))
     share = Share.from_environment()
     if arguments.model.startswith(ENDPOINT):
         if not share.first:

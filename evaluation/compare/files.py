@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from ..ledger import WORDS, ItemStore, Run, history_with_steps, is_accuracy, primary, task_history, transitions
 from ..published import beside as published
+from .perturbed import conditions_of, drop_in
 from .results import Comparison, RunResult, TaskResult
 
 VERSION = 1
@@ -78,6 +79,19 @@ def _run(result: RunResult) -> dict:
         "unmeasured": result.unmeasured,
         "nothing_to_forget": result.left_out or None,
         "tasks": {name: _task(run, one) for name, one in result.tasks.items()},
+        "perturbed": {
+            name: {
+                c.name: {
+                    "score": primary(c.tasks[name]),
+                    "chance": c.tasks[name].get("chance"),
+                    "drop": drop_in(c.tasks[name]),
+                }
+                for c in run.checkpoints
+                if name in c.tasks
+            }
+            for names in conditions_of([run]).values()
+            for name in names
+        },
         "not_followed_item_by_item": result.missing,
     }
 

@@ -100,7 +100,7 @@ def run_result(store: ItemStore, run: Run) -> RunResult:
     tasks, missing, later = {}, [], range(1, len(run.checkpoints))
     for name in dict.fromkeys(task for one in run.checkpoints for task in one.tasks):
         about = run.task_score(name)
-        if not is_accuracy(about):
+        if not is_accuracy(about) or about["group"] not in GROUPS:
             continue
         history = task_history(store, run, name)
         if history is None:
@@ -154,7 +154,9 @@ def between_runs(store: ItemStore, first: Run, other: Run) -> list[Change]:
     found = []
     for task, score in first.last.tasks.items():
         twin = other.last.tasks.get(task)
-        if twin is None or not all(is_accuracy(one) and known(primary(one)["value"]) for one in (score, twin)):
+        if twin is None or score["group"] not in GROUPS:
+            continue
+        if not all(is_accuracy(one) and known(primary(one)["value"]) for one in (score, twin)):
             continue
         pair = [store.answers(run, run.last, task) for run in (first, other)]
         change = compare_answers(task, *pair, (score, twin)) if all(one is not None for one in pair) else None

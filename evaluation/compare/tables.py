@@ -13,6 +13,8 @@ from ..ledger import Change, Estimate, Run, beyond, known, primary, stands
 from ..published.beside import Beside, beside, not_shown, of_runs
 from ..scoring.chance import standing
 from ..scoring.score_files import Score, TaskScore
+from ..tasks.task import CONDITION
+from .perturbed import perturbed_table
 from .results import Comparison, RunResult
 
 
@@ -101,7 +103,7 @@ def run_table(result: RunResult) -> Table:
             table.add_column(f"from {escape(run.checkpoints[-2].name)}", justify="right")
             table.add_column("p", justify="right")
         table.add_column("of it format / knowledge", justify="right")
-    for task in sorted({task for one in run.checkpoints for task in one.tasks}):
+    for task in sorted({task for one in run.checkpoints for task in one.tasks if CONDITION not in task}):
         cells = [value_text(one.tasks.get(task)) for one in run.checkpoints]
         found = result.tasks.get(task)
         if several and found:
@@ -152,6 +154,8 @@ def print_comparison(found: Comparison) -> None:
     console = wide_console(200)
     for result in found.runs:
         console.print(run_table(result))
+        if (perturbed := perturbed_table(result.run)) is not None:
+            console.print(perturbed)
         name = result.run.name
         if result.forgetting and result.forgetting[-1]:
             text = estimate_text(result.forgetting[-1]).lstrip("+")

@@ -11,7 +11,7 @@ from data_builders.shared.files import write_json
 from ..held_out.sides import Sides
 from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore, read_scores, scores_locked
-from ..tasks.task import Task
+from ..tasks.task import CONDITION, Task
 from .deterministic import JUDGE
 from .files import is_judged, read_judged, write_judged
 from .run import Judged
@@ -104,7 +104,7 @@ def _standing(run: Path, found: dict[tuple[str, str], Judged]) -> dict:
     """What scores.json says when these numbers, by checkpoint and task, stand for FROW."""
     scores = read_scores(run / "scores.json")
     for checkpoint in scores["checkpoints"]:
-        for task in [name for name in checkpoint["tasks"] if name.startswith("frow/")]:
+        for task in [name for name in checkpoint["tasks"] if name.startswith("frow/") and CONDITION not in name]:
             if (checkpoint["name"], task) not in found:
                 raise UserError(
                     f"--stands: {task} of {run}'s checkpoint {checkpoint['name']!r} is not judged by this judge; "

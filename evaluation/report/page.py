@@ -38,6 +38,7 @@ from .items import ledger_tables
 from .levels import level_figures
 from .machine import feature_scores, machine_tables
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
+from .perturbed import perturbed_table
 from .setup import setup
 from .table import same_n, score_table
 from .wordings import wording_table
@@ -94,6 +95,7 @@ def content(found: Comparison) -> dict:
         "pareto": pareto(found),
         "table": score_table(found),
         "changes": change_tables(found),
+        "perturbed": perturbed_table(found),
         "forgetting": forgetting_bars(found.store, found.runs),
         "ledgers": ledger_tables(found),
         "forgotten": forgotten_examples(found),

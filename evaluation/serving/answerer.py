@@ -12,10 +12,11 @@ from data_builders.shared.code_identity import code_of
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file
 from data_builders.shared.llm import Client, Endpoint
+from data_builders.shared.pictures import ChangedPicture
 
 from ..asking.answerers.endpoint import EndpointAnswerer
+from ..asking.answerers.sent import upright
 from ..protocols import Answer, ImageQuestions, Unanswered
-from .pictures import upright
 from .server import SILENT_SECONDS, Server, serving
 from .vllm import KEY_VARIABLE, Settings, Vllm
 
@@ -40,7 +41,7 @@ class VllmModel:
     dtype: str = "bfloat16"
     seed: int = 0
     gpu: str | None = None
-    picture: Callable[[Path], bytes] = upright
+    picture: Callable[[Path | ChangedPicture], bytes] = upright
     pictures: Any = "upright"  # what `picture` does, as far as it decides an answer
 
     @property

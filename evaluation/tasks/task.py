@@ -6,7 +6,7 @@ A spec may match several files in the data folders; every file becomes a task of
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -16,12 +16,15 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.pictures import ChangedPicture
 
 SPEC_FOLDER = Path(__file__).parent
 FGBMK_KINDS = ("choice", "true_false", "short_answer")
 KINDS = {"frow": "open", "text": "text"}
 ATTRIBUTE_FILE = "_attribute_questions"
-# beside: measured beside the means, as what it measures is in them already
+# Measured beside the means: what it measures is in them already, or says why they are what they are.
+BESIDE = "beside"
+CONDITION = "@"  # in the name of a task that asks another's questions about perturbed pictures
 Group = Literal["fine_grained", "general", "beside"]
 Cluster = Literal["image", "category", "question_id"]
 
@@ -64,7 +67,7 @@ class Item:
 
     question_id: int | str
     image: str | None  # as in the file
-    image_path: Path | None
+    image_path: Path | ChangedPicture | None
     question: str
     prompt: str  # the question with the task's suffix: what the model gets
     gold: str | list[str]
@@ -112,6 +115,11 @@ class Task:
     @property
     def file_name(self) -> str:
         return self.name.replace("/", "__") + ".jsonl"
+
+    @property
+    def plain_name(self) -> str:
+        """The task whose questions these are: itself, but for a perturbed one."""
+        return self.name.partition(CONDITION)[0]
 
 
 @cache
@@ -185,7 +193,10 @@ def selects(selector: str, spec: TaskSpec, task_name: str) -> bool:
 
 
 def group_of(task_name: str, group: str, groups: Mapping[str, str]) -> str:
-    """The group of a task: that of the last of `groups` (selector -> group) that means it, else `group`, its file's."""
+    """The group of a task: that of the last of `groups` (selector -> group) that means it, else `group`, its file's.
+    A perturbed task keeps its own."""
+    if CONDITION in task_name:
+        return group
     spec = spec_of(task_name)[0] if groups else None
     for selector, other in groups.items():
         group = other if selects(selector, spec, task_name) else group
@@ -238,11 +249,15 @@ def load_tasks(names: list[str], data: list[Path]) -> list[Task]:
 
 
 def questions_hash(task: Task) -> str:
-    """32 hexadecimal digits over what the task asks and holds to be right, in whatever order its file has it."""
-    lines = sorted(
-        json.dumps((item.question_id, item.image, item.prompt, item.gold, item.category, item.options), default=str)
-        for item in task.items
-    )
+    """32 hexadecimal digits over what the task asks and holds to be right, in whatever order its file has it, and over
+    what is done to its pictures."""
+
+    def line(item: Item) -> str:
+        known = (item.question_id, item.image, item.prompt, item.gold, item.category, item.options)
+        changed = (item.image_path.change.settings,) if isinstance(item.image_path, ChangedPicture) else ()
+        return json.dumps((*known, *changed), default=str)
+
+    lines = sorted(map(line, task.items))
     return hashlib.sha256("\n".join([*lines, *task.names]).encode()).hexdigest()[:32]
 
 
@@ -262,7 +277,8 @@ def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str
 
 
 def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
-    """The task file and the fields of a task's full name. UserError when no task is named so."""
+    """The task file and the fields of a task's full name, without its condition. UserError when no task is named so."""
+    name = name.partition(CONDITION)[0]
     for spec in all_specs().values():
         parts, values = spec.task.split("/"), name.split("/")
         if len(parts) != len(values) or not all(values):
@@ -279,4 +295,8 @@ def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
 
 def task_without_items(name: str) -> Task:
     """The task of that full name as far as its spec tells, to score answers without the question file. UserError."""
-    return make_task(*spec_of(name))
+    task = make_task(*spec_of(name))
+    condition = name.partition(CONDITION)[2]
+    if not condition:
+        return task
+    return replace(task, name=name, title=f"{task.title}, {condition.replace('_', ' ')}", group=BESIDE)

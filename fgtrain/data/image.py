@@ -16,7 +16,7 @@ from PIL import Image
 
 from data_builders.mosaic import answer_in_order, compose, open_tile
 from data_builders.records import images_of
-from data_builders.shared.pictures import image_size, open_image
+from data_builders.shared.pictures import ChangedPicture, image_size, open_image
 from data_builders.shared.seeding import address_hash, draw
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
@@ -29,7 +29,7 @@ _local = threading.local()
 class ImageRef:
     """A picture that lies in a file, or a mosaic of several (`path` is then its first tile's)."""
 
-    path: Path
+    path: Path | ChangedPicture
     tiles: tuple[Path, ...] = ()
     grid: tuple[int, int] = (1, 1)
     tile_pixels: int = 0

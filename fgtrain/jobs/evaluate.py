@@ -16,7 +16,14 @@ from fgtrain.plan import Plan
 from fgtrain.plan.versions import asking_code
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
-from fgtrain.runs.evaluations import answers_folder, evaluation_path, kept_evaluation, tasks_of, write_evaluation
+from fgtrain.runs.evaluations import (
+    all_tasks_of,
+    answers_folder,
+    evaluation_path,
+    kept_evaluation,
+    tasks_of,
+    write_evaluation,
+)
 from fgtrain.runs.folder import link
 from fgtrain.runs.metrics import eval_rows
 from fgtrain.runs.subset import SUBSET_ROWS, subset_folder
@@ -43,7 +50,7 @@ def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: st
 
 
 def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path) -> None:
-    tasks = tasks_of(recipe)
+    tasks = all_tasks_of(recipe)
     questions = {task.name: questions_hash(task) for task in tasks}
     path = evaluation_path(recipe, store, questions)
     if group.agree(lambda: kept_evaluation(path) is not None):
@@ -59,7 +66,8 @@ def _ask(recipe: Recipe, plan: Plan, group: Group, checkpoint: str, store: Path)
         scores, weights = ask_served(recipe, plan, group, checkpoint, store, asked)
         own = [task for task in tasks if task.needs_probabilities]
     # The curves in between need both ends, asked as they are. Judged tasks keep their reasons of the whole.
-    ends = [task for task in tasks if JUDGE not in task.rules] if evaluation.every_steps else []
+    plain = [task for task in tasks if task.plain_name == task.name]
+    ends = [task for task in plain if JUDGE not in task.rules] if evaluation.every_steps else []
     part: dict[str, TaskScore] = {}
     if own or ends:
         lvlm = model_at(recipe, plan, checkpoint, job_device(recipe, group.local_rank))

@@ -17,7 +17,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import read_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-from fgtrain.runs.evaluations import answers_folder, evaluation_path, question_hashes, stores, tasks_of
+from fgtrain.runs.evaluations import answers_folder, asked_questions, evaluation_path, stores, tasks_of
 from fgtrain.runs.judged import judged_path, note_paid, paid
 from fgtrain.runs.tracking import send_evaluations
 
@@ -31,7 +31,7 @@ def judge_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, 
     """
     plan = read_plan(recipe.run_folder / "plan.json")
     store = stores(recipe, plan, start)[checkpoint]
-    questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+    questions = asked_questions(recipe)
     evaluation = evaluation_path(recipe, store, questions)
     if not evaluation.is_file():
         raise UserError(f"{recipe.name} has no scores of {checkpoint}. The same command asks what is open")

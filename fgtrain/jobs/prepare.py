@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
-from evaluation.tasks.task import group_of, load_tasks
+from evaluation.perturbing import perturbed_tasks
+from evaluation.tasks.task import CONDITION, group_of, load_tasks
 from fgtrain.data.datamodule import StageData
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.checkpoints import features_at
 from fgtrain.plan.code_changes import why_anew
-from fgtrain.plan.evaluation import Asked, asked_of
+from fgtrain.plan.evaluation import Asked, asked_of, perturbed_entries
 from fgtrain.plan.schema import earlier_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
@@ -54,13 +55,17 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
 
 
 def counted_questions(recipe: Recipe) -> dict[str, Asked]:
-    """Entry of `evaluation.tasks` -> what it asks. UserError for a question file that is missing or broken."""
+    """Entry of `evaluation.tasks`, or of what is asked again about perturbed pictures, -> what it asks. UserError for a
+    question file that is missing or broken, or pictures that cannot be perturbed so."""
     folders = recipe.evaluation_folders() if recipe.evaluation.tasks else []
     groups, tasks = recipe.evaluation.groups, {}
     for name in recipe.evaluation.tasks:
         found = load_tasks([name], folders)
         tasks[name] = [replace(one, group=group_of(one.name, one.group, groups)) for one in found]
-    refuse_idle_groups(recipe, [one.name for some in tasks.values() for one in some])
+    everything = list({one.name: one for some in tasks.values() for one in some}.values())
+    refuse_idle_groups(recipe, [one.name for one in everything])
+    for entry, selector in perturbed_entries(recipe).items():
+        tasks[entry] = perturbed_tasks(everything, {selector: [entry.partition(CONDITION)[2]]})
     return {name: asked_of(some) for name, some in tasks.items()}
 
 

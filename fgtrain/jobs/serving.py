@@ -15,9 +15,9 @@ import torch
 from data_builders.shared.files import read_json
 from data_builders.shared.pictures import open_image
 from evaluation.asking import Share, evaluate
+from evaluation.asking.answerers.sent import png, upright
 from evaluation.scoring.score_files import TaskScore
 from evaluation.serving import BATCH_SIZE, VllmModel, find_vllm, served
-from evaluation.serving.pictures import png, upright
 from evaluation.serving.vllm import gpu_name
 from evaluation.shared.texts import text_hash
 from evaluation.tasks.task import Task

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from evaluation.tasks.task import CONDITION
 from fgtrain.recipe import START, Recipe
 
 from .cost import ASSUMED_MFU, ModelShape
@@ -58,13 +59,26 @@ def published() -> dict[str, Asked]:
 
 
 def known_questions(recipe: Recipe, asked: Mapping[str, Asked]) -> dict[str, Asked]:
-    """Entry of `evaluation.tasks` -> what it asks, as far as it is known: counted, else as published.
+    """Entry of `evaluation.tasks`, or `perturbed_entries`, -> what it asks, as far as it is known: counted, else as
+    published.
 
     A recipe that makes question files of its own asks no published ones.
     """
     own = any(item.what in MAKE_QUESTIONS for item in recipe.prepare)
     known = dict(asked) if own else published() | dict(asked)
-    return {name: known[name] for name in recipe.evaluation.tasks if name in known}
+    again = {entry: known[of] for entry, of in perturbed_entries(recipe).items() if of in known}
+    return {name: one for name, one in (again | known).items() if name in (*recipe.evaluation.tasks, *again)}
+
+
+def perturbed_entries(recipe: Recipe) -> dict[str, str]:
+    """What full evaluations ask again about perturbed pictures, in the order of `evaluation.perturb`: its name, as in
+    fgbmk@blur -> the tasks that it is made of.
+    """
+    return {
+        f"{selector}{CONDITION}{condition}": selector
+        for selector, conditions in recipe.evaluation.perturb.items()
+        for condition in conditions
+    }
 
 
 def asked_of(tasks: Iterable[Any]) -> Asked:
@@ -102,25 +116,27 @@ def evaluation_plans(
     """An entry for each checkpoint scored in full, in order, and one for all subsets asked during a stage.
 
     `asked`: counted entries of `evaluation.tasks`, for the others see `known_questions`; an entry of which nothing is
-    known leaves questions and time unknown.
+    known leaves questions and time unknown. Perturbed pictures are asked about in full evaluations alone; their time is
+    reckoned as if they were encoded where those of the plain questions are.
     """
     if not recipe.evaluation.tasks:
         return ()
     found = known_questions(recipe, asked)
     known = [found.get(name) for name in recipe.evaluation.tasks]
+    full = known + [found.get(name) for name in perturbed_entries(recipe)]
     every, limit = recipe.evaluation.every_steps, recipe.evaluation.limit
     cached = questions_cached(recipe, model, asked)
     made: list[EvaluationPlan] = []
     by_stage: dict[str, list[EvaluationPlan]] = {START: []}
     if START in recipe.evaluation.at:
-        by_stage[START].append(_plan(recipe, model, START, False, known, limit, 1, cached, peak))
+        by_stage[START].append(_plan(recipe, model, START, False, full, limit, 1, cached, peak))
     for stage in stages:
         entries = by_stage.setdefault(stage.name, [])
         times = (stage.steps // every if stage.steps is not None else None) if every else 0
         if times != 0:
             entries.append(_plan(recipe, model, stage.name, True, known, recipe.evaluation.subset, times, cached, peak))
         if stage.name in recipe.evaluation.at:
-            entries.append(_plan(recipe, model, stage.name, False, known, limit, 1, cached, peak))
+            entries.append(_plan(recipe, model, stage.name, False, full, limit, 1, cached, peak))
     for entries in by_stage.values():
         made += entries
     return tuple(made)

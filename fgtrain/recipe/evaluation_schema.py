@@ -2,12 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from data_builders.shared.llm.keys import KEY_VARIABLES
 from data_builders.sources import SourceName
+from evaluation.perturbing.spelling import condition_problem
 
 from .keys import AS_TUPLE, Positive, Section, Texts
+
+
+def _perturbation(condition: str) -> str:
+    if wrong := condition_problem(condition):
+        raise ValueError(wrong)
+    return condition
+
+
+Perturbation = Annotated[str, AfterValidator(_perturbation)]
 
 
 class FeatureSource(Section):
@@ -68,6 +78,10 @@ class Evaluation(Section):
     # Task, part of its name up to a "/", or glob -> what it asks for, where its task file says otherwise; the last that
     # fits counts. With {fgbmk/fungi: general} what the model could do on fungi before is what it may forget.
     groups: dict[str, Literal["fine_grained", "general"]] = Field(default_factory=dict)
+    # Tasks as in `groups` -> what is done to their pictures: blur, noise (blur1 ... noise5; blur is blur3),
+    # grey_background, blank, misleading_text. Full evaluations ask them again so, and no mean has them
+    # (docs/perturbations.md).
+    perturb: dict[str, Annotated[tuple[Perturbation, ...], AS_TUPLE]] = Field(default_factory=dict)
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
     # Who computes the answers of full evaluations. vllm: an installed vLLM serves the checkpoint, one server a GPU
     # (docs/vllm.md); what needs probabilities, and the subset in between, is asked by own in any case.

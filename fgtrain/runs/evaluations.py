@@ -13,6 +13,7 @@ from typing import Any
 from data_builders.build import outdated
 from data_builders.shared.files import write_json
 from data_builders.shared.state_files import read_checked, write_checked
+from evaluation.perturbing import perturbed_tasks
 from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import Task, load_tasks, questions_hash
 from fgtrain.errors import UserError
@@ -39,8 +40,15 @@ def asked(recipe: Recipe) -> tuple[str, ...]:
 
 
 def tasks_of(recipe: Recipe) -> list[Task]:
-    """The recipe's tasks. UserError when a question file is missing (naming the command that builds it)."""
+    """The recipe's tasks, plain. UserError when a question file is missing (naming the command that builds it)."""
     return load_tasks(list(recipe.evaluation.tasks), recipe.evaluation_folders())
+
+
+def all_tasks_of(recipe: Recipe) -> list[Task]:
+    """What a full evaluation asks: the recipe's tasks, then those about perturbed pictures. UserError as `tasks_of`,
+    and for pictures that cannot be perturbed so."""
+    tasks = tasks_of(recipe)
+    return [*tasks, *perturbed_tasks(tasks, recipe.evaluation.perturb)]
 
 
 def start_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
@@ -48,10 +56,20 @@ def start_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
     return f"start-{model_fingerprint(recipe, facts)}-{recipe.seed}"
 
 
+Perturb = tuple[tuple[str, tuple[str, ...]], ...]  # (tasks, perturbations) of `evaluation.perturb`
+
+
 @lru_cache(maxsize=256)
-def question_hashes(tasks: tuple[str, ...], folders: tuple[Path, ...]) -> dict[str, str]:
+def question_hashes(tasks: tuple[str, ...], folders: tuple[Path, ...], perturb: Perturb = ()) -> dict[str, str]:
     """Task -> hash of its questions, once a process. UserError when a question file is missing."""
-    return {task.name: questions_hash(task) for task in load_tasks(list(tasks), list(folders))}
+    found = load_tasks(list(tasks), list(folders))
+    return {task.name: questions_hash(task) for task in (*found, *perturbed_tasks(found, dict(perturb)))}
+
+
+def asked_questions(recipe: Recipe) -> dict[str, str]:
+    """The same of all that a full evaluation asks."""
+    evaluation = recipe.evaluation
+    return question_hashes(evaluation.tasks, tuple(recipe.evaluation_folders()), tuple(evaluation.perturb.items()))
 
 
 def identity(recipe: Recipe, questions: dict[str, str]) -> dict[str, Any]:
@@ -84,7 +102,7 @@ def evaluated(recipe: Recipe, store: Path) -> bool:
     try:
         if sets_outdated(recipe):
             return False
-        questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+        questions = asked_questions(recipe)
     except UserError:
         return False
     return kept_evaluation(evaluation_path(recipe, store, questions)) is not None
@@ -100,7 +118,7 @@ def judged(recipe: Recipe, store: Path) -> bool:
     """Are just these answers of the checkpoint in `store` judged? No, where the question files are yet to be built."""
     if not evaluated(recipe, store):
         return False
-    questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+    questions = asked_questions(recipe)
     return judged_path(evaluation_path(recipe, store, questions), recipe).is_file()
 
 
@@ -132,7 +150,7 @@ def found_evaluations(recipe: Recipe, plan: Plan, start: str) -> dict[str, dict]
     """
     if not asked(recipe):
         return {}
-    questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+    questions = asked_questions(recipe)
     found: dict[str, dict] = {}
     for name, store in stores(recipe, plan, start).items():
         path = evaluation_path(recipe, store, questions)

@@ -11,7 +11,7 @@ from fgtrain.plan import Plan
 from fgtrain.plan.checkpoints import judged_at
 from fgtrain.recipe import Recipe
 
-from .evaluations import asked, evaluation_path, question_hashes, stores
+from .evaluations import asked, asked_questions, evaluation_path, stores
 from .features import FILE, features_folders
 from .held_out import held_out_of
 from .judged import judged_path
@@ -27,7 +27,7 @@ def results_of_run(recipe: Recipe, plan: Plan, start: str) -> dict[str, str]:
     """
     found = {f"stage {stage.name}": stage.fingerprint for stage in plan.stages}
     if asked(recipe):
-        questions = question_hashes(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))
+        questions = asked_questions(recipe)
         places = stores(recipe, plan, start)
         paths = {name: evaluation_path(recipe, places[name], questions) for name in asked(recipe)}
         found |= {name: _hash(path) for name, path in paths.items()}

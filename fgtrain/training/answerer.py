@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from data_builders.shared.code_identity import code_of
+from data_builders.shared.pictures import ChangedPicture
 from evaluation.asking.answerers.ahead import PicturesAhead
 from evaluation.asking.answerers.language import Reply
 from evaluation.asking.answerers.loading import device_map
@@ -66,9 +67,9 @@ class ModelAnswerer:
             if undo is not None:
                 undo()
 
-    def expect(self, images: Iterable[Path]) -> None:
+    def expect(self, images: Iterable[Path | ChangedPicture]) -> None:
         """See evaluation.protocols.Answerer. Kept features stand for pictures where there are some."""
-        self.ahead.expect(images if self.features is None else ())
+        self.ahead.expect([image for image in images if not self._is_kept(image)])
 
     @torch.inference_mode()
     def answer(self, groups: list[ImageQuestions]) -> list[list[Answer]]:
@@ -142,14 +143,20 @@ class ModelAnswerer:
         if not wanted:
             return [None] * len(images)
         device, spec = next(self.lvlm.parameters()).device, self.lvlm.image_spec
-        if self.features is not None:
-            encoded = iter(self.features.get(wanted).to(device))
-        elif spec.fixed_tokens is not None:
-            pixels_NCHW = torch.from_numpy(np.concatenate([self.ahead.take(ref.path) for ref in wanted]))
-            encoded = iter(self.lvlm.encode_images(pixels_NCHW.to(device)))
-        else:
-            encoded = (self._encoded(ref, layout) for ref, [layout] in zip(wanted, filter(None, layouts), strict=True))
-        return [None if path is None else next(encoded) for path in images]
+        kept = [ref for ref in wanted if self._is_kept(ref.path)]
+        fresh = [ref for ref in wanted if not self._is_kept(ref.path)]
+        encoded = dict(zip(kept, self.features.get(kept).to(device), strict=True)) if kept else {}
+        if fresh and spec.fixed_tokens is not None:
+            pixels_NCHW = torch.from_numpy(np.concatenate([self.ahead.take(ref.path) for ref in fresh]))
+            encoded |= zip(fresh, self.lvlm.encode_images(pixels_NCHW.to(device)), strict=True)
+        elif fresh:
+            shown = zip(wanted, filter(None, layouts), strict=True)
+            encoded = {ref: self._encoded(ref, layout) for ref, [layout] in shown}
+        return [None if path is None else encoded[ImageRef(path)] for path in images]
+
+    def _is_kept(self, image: Path | ChangedPicture) -> bool:
+        """Are its features on disk, or put there? Not those of a perturbed picture, which is asked about once."""
+        return self.features is not None and isinstance(image, Path)
 
     def _encoded(self, ref: ImageRef, layout: Layout) -> torch.Tensor:
         """One picture by itself: it may be many tiles or patches, and what it becomes must not hang on the others."""

@@ -13,10 +13,10 @@ from serving_stand import gone, stand
 from data_builders.shared.errors import UserError
 from evaluation.__main__ import main
 from evaluation.asking import ask, evaluate
+from evaluation.asking.answerers.sent import upright
 from evaluation.protocols import ImageQuestions, Question
 from evaluation.serving import answerer as answerers
 from evaluation.serving import find_vllm, place_of_vllm
-from evaluation.serving.pictures import upright
 from evaluation.tasks.task import load_tasks
 
 __all__ = ["stand"]

@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from data_builders.shared.pictures import ChangedPicture
+from evaluation.perturbing.changes import Blank
 from evaluation.protocols import Answerer, ImageQuestions, Question
-from fgtrain.data import encode_options, encode_prompt, encode_row
+from fgtrain.data import FeatureCache, encode_options, encode_prompt, encode_row
 from fgtrain.model import build_model
 from fgtrain.model.generation import Generator
 from fgtrain.training.answerer import ModelAnswerer
@@ -142,3 +144,20 @@ def test_the_plain_chat_weighs_what_follows_the_picture(fakes, picture, tmp_path
     expected = log_p(lvlm, answerer._prompt(group, layouts), 0, pixels_of(answerer, picture), ids[0])
     assert reply.options[0] == (pytest.approx(expected, abs=1e-4), len(ids[0]))
     assert reply.options[1] == (0.0, 0)
+
+
+def test_kept_features_never_stand_for_a_perturbed_picture(lvlm, picture, tmp_path):
+    """Asked with kept features and without, beside the plain picture or alone: the same, and not the plain answer."""
+    blank = ChangedPicture(picture, Blank())
+    questions = (Question("is it a wug?", 3, ("yes", "no")),)
+    kept = FeatureCache(tmp_path, lvlm.encode_images, "this encoder", lvlm.image_spec)
+    found = []
+    for features, images in ((None, (picture, blank)), (kept, (picture, blank)), (kept, (blank,))):
+        answers = ModelAnswerer(lvlm, "model", features=features).answer(
+            [ImageQuestions(image, questions) for image in images]
+        )
+        found.append([answer.options[0][0] for [answer] in answers])
+    plain, without = found[0]
+    assert found[1] == pytest.approx([plain, without], abs=1e-4)
+    assert found[2] == pytest.approx([without], abs=1e-4)
+    assert abs(plain - without) > 1e-3

@@ -1,7 +1,7 @@
 """A model behind any OpenAI-compatible endpoint: several questions at a time, retried, kept on disk once paid.
 
-A picture is sent as its file's own bytes. A question that gets no answer is unanswered, not wrong; an endpoint that
-answers nothing any more stops the run.
+A picture is sent as its file's own bytes, a perturbed one as a PNG. A question that gets no answer is unanswered, not
+wrong; an endpoint that answers nothing any more stops the run.
 """
 
 import json
@@ -15,9 +15,11 @@ from data_builders.shared.llm import Budget, Client, Endpoint, EndpointError, Fa
 from data_builders.shared.llm.messages import image_bytes
 from data_builders.shared.llm.served import by_of
 from data_builders.shared.llm.workers import in_order
+from data_builders.shared.pictures import ChangedPicture, file_of
 
 from ...protocols import Answer, ImageQuestions, Question, Unanswered
 from ...shared.texts import text_hash
+from .sent import upright
 
 PREFIX = "endpoint:"
 
@@ -34,7 +36,7 @@ class EndpointAnswerer:
         *,
         temperature: float | None = 0.0,
         max_tokens: int | None = None,
-        picture: Callable[[Path], bytes] | None = None,
+        picture: Callable[[Path | ChangedPicture], bytes] | None = None,
         may_be_empty: bool = False,
     ) -> None:
         """`temperature`: None = the endpoint's own. `max_tokens`: of every answer, in place of each task's own.
@@ -60,12 +62,9 @@ class EndpointAnswerer:
         """UserError when the endpoint answers nothing at all, the budget is spent, or nothing more can be kept."""
         flat = [(group.image, question) for group in groups for question in group.questions]
 
-        def one(asked: tuple[Path | None, Question]) -> Answer | Unanswered:
+        def one(asked: tuple[Path | ChangedPicture | None, Question]) -> Answer | Unanswered:
             image, question = asked
-            picture = image
-            if image is not None and self.picture is not None:
-                picture = image_bytes(self.picture(image), image)
-            messages = [user(question.prompt, *([picture] if picture else []))]
+            messages = [user(question.prompt, *([self._sent(image)] if image is not None else []))]
             try:
                 reply = self.client.complete(
                     messages,
@@ -82,6 +81,12 @@ class EndpointAnswerer:
         workers = self.client.endpoint.concurrency
         with stoppable(self.client) as stop, closing(in_order(one, flat, workers, stop, self.client.patience)) as given:
             return [[next(given) for _ in group.questions] for group in groups]
+
+    def _sent(self, image: Path | ChangedPicture) -> Path | dict:
+        """The picture as a message takes it."""
+        if self.picture is None and isinstance(image, Path):
+            return image
+        return image_bytes((self.picture or upright)(image), file_of(image))
 
     def text_log_likelihood(self, texts: list[str]) -> list[tuple[float, int]]:
         raise UserError(f"{self.name} gives no probabilities of a text")

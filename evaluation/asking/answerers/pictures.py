@@ -14,7 +14,7 @@ from torch import Tensor
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.llava_as_published import padded, published_fit
-from data_builders.shared.pictures import open_image
+from data_builders.shared.pictures import ChangedPicture, open_image
 
 from ...shared.pretrained import first_line, quiet
 from .processors import load_image_processor, load_processor
@@ -62,7 +62,7 @@ class PictureReader:
         made_by = self.processor.to_dict() if self.processor is not None else {"processor": type(self.joint).__name__}
         return made_by | ({"fit": "pad"} if self.pads else {})
 
-    def read(self, image: Path) -> Picture:
+    def read(self, image: Path | ChangedPicture) -> Picture:
         """UserError when the picture cannot be read."""
         return self.picture(open_image(image).convert("RGB"))
 
