@@ -30,6 +30,7 @@ from ..ledger import (
     unpaired,
     with_holm,
 )
+from ..tasks.task import CONDITION
 
 
 @dataclass
@@ -100,7 +101,7 @@ def run_result(store: ItemStore, run: Run) -> RunResult:
     tasks, missing, later = {}, [], range(1, len(run.checkpoints))
     for name in dict.fromkeys(task for one in run.checkpoints for task in one.tasks):
         about = run.task_score(name)
-        if not is_accuracy(about) or about["group"] not in GROUPS:
+        if not is_accuracy(about) or CONDITION in name:  # their drops are tested, not their changes
             continue
         history = task_history(store, run, name)
         if history is None:
@@ -154,7 +155,7 @@ def between_runs(store: ItemStore, first: Run, other: Run) -> list[Change]:
     found = []
     for task, score in first.last.tasks.items():
         twin = other.last.tasks.get(task)
-        if twin is None or score["group"] not in GROUPS:
+        if twin is None or CONDITION in task:
             continue
         if not all(is_accuracy(one) and known(primary(one)["value"]) for one in (score, twin)):
             continue

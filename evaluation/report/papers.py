@@ -2,7 +2,8 @@
 (bias over categories), FROW's Table 1 (recognition, content, final) and Table 2 (strategies side by side)."""
 
 from ..compare import Comparison
-from ..ledger import GROUPS, Checkpoint, Run, is_accuracy, known, primary
+from ..ledger import Checkpoint, Run, is_accuracy, known, primary
+from ..tasks.task import CONDITION
 from .figures import Figure, Line, Point, figure
 from .text import num
 
@@ -27,12 +28,12 @@ def groups_of(checkpoint: Checkpoint, task: str) -> list[dict]:
 
 
 def tasks_in(found: Comparison) -> dict[str, str]:
-    """Task -> title, over all runs; without those that only say why a score is what it is."""
+    """Task -> title, over all runs; without those about perturbed pictures."""
     titles = {}
     for result in found.runs:
         for checkpoint in result.run.checkpoints:
             for task, score in checkpoint.tasks.items():
-                if score["group"] in GROUPS:
+                if CONDITION not in task:
                     titles.setdefault(task, str(score["title"]))
     return titles
 
