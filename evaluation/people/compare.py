@@ -1,6 +1,7 @@
 """How far people, rules and models agree on a drawn sample, and what people found of audited rows."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from rich.table import Table
 from ..compare.tables import wide_console
 from ..judging.agreement import agreement_of, confusion, confusion_table, grades_of, kappa_text, shown
 from ..judging.files import judge_name, read_judged
-from ..scoring.statistics import cluster_sums, interval, ratio, share_interval
+from ..scoring.intervals import score_of
+from ..scoring.metrics import Measure, frow_measures
+from ..scoring.statistics import cluster_index, cluster_sums, interval, ratio, share_interval
 from .filled import Grades
-from .sheet import KINDS, YES_NO
+from .sheet import ANSWERS, KINDS, YES_NO
 
 Judges = dict[str, dict[str, tuple[float, ...]]]  # who -> row -> grades
 
@@ -60,7 +63,10 @@ def compare_people(people: dict[str, Grades], key: dict) -> dict:
             x, y = (np.asarray([one[row][place] for row in both], float) for one in (a, b))
             measured = agreement_of(x, y, [images[row] for row in both], f"{first}/{second}/{name}")
             about[name] = measured | {"table": confusion(x, y, len(values) - 1)}
+        if kind is ANSWERS:
+            about["final"] = final_difference(a, b, both, images, (first, second))
         pairs.append(about)
+    common = [row for row in images if all(row in one for one in everyone.values())]
     return {
         "draw": key["draw"],
         "kind": kind.name,
@@ -71,8 +77,28 @@ def compare_people(people: dict[str, Grades], key: dict) -> dict:
         "shares": {who: shares(one, images, who, list(kind.cells)) for who, one in people.items()}
         if YES_NO in kind.cells.values()
         else {},
+        "scores": {who: frow_scores(one, common, images, who) for who, one in everyone.items()}
+        if kind is ANSWERS and common
+        else {},
         "pairs": pairs,
     }
+
+
+def frow_scores(grades: dict[str, tuple], rows: list[str], images: dict[str, str], who: str) -> list[dict]:
+    """FROW's percentages by one judge on the rows that everybody has graded."""
+    item, fact = (np.asarray([grades[row][place] for row in rows], float) for place in (0, 1))
+    index = cluster_index([images[row] for row in rows])
+    measures = frow_measures(item, fact)
+    return [asdict(score_of(who, one, index, ("people", who, one.metric))) for one in measures]
+
+
+def final_difference(a: dict, b: dict, rows: list[str], images: dict[str, str], who: tuple[str, str]) -> dict:
+    """FROW's final score by the second minus that by the first, in points."""
+    moved = np.asarray([sum(b[row]) - sum(a[row]) for row in rows], float)
+    measure = Measure("difference", np.stack([moved, np.full(len(rows), 5.0)], axis=1), ratio, bounded=False)
+    index = cluster_index([images[row] for row in rows])
+    one = score_of("final", measure, index, ("people", *who, "final"))
+    return {"value": one.value, "low": one.low, "high": one.high}
 
 
 def shares(grades: Grades, images: dict[str, str], who: str, names: list[str]) -> dict[str, dict]:
@@ -100,6 +126,13 @@ def print_people(found: dict) -> None:
             cells = [shown(one[name], 1, 100) for name in kind.cells]
             table.add_row(who, *cells, f"{next(iter(one.values()))['n']:,}")
         console.print(table)
+    if found["scores"]:
+        table = Table(title="FROW's scores by each, on the rows that all have graded")
+        for column in ("who", "final", "recognition", "content", "n"):
+            table.add_column(column)
+        for who, scores in found["scores"].items():
+            table.add_row(who, *(shown(one, 1) for one in scores), f"{scores[0]['n']:,}")
+        console.print(table)
     if not found["pairs"]:
         return
     table = Table(title="agreement, 95 % intervals over pictures")
@@ -119,6 +152,10 @@ def print_people(found: dict) -> None:
                 f"{one['rows']:,}",
             )
     console.print(table)
+    for one in found["pairs"]:
+        if "final" in one:
+            moved = f"final score by {one['second']} minus that by {one['first']}: {shown(one['final'], 1, sign='+')}"
+            console.print(f"{moved} points, n = {one['rows']:,}", markup=False)
     console.print("how many rows got which grades: rows the first, columns the second")
     for one in found["pairs"]:
         for name in kind.cells:

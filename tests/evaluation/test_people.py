@@ -176,6 +176,11 @@ def test_kappa_is_1_with_oneself_and_0_with_chance(world, capsys):
             assert abs(one["value"]) < 0.3
         assert sum(count for *_, count in pairs["agrees", "secret-judge"][grade]["table"]) == 60
     assert pairs["chance", "half"]["rows"] == 30
+    assert pairs["agrees", "deterministic_judge"]["final"]["value"] == 0
+    by = {who: {one["metric"]: one for one in scores} for who, scores in found["scores"].items()}
+    common = [grades for _, grades in list(chance.items())[::2]]  # what all have graded
+    assert by["chance"]["final"]["value"] == pytest.approx(100 * sum(map(sum, common)) / (5 * 30))
+    assert by["agrees"]["recognition"]["value"] == by["deterministic_judge"]["recognition"]["value"]
     assert "weighted kappa" in capsys.readouterr().out
 
 
