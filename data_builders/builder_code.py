@@ -16,6 +16,7 @@ MODULES = {
     "frow": "writing.frow",
     "unpack": "unpack",
     "general": "general.builder",
+    "knowledge": "knowledge",
     "drawn": "drawn.builder",
 }
 BUILDERS: tuple[str, ...] = tuple(MODULES)

@@ -132,6 +132,13 @@ ATTRIBUTE_CHOICE = (
 )
 ATTRIBUTE_CHOICE_END = " Choose one from the following list: {options}."
 
+# What is known without a picture. The wordings are our own; their end is FG-BMK's.
+KNOWLEDGE = (
+    "Of which {rank} is the {attribute} {value}?",
+    "Which {rank} has {value} as its {attribute}?",
+    "The {attribute} of which {rank} is {value}?",
+)
+
 # Alignment rows of matched granularity. {name}: "object species", or "object" where the data set has no coarser level.
 OBJECT = "What is the {name}?"
 OBJECT_ANSWER = "The {name} is {label}."
@@ -174,6 +181,11 @@ def short_answer(which: int, words: Words) -> str:
     wording = wordings(words, SHORT_ANSWER, CUT_OUT_SHORT_ANSWER, MORE_SHORT_ANSWER)[which]
     end = FINE_GRAINED_SHORT_ANSWER_END if words.rank == FINE_GRAINED else SHORT_ANSWER_END
     return wording.format(meta=words.meta, rank=words.rank) + end.format(rank=words.rank)
+
+
+def knowledge(which: int, rank: str, attribute: str, value: str, options: Iterable[str]) -> str:
+    question = KNOWLEDGE[which].format(rank=rank, attribute=attribute, value=value)
+    return question + CHOICE_END.format(options=quoted(options))
 
 
 def attribute_true_false(which: int, attribute: str, subject: str, value: str) -> str:

@@ -73,6 +73,13 @@ def read(root: Path) -> Source:
     return Source("cub", root, images, levels, meta="class", attribute_values=known.values)
 
 
+def class_shares(root: Path) -> dict[str, dict[tuple[str, str], float]]:
+    """Species -> (attribute, value) -> share of the annotators who saw it; empty where the archive has no such file."""
+    names = table(root / "classes.txt")
+    shares = Attributes(root).shares_of_classes(list(names))
+    return {readable(names[key].split(".", 1)[-1]): found for key, found in shares.items()}
+
+
 def table(path: Path) -> dict[str, str]:
     """A file of "key value" lines, keys as text."""
     rows: dict[str, str] = {}

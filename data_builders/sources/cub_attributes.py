@@ -76,24 +76,31 @@ class Attributes:
 
     def of_classes(self, class_ids: list[str]) -> dict[str, dict[str, str]]:
         """class id -> attributes: of each group the value most annotators gave, if at least half did."""
+        found: dict[str, dict[str, str]] = {}
+        for key, shares in self.shares_of_classes(class_ids).items():
+            best: dict[str, tuple[float, str]] = {}
+            for (group, value), share in shares.items():
+                if share >= 0.5 and share > best.get(group, (0, ""))[0]:
+                    best[group] = (share, value)
+            found[key] = {group: value for group, (_, value) in best.items()}
+        return found
+
+    def shares_of_classes(self, class_ids: list[str]) -> dict[str, dict[tuple[str, str], float]]:
+        """class id -> (group, value) -> share of the annotators who gave it, 0..1; empty when there is no such file."""
         path = self.folder / "class_attribute_labels_continuous.txt"
         if not self.pairs or not path.exists():
             return {}
         lines = list(numbered_lines(path))
         # A slice of the classes keeps the lines of its own classes, or all 200.
         places = range(len(class_ids)) if len(lines) == len(class_ids) else [int(key) - 1 for key in class_ids]
-        found: dict[str, dict[str, str]] = {}
+        found = {}
         for key, place in zip(class_ids, places, strict=True):
             numbers = [float(value) for value in lines[place][1].split()] if place < len(lines) else []
             if len(numbers) != len(self.pairs):
                 raise UserError(
                     f"{path}, class {key}: {len(numbers)} values, but {self.names} lists {len(self.pairs)} attributes"
                 )
-            best: dict[str, tuple[float, str]] = {}
-            for (group, value), percent in zip(self.pairs, numbers, strict=True):
-                if percent >= 50 and percent > best.get(group, (0, ""))[0]:
-                    best[group] = (percent, value)
-            found[key] = {group: value for group, (_, value) in best.items()}
+            found[key] = {pair: percent / 100 for pair, percent in zip(self.pairs, numbers, strict=True)}
         return found
 
 

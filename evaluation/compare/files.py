@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from ..ledger import WORDS, ItemStore, Run, history_with_steps, is_accuracy, primary, task_history, transitions
+from ..links import links_of_run
 from ..published import beside as published
 from .perturbed import conditions_of, drop_in
 from .results import Comparison, RunResult, TaskResult
@@ -92,6 +93,7 @@ def _run(result: RunResult) -> dict:
             for names in conditions_of([run]).values()
             for name in names
         },
+        "links": links_of_run(run),
         "not_followed_item_by_item": result.missing,
     }
 

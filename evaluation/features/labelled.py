@@ -1,8 +1,8 @@
 """A data set as this track sees it: pictures with class numbers, and which training pictures choose the head."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class Labelled:
     test_names: tuple[str, ...]  # as in the source, for files people read
     test_labels: np.ndarray
     notes: tuple[str, ...] = ()
+    above: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # coarser level -> its label of each class
 
 
 def labelled(source: Source, level: str | None = None, seed: int = 0, images_per_class: int | None = None) -> Labelled:
@@ -66,7 +67,17 @@ def labelled(source: Source, level: str | None = None, seed: int = 0, images_per
         test_names=tuple(row.image for row in test),
         test_labels=np.array([number[source.label(row, chosen)] for row in test]),
         notes=tuple(notes),
+        above=above(source, chosen, classes, (*train, *test)),
     )
+
+
+def above(
+    source: Source, level: Level, classes: Sequence[str], rows: Sequence[LabelledImage]
+) -> dict[str, tuple[str, ...]]:
+    """Coarser level -> the label there of each class of `level`."""
+    one_of = {source.label(row, level): row for row in rows}
+    coarser = source.levels[: source.levels.index(level)]
+    return {one.name: tuple(source.label(one_of[name], one) for name in classes) for one in coarser}
 
 
 def fewer(

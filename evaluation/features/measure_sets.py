@@ -56,6 +56,7 @@ def measure_all(
     `done`: names of tasks that are left out; `keep` is given what each data set came to, as soon as it is measured.
     """
     from . import measures as how
+    from .predictions import write_predictions
     from .probe import PROTOCOLS
     from .robustness import ATTACKS
 
@@ -75,6 +76,7 @@ def measure_all(
         missing = [one for one in measures if task_name(data, one) not in done]
         if "probe" in missing:
             found.append(how.probe_scores(data, probes(data)))
+            write_predictions(chosen.out, cache, data, next(iter(probes(data).values())).chosen())
         if "knn" in missing:
             found.append(how.neighbour_scores(cache, data))
         if "retrieval" in missing:

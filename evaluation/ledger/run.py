@@ -75,8 +75,9 @@ def known(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def load_run(folder: Path) -> Run:
-    """Read a run folder. UserError: no scores.json (with the command that makes it), or one of another shape."""
+def load_run(folder: Path, *, metrics: bool = True) -> Run:
+    """Read a run folder, all but metrics.jsonl without `metrics`. UserError: no scores.json (with the command that
+    makes it), or one of another shape."""
     folder = Path(folder)
     path = folder / "scores.json"
     if not path.exists():
@@ -91,7 +92,7 @@ def load_run(folder: Path) -> Run:
         raise UserError(f"{path} is not a scores file of this program (at {error}); score the run again") from None
     if not checkpoints:
         raise UserError(f"{path} holds no checkpoint yet; let the run reach its first evaluation")
-    rows = _figures(folder / "metrics.jsonl")
+    rows = _figures(folder / "metrics.jsonl") if metrics else []
     recipe_path = folder / "recipe.resolved.yaml"
     recipe_text = recipe_path.read_text(encoding="utf-8", errors="replace") if recipe_path.exists() else ""
     return Run(

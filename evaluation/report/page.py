@@ -36,6 +36,7 @@ from .examples import KINDS, examples, forgotten_examples
 from .figures import COLOURS, MARKERS
 from .items import ledger_tables
 from .levels import level_figures
+from .links import link_tables
 from .machine import feature_scores, machine_tables
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .perturbed import perturbed_table
@@ -96,6 +97,7 @@ def content(found: Comparison) -> dict:
         "table": score_table(found),
         "changes": change_tables(found),
         "perturbed": perturbed_table(found),
+        "links": link_tables(found),
         "forgetting": forgetting_bars(found.store, found.runs),
         "ledgers": ledger_tables(found),
         "forgotten": forgotten_examples(found),

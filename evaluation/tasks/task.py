@@ -152,7 +152,7 @@ def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
         return {"dataset": path.parents[1].name, "level": path.parent.name, "type": kind}
     if spec.reader == "frow":
         return {"dataset": path.stem.removesuffix("_with_reference"), "level": "", "type": KINDS["frow"]}
-    return {"dataset": path.parent.name, "level": "", "type": KINDS.get(spec.reader, path.parent.name)}
+    return {"dataset": path.parent.name, "level": "", "type": spec.kind or KINDS.get(spec.reader, path.parent.name)}
 
 
 def key_name(key: str) -> str:

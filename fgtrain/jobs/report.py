@@ -8,6 +8,8 @@ from typing import Any
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
+from evaluation.ledger import load_run
+from evaluation.links import write_links
 from evaluation.report import write_report, write_study_report
 from evaluation.study import StudyRuns, study_answer, write_answer
 from fgtrain.errors import UserError
@@ -19,6 +21,7 @@ from fgtrain.runs.evaluations import answers_folder, asked, assemble_scores, fou
 from fgtrain.runs.features import FOLDER as FEATURES
 from fgtrain.runs.features import feature_rows, features_folders
 from fgtrain.runs.folder import link
+from fgtrain.runs.links import link_rows
 from fgtrain.runs.metrics import assemble
 from fgtrain.runs.model_card import fill_cards
 from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
@@ -44,7 +47,8 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         assemble_scores(recipe, plan, found)
         if missing := [name for name in asked(recipe) if name not in found]:
             raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
-        assemble(recipe, plan, found, feature_rows(recipe, plan, start))
+        links = write_links(load_run(recipe.run_folder, metrics=False)) if found else []
+        assemble(recipe, plan, found, [*feature_rows(recipe, plan, start), *link_rows(links)])
         if found or features_at(recipe):
             write_report([recipe.run_folder], recipe.run_folder / REPORT)
         fill_cards(recipe.stage_store(stage.fingerprint) / "checkpoint" for stage in plan.stages)

@@ -15,6 +15,7 @@ def axes(plan: Plan) -> dict[str, str]:
     """Step axis -> the curves drawn against it. Without one of its own a curve would lose points to the others'."""
     found = {f"train/{stage.name}/step": f"train/{stage.name}/*" for stage in plan.stages}
     found["features/samples_seen"] = "features/*"
+    found["links/samples_seen"] = "links/*"
     for kind in ("full", "subset"):
         for what in ("eval", "forgetting"):
             found[f"{what}_{kind}/samples_seen"] = f"{what}_{kind}/*"
@@ -32,6 +33,9 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
             if row["value"] is not None:
                 task = row["task"].removeprefix("features/")
                 found[f"features/{row['part']}/{task}/{row['rule']}/{row['metric']}"] = row["value"]
+        elif row["kind"] == "links":
+            found["links/samples_seen"] = row["samples_seen"]
+            found[f"links/{row['part']}/{row['task']}/{row['link']}"] = row["value"]
         elif row["kind"] in ("eval", "forgetting"):
             kind = "subset" if row["subset"] else "full"
             prefix = f"{row['kind']}_{kind}"

@@ -34,7 +34,7 @@ def offsets(plan: Plan) -> dict[str, int]:
 
 def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict], features: Iterable[dict]) -> None:
     """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store;
-    `features`: rows of what was measured of features."""
+    `features`: rows of what was measured of features, and of which links are broken."""
     for stage in plan.stages:
         steps = stage.steps if stage.objective == "answers" else None
         if missing := missing_steps(recipe.stage_store(stage.fingerprint) / FIGURES, steps):

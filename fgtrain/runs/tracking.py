@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.shared.terminal import say
+from evaluation.links import read_links
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe, load_recipe
@@ -22,6 +23,7 @@ from .evaluations import asked, found_evaluations
 from .features import feature_rows
 from .folder import RESOLVED
 from .forgetting import with_forgetting
+from .links import link_rows
 from .metrics import offsets, run_rows, stage_rows
 from .wandb_outcome import Outcome
 from .wandb_run import DISABLED, FOLDER, OFFLINE, ONLINE, Sent, chosen_mode, first_line, forget_runs, open_run, run_id
@@ -49,6 +51,7 @@ class Tracker:
                 self._do(lambda stage=stage: self._steps(stage_rows(self.recipe, stage.fingerprint)))
         self.evaluations()
         self._do(self._features)
+        self._do(self._links)
 
     def evaluations(self) -> None:
         """All evaluations that are there by now, and what was forgotten where all that came before is there, too."""
@@ -91,6 +94,11 @@ class Tracker:
     def _features(self) -> None:
         for _, rows in groupby(feature_rows(self.recipe, self.plan, self.start), key=lambda row: row["samples_seen"]):
             self._log(curves(rows))
+
+    def _links(self) -> None:
+        rows = link_rows(read_links(self.recipe.run_folder))
+        for _, some in groupby(rows, key=lambda row: row["samples_seen"]):
+            self._log(curves(some))
 
     def _known(self) -> list[dict]:
         """Evaluation rows, and rows of what was forgotten that nothing can change any more."""
