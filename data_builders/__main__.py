@@ -11,10 +11,12 @@ def main(arguments: list[str]) -> None:
     from .build import build
     from .command_help import parser
     from .leakage import check_command as check
+    from .name_counts import command as name_counts
 
     values = vars(parser().parse_args(arguments))
-    if values["what"] == check.NAME:
-        return check.run(values)
+    for other in (check, name_counts):
+        if values["what"] == other.NAME:
+            return other.run(values)
     what, out, root = values.pop("what"), values.pop("out"), values.pop("root", None)
     manifest = build(what, root=root, out=out, options=values)
     parts = [f"{manifest[key]:,} {key}" for key in ("rows", "images") if key in manifest]

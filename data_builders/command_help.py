@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from .build import BENCHMARK_BUILDERS, BUILDERS, find_builder
 from .builder import Builder
 from .leakage import check_command as check
+from .name_counts import command as name_counts
 from .options import LeakOptions, Options, SourceOptions, WhichSource
 from .shared.errors import UserError
 from .sources import HELP_WIDTH, SOURCE_NAMES, about
@@ -65,7 +66,8 @@ def parser() -> Parser:
     }
     names["others"] = [name for name in BUILDERS if name not in names["training"] + names["benchmarks"]]
     told = {kind: "\n".join(map(line_of, some)) for kind, some in names.items()}
-    told["others"] += "\n" + line(check.NAME, check.SUMMARY)
+    for other in (check, name_counts):
+        told["others"] += "\n" + line(other.NAME, other.SUMMARY)
     top = Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} WHAT --root DIR --out DIR [options]",
@@ -84,6 +86,7 @@ def parser() -> Parser:
     for name in BUILDERS:
         add_builder(commands, name, find_builder(name))
     check.add_to(commands)
+    name_counts.add_to(commands)
     top.commands = commands.choices
     return top
 
