@@ -105,7 +105,7 @@ class StageData(LightningDataModule):
             chat=self.chat,
             spec=self.image_spec,
             max_tokens=self.max_tokens,
-            augment=self.stage.augment,
+            augment=self.stage.augmented,
             augment_views=self.stage.augment_views,
         )
 
@@ -192,7 +192,7 @@ class StageData(LightningDataModule):
 
     def encode(self, part: tuple[int, int] = (0, 1)) -> bool:
         """Encode this process's part (number, of how many) of the views that the stage will see; was each one good?"""
-        if self.stage.augment != "none" and self.stage.augment_views is None:
+        if not self.stage.pictures_fixed:
             raise ValueError(f"stage {self.name}: images that are augmented anew in each pass cannot be cached")
         # A start that goes on need not look at all rows again for their views. Were a picture changed since, or its
         # feature lost, training would compute it where it meets it.
@@ -225,7 +225,7 @@ class StageData(LightningDataModule):
             self.seed,
             self.name,
             sorted(self.samples_of_each.items()),
-            self.stage.augment,
+            sorted(self.stage.augmented.items()),
             self.stage.augment_views,
         )
         return hashlib.sha256(repr((chosen, checks)).encode()).hexdigest()[:32]

@@ -142,10 +142,11 @@ class MicroBatches(Dataset):
         pixels: list[Tensor] = []
         for which, sample in made:
             alone = len(sample.images) == 1
-            if maker.augment != "none" and maker.augment_views is None:
+            how = maker.augment.get(which[0])
+            if how is not None and maker.augment_views is None:
                 for place, ref in enumerate(sample.images):
                     address = (*maker.address(*which), place)
-                    pixels.append(torch.from_numpy(render(ref, self.spec, maker.augment, address, alone=alone)))
+                    pixels.append(torch.from_numpy(render(ref, self.spec, how, address, alone=alone)))
                 continue
             for view in maker.views(*which, sample):
                 pixels.append(torch.from_numpy(self.contents.pixels(view, self.spec, alone=alone)))
@@ -160,7 +161,7 @@ def stage_views(order: StageOrder, maker: SampleMaker) -> dict[View, list[tuple[
     with progress("which pictures a stage sees", "samples", len(order), brief=True) as advance:
         for data_set, number, index in order:
             advance(1)
-            fixed = maker.augment == "none" or maker.augment_views is None
+            fixed = data_set not in maker.augment or maker.augment_views is None
             if fixed and (data_set, index) in done:
                 continue
             try:

@@ -21,6 +21,8 @@ from data_builders.shared.seeding import address_hash, draw
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 
+from .autoaugment import autoaugmented
+
 KEPT = {"flip_crop": 0.7}  # augmentation -> least share of a side that it leaves of the picture
 _local = threading.local()
 
@@ -98,6 +100,8 @@ def arranged(row: dict, order: Sequence[int], name: str) -> dict:
 
 def _augmented(picture: Image.Image, augment: str, address: Sequence[Any]) -> Image.Image:
     """The picture, changed as drawn at `address`; a crop is not resized."""
+    if augment == "autoaugment":
+        return autoaugmented(picture, draw("augment", augment, *address))
     pipeline = _pipeline(augment)
     # One stream for all changes. A seed would start each of them at the same draw: flips would go with rotations.
     place = ("augment", augment, *address)
@@ -120,24 +124,6 @@ def _build_pipeline(augment: str) -> Any:
 
     if augment == "flip_crop":
         changes = [A.RandomCropFromBorders(0.15, 0.15, 0.15, 0.15, p=1.0), A.HorizontalFlip(p=0.5)]
-    elif augment == "autoaugment":
-        # Two of AutoAugment's operations, at strengths drawn evenly (as RandAugment takes them), and a flip.
-        operations = [
-            A.Affine(shear={"x": (-17, 17), "y": (0, 0)}, p=1.0),
-            A.Affine(shear={"x": (0, 0), "y": (-17, 17)}, p=1.0),
-            A.Affine(translate_percent={"x": (-0.3, 0.3), "y": (0, 0)}, p=1.0),
-            A.Affine(translate_percent={"x": (0, 0), "y": (-0.3, 0.3)}, p=1.0),
-            A.Rotate((-30, 30), p=1.0),
-            A.AutoContrast(p=1.0),
-            A.Equalize(p=1.0),
-            A.Solarize((0.5, 1.0), p=1.0),
-            A.Posterize((4, 8), p=1.0),
-            A.RandomBrightnessContrast((-0.4, 0.4), (0, 0), p=1.0),
-            A.RandomBrightnessContrast((0, 0), (-0.4, 0.4), p=1.0),
-            A.ColorJitter((1, 1), (1, 1), (0.5, 1.5), (0, 0), p=1.0),
-            A.Sharpen((0.1, 0.6), p=1.0),
-        ]
-        changes = [A.SomeOf(operations, n=2, replace=False, p=1.0), A.HorizontalFlip(p=0.5)]
     elif augment == "jpeg":
         changes = [A.ImageCompression("jpeg", (75, 100), p=1.0)]  # InternVL's, which does it to each tile
     else:

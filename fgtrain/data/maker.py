@@ -31,7 +31,7 @@ class SampleMaker:
     chat: str
     spec: ImageSpec
     max_tokens: int
-    augment: str = "none"
+    augment: Mapping[str, str] = field(default_factory=dict)  # data set -> how, of those whose pictures are augmented
     augment_views: int | None = None
     _memo: dict[tuple[str, int], tuple[str, Sample]] = field(default_factory=dict, repr=False)
     _memo_tokens: int = 0
@@ -59,11 +59,12 @@ class SampleMaker:
 
     def views(self, data_set: str, number: int, index: int, sample: Sample) -> list[View]:
         """The views of the sample's pictures in this pass. With a fixed number of views, one of them is drawn."""
-        if self.augment == "none" or self.augment_views is None or not sample.images:
+        how = self.augment.get(data_set)
+        if how is None or self.augment_views is None or not sample.images:
             return [View(ref) for ref in sample.images]
         row_id = self.row_id(data_set, index)
         which = draw(self.seed, self.stage, "view", data_set, number, row_id).integers(self.augment_views)
-        return [View(ref, self.augment, int(which)) for ref in sample.images]
+        return [View(ref, how, int(which)) for ref in sample.images]
 
     def address(self, data_set: str, number: int, index: int) -> tuple:
         """Where an augmentation that is new in each pass is drawn."""

@@ -32,7 +32,7 @@ def encoder_plan(recipe: Recipe, name: str, model: ModelFacts, data: dict[str, D
     stage = recipe.stages[name]
     rows = {known: data.get(known, DataFacts()).rows for known in stage.mix}
     passes = stage_passes(stage.mix, rows, stage.steps, stage.global_batch_size)
-    views = {known: _views(stage, passes[known], data.get(known, DataFacts())) for known in stage.mix}
+    views = {known: _views(stage, known, passes[known], data.get(known, DataFacts())) for known in stage.mix}
     total = None if None in views.values() else sum(views.values())
     size = _bytes(model, total)
     why = _changing(stage) or _unfit(recipe, model) or _too_large(recipe, size)
@@ -42,7 +42,7 @@ def encoder_plan(recipe: Recipe, name: str, model: ModelFacts, data: dict[str, D
 def _changing(stage: Stage) -> str:
     if "vision_encoder" in stage.train:
         return "the encoder learns"
-    if stage.augment != "none" and stage.augment_views is None:
+    if not stage.pictures_fixed:
         return "pictures are augmented anew in each pass"
     return ""
 
@@ -66,10 +66,10 @@ def _bytes(model: ModelFacts, pictures: int | None) -> int | None:
     return None if pictures is None or model.features is None else pictures * model.features * BYTES_FP32
 
 
-def _views(stage: Stage, passes: float | None, facts: DataFacts) -> int | None:
+def _views(stage: Stage, name: str, passes: float | None, facts: DataFacts) -> int | None:
     """At most so many different pictures of a data set are seen. A mosaic is another picture in each pass."""
     pictures = facts.rows if facts.composed else facts.pictures
     if pictures is None or passes is None:
         return None
-    fixed = 1 if stage.augment == "none" else stage.augment_views or 1
+    fixed = (stage.augment_views or 1) if name in stage.augmented else 1
     return views_of(passes, pictures, None if facts.composed else fixed)

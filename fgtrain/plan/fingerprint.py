@@ -43,6 +43,8 @@ def stage_fingerprint(
     chosen = stage.model_dump(mode="json", exclude=NOT_IN_STAGE)
     if stage.steps is not None and _as_its_passes(stage, facts):
         del chosen["steps"]
+    if not isinstance(stage.augment, str):
+        chosen["augment"] = stage.augmented or "none"
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()

@@ -39,9 +39,10 @@ def _encoded(one: ArmRecipe, plan: Plan) -> Iterator[tuple[Hashable, float | Non
         if not stage.encoder.cached:
             continue
         rate = _rate(plan)
-        # Fixed views are drawn from the seed; pictures as they are are the same for all seeds.
-        seed = None if one.recipe.stages[stage.name].augment == "none" else one.seed
+        augmented = one.recipe.stages[stage.name].augmented
         for name, views in stage.encoder.views.items():
+            # Fixed views are drawn from the seed; pictures as they are are the same for all seeds.
+            seed = one.seed if name in augmented else None
             seconds = 0.0 if views == 0 else None if views is None or rate is None else views * rate
             yield (_encoder(one.recipe), name, seed), seconds
 

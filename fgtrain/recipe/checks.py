@@ -116,6 +116,10 @@ def _stages(recipe: Recipe) -> Found:
                 yield Problem((*key, "mix", data_set), text), [("data", data_set), (*key, "mix", data_set)]
         if not stage.enabled:
             continue
+        for data_set in stage.augment if isinstance(stage.augment, dict) else ():
+            if data_set not in stage.mix:
+                text = f"is no data set of this stage's mix. {instead(data_set, stage.mix)}"
+                yield Problem((*key, "augment", data_set), text), [(*key, "mix"), (*key, "augment", data_set)]
         if not stage.mix:
             text = (
                 f"is empty: the stage has nothing to learn from. {_declared(recipe)}, or switch it off: enabled: false"

@@ -1,8 +1,8 @@
 """What the keys of recipes and studies are made of: sections, names, lists, numbers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and parts of dotted keys
 # YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
@@ -17,3 +17,11 @@ Fraction01 = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     # strict: the text "8" is not the number 8, and `on` is not 1.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Augment = Literal["none", "flip_crop", "autoaugment", "jpeg"]
+# Of the pictures of a stage: one way, or data set -> way; told apart by a tag, so that a mistake is told once.
+Augments = Annotated[
+    Annotated[Augment, Tag("[all]")] | Annotated[dict[str, Augment], Tag("[each]")],
+    Discriminator(lambda value: "[each]" if isinstance(value, dict) else "[all]"),
+]

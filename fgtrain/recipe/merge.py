@@ -17,7 +17,7 @@ COMMAND_LINE = Place("command line")
 def is_open(key: Key) -> bool:
     """Does the mapping at `key` take keys that a person invents?"""
     match key:
-        case ("data",) | ("stages",) | ("stages", _, "mix" | "train") | ("data", _, "options"):
+        case ("data",) | ("stages",) | ("stages", _, "mix" | "train" | "augment") | ("data", _, "options"):
             return True
         case ("prepare", int(), "options"):
             return True

@@ -14,7 +14,7 @@ from pydantic import Field, field_serializer, model_validator
 from fgtrain.errors import UserError
 
 from .evaluation_schema import Evaluation
-from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Tags, Texts
+from .keys import AS_TUPLE, Augments, Fraction01, Name, Positive, Section, Tags, Texts
 from .model_schema import Chat, Model, Part, PartLearns
 
 PLACEHOLDERS = ("data_root", "built_root")
@@ -67,11 +67,22 @@ class Stage(Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0  # of the whole gradient; null = no clipping
     min_lr_fraction: Fraction01 = 0.0  # of the peak, at the end of the cosine
     loss_weighting: Literal["token", "sample", "sqrt"] = "token"
-    augment: Literal["none", "flip_crop", "autoaugment", "jpeg"] = "none"
+    augment: Augments = "none"  # of every picture; or data set -> how, and pictures of the others stay as they are
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     checkpoint_every_steps: Positive = 200
     objective: Literal["answers", "heads"] = "answers"
     chat: Chat | None = None  # turn template of its rows; null = model.chat, which checkpoints are asked in anyway
+
+    @property
+    def augmented(self) -> dict[str, str]:
+        """Data set -> how its pictures are augmented, without those that stay as they are."""
+        chosen = self.augment if isinstance(self.augment, dict) else dict.fromkeys(self.mix, self.augment)
+        return {name: how for name, how in chosen.items() if how != "none"}
+
+    @property
+    def pictures_fixed(self) -> bool:
+        """Are there only so many pictures that what a frozen encoder makes of them can be kept?"""
+        return not self.augmented or self.augment_views is not None
 
     @field_serializer("mix")
     def _whole_passes_without_fraction(self, mix: dict[str, float]) -> dict[str, Any]:

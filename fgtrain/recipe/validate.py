@@ -76,7 +76,7 @@ def repaired(values: dict, schema: type[Schema]) -> tuple[Schema | None, list[Pr
 
 def _written_key(location: tuple) -> Key:
     """pydantic's location without what it adds for dictionary keys."""
-    return tuple(part for part in location if part != "[key]")
+    return tuple(part for part in location if part not in ("[key]", "[all]", "[each]"))
 
 
 def _with_stand_in(values: dict, key: Key) -> dict:

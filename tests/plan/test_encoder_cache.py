@@ -29,6 +29,7 @@ def test_a_frozen_encoder_on_fixed_pictures_is_replaced_by_its_outputs(tmp_path)
     [
         (["stages.sft.train.vision_encoder=1e-4"], MODEL, "learns"),
         (["stages.sft.augment=flip_crop"], MODEL, "anew in each pass"),
+        (["stages.sft.augment.fine=autoaugment"], MODEL, "anew in each pass"),
         (["encoder_cache.enabled=false"], MODEL, "enabled"),
         ([], CUT, "differs in size"),
         (["encoder_cache.max_gib=0.001"], MODEL, "more than encoder_cache.max_gib: 0.001"),
@@ -59,6 +60,8 @@ def test_every_fixed_view_counts_but_not_more_than_passes_show(tmp_path):
     fixed = ["stages.sft.augment=flip_crop", "stages.sft.augment_views=4"]
     assert encoder(tmp_path, *fixed).views == {"general": 900, "fine": 2 * 450}
     assert encoder(tmp_path, *fixed, "stages.sft.mix.fine=10").views["fine"] == 4 * 450
+    one = ["stages.sft.augment.fine=flip_crop", fixed[1], "stages.sft.mix={general: 10, fine: 10}"]
+    assert encoder(tmp_path, *one).views == {"general": 900, "fine": 4 * 450}, "the others stay as they are"
 
 
 def test_a_mosaic_is_another_picture_in_each_pass(tmp_path):

@@ -72,6 +72,7 @@ def test_where_and_how_it_runs_leaves_fingerprints_alone(tmp_path, override):
         "stages.align.min_lr_fraction=0.1",
         "stages.align.loss_weighting=sample",
         "stages.align.augment=flip_crop",
+        "stages.align.augment.general=flip_crop",
         "stages.align.augment_views=2",
     ],
 )
@@ -86,6 +87,16 @@ def test_what_is_left_to_a_checkpoint_is_another_choice_than_a_default_written_o
     parts = ["vision_encoder", "projector", "language_model", "image_tokens"]
     released = ["model.checkpoint=llava", *(f"model.{part}=null" for part in parts)]
     assert prints(plan_of(tmp_path, *released))[0] != prints(plan_of(tmp_path, *released, f"model.{choice}"))[0]
+
+
+def test_augmentation_is_read_by_what_it_does(tmp_path):
+    """A data set that is named to stay as it is changes nothing; which one is augmented does."""
+    plain, none = prints(plan_of(tmp_path)), prints(plan_of(tmp_path, "stages.sft.augment={fine: none}"))
+    assert plain == none
+    ways = ["{fine: flip_crop}", "{general: flip_crop}", "{fine: flip_crop, general: none}"]
+    fine, general, again = (prints(plan_of(tmp_path, f"stages.sft.augment={way}"))[1] for way in ways)
+    assert fine == again
+    assert len({plain[1], fine, general}) == 3
 
 
 def test_a_later_stage_does_not_reach_back(tmp_path):

@@ -71,6 +71,8 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
     ("global_batch_size: 64", "global_batch_size: '64'", ["is the text '64'", "Without quotes: 64"]),
     ("global_batch_size: 64", "warmup_fraction: 1.5", ["is 1.5, must be at most 1"]),
     ("global_batch_size: 64", "augment: flipcrop", ["augment is flipcrop. Did you mean flip_crop?"]),
+    ("global_batch_size: 64", "augment: {general: jpg}", ["align.augment.general is jpg. Did you mean jpeg?"]),
+    ("global_batch_size: 64", "augment: {genral: jpeg}", ["augment.genral", "stage's mix. Did you mean general?"]),
     (
         "global_batch_size: 64",
         "global_batch_size: 64\n    objective: heads",
