@@ -86,14 +86,14 @@ def figure(
     lines: list[Line] = (),
     points: list[Point] = (),
     spans: list[Span] = (),
-    x_names: list[str] = (),
+    x_names: list[tuple[float, str]] = (),
     x_label: str = "",
     y_label: str = "",
     corner: str = "",
 ) -> Figure:
     """Lay out one figure of `size` pixels; `spans` become a ribbon a run above the axes and boundaries across them.
 
-    `x_names` are written under 0, 1, 2, ... in place of numbers.
+    `x_names`: (place, what is written under it), in data units, in place of round numbers.
     """
     width, height = size
     runs = sorted({span.run for span in spans})
@@ -102,7 +102,7 @@ def figure(
     to_x, to_y = _scale(x_range, result.left, result.right), _scale(y_range, result.bottom, result.top)
     result.x_ticks = [(to_x(v), short(v)) for v in ticks(*x_range, max(3, width // 110))]
     if x_names:
-        result.x_ticks = [(to_x(place), name) for place, name in enumerate(x_names)]
+        result.x_ticks = [(to_x(place), name) for place, name in x_names]
     result.y_ticks = [(to_y(v), short(v)) for v in ticks(*y_range, max(3, height // 60))]
     for line in lines:
         path = "M" + "L".join(f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in line.xy)

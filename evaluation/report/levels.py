@@ -57,7 +57,7 @@ def _panel(found: Comparison, dataset: str, kind: str, tasks: dict[str, str]) ->
         y_range=(0, 100),
         lines=[line for line in lines if len(line.xy) > 1],
         points=sorted(points, key=lambda point: point.large),
-        x_names=list(tasks),
+        x_names=list(enumerate(tasks)),
         x_label="level, coarse to fine",
     )
 

@@ -38,6 +38,7 @@ from .items import ledger_tables
 from .levels import level_figures
 from .links import link_tables
 from .machine import feature_scores, machine_tables
+from .name_frequency import name_frequency_figures
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .perturbed import perturbed_table
 from .setup import setup
@@ -107,6 +108,7 @@ def content(found: Comparison) -> dict:
         "strategies": strategy_table(found),
         "passes": passes(found),
         "levels": level_figures(found),
+        "named": name_frequency_figures(found),
         "wordings": wording_table(found),
         "parts_of_tasks": part_tables(found),
         "machine": machine_tables(runs),
