@@ -14,6 +14,7 @@ import re
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,24 +56,24 @@ QUESTIONS = (
 )
 
 
-def piece_tokenizer() -> PreTrainedTokenizerFast:
+def piece_tokenizer(names: Sequence[str] = NAMES) -> PreTrainedTokenizerFast:
     """Pieces of up to five letters with the blank before them: prompts about as long as a real tokenizer makes them."""
     special = ["<unk>", "<s>", "</s>", "<image>", "<img>", "</img>", "<|im_start|>", "<|im_end|>"]
     pieces = r" ?[A-Za-z]{1,5}|[^A-Za-z]"
-    texts = ["user\nassistant", *(text.format(name) for text, _ in QUESTIONS for name in NAMES)]
+    texts = ["user\nassistant", *(text.format(name) for text, _ in QUESTIONS for name in names)]
     known = dict.fromkeys(piece for text in texts for piece in re.findall(pieces, text))
     others = (f" w{number}" for number in range(VOCABULARY))
     vocabulary = {token: i for i, token in enumerate([*special, *known, *others][:VOCABULARY])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pieces), "isolated")
     tokenizer.add_special_tokens(special)
-    names = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<unk>"}
-    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, padding_side="left", **names)
+    roles = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<unk>"}
+    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, padding_side="left", **roles)
     made.chat_template = TEMPLATE
     return made
 
 
-def write_model(folder: Path) -> None:
+def write_model(folder: Path, names: Sequence[str] = NAMES) -> None:
     vision = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 8, "num_attention_heads": 4}
     text = {"hidden_size": 384, "intermediate_size": 1152, "num_hidden_layers": 8, "num_attention_heads": 6}
     config = InternVLConfig(
@@ -86,7 +87,7 @@ def write_model(folder: Path) -> None:
     model = InternVLForConditionalGeneration(config)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, 256 image tokens")
     model.save_pretrained(folder)
-    piece_tokenizer().save_pretrained(folder)
+    piece_tokenizer(names).save_pretrained(folder)
     one_tile = {"crop_to_patches": True, "min_patches": 1, "max_patches": 1, "size": {"height": 448, "width": 448}}
     write_json(folder / "preprocessor_config.json", {"image_processor_type": "GotOcr2ImageProcessor"} | one_tile)
 
