@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
+from .mined_negatives import MinedNegatives
 from .options import split_commas
 from .shared.errors import UserError
 from .shared.seeding import Draws
@@ -27,7 +28,8 @@ from .wrong_labels import LabelPool
 Kind = Literal["true_false", "choice", "short_answer"]
 KINDS: tuple[str, ...] = get_args(Kind)
 Kinds = Annotated[tuple[Kind, ...], BeforeValidator(split_commas), Field(min_length=1)]
-OPTIONS = 4  # of a choice question, the right one among them
+OPTIONS = 4  # of a choice question as FG-BMK asks it, the right one among them
+MOST_OPTIONS = 26
 SINGULAR = ("inat2021",)  # FG-BMK asks "which of the following phylum"
 CUT_OUT = ("mtarsi",)
 
@@ -60,7 +62,8 @@ class Asker:
 
     `more_labels` are label rows (level -> label, with the levels above it where known) beside those that images bear:
     wrong answers come from all. `wordings`: the first 4 are FG-BMK's, up to 10. `siblings_first` and `apart`: how wrong
-    labels are drawn (above).
+    labels are drawn (above). `options`: of a choice question; `mined`: at its level, the wrong labels of a choice are
+    the hardest of the file, in a drawn order, and those of true/false questions are among them.
     """
 
     source: Source
@@ -71,6 +74,8 @@ class Asker:
     more_labels: tuple[dict[str, str], ...] = ()
     siblings_first: bool = True
     apart: bool = True
+    options: int = OPTIONS
+    mined: MinedNegatives | None = None
     _pools: dict[str, LabelPool] = field(default_factory=dict, init=False, repr=False)
     _words: dict = field(default_factory=dict, init=False, repr=False)
     _plain: dict = field(default_factory=dict, init=False, repr=False)
@@ -109,7 +114,7 @@ class Asker:
 
     def too_few(self, kind: str, level: Level) -> str:
         """Why the level has too few labels for that kind; empty when it has enough."""
-        least = {"true_false": 2, "choice": OPTIONS, "short_answer": 1}[kind]
+        least = {"true_false": 2, "choice": self.options, "short_answer": 1}[kind]
         have = self._labels(level).labels
         if len(have) >= least:
             return ""
@@ -171,9 +176,25 @@ class Asker:
         if self._several(level):
             return pool.not_among(row.labels, draws)
         right = self.source.label(row, level)
+        if self.mined is not None and self.mined.level in (level.name, level.published):
+            labels, needed = set(self._labels(level).labels), self.options - 1
+            return self.mined.hardest(right, labels, self.source.aliases, needed, draws)
         if not self.siblings_first:
             return pool.not_among((right,), draws)
         return pool.others(right, row.parents.get(self._above[level.name]), draws)
+
+    def check_mined(self, levels: Iterable[Level]) -> None:
+        """UserError: the file of wrong names is of a level that is not asked about, or of no single one."""
+        if self.mined is None:
+            return
+        asked = [level for level in levels if self.mined.level in (level.name, level.published)]
+        if not asked:
+            names = ", ".join(level.name for level in levels)
+            raise UserError(f"{self.mined.path} has names of level {self.mined.level}, and asked is about {names}")
+        if any(map(self._several, asked)):
+            raise UserError(
+                f"negatives: pictures of {self.source.name} bear several labels, and mined names are for one"
+            )
 
     def _options(self, row: LabelledImage, level: Level, number: int) -> tuple[list[str], str]:
         draws = Draws(self.seed, self.purpose, "options", level.name, row.image, number)
@@ -185,15 +206,15 @@ class Asker:
         holds, kept, held = self._as_plain(right), [], []
         for other in self._wrong(row, level, "choice", number):
             (held if self.apart and holds in self._as_plain(other) else kept).append(other)
-            if len(kept) == OPTIONS - 1:
+            if len(kept) == self.options - 1:
                 break
-        options = [*kept, *held][: OPTIONS - 1]
-        if len(options) < OPTIONS - 1:
+        options = [*kept, *held][: self.options - 1]
+        if len(options) < self.options - 1:
             raise UserError(
                 f"{row.image}: only {len(options)} labels of level {level.name} are wrong for it, and a choice "
-                "question needs 3. Leave the kind or the level out: kinds, levels."
+                f"question needs {self.options - 1}. Leave the kind or the level out: kinds, levels."
             )
-        options.insert(draws.below(OPTIONS), right)
+        options.insert(draws.below(self.options), right)
         return options, right
 
     def _as_plain(self, label: str) -> str:

@@ -6,13 +6,16 @@ heart. `--per-kind 2` or more asks some that are true and some that are not, eac
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from .builder import Builder
+from .mined_negatives import identity_of, mined_of, words_or_file
 from .options import TrainingOptions, Words
-from .question_maker import KINDS, Asker, Kinds, WordingCount
+from .question_maker import KINDS, MOST_OPTIONS, OPTIONS, Asker, Kinds, WordingCount
 from .records import independent_turns
+from .shared.errors import UserError
 from .short_answer import kept_images, row_id
 from .source_rows import write_source_rows
 from .sources import Source
@@ -32,6 +35,24 @@ class QuestionsOptions(TrainingOptions):
         description="questions per image of each kind at each level, in as many wordings; 2 or more ask yes and no",
     )
 
+    options: int = Field(OPTIONS, ge=2, le=MOST_OPTIONS, description="names that a choice question lists")
+    negatives: Annotated[str, words_or_file("siblings", "random")] = Field(
+        "siblings",
+        description="wrong names: siblings (first), random, or a file that python -m evaluation features --confusions "
+        "has written: the hardest of it",
+    )
+
+    def identity(self) -> dict:
+        """Options that are as they were before there were others do not make another set."""
+        found = super().identity()
+        if self.options == OPTIONS:
+            del found["options"]
+        if self.negatives == "siblings":
+            del found["negatives"]
+        else:
+            found["negatives"] = identity_of(self.negatives)
+        return found
+
     @field_validator("per_kind")
     @classmethod
     def no_wording_twice(cls, value: int, info: ValidationInfo) -> int:
@@ -41,8 +62,16 @@ class QuestionsOptions(TrainingOptions):
 
 
 def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
-    asker = Asker(source, options.split, options.seed, "questions", options.wordings)
+    mined, random = mined_of(options.negatives), options.negatives == "random"
+    if mined is not None and mined.pictures == "test":
+        raise UserError(
+            f"negatives: {mined.path} was mined behind test pictures, which nothing of a training set may come from. "
+            "python -m evaluation features --confusions FILE mines behind training pictures"
+        )
+    how = {"siblings_first": not random, "options": options.options, "mined": mined}
+    asker = Asker(source, options.split, options.seed, "questions", options.wordings, **how)
     levels = [source.level(name) for name in options.levels] if options.levels else source.levels
+    asker.check_mined(levels)
     asked = [
         (level, kind)
         for level in levels

@@ -8,6 +8,7 @@ from data_builders.shared.errors import run_command
 
 def parser() -> argparse.ArgumentParser:
     from .commands.compare import add_compare
+    from .commands.confusions import add_confusions
     from .commands.features import add_features
     from .commands.friedman import add_friedman
     from .commands.judge import add_judge
@@ -26,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     add_judge(commands)
     add_judge_agreement(commands)
     add_features(commands)
+    add_confusions(commands)
     add_friedman(commands)
     add_published(commands)
     return main

@@ -26,6 +26,7 @@ from ..built_from import changed_since, recorded, write_record
 from ..fgbmk_layout import HUMAN, dataset_of
 from ..fgbmk_layout import NAME as BENCHMARK
 from ..leakage.build_check import refuse_broken
+from ..mined_negatives import mined_of
 from ..question_maker import Asker
 from ..shared.errors import UserError
 from ..shared.files import read_json, safe_join, sha256_file, write_json, write_jsonl
@@ -78,6 +79,11 @@ def parts(root: Path, options: FgbmkOptions) -> list[Part]:
         dataset = options.dataset or dataset_of(source)
         if not re.fullmatch(r"\w[\w.-]*", dataset):
             raise UserError(f"dataset is {dataset!r}; write a plain name of letters, digits, _ and -")
+        if dataset in PUBLISHED and not options.as_published:
+            raise UserError(
+                f"{options.options} options with negatives {options.negatives} are another test than FG-BMK's of "
+                f"{dataset}; give it a name of its own: --dataset {dataset}_{options.options}way"
+            )
         for track in dict.fromkeys(options.tracks):
             alone = options.model_copy(update={"source": source, "tracks": (track,)})
             found.append(Part(source, folder, dataset, track, alone))
@@ -164,6 +170,9 @@ def write_part(part: Part, source: Source, out: Path) -> None:
     more = read_labels(options.labels, source) if options.labels else ()
     published = PUBLISHED.get(part.dataset) if options.negatives == "published" else None
     drawn = {} if published is None else {"siblings_first": published.siblings_first, "apart": False}
+    if options.negatives == "random":
+        drawn = {"siblings_first": False}
+    drawn |= {"options": options.options, "mined": mined_of(options.negatives)}
     asker = Asker(source, "test", options.seed, "fgbmk", options.wordings, more, **drawn)
     kept = kept_images(asker.rows, options.max_images_per_class, options.seed)
     files = MAKERS[part.track].files(asker, options, kept, part.dataset)

@@ -16,6 +16,7 @@ def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dat
     ]
     if not asked:
         raise UserError(f"nothing to ask about {asker.source.name}: {'; '.join(left_out(asker, options, dataset))}")
+    asker.check_mined([level for level, _ in asked])
     for level, kind in asked:
         asker.check(kind, level)
     return {file_of(dataset, level_of(level), kind): rows(asker, kept, level, kind) for level, kind in asked}

@@ -44,6 +44,9 @@ def add_features(commands: argparse._SubParsersAction) -> None:
     )
     one.add_argument("--gallery", choices=("train", "test"), default="train", help="retrieve from (default: train)")
     one.add_argument("--attack-images", type=int, help="attack only this many test pictures, drawn (default: all)")
+    one.add_argument(
+        "--confusions", type=Path, metavar="FILE.json", help="write the classes nearest to each, of one data set"
+    )
     one.add_argument("--cache", type=Path, help="folder of cached features (default: OUT/cache)")
     one.add_argument("--batch-size", type=int, default=32, help="pictures encoded at once (default: 32)")
     one.add_argument("--device", help="cpu, cuda, cuda:1 ... (default: cuda where there is one)")
@@ -64,6 +67,8 @@ def command_features(arguments: argparse.Namespace) -> int:
         raise UserError(
             "give --source, as many --root, and --out: --source cub --root data/CUB_200_2011 --out runs/dinov2"
         )
+    if arguments.confusions is not None and (len(sources) > 1 or arguments.models is not None):
+        raise UserError("--confusions is of one data set and one model: give one --source, and --model")
     measures, protocols = choose(arguments.measure, MEASURES, "--measure"), _protocols(arguments.protocol)
     for option in ("image_size", "attack_images", "batch_size"):
         if (value := getattr(arguments, option)) is not None and value < 1:
@@ -86,9 +91,14 @@ def one_model(arguments: argparse.Namespace, sets: list["Labelled"], chosen: "Me
     from ..features.cache import FeatureCache
     from ..features.resume import measure_what_is_missing
 
-    featurizer = load(arguments, arguments.model, arguments.name)
-    print_scores(measure_what_is_missing(FeatureCache(cache, featurizer, arguments.batch_size), sets, chosen).values())
+    found = FeatureCache(cache, load(arguments, arguments.model, arguments.name), arguments.batch_size)
+    print_scores(measure_what_is_missing(found, sets, chosen).values())
     say(f"scores in {arguments.out / 'features.json'}")
+    if arguments.confusions is not None:
+        from ..features.confusions import mine_classes
+
+        mine_classes(found, sets[0], arguments.confusions)
+        say(f"{arguments.confusions}: the classes nearest to each, for data_builders --negatives")
     return 0
 
 

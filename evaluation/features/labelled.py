@@ -28,6 +28,7 @@ class Labelled:
     test_labels: np.ndarray
     notes: tuple[str, ...] = ()
     above: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # coarser level -> its label of each class
+    level: str = ""  # of the names; several sets as one have none
 
 
 def labelled(source: Source, level: str | None = None, seed: int = 0, images_per_class: int | None = None) -> Labelled:
@@ -68,6 +69,7 @@ def labelled(source: Source, level: str | None = None, seed: int = 0, images_per
         test_labels=np.array([number[source.label(row, chosen)] for row in test]),
         notes=tuple(notes),
         above=above(source, chosen, classes, (*train, *test)),
+        level=chosen.name,
     )
 
 
