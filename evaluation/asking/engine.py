@@ -14,6 +14,7 @@ from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
 from ..perturbing import with_drops
 from ..protocols import Answerer, Unanswered
+from ..scoring.level_paths import with_paths
 from ..scoring.name_outcomes import named_file, with_names
 from ..scoring.score_answers import judge_rows, score_answers
 from ..scoring.score_files import TaskScore
@@ -250,4 +251,4 @@ def evaluate(
             if named:
                 write_lines(named_file(out, task), "".join(map(json_line, named)))
             scores[task.name] = with_judges_beside(score, task, Path(out), rows, sides)
-    return with_drops(scores, tasks, answers)
+    return with_drops(with_paths(scores, tasks, answers), tasks, answers)

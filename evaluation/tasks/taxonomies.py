@@ -20,7 +20,7 @@ from data_builders.sources import SOURCE_NAMES
 
 from ..judging.taxonomy import Taxonomy, key_of, read_taxonomy, taxonomy_of
 from .question_files import quoted_options
-from .task import Task
+from .task import Task, spec_of
 
 NAMED_KINDS = ("short_answer", "open")  # of tasks whose answers are names, or hold one
 SOURCES = {dataset: source for source, dataset in DATASETS.items()} | {"dog": "dogs"}
@@ -49,7 +49,8 @@ def taxonomy_for(task: Task, given: Taxonomy | None = None) -> Taxonomy:
     if task.source is None:
         raise NoTaxonomy("give --taxonomy FILE or SOURCE=FOLDER, or the question file (--questions)")
     reasons = []
-    for one in at_hand(task.source, task.name.split("/")[1]):
+    dataset = dataset_of(task)
+    for one in at_hand(task.source, dataset):
         if isinstance(one, str):
             reasons.append(one)
             continue
@@ -59,10 +60,13 @@ def taxonomy_for(task: Task, given: Taxonomy | None = None) -> Taxonomy:
             return found
         except UserError as error:
             reasons.append(str(error))
-    dataset = task.name.split("/")[1]
     file = data_folder(task.source) / TAXONOMY_FOLDER / f"{dataset}.csv"
     wanted = f"write {file} (category,level,...[,aliases]), or put the data set beside the benchmark"
     raise NoTaxonomy("; ".join([*reasons, wanted]))
+
+
+def dataset_of(task: Task) -> str:
+    return spec_of(task.name)[1]["dataset"]
 
 
 def gold_names(task: Task) -> list[str]:
@@ -71,7 +75,7 @@ def gold_names(task: Task) -> list[str]:
 
 def at_level(taxonomy: Taxonomy, task: Task) -> Taxonomy:
     """Of the level that the task asks about; FROW asks about the finest."""
-    level = task.name.split("/")[2] if task.kind != "open" else taxonomy.levels[0]
+    level = spec_of(task.name)[1]["level"] if task.kind != "open" else taxonomy.levels[0]
     # a file may call its finest level "category"
     if level not in taxonomy.levels and task.items and not taxonomy.missing(gold_names(task)):
         return taxonomy
