@@ -28,11 +28,11 @@ SPOILT = [
     ("aircraft", "data/images_family_test.txt", "0000111 Kestro\n", "0000111 Plyva\n", "Kestro-100 is of family Plyva"),
     ("aircraft", "data/images_box.txt", "0000037", "0000038", r"images_box\.txt has no line for image 0000037"),
     ("aircraft", "data/images_box.txt", "0000037 ", "0000037 x", r"images_box\.txt, line 1: expected"),
-    ("food101", "meta/train.txt", "abani_stew/", "lam_stew/", r"train\.txt, line 1:.*lam_stew"),
-    ("food101", "meta/train.txt", "abani_stew/", "", r"train\.txt, line 1: expected"),
-    ("food101", "meta/train.txt", "abani_stew/37", "abani_stew/38", "1 of 32 images.*abani_stew/38"),
-    ("food101", "meta/train.txt", "abani_stew/37", "abani_stew/../37", "line 1"),
-    ("food101", "meta/classes.txt", "abani_stew", "abani_stew\nom_let", "1 classes have no image, the first: om_let"),
+    ("food101", "meta/train.txt", "abani_ragout/", "lam_ragout/", r"train\.txt, line 1:.*lam_ragout"),
+    ("food101", "meta/train.txt", "abani_ragout/", "", r"train\.txt, line 1: expected"),
+    ("food101", "meta/train.txt", "abani_ragout/37", "abani_ragout/38", "1 of 32 images.*abani_ragout/38"),
+    ("food101", "meta/train.txt", "abani_ragout/37", "abani_ragout/../37", "line 1"),
+    ("food101", "meta/classes.txt", "abani_ragout", "abani_ragout\nom_let", "1 classes have no image.*om_let"),
     ("vegfru", "veg200_lists/veg_train.txt", " 0", " x", r"veg_train\.txt, line 1: expected"),
     ("vegfru", "veg200_lists/veg_train.txt", " 0", " 99", r"veg_val\.txt, line 1: tollin has label 0, elsewhere 99"),
     ("vegfru", "veg200_lists/veg_train.txt", " 1", " 0", "urvek has label 0, as tollin has"),
@@ -156,9 +156,9 @@ def test_the_json_lists_of_food_stay_inside_too(copy):
     root = copy("food101")
     (root / "meta/train.txt").unlink()
     lists = json.loads((root / "meta/train.json").read_text())
-    lists["abani_stew"] = ["abani_stew/../../37"]
+    lists["abani_ragout"] = ["abani_ragout/../../37"]
     (root / "meta/train.json").write_text(json.dumps(lists))
-    with pytest.raises(UserError, match="abani_stew, entry 1"):
+    with pytest.raises(UserError, match="abani_ragout, entry 1"):
         load_source("food101", root)
 
 

@@ -28,7 +28,7 @@ def write_lines(path, *lines):
             *("aircraft", "images/0000037.jpg", "Kestro-100", {"manufacturer": "Korvan", "family": "Kestro"}),
             *("aircraft", ("manufacturer", "family", "fine-grained category")),
         ),
-        ("food101", "images/abani_stew/37.jpg", "abani stew", {}, "food", ("fine-grained category",)),
+        ("food101", "images/abani_ragout/37.jpg", "abani ragout", {}, "food", ("fine-grained category",)),
         ("dogs", "Images/n02090001-Ardal_hound/n02090001_1.jpg", "Ardal hound", {}, "dog", ("species",)),
         ("flowers102", "jpg/image_00001.jpg", "amsel bellwort", {}, "flower", ("species",)),
         (

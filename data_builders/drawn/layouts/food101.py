@@ -1,4 +1,4 @@
-"""Food-101's layout: lists as texts and as json, class folders like "abani_stew"."""
+"""Food-101's layout: lists as texts and as json, class folders like "abani_ragout"."""
 
 from ...shared.files import write_json
 from ..miniature import Miniature

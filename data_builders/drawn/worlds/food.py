@@ -13,7 +13,7 @@ VALUES = {
 }
 # kind, plate and sauce, two shapes and two colours of toppings, its dishes
 KINDS = (
-    ("stew", "round white red", "ball cube", "green white", "abani boluk celdra dorma"),
+    ("ragout", "round white red", "ball cube", "green white", "abani boluk celdra dorma"),
     ("risotto", "square white yellow", "wedge star", "red purple", "elkos frumo gratsi hulva"),
     ("curry", "round black orange", "cube wedge", "blue white", "inkari jambo kasho leppa"),
     ("salad", "square blue green", "ball star", "yellow red", "mostri nokka olivet pasoa"),

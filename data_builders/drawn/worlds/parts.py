@@ -4,6 +4,7 @@
 <out>/parts/<source>/train/        a training set: which value an attribute has
 <out>/parts/<source>/true_false/   a training set of the same pictures: has the attribute that value? Half of them yes
 <out>/facts/                       a training set without pictures: every category of every world, in words
+<out>/texts/<source>/<category>.txt    the encyclopedia of all worlds, as open_world and frow read it
 """
 
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ def write(out: Path, options: DrawnOptions) -> None:
         for name, asked in (("train", values), ("true_false", statements)):
             training_set(out / "parts" / domain.source, name, of_pictures(domain, asked, options), options)
     training_set(out, "facts", facts.rows(options.seed), options)
+    for known in facts.everything():
+        write_bytes(out / "texts" / known.source / f"{known.name}.txt", f"{known.text}\n".encode())
 
 
 def training_set(folder: Path, name: str, rows: Iterator[dict], options: DrawnOptions) -> None:
