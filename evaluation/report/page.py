@@ -39,6 +39,7 @@ from .levels import level_figures
 from .links import link_tables
 from .machine import feature_scores, machine_tables
 from .name_frequency import name_frequency_figures
+from .names import name_outcomes
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .perturbed import perturbed_table
 from .setup import setup
@@ -101,6 +102,7 @@ def content(found: Comparison) -> dict:
         "links": link_tables(found),
         "forgetting": forgetting_bars(found.store, found.runs),
         "ledgers": ledger_tables(found),
+        "outcomes": name_outcomes(found),
         "forgotten": forgotten_examples(found),
         "attributes": attribute_tables(found),
         "bias": bias_figures(found),

@@ -3,6 +3,7 @@
 import re
 
 from ..compare import Comparison, RunResult
+from ..judging.recognition import OUTCOMES
 from ..ledger import GROUPS, Checkpoint, Run, is_accuracy, known, primary, stands
 
 MANY = 7  # columns; where there are more, cells are narrow and a row's n stands once
@@ -91,6 +92,8 @@ def _task_rows(found: Comparison, columns: list, task: str, footnotes: list[str]
     head = primary(about)
     keys = dict.fromkeys([_key(head)])
     keys |= dict.fromkeys(_key(score) for _, checkpoint in seen for score in checkpoint.tasks[task]["scores"])
+    # names have bars of their own
+    keys = {key: None for key in keys if key[0] not in OUTCOMES}
     lines: list[dict] = []
     for rule, metric in keys:
         main = (rule, metric) == _key(head)
