@@ -18,6 +18,13 @@ from .templates import SHORT_ANSWER, SHORT_ANSWERS_IN_TRAINING, short_answer
 class ShortAnswerOptions(TrainingOptions):
     level: str | None = Field(None, description="level of the answer (species, genus, ...); default the finest")
     fgbmk_wordings_only: bool = Field(False, description="leave out the wordings that FG-BMK does not have")
+    wordings: int | None = Field(
+        None, ge=1, le=len(SHORT_ANSWER), description="draw from so many of FG-BMK's wordings, the first ones"
+    )
+
+    def identity(self) -> dict:
+        """With all wordings it is as if there were no such option."""
+        return {key: value for key, value in super().identity().items() if key != "wordings" or value is not None}
 
 
 def row_id(prefix: str, image: str) -> str:
@@ -48,6 +55,7 @@ def at_most(rows: Iterable[LabelledImage], limit: int | None, seed: int) -> list
 def rows_of(source: Source, options: ShortAnswerOptions) -> Iterable[dict]:
     level = source.level(options.level)
     wordings = len(SHORT_ANSWER) + (0 if options.fgbmk_wordings_only else SHORT_ANSWERS_IN_TRAINING)
+    wordings = options.wordings or wordings
     for row in at_most(source.split(options.split), options.max_images_per_class, options.seed):
         which = int(draw(options.seed, "short_answer", level.name, row.image).integers(wordings))
         aliases = source.aliases.get(row.category, ()) if level is source.finest else ()

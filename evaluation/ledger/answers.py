@@ -18,6 +18,8 @@ from ..scoring.answer_columns import cluster_of, fill, id_order
 from ..scoring.metrics import Measure
 from ..scoring.score_answers import RIGHT, grade
 from ..scoring.seen_scores import part_measure, part_places
+from ..scoring.wordings import KEY as WORDING
+from ..scoring.wordings import SPREAD, spread
 from ..tasks.task import Task, task_without_items
 from .faults import fault_of_items, form_of, margin
 
@@ -140,7 +142,8 @@ def read_answers(
     """The answers of one file under the rule that stands for its task; None where this program cannot score it so.
 
     `clusters` gives every image its number and is added to. `part`: of the answers only those of seen categories, or
-    unseen ones, or both with the harmonic mean as the number. UserError: a row is no answer row, with its file.
+    unseen ones, or both with the harmonic mean as the number; or all, with the spread of wordings as the number.
+    UserError: a row is no answer row, with its file.
     """
     try:
         task = task_without_items(task_name)
@@ -164,7 +167,9 @@ def read_answers(
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: a row is no answer row ({type(error).__name__}: {error}); score it again") from None
     kept: np.ndarray | slice = slice(None)
-    if part is not None:
+    if part is not None and part[0] == SPREAD:
+        measure = spread(scores, list(sheet.members(WORDING).values()))
+    elif part is not None:
         kept = part_places(part[1], sheet.pictures, part[0])
         measure = part_measure(measure, part[1], sheet.pictures, part[0])
         measure = replace(measure, columns_NC=measure.columns_NC[kept])

@@ -1,26 +1,29 @@
 """A run as if each fine-grained task asked about seen categories only, or unseen ones, or stood for their harmonic
-mean: so that whatever is said of a task's number can be said of that of a part."""
+mean, or as if a task that is asked in every wording stood for their spread: so that whatever is said of a task's number
+can be said of that of a part."""
 
 from dataclasses import replace
 
 from ..scoring.seen_scores import HELD_OUT, PARTS
+from ..scoring.wordings import SPREAD
 from .run import Checkpoint, Run
 
-OF_TASK = ":"  # fgbmk/cub/species/choice:unseen
+OF_TASK = ":"  # fgbmk/cub/species/choice:unseen, fgbmk_wordings/cub/species/choice:spread
 
 
 def named_part(measure: str) -> tuple[str, str | None]:
-    """(measure without its part, part): ("fine_grained", "unseen") for unseen, (TASK, "unseen") for TASK:unseen, and
-    (measure, None) for what is no part."""
+    """(measure without its part, part): ("fine_grained", "unseen") for unseen, (TASK, "unseen") for TASK:unseen, so
+    for TASK:spread, and (measure, None) for what is no part."""
     if measure in PARTS:
         return "fine_grained", measure
     task, colon, part = measure.rpartition(OF_TASK)
-    return (task, part) if colon and part in PARTS else (measure, None)
+    return (task, part) if colon and part in (*PARTS, SPREAD) else (measure, None)
 
 
 def run_of_part(run: Run, part: str) -> Run:
-    """The run with those tasks alone whose scores are split."""
-    checkpoints = (replace(one, tasks=_tasks(run, one, part)) for one in run.checkpoints)
+    """The run with those tasks alone whose scores are split, or that are asked in every wording."""
+    of = _spreads if part == SPREAD else _tasks
+    checkpoints = (replace(one, tasks=of(run, one, part)) for one in run.checkpoints)
     return replace(run, checkpoints=tuple(checkpoints))
 
 
@@ -33,6 +36,16 @@ def _tasks(run: Run, checkpoint: Checkpoint, part: str) -> dict[str, dict]:
             one = {key: own.get(key) for key in ("rule", "metric", "value", "low", "high", "n")} | {"unit": "percent"}
             found[task] = {**score, "scores": [one], "n": own["n"], "chance": own.get("chance"), "part": told}
             found[task].pop("images", None)  # those of all questions
+    return found
+
+
+def _spreads(run: Run, checkpoint: Checkpoint, part: str) -> dict[str, dict]:
+    found = {}
+    for task, score in checkpoint.tasks.items():
+        named = (f"{SPREAD}_of_wording", score["primary"])
+        own = next((one for one in score["scores"] if (one.get("metric"), one["rule"]) == named), None)
+        if own is not None:
+            found[task] = {**score, "scores": [own], "chance": None, "part": {"name": part}}
     return found
 
 

@@ -52,13 +52,13 @@ class ItemStore:
         self._clusters: dict[str, int] = {}
         self._bootstraps: dict[int, ImageBootstrap] = {}
 
-    def file(self, path: Path, score: dict, task: str, part: tuple[str, Sides] | None = None) -> Answers | None:
+    def file(self, path: Path, score: dict, task: str, part: tuple[str, Sides | None] | None = None) -> Answers | None:
         """The answers of one file, scored as `score` (a TaskScore) is. Runs that share a stage share its files.
 
-        `part`: only those about seen or unseen categories, see `read_answers`.
+        `part`: only those about seen or unseen categories, or the spread of wordings, see `read_answers`.
         """
         rule, root = primary(score)["rule"], str(score.get("image_root") or "")
-        key = (path.resolve(), task, rule, part and (part[0], part[1].identity))
+        key = (path.resolve(), task, rule, part and (part[0], part[1] and part[1].identity))
         if key not in self._read:
             self._read[key] = read_answers(path, task, rule, root, self._clusters, part) if path.exists() else None
         return self._read[key]
@@ -68,7 +68,7 @@ class ItemStore:
         score = checkpoint.tasks.get(task)
         if score is None or not is_accuracy(score) or not known(primary(score)["value"]):
             return None
-        part = (score["part"]["name"], run.sides[task]) if "part" in score else None
+        part = (score["part"]["name"], run.sides.get(task)) if "part" in score else None
         answers = self.file(run.answers_file(checkpoint.name, task), score, task, part)
         # Only items that give the reported score may speak for it.
         if answers is None or not abs(answers.value - primary(score)["value"]) <= TOLERANCE:

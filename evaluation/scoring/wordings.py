@@ -17,6 +17,7 @@ from .score_files import Score
 from .statistics import ratio
 
 KEY = "wording"
+SPREAD = "spread"
 EXCHANGES = 999
 
 
@@ -57,7 +58,7 @@ def spread(scores: np.ndarray, parts: list[np.ndarray]) -> Measure:
         means = np.stack([ratio(totals[..., 2 * n : 2 * n + 2]) for n in range(len(parts))])
         return means.max(0) - means.min(0)
 
-    return Measure(f"spread_of_{KEY}", columns, statistic, bounded=False)
+    return Measure(f"{SPREAD}_of_{KEY}", columns, statistic, bounded=False)
 
 
 def complete(sheet: Sheet, wordings: list[str]) -> np.ndarray:
@@ -82,4 +83,4 @@ def exchanged(rule: str, scores_QW: np.ndarray, address: tuple) -> tuple[Score, 
     low, high = np.quantile(drawn, (0.025, 0.975))
     p = (1 + (drawn >= there - 1e-12).sum()) / (1 + EXCHANGES)
     values = [100 * float(one) for one in (drawn.mean(), low, high)]
-    return Score(rule, f"spread_of_{KEY}_by_chance", *values, len(scores_QW), "percent"), float(p)
+    return Score(rule, f"{SPREAD}_of_{KEY}_by_chance", *values, len(scores_QW), "percent"), float(p)

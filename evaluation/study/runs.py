@@ -26,7 +26,7 @@ class StudyRuns:
     name: str | None
     question: str
     arms: Mapping[str, Mapping[int, Path]]  # arm -> seed -> run folder
-    # fine_grained, general, forgetting, or a task's name; seen, unseen, harmonic, or TASK:unseen
+    # fine_grained, general, forgetting, or a task's name; seen, unseen, harmonic, or TASK:unseen or TASK:spread
     measures: tuple[str, ...] = ("fine_grained", "forgetting")
     contrasts: tuple[tuple[str, str], ...] = ()  # (first, second): first minus second
     matched: Sequence[dict] = ()

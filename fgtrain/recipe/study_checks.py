@@ -2,7 +2,7 @@
 
 from .problems import Problem, instead
 from .schema import Recipe
-from .study_schema import HELD_OUT_PARTS, MEASURES, Contrast, Matched, StudyFile
+from .study_schema import MEASURES, TASK_PARTS, Contrast, Matched, StudyFile
 
 
 def check_study(
@@ -45,7 +45,7 @@ def _measures(study: StudyFile, recipes: dict[str, Recipe]):
     tasks = list(dict.fromkeys(task for recipe in recipes.values() for task in recipe.evaluation.tasks))
     for index, name in enumerate(study.answer.measure):
         head, colon, part = name.rpartition(":")
-        asked = head if colon and part in HELD_OUT_PARTS else name
+        asked = head if colon and part in TASK_PARTS else name
         if name in MEASURES or any(asked == task or asked.startswith(f"{task}/") for task in tasks):
             continue
         if name.startswith("features/") and any(_of_features(name, recipe) for recipe in recipes.values()):

@@ -9,7 +9,8 @@ from question_texts import asked_label, options_of
 from small_sources import make_cub
 
 from data_builders.build import build
-from data_builders.shared.files import read_jsonl
+from data_builders.records import read_rows
+from data_builders.shared.files import read_json, read_jsonl
 
 HUMAN = Path("FG-BMK/human-oriented")
 
@@ -99,3 +100,16 @@ def test_a_data_set_of_one_image_a_category_is_asked_alike(tmp_path):
     rows = by_question(tmp_path / "out" / HUMAN / "wordings/cub/species/species_question_short_answer.jsonl")
     assert rows
     assert all(len(one) == 4 for one in rows.values())
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_training_rows_are_asked_in_so_many_wordings(tmp_path, count):
+    root = make_cub(tmp_path / "cub")
+    build("short_answer", root=root, out=tmp_path / "some", options={"source": "cub", "wordings": count})
+    build("short_answer", root=root, out=tmp_path / "all", options={"source": "cub"})
+    some, every = (list(read_rows(tmp_path / name)) for name in ("some", "all"))
+    asked = {re.sub(r"the \w+|this \w+", "it", row["conversations"][0]["value"]) for row in some}
+    assert len(asked) <= count
+    assert [row["conversations"][1] for row in some] == [row["conversations"][1] for row in every]
+    assert "wordings" not in read_json(tmp_path / "all" / "manifest.json")["options"]
+    assert read_json(tmp_path / "some" / "manifest.json")["options"]["wordings"] == count

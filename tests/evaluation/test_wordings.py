@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from data_builders.shared.files import read_json, write_json, write_jsonl
 from data_builders.shared.seeding import draw
 from evaluation.scoring.score_answers import score_answers
+from evaluation.study import StudyRuns, study_answer
 from evaluation.tasks.task import load_tasks, task_without_items
 
 NAME = "fgbmk_wordings/cub/species/short_answer"
@@ -84,3 +86,29 @@ def test_the_order_of_answers_does_not_matter_and_files_are_read(tmp_path):
     assert [one.value for one in score_answers(task, answers).scores] == [
         one.value for one in score_answers(TASK, answers).scores
     ]
+
+
+def test_the_spread_is_a_measure_of_a_study(tmp_path):
+    """TASK:spread: the value of scores.json, seed by seed, followed image by image to the contrast's interval."""
+    coin, arms = draw("study"), {}
+    for arm, loss in (("one", 0.4), ("four", 0.05)):
+        for seed in (17, 18, 19):
+            folder = tmp_path / f"{arm}_{seed}"
+            answers = rows(coin.random((120, 4)) < 0.7 - np.array([0, 0, 0, loss]))
+            answers = [{**one, "task": NAME, "prompt": one["question"], "finished": True} for one in answers]
+            write_jsonl(folder / "answers" / "sft" / f"{NAME.replace('/', '__')}.jsonl", answers)
+            score = score_answers(TASK, answers).to_json()
+            point = {"name": "sft", "stage": "sft", "samples_seen": 1, "step": 1, "model_hash": f"{arm}{seed}"}
+            write_json(folder / "scores.json", {"run": folder.name, "checkpoints": [{**point, "tasks": {NAME: score}}]})
+            arms.setdefault(arm, {})[seed] = folder
+    measure = f"{NAME}:spread"
+    answer = study_answer(StudyRuns("s", "Which?", arms, (measure, NAME), (("one", "four"),)))
+    for arm, seeds in arms.items():
+        for seed, folder in seeds.items():
+            score = read_json(folder / "scores.json")["checkpoints"][0]["tasks"][NAME]
+            spread = next(one["value"] for one in score["scores"] if one["metric"] == "spread_of_wording")
+            assert answer.arm(arm).means[measure].per_seed[seed] == pytest.approx(spread)
+    (contrast,) = [one for one in answer.contrasts if one.measure == measure]
+    assert contrast.value > 20
+    assert contrast.low > 0
+    assert not any("do not lie on disk" in note for note in answer.notes)
