@@ -12,6 +12,7 @@ from fgtrain.plan import Plan, light_facts
 from fgtrain.plan.built_sets import outdated
 from fgtrain.plan.checkpoints import features_at, features_origin, judged_at
 from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
+from fgtrain.plan.lineage import ancestors, sources
 from fgtrain.plan.versions import encoding_code
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import encoded, encoded_folder
@@ -99,7 +100,6 @@ class RunJobs:
         """Encode, train each stage, ask each checkpoint. `proof`: the job that proves a study's arms matched."""
         ready = (self.prepared,) if proof is None else (self.prepared, proof)
         encoding = encoded_at(self.recipe, self.plan)
-        before = ready
         encoded = {START: self._encode(START, encoding, ready)}
         self.reached[START] = ready
         if START in self.asked:
@@ -107,13 +107,16 @@ class RunJobs:
         self._features(START)
         for stage in self.plan.stages:
             pictures = encoded[encoder_origin(self.recipe, stage.name)] if stage.encoder.cached else ()
-            trained = self._train(stage.name, stage.fingerprint, (*before, *pictures))
-            before = self.reached[stage.name] = (self.prepared, trained)
+            reached = [self.reached[name] for name in sources(self.recipe, stage.name)]
+            before = tuple(dict.fromkeys(job for jobs in reached for job in jobs))
+            make = self._train if stage.batch is not None else self._merge
+            made = make(stage.name, stage.fingerprint, (*before, *pictures))
+            before = self.reached[stage.name] = (self.prepared, made)
             encoded[stage.name] = self._encode(stage.name, encoding, before)
             if stage.name in self.asked:
                 self._evaluate(stage.name, stage.fingerprint, (*before, *encoded[START]))
             self._features(stage.name)
-            self.ends.append(trained)
+            self.ends.append(made)
 
     def _encode(self, origin: str, encoding: dict[str, list[str]], after: tuple[str, ...]) -> tuple[str, ...]:
         """The job's name; none where nothing is encoded with this checkpoint's encoder."""
@@ -141,7 +144,7 @@ class RunJobs:
         """What decides which pictures are encoded, and by which encoder, as it is known before any data is built: the
         same work keeps its name when the data is there. What it was built to is compared where it is done."""
         recipe, enabled = self.recipe, self.recipe.enabled_stages
-        learnt = list(enabled)[: list(enabled).index(origin) + 1] if origin != START else []
+        learnt = ancestors(recipe, origin)
         built_from = {arguments["out"]: _decisive(arguments) for arguments in self.then}
         data = {}
         for name in dict.fromkeys(name for stage in (*learnt, *stages) for name in enabled[stage].mix):
@@ -174,6 +177,19 @@ class RunJobs:
             stage=stage,
             fingerprint=fingerprint,
             **devices,
+        )
+
+    def _merge(self, stage: str, fingerprint: str, after: tuple[str, ...]) -> str:
+        return self._job(
+            f"merge-{stage}",
+            "merge",
+            f"average into {stage}",
+            ("merge", str(self.recipe.stage_store(fingerprint))),
+            arguments={"stage": stage},
+            after=after,
+            done=lambda: stage_kept(self.recipe, fingerprint),
+            stage=stage,
+            fingerprint=fingerprint,
         )
 
     def _evaluate(self, checkpoint: str, fingerprint: str, after: tuple[str, ...]) -> None:

@@ -90,7 +90,7 @@ def _table(study: Study, plans: Mapping[str, Plan], graph: Graph, states: Mappin
         row = [run.removeprefix(f"{study.name}-") if study.name else run]
         row.append(_together([states[j.name] for j in mine if j.kind in ("build", "sample_text", "prepare", "encode")]))
         for name in names:
-            row.append(_together([states[j.name] for j in mine if j.kind == "train" and j.stage == name]))
+            row.append(_together([states[j.name] for j in mine if j.kind in ("train", "merge") and j.stage == name]))
         for kind in more:
             found = [states[job.name] for job in mine if job.kind == kind]
             row.append(f"{sum(status.state == 'done' for status in found)}/{len(found)}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from .job import Graph, Job
 
 # Results that nothing but their own absence calls for; the others tell of them.
-WORK = ("train", "evaluate", "features", "judge")
+WORK = ("train", "merge", "evaluate", "features", "judge")
 
 
 def todo(graph: Graph) -> list[Job]:

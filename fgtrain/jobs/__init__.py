@@ -15,6 +15,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "match": ("match", "match", False),
     "encode": ("encode", "encode", True),
     "train": ("train", "train_stage", True),
+    "merge": ("merge", "merge_checkpoints", True),
     "evaluate": ("evaluate", "evaluate_checkpoint", True),
     "features": ("features", "measure_features", True),
     "judge": ("judge", "judge_checkpoint", False),

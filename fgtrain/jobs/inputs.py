@@ -79,8 +79,7 @@ def checkpoint_folder(recipe: Recipe, plan: Plan, stage: str, device: torch.devi
 
 def stage_before(plan: Plan, name: str) -> str:
     """The checkpoint that stage `name` starts from."""
-    names = [START, *(stage.name for stage in plan.stages)]
-    return names[names.index(name) - 1]
+    return plan.stage(name).starts_from
 
 
 @dataclass

@@ -40,7 +40,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         refuse_unserved(recipe, lvlm)
         for part in recipe.evaluation.features.parts if features_at(recipe) else ():
             features_folder(recipe, recipe.run_folder, part)  # are all data sets there?
-        data = {name: stage_data(recipe, name, lvlm) for name in recipe.enabled_stages}
+        data = {name: stage_data(recipe, name, lvlm) for name in recipe.training_stages}
         for stage in data.values():
             stage.check()
         plan = counted_plan(recipe, data, counted_questions(recipe))

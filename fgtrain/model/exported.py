@@ -14,10 +14,16 @@ from fgtrain.errors import UserError
 
 from . import transformers4, vllm_loaders
 from .composed import ComposedConfig
-from .weight_files import SHARD, Stored, stored_in, write_weights
-
-WEIGHTS = (".safetensors", ".safetensors.index.json")
-SPARE = 64 << 20  # bytes for the small files
+from .weight_files import (
+    SHARD,
+    Stored,
+    in_megabytes,
+    is_of_weights,
+    refuse_full_disk,
+    refuse_other_bytes,
+    stored_in,
+    write_weights,
+)
 
 
 def export_checkpoint(
@@ -38,10 +44,10 @@ def export_checkpoint(
     tensors, files = make(source, stored, dtype)
     size = sum(tensor.bytes_as(tensor.target(wanted)) for tensor in tensors.values())
     to.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_full_disk(to, size)
+    refuse_full_disk(to, size, "Make room, choose another place, or write --dtype bf16")
     with whole_folder(to) as temporary:
         for path in sorted(source.iterdir()):
-            if path.is_file() and path.name != SUMS and not path.name.endswith(WEIGHTS):
+            if path.is_file() and path.name != SUMS and not is_of_weights(path):
                 shutil.copyfile(path, temporary / path.name)
         for name, values in files.items():
             write_json(temporary / name, values)
@@ -49,9 +55,9 @@ def export_checkpoint(
             (temporary / CARD).write_text(card, encoding="utf-8")
         with progress(f"exporting {to.name}", "MB", size >> 20, brief=True) as advance:
             how = {"stem": "adapter_model"} if kind == ADAPTER else {"shard": shard}
-            written = write_weights(temporary, tensors, wanted, _in_megabytes(advance), **how)
+            written = write_weights(temporary, tensors, wanted, in_megabytes(advance), **how)
         write_checksums(temporary)
-        _compare(temporary, set(written.values()))
+        refuse_other_bytes(temporary, set(written.values()))
         if to.exists():
             raise UserError(f"{to} is there by now. Name a new folder, or move that one away")
     return size
@@ -115,30 +121,3 @@ def _with_type(config: dict[str, Any], dtype: str | None) -> dict[str, Any]:
 
 def _notes(source: Path, kind: str, dtype: str | None) -> dict[str, Any]:
     return read_json(source / NOTES) | {"exported": {"format": kind, "dtype": dtype}}
-
-
-def _in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
-    done = 0
-
-    def more(count: int) -> None:
-        nonlocal done
-        advance((done + count >> 20) - (done >> 20))
-        done += count
-
-    return more
-
-
-def _refuse_full_disk(to: Path, size: int) -> None:
-    free = shutil.disk_usage(to.parent).free
-    if free < size + SPARE:
-        raise UserError(
-            f"{to} needs {(size + SPARE) / 1e9:,.1f} GB and its disk has {free / 1e9:,.1f} GB left. Make room, choose "
-            f"another place, or write --dtype bf16"
-        )
-
-
-def _compare(folder: Path, written: set[str]) -> None:
-    """RuntimeError unless what lies on the disk is what was written."""
-    found = {line.split()[0] for line in (folder / SUMS).read_text(encoding="utf-8").splitlines()}
-    if not written <= found:
-        raise RuntimeError(f"{folder}: weights read back otherwise than they were written")

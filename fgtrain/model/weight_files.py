@@ -1,6 +1,7 @@
 """Safetensors files written piece by piece: a model of any size is copied through little memory."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,8 +13,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from data_builders.shared.files import write_json
+from fgtrain.checksums import SUMS
 from fgtrain.errors import UserError
 
+WEIGHTS = (".safetensors", ".safetensors.index.json")
+SPARE = 64 << 20  # bytes for the small files beside them
 PIECE = 64 << 20  # bytes that are held at a time
 SHARD = 5 * 10**9  # bytes of the largest file, as transformers writes them
 TYPES = {  # as the format spells them, see https://github.com/huggingface/safetensors
@@ -122,3 +126,37 @@ def _write_file(
                 put(values.numpy().data)
                 advance(values.numel())
     return digest.hexdigest()
+
+
+def is_of_weights(path: Path) -> bool:
+    """Is it a file of weights, or the index of several?"""
+    return path.name.endswith(WEIGHTS)
+
+
+def in_megabytes(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """What is told of bytes, for a bar that counts megabytes."""
+    done = 0
+
+    def more(count: int) -> None:
+        nonlocal done
+        advance((done + count >> 20) - (done >> 20))
+        done += count
+
+    return more
+
+
+def refuse_full_disk(to: Path, size: int, way_on: str) -> None:
+    """UserError where the disk of the new folder `to` has no room for so many bytes of weights."""
+    free = shutil.disk_usage(to.parent).free
+    if free < size + SPARE:
+        raise UserError(
+            f"{to} needs {(size + SPARE) / 1e9:,.1f} GB and its disk has {free / 1e9:,.1f} GB left. {way_on}"
+        )
+
+
+def refuse_other_bytes(folder: Path, written: set[str]) -> None:
+    """RuntimeError unless SHA256SUMS, made of what lies on the disk, has every file that was written. `written`: their
+    sha256."""
+    found = {line.split()[0] for line in (folder / SUMS).read_text(encoding="utf-8").splitlines()}
+    if not written <= found:
+        raise RuntimeError(f"{folder}: weights read back otherwise than they were written")

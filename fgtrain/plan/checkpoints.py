@@ -3,6 +3,8 @@
 from fgtrain.recipe import START, Recipe
 from fgtrain.recipe.evaluation_schema import Features, Judge
 
+from .lineage import origin
+
 # Part that is measured -> the parts of the model that decide its features.
 DECIDING = {"encoder": ("vision_encoder",), "projector": ("vision_encoder", "projector")}
 
@@ -18,16 +20,8 @@ def judged_at(recipe: Recipe) -> tuple[str, ...]:
 
 
 def features_origin(recipe: Recipe, checkpoint: str, part: str) -> str:
-    """The last stage up to the checkpoint that has changed these features, or START."""
-    origin = START
-    for name, stage in recipe.enabled_stages.items():
-        if checkpoint == START:
-            break
-        if not set(DECIDING[part]).isdisjoint(stage.train):
-            origin = name
-        if name == checkpoint:
-            break
-    return origin
+    """The last checkpoint on the way to this one that has changed these features, or START."""
+    return origin(recipe, checkpoint, DECIDING[part])
 
 
 def _checkpoints(recipe: Recipe, section: Features | Judge | None) -> tuple[str, ...]:

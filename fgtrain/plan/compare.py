@@ -60,7 +60,7 @@ def _stage_rows(name: str, a: StagePlan | None, b: StagePlan | None):
         return
     for what in ("warmup_steps", "questions", "memory_bytes"):
         yield Consequence(name, what, getattr(a, what), getattr(b, what))
-    for what in ("global_batch_size", "accumulation"):
+    for what in ("global_batch_size", "accumulation") if a.batch and b.batch else ():
         yield Consequence(name, what, getattr(a.batch, what), getattr(b.batch, what))
     for part_a, part_b in zip(a.parts, b.parts, strict=True):
         yield Consequence(name, f"{part_a.part}: parameters that learn", part_a.trainable, part_b.trainable)

@@ -1,19 +1,14 @@
 """Which pictures of a run are encoded with which checkpoint's encoder. What is decided lies in the plan (`encoder`)."""
 
-from fgtrain.recipe import START, Recipe
+from fgtrain.recipe import Recipe
 
+from .lineage import origin, starts_from
 from .schema import Plan
 
 
 def encoder_origin(recipe: Recipe, stage: str) -> str:
-    """The checkpoint whose encoder stage `stage` starts with: of the last stage before it that learns it, or START."""
-    origin = START
-    for name, one in recipe.enabled_stages.items():
-        if name == stage:
-            break
-        if "vision_encoder" in one.train:
-            origin = name
-    return origin
+    """The checkpoint whose encoder stage `stage` starts with: the last before it that changed it, or START."""
+    return origin(recipe, starts_from(recipe, stage), ("vision_encoder",))
 
 
 def encoded_at(recipe: Recipe, plan: Plan) -> dict[str, list[str]]:

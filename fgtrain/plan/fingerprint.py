@@ -9,15 +9,17 @@ stage's name, which is part of the address of every draw.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from fgtrain.recipe import Recipe, Stage
+from fgtrain.recipe import PARTS, Recipe, Stage
 
 from .arithmetic import stage_samples
 from .kernels import layer_kernels
+from .lineage import origin, shares_of
 from .schema import DataFacts, ModelFacts
 
-NOT_IN_STAGE = {"enabled", "checkpoint_every_steps"}
+NOT_IN_STAGE = {"enabled", "after", "checkpoint_every_steps"}
 MODEL_PARTS = ("checkpoint", "vision_encoder", "language_model")
 
 
@@ -52,6 +54,19 @@ def stage_fingerprint(
     kernels = layer_kernels(recipe.devices) if stage.objective == "answers" else "torch"
     chosen["layer_kernels"] = None if kernels == "torch" else kernels
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})
+
+
+def merge_fingerprint(recipe: Recipe, name: str, before: Mapping[str, str], code: str | None = None) -> str:
+    """The fingerprint of stage `name`, which averages checkpoints. `before`: checkpoint -> its fingerprint.
+
+    Whatever they are called: two ways of writing the same average are the same work.
+    """
+    shares: dict[str, dict[str, float]] = {part: {} for part in PARTS}
+    for part, found in shares.items():
+        for source, share in shares_of(recipe, name, part).items():
+            weights = before[origin(recipe, source, (part,))]
+            found[weights] = round(found.get(weights, 0.0) + share, 9)
+    return _hash({"merge": shares, "code": code})
 
 
 def _as_its_passes(stage: Stage, facts: dict[str, DataFacts]) -> bool:

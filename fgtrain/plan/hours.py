@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fgtrain.recipe import Devices, Recipe
 
 from .cost import ASSUMED_MFU
+from .encoding import encoder_origin
 from .peak import Peak
 from .schema import DeviceHours, EvaluationPlan, ModelFacts, StagePlan
 
@@ -13,20 +14,19 @@ def with_encoding(
     recipe: Recipe, model: ModelFacts, stages: Iterable[StagePlan], peak: Peak | None
 ) -> tuple[list[StagePlan], int | None]:
     """(the stages' plans with what each has to encode, bytes of all that is kept). What an earlier stage has encoded
-    is there, unless the encoder has learnt since. It runs in fp32, by all devices.
+    is there, unless another encoder did. It runs in fp32, by all devices.
     """
     made: list[StagePlan] = []
-    there: dict[str, int | None] = {}
+    kept_of: dict[str, dict[str, int | None]] = {}  # origin of the encoder -> data set -> views that are there
     kept: int | None = 0
     for stage in stages:
         new: int | None = 0
+        there = kept_of.setdefault(encoder_origin(recipe, stage.name), {})
         if stage.encoder.cached:
             counts = {name: _more(views, there.get(name, 0)) for name, views in stage.encoder.views.items()}
             new = None if None in counts.values() else sum(counts.values())
-            there |= {name: views for name, views in stage.encoder.views.items() if counts[name] != 0}
+            there.update({name: views for name, views in stage.encoder.views.items() if counts[name] != 0})
             kept = None if None in (kept, new) or model.features is None else kept + new * model.features * 4
-        if "vision_encoder" in recipe.stages[stage.name].train:
-            there = {}
         seconds = _seconds(recipe.devices, model, new, peak)
         encoder = stage.encoder.model_copy(update={"new_views": new, "seconds": seconds})
         made.append(stage.model_copy(update={"encoder": encoder}))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
-from fgtrain.recipe import PARTS, Recipe, Stage
+from fgtrain.recipe import PARTS, START, MergeStage, Recipe, Stage
 
 from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .attention_way import planned_way
@@ -13,8 +13,10 @@ from .disk import disk_plan, served_bytes
 from .encoder import encoder_plan
 from .evaluation import Asked, evaluation_plans, questions_cached
 from .expected import with_expected
-from .fingerprint import model_fingerprint, stage_fingerprint
 from .hours import device_hours, with_encoding
+from .identity import Known, known_of
+from .lineage import starts_from
+from .merging import merge_plan
 from .notes import notes
 from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
@@ -41,14 +43,13 @@ def make_plan(
     data_facts = with_expected(recipe, data_facts, model_facts)
     peak = peak or assumed_peak(recipe.devices)
     program = program or this_program()
-    fingerprint = inputs = model_fingerprint(recipe, model_facts)
-    provisional = model_facts.weights_sha is None
+    known = {START: Known.of_model(recipe, model_facts)}
     for name, stage in recipe.enabled_stages.items():
-        code = program.code[stage.objective].hash
-        fingerprint = stage_fingerprint(recipe, name, fingerprint, data_facts, code)
-        inputs = stage_fingerprint(recipe, name, inputs, data_facts)
-        provisional = provisional or any(_facts(data_facts, data).sha256 is None for data in stage.mix)
-        made = _stage(recipe, name, stage, data_facts, model_facts, (fingerprint, inputs), provisional)
+        known[name] = known_of(recipe, name, known, data_facts, program.code[stage.objective].hash)
+        if isinstance(stage, MergeStage):
+            stages.append(merge_plan(recipe, name, model_facts, known[name]))
+            continue
+        made = _stage(recipe, name, stage, data_facts, model_facts, known[name])
         stages.append(with_costs(made, recipe, data_facts, model_facts, (heaviest or {}).get(name), peak))
     stages, features = with_encoding(recipe, model_facts, stages, peak)
     evaluations = evaluation_plans(recipe, model_facts, stages, asked or {}, peak)
@@ -102,10 +103,8 @@ def _stage(
     stage: Stage,
     data_facts: dict[str, DataFacts],
     model_facts: ModelFacts,
-    fingerprints: tuple[str, str],
-    provisional: bool,
+    known: Known,
 ) -> StagePlan:
-    fingerprint, inputs = fingerprints
     counts = _samples(stage, data_facts)
     data = tuple(
         _data(data, passes, counts[data], _facts(data_facts, data), stage.steps) for data, passes in stage.mix.items()
@@ -131,10 +130,11 @@ def _stage(
         memory_bytes=None,
         encoder=encoder_plan(recipe, name, model_facts, data_facts),
         checkpoint=str(recipe.run_folder / name / "checkpoint"),
-        store=str(recipe.stage_store(fingerprint) / "checkpoint"),
-        fingerprint=fingerprint,
-        inputs=inputs,
-        provisional=provisional,
+        store=str(recipe.stage_store(known.fingerprint) / "checkpoint"),
+        fingerprint=known.fingerprint,
+        inputs=known.inputs,
+        provisional=known.provisional,
+        starts_from=starts_from(recipe, name),
     )
 
 

@@ -97,6 +97,7 @@ class PartPlan(Numbers):
     lora_rank: int | None
     trainable: int | None  # parameters that learn, those of LoRA's adapters included
     updates: int | None  # optimizer steps that move it
+    shares: dict[str, float] = {}  # checkpoint -> its share, where checkpoints are averaged
 
 
 class EncoderPlan(Numbers):
@@ -161,7 +162,7 @@ class StagePlan(Numbers):
     tokens: int | None
     steps: int | None  # optimizer steps
     warmup_steps: int | None
-    batch: BatchPlan
+    batch: BatchPlan | None  # None = nothing is trained
     parts: tuple[PartPlan, ...]
     memory_bytes: int | None  # peak per device: weights, gradients, AdamW states, and activations where they are known
     activation_bytes: int | None = None  # of the heaviest micro-batch, within memory_bytes; None = not counted there
@@ -180,6 +181,7 @@ class StagePlan(Numbers):
     fingerprint: str
     inputs: str  # as fingerprint, but whatever the program's code: equal inputs, another fingerprint = changed code
     provisional: bool  # the fingerprint will change once data and weights are here
+    starts_from: str  # the checkpoint
 
 
 class Plan(Numbers):

@@ -53,6 +53,8 @@ def _stages(plan: Plan, console: Console) -> None:
 
 def _batch(stage: StagePlan) -> str:
     batch = stage.batch
+    if batch is None:
+        return "-"
     return f"{batch.global_batch_size} = {batch.per_device} x {batch.devices} x {batch.accumulation}"
 
 
@@ -61,7 +63,7 @@ def _costs(plan: Plan, console: Console) -> None:
     columns = [
         Column("time", [duration(stage.seconds) for stage in stages]),
         Column(MEMORY_TITLE, [_memory(stage) for stage in stages]),
-        Column("host/node", [gib(stage.host.most if stage.host else None) for stage in stages]),
+        Column("host/node", [gib(stage.host.most if stage.host else None) if stage.batch else "-" for stage in stages]),
         Column("pictures encoded", [_encoded(stage) for stage in stages]),
         Column("in", [duration(stage.encoder.seconds) if stage.encoder.cached else "-" for stage in stages]),
         Column("kept", [gib(stage.encoder.bytes) if stage.encoder.cached else "-" for stage in stages]),
@@ -76,6 +78,8 @@ def _costs(plan: Plan, console: Console) -> None:
 
 
 def _memory(stage: StagePlan) -> str:
+    if stage.batch is None:
+        return "-"
     if stage.memory_bytes is None:
         return gib(None)
     if stage.activation_bytes is None:
@@ -86,7 +90,7 @@ def _memory(stage: StagePlan) -> str:
 def _encoded(stage: StagePlan) -> str:
     if stage.encoder.cached:
         return number(stage.encoder.new_views) + " once"
-    return "each time"
+    return "each time" if stage.batch is not None else "-"
 
 
 def _data(plan: Plan, console: Console) -> None:
@@ -119,6 +123,8 @@ def _parts(plan: Plan, console: Console) -> None:
 
 
 def _learning(part: PartPlan) -> str:
+    if part.shares:
+        return "\n".join(f"{share:g} {name}" for name, share in part.shares.items())
     if not part.learns:
         return "frozen"
     words = [f"{part.learning_rate:g}"]

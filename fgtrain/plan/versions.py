@@ -17,6 +17,7 @@ TRAINING = {
         "fgtrain.training.trainer",
     ),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
+    "merge": (*MODEL, "fgtrain.model.merged"),
 }
 # They put the parts together for a stage, and import what asks and shows as well.
 ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs")

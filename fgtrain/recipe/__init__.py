@@ -3,6 +3,7 @@
 from .differences import ABSENT, Difference, as_values, differences, dump_resolved
 from .evaluation_schema import Evaluation
 from .load import find_recipe, load_recipe
+from .merge_stage import MergeStage
 from .model_schema import PARTS, Lora, Model, TrainPart
 from .schema import START, DataSet, Devices, EncoderCache, ExpectedRow, Prepare, Recipe, Stage, Wandb
 from .study import Arm, ArmRecipe, Study
@@ -24,6 +25,7 @@ __all__ = [
     "ExpectedRow",
     "Lora",
     "Matched",
+    "MergeStage",
     "Model",
     "Prepare",
     "Recipe",

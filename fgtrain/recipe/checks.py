@@ -5,15 +5,16 @@ from collections.abc import Iterator
 
 from .from_elsewhere import network_problems, texts_of_several_lines
 from .model_schema import PARTS
-from .problems import Key, Problem, instead
+from .problems import Found, Key, Problem, instead
 from .schema import PLACEHOLDERS, START, Recipe
+from .stage_checks import stages
 
 OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads
 
 
 def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
     """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
-    found = [*_model(recipe), *_data(recipe), *_devices(recipe), *_stages(recipe), *_evaluation(recipe)]
+    found = [*_model(recipe), *_data(recipe), *_devices(recipe), *stages(recipe), *_evaluation(recipe)]
     found += [*_placeholders(recipe), *network_problems(recipe), *texts_of_several_lines(recipe)]
     return [problem for problem, needs in found if not any(_touches(key, damaged) for key in needs)]
 
@@ -21,9 +22,6 @@ def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
 def _touches(key: Key, damaged: set[Key]) -> bool:
     """Is something at, around or inside `key` damaged?"""
     return any(key[: len(bad)] == bad[: len(key)] for bad in damaged)
-
-
-Found = Iterator[tuple[Problem, list[Key]]]  # a problem, and the keys that it was concluded from
 
 
 def _model(recipe: Recipe) -> Found:
@@ -102,57 +100,6 @@ def _devices(recipe: Recipe) -> Found:
         text = f"is {devices.offload}, but devices.strategy is {devices.strategy}, which does not move them. "
         text += f"Write devices.strategy: {' or '.join(able)}, or offload: null"
         yield Problem(("devices", "offload"), text), [("devices", "offload"), ("devices", "strategy")]
-
-
-def _stages(recipe: Recipe) -> Found:
-    devices = recipe.devices
-    together = devices.per_device_batch_size * devices.world_size
-    counts: list[Key] = [("devices", key) for key in ("per_device_batch_size", "count", "nodes")]
-    for name, stage in recipe.stages.items():
-        key: Key = ("stages", name)
-        for data_set in stage.mix:
-            if data_set not in recipe.data:
-                text = f"names a data set that `data` does not declare. {instead(data_set, recipe.data)}"
-                yield Problem((*key, "mix", data_set), text), [("data", data_set), (*key, "mix", data_set)]
-        if not stage.enabled:
-            continue
-        for data_set in stage.augment if isinstance(stage.augment, dict) else ():
-            if data_set not in stage.mix:
-                text = f"is no data set of this stage's mix. {instead(data_set, stage.mix)}"
-                yield Problem((*key, "augment", data_set), text), [(*key, "mix"), (*key, "augment", data_set)]
-        if not stage.mix:
-            text = (
-                f"is empty: the stage has nothing to learn from. {_declared(recipe)}, or switch it off: enabled: false"
-            )
-            yield Problem((*key, "mix"), text), [(*key, "mix")]
-        if not stage.train:
-            text = f"is empty: the stage trains nothing. Name a part and its learning rate ({', '.join(PARTS)}), "
-            yield Problem((*key, "train"), text + "or switch the stage off: enabled: false"), [(*key, "train")]
-        if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
-            text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
-            yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
-        if stage.global_batch_size % together:
-            text = f"is {stage.global_batch_size}, not a multiple of {together} ({_product(recipe)}). "
-            text += f"Nearest that {_multiples(stage.global_batch_size, together)}"
-            yield Problem((*key, "global_batch_size"), text), [*counts, (*key, "global_batch_size")]
-
-
-def _declared(recipe: Recipe) -> str:
-    if not recipe.data:
-        return "Declare data sets under `data` and name them here"
-    return f"Name data sets and their passes (declared: {', '.join(recipe.data)})"
-
-
-def _product(recipe: Recipe) -> str:
-    devices = recipe.devices
-    text = f"{devices.per_device_batch_size} per device x {devices.count} device{'s' * (devices.count > 1)}"
-    return f"{text} x {devices.nodes} nodes" if devices.nodes > 1 else text
-
-
-def _multiples(value: int, step: int) -> str:
-    below = value // step * step
-    found = [str(multiple) for multiple in (below, below + step) if multiple]
-    return f"{'are' if len(found) > 1 else 'is'}: {', '.join(found)}"
 
 
 def _evaluation(recipe: Recipe) -> Found:

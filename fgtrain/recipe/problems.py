@@ -1,7 +1,7 @@
 """A mistake in a recipe: where it stands, what stands there, what to type instead."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fgtrain.errors import UserError
@@ -29,6 +29,9 @@ class Problem:
     def __str__(self) -> str:
         sentence = f"{dotted(self.key)} {self.text}".strip()
         return f"{self.place}: {sentence}" if self.place else sentence
+
+
+Found = Iterator[tuple[Problem, list[Key]]]  # a problem, and the keys that it was concluded from
 
 
 def dotted(key: Key) -> str:

@@ -9,13 +9,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Discriminator, Field, Tag, field_serializer, model_validator
 
 from fgtrain.errors import UserError
 
 from .evaluation_schema import Evaluation
-from .keys import AS_TUPLE, Augments, Fraction01, Name, Positive, Section, Tags, Texts
+from .keys import AS_TUPLE, MERGES, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
+from .merge_stage import MergeStage
 from .model_schema import Chat, Model, Part, PartLearns
+from .problems import nearest
 
 PLACEHOLDERS = ("data_root", "built_root")
 START = "start"  # in evaluation.at: before any training
@@ -58,6 +60,7 @@ class Stage(Section):
     """One stage of training: what learns (the rest is frozen), on what, how."""
 
     enabled: bool = True
+    after: Name | None = None  # the stage that it starts from; null = the one before, or the untrained model
     train: dict[Part, PartLearns]
     mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
     global_batch_size: Positive  # samples per optimizer step, all devices
@@ -87,6 +90,16 @@ class Stage(Section):
     @field_serializer("mix")
     def _whole_passes_without_fraction(self, mix: dict[str, float]) -> dict[str, Any]:
         return {name: int(passes) if passes == int(passes) else passes for name, passes in mix.items()}
+
+
+def _kind_of_stage(value: Any) -> str:
+    if not isinstance(value, dict):
+        return MERGES if isinstance(value, MergeStage) else TRAINS
+    meant = not {"train", "mix"} & set(value) and any(nearest(str(key), ["merge"]) for key in value)
+    return MERGES if "merge" in value or meant else TRAINS
+
+
+AnyStage = Annotated[Annotated[Stage, Tag(TRAINS)] | Annotated[MergeStage, Tag(MERGES)], Discriminator(_kind_of_stage)]
 
 
 class GpuFigures(Section):
@@ -162,7 +175,7 @@ class Recipe(Section):
     model: Model
     data: dict[Name, DataSet] = Field(default_factory=dict)
     prepare: Annotated[tuple[Prepare, ...], AS_TUPLE] = ()
-    stages: dict[Name, Stage] = Field(default_factory=dict)
+    stages: dict[Name, AnyStage] = Field(default_factory=dict)
     devices: Devices = Devices()
     encoder_cache: EncoderCache = EncoderCache()
     evaluation: Evaluation
@@ -180,9 +193,14 @@ class Recipe(Section):
         return values
 
     @property
-    def enabled_stages(self) -> dict[str, Stage]:
+    def enabled_stages(self) -> dict[str, Stage | MergeStage]:
         """The stages that run, in order."""
         return {name: stage for name, stage in self.stages.items() if stage.enabled}
+
+    @property
+    def training_stages(self) -> dict[str, Stage]:
+        """Those of them that train."""
+        return {name: stage for name, stage in self.enabled_stages.items() if isinstance(stage, Stage)}
 
     @property
     def mixed_data(self) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from .schema import Recipe
+from .schema import Recipe, Stage
 from .study import Study
 
 STEPS, QUESTIONS = 3, 5
@@ -18,7 +18,8 @@ def smoke(study: Study) -> Study:
 
 
 def small(recipe: Recipe) -> Recipe:
-    stages = {name: stage.model_copy(update={"steps": STEPS}) for name, stage in recipe.stages.items()}
+    stages = dict(recipe.stages)
+    stages |= {name: one.model_copy(update={"steps": STEPS}) for name, one in stages.items() if isinstance(one, Stage)}
     few: dict[str, Any] = {"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": None}
     if (features := recipe.evaluation.features) is not None:
         attacked = QUESTIONS if "robustness" in features.measures else None

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from .checks import check
-from .keys import NAME_PATTERN
+from .keys import MERGES, NAME_PATTERN, TRAINS
 from .problems import Key, Problem, instead, nearest
 from .schema import Recipe
 from .yaml_reader import as_number, yaml_number
@@ -25,6 +25,7 @@ STAND_INS: dict[str, Any] = {
     "out": "unknown",
     "at": [],
     "evaluation": {},
+    "merge": {"start": 1.0},
     "source": "folder",
     "root": "unknown",
     "sources": [],
@@ -37,6 +38,7 @@ EXAMPLES = {
     "global_batch_size": "256",
     "lr": "1.0e-3",
     "model": "{vision_encoder: ..., projector: mlp2x_gelu, language_model: ...}",
+    "merge": "{sft: 0.5}",
     "what": "short_answer",
     "out": "{built_root}/world",
     "source": "cub",
@@ -75,8 +77,8 @@ def repaired(values: dict, schema: type[Schema]) -> tuple[Schema | None, list[Pr
 
 
 def _written_key(location: tuple) -> Key:
-    """pydantic's location without what it adds for dictionary keys."""
-    return tuple(part for part in location if part not in ("[key]", "[all]", "[each]"))
+    """pydantic's location without what it adds for dictionary keys and members of unions."""
+    return tuple(part for part in location if part not in ("[key]", "[all]", "[each]", TRAINS, MERGES))
 
 
 def _with_stand_in(values: dict, key: Key) -> dict:
@@ -111,7 +113,7 @@ def described(errors: list[dict], schema: type[BaseModel]) -> list[Problem]:
     for error in errors:
         if error["type"] == "extra_forbidden":
             key = _written_key(error["loc"])
-            allowed = _allowed_keys(key[:-1], schema)
+            allowed = _allowed_keys(error["loc"][:-1], schema)
             problems.append(Problem(key, f"is no key here. {instead(key[-1], allowed)}"))
             if word := nearest(key[-1], allowed):
                 explained.add((*key[:-1], word))
@@ -143,6 +145,8 @@ def _sentence(key: Key, error: dict) -> Problem:
         word = {"gt": "larger than", "ge": "at least", "lt": "smaller than", "le": "at most"}
         limits = " and ".join(f"{word[name]} {limit:g}" for name, limit in context.items())
         return Problem(key, f"is {_shown(value)}, must be {limits}")
+    if kind == "too_short" and isinstance(value, dict):
+        return Problem(key, f"is empty. For example {key[-1]}: {EXAMPLES.get(str(key[-1]), '[...]')}")
     if kind == "value_error":
         return Problem(key, f"is {_shown(value)}, {context['error']}")
     wanted = {
@@ -180,13 +184,21 @@ def _shown(value: Any) -> str:
 
 
 def _allowed_keys(key: Key, schema: type[BaseModel]) -> list[str]:
-    """The keys that the section at `key` of the schema has."""
+    """The keys that the section at `key`, kinds of stages included, of the schema has."""
     here: Any = schema
     for part in key:
-        here = _inner_type(here, part)
+        here = _kind_of(here, part) if part in (TRAINS, MERGES) else _inner_type(here, part)
         if here is None:
             return []
     return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _kind_of(union: Any, tag: str) -> Any:
+    """The member of a tagged union that has the tag."""
+    for member in get_args(union):
+        if any(getattr(note, "tag", None) == tag for note in getattr(member, "__metadata__", ())):
+            return _without_wrapping(member)
+    return None
 
 
 def _inner_type(outer: Any, part: str | int) -> Any:

@@ -56,7 +56,8 @@ def forgetting(seen: list[dict], now: list[dict]) -> Iterator[dict]:
 
 
 def _moment(row: dict) -> tuple | None:
-    return (row["subset"], row["samples_seen"]) if row["kind"] == "eval" else None
+    # A stage that merges sees no samples: its checkpoint is another moment all the same.
+    return (row["subset"], row["samples_seen"], row["stage"]) if row["kind"] == "eval" else None
 
 
 def _counts(row: dict) -> bool:

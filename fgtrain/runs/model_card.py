@@ -62,6 +62,10 @@ def model_card(recipe: Recipe, plan: Plan, stage: str, left_out: int) -> str:
 
 
 def _stage_lines(stage: StagePlan) -> list[str]:
+    if stage.batch is None:
+        of = [", ".join(f"{share:g} {name}" for name, share in part.shares.items()) for part in stage.parts]
+        shares = "; ".join(f"{part.part}: {text}" for part, text in zip(stage.parts, of, strict=True))
+        return [f"- weights averaged, nothing trained: {shares}", f"- fingerprint {stage.fingerprint}"]
     learnt = [_part_text(part) for part in stage.parts if part.learns]
     return [
         f"- learnt: {'; '.join(learnt)}",

@@ -29,6 +29,11 @@ from .wandb_outcome import Outcome
 from .wandb_run import DISABLED, FOLDER, OFFLINE, ONLINE, Sent, chosen_mode, first_line, forget_runs, open_run, run_id
 
 
+def _moment(row: dict) -> tuple:
+    """A checkpoint, or a step at which a subset was asked; a stage that merges adds no samples."""
+    return row["kind"], row["samples_seen"], row["stage"], row.get("subset")
+
+
 class Tracker:
     """Sends the figures of one run to W&B. What fails is told once; then it sends nothing."""
 
@@ -88,11 +93,11 @@ class Tracker:
                 self._log(curves([row | {"samples_seen": row["samples_seen"] + self.samples[row["stage"]]}]))
 
     def _evaluations(self) -> None:
-        for _, rows in groupby(self._known(), key=lambda row: (row["kind"], row["samples_seen"], row["subset"])):
+        for _, rows in groupby(self._known(), key=_moment):
             self._log(curves(rows))
 
     def _features(self) -> None:
-        for _, rows in groupby(feature_rows(self.recipe, self.plan, self.start), key=lambda row: row["samples_seen"]):
+        for _, rows in groupby(feature_rows(self.recipe, self.plan, self.start), key=_moment):
             self._log(curves(rows))
 
     def _links(self) -> None:

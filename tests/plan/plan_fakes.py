@@ -49,7 +49,9 @@ MODEL = ModelFacts(
 )
 CUT = replace(MODEL, images=Tiles(size=64, tokens=16, max_tiles=4, **PIXELS), features=None)
 PEAK = Peak(train=1e9, fp32=5e8)
-PROGRAM = Program({name: CodeIdentity(name[0] * 16, {f"fgtrain/{name}.py": "1"}) for name in ("answers", "heads")})
+PROGRAM = Program(
+    {name: CodeIdentity(name[0] * 16, {f"fgtrain/{name}.py": "1"}) for name in ("answers", "heads", "merge")}
+)
 
 
 def recipe_of(folder: Path, *overrides: str, text: str = BASE) -> Recipe:

@@ -153,6 +153,40 @@ def test_steps_that_the_passes_give_anyway_are_the_same_work(tmp_path):
     assert prints(plan_of(tmp_path, "stages.align.steps=15", facts=facts))[0] != plain[0]
 
 
+SFT_MERGED = "stages.wise={merge: {align: 0.25}}"
+
+
+def test_equal_averages_are_the_same_work_whatever_they_are_called(tmp_path):
+    """And another average of the same checkpoints is other work, which trains nothing again."""
+    first = prints(plan_of(tmp_path, SFT_MERGED))
+    assert first[:2] == prints(plan_of(tmp_path))
+    other_way = "stages.soup={after: align, merge: {sft: {projector: 0.75, language_model: 0.75}}}"
+    assert prints(plan_of(tmp_path, other_way)) == first  # nothing has changed the encoder
+    for other in ("{merge: {align: 0.5}}", "{merge: {start: 0.25}}", "{merge: {align: {projector: 0.25}}}"):
+        found = prints(plan_of(tmp_path, f"stages.wise={other}"))
+        assert (found[:2], found[2] == first[2]) == (first[:2], False)
+    assert prints(plan_of(tmp_path, SFT_MERGED, "seed=18"))[2] != first[2]
+
+
+def test_a_stage_after_an_earlier_one_is_as_if_those_between_were_not_there(tmp_path):
+    again = "{train: {projector: 1.0e-3}, mix: {extra: 1}, global_batch_size: 32, after: %s}"
+    between = prints(plan_of(tmp_path, f"stages.again={again % 'align'}"))
+    assert between[:2] == prints(plan_of(tmp_path))
+    alone = prints(plan_of(tmp_path, "stages.sft=null", f"stages.again={again % 'null'}"))
+    assert (alone[0], alone[1]) == (between[0], between[2])
+    assert prints(plan_of(tmp_path, f"stages.again={again % 'null'}"))[2] != between[2]
+
+
+def test_a_merge_costs_a_checkpoint_and_no_step(tmp_path):
+    plan, plain = plan_of(tmp_path, SFT_MERGED), plan_of(tmp_path)
+    assert (plan.steps, plan.tokens, plan.updates, plan.exposures, plan.device_hours.training) == (
+        plain.steps, plain.tokens, plain.updates, plain.exposures, plain.device_hours.training
+    )  # fmt: skip
+    assert plan.disk.checkpoints * 2 == plain.disk.checkpoints * 3
+    assert plan.stages[2].parts[0].shares == {"sft": 1.0}  # frozen all along
+    assert plan.stages[2].parts[2].shares == {"sft": 0.75, "align": 0.25}
+
+
 def test_a_fingerprint_without_data_or_weights_says_so(tmp_path):
     plan = plan_of(tmp_path, facts={"general": FACTS["general"]})
     assert [stage.provisional for stage in plan.stages] == [False, True]

@@ -57,6 +57,20 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
         ["only is atention. Did you mean attention?"],
     ),
     ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
+    *(
+        ("evaluation: {tasks: [fgbmk]}", f"  wise: {written}\nevaluation: {{tasks: [fgbmk]}}", [told])
+        for written, told in {
+            "{merge: {algn: 0.5}}": "stages.wise.merge.algn names algn, which is no checkpoint before wise. Did you",
+            "{merge: {wise: 0.5}}": "stages.wise.merge.wise names wise, which is no checkpoint before wise",
+            "{merge: {align: 1.5}}": "stages.wise.merge.align is 1.5, no share. Write a number from 0 to 1",
+            "{merge: {align: {projektor: 1}}}": "align.projektor is no part of a model. Did you mean projector?",
+            "{merge: {}}": "stages.wise.merge is empty. For example merge: {sft: 0.5}",
+            "{merge: {start: 0.6, align: 0.6}, after: sft}": "gives more than 1 in all: vision_encoder 1.2, projector",
+            "{merge: {align: 0.5}, after: align}": "names align, which the stage starts from",
+            "{merge: {align: 0.5}, mix: {fine: 1}}": "stages.wise.mix is no key here. Known are: enabled, after, merge",
+            "{merg: {align: 0.5}}": "stages.wise.merg is no key here. Did you mean merge?",
+        }.items()
+    ),
     ("mix: {general: 1}", "mix: {genral: 1}", ["stages.align.mix.genral", "does not declare. Did you mean general?"]),
     ("mix: {general: 1}", "mix: {zzz: 1}", ["Known are: general, fine."]),
     ("mix: {general: 1}", "mix: {general: 0}", ["stages.align.mix.general is 0, must be larger than 0"]),

@@ -1,0 +1,50 @@
+"""Averages checkpoints of a run into a checkpoint of its own, in the store."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from data_builders.shared.made_with import made_with
+from data_builders.shared.terminal import say
+from fgtrain.model import build_model, save_checkpoint
+from fgtrain.model.merged import write_merged
+from fgtrain.plan import Plan
+from fgtrain.plan.versions import training_code
+from fgtrain.processes import Group
+from fgtrain.recipe import START, Recipe
+from fgtrain.runs.folder import link, stage_done
+from fgtrain.runs.model_card import model_card
+from fgtrain.training.stop_signals import stop_if_asked
+
+from .inputs import checkpoint_folder, final_plan
+
+
+def merge_checkpoints(recipe: Recipe, group: Group, stage: str) -> None:
+    """Write the stage's checkpoint; return at once where it is there. UserError when one of those that it averages is
+    not there, or was altered."""
+    plan = final_plan(recipe)
+    planned = plan.stage(stage)
+    store = recipe.stage_store(planned.fingerprint)
+    link(recipe.run_folder / stage, store)
+    with group.locked(store / ".lock", f"stage {stage}: another run is at the same stage; waiting for it"):
+        if stage_done(recipe, planned.fingerprint):
+            say(f"stage {stage}: done before, taken from {store}")
+            return
+        shares = {part.part: part.shares for part in planned.parts}
+        names = dict.fromkeys(name for of in shares.values() for name in of)
+        made = {"stage": stage, "fingerprint": planned.fingerprint, "merged": shares}
+        made |= made_with(training_code(planned.objective).hash)
+        with ExitStack() as until_done:
+            folders = {name: _folder(recipe, plan, name, store, until_done) for name in names}
+            write_merged(folders, shares, store / "checkpoint", made, model_card(recipe, plan, stage, 0))
+    stop_if_asked()
+
+
+def _folder(recipe: Recipe, plan: Plan, checkpoint: str, store: Path, until_done: ExitStack) -> Path:
+    """Where the checkpoint lies. The untrained model lies nowhere as one, and is written for the time being."""
+    if checkpoint != START:
+        return checkpoint_folder(recipe, plan, checkpoint)
+    folder = Path(until_done.enter_context(TemporaryDirectory(prefix=".start-", dir=store))) / "checkpoint"
+    lvlm = build_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
+    save_checkpoint(lvlm, folder, {"stage": START})
+    return folder

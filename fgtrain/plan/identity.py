@@ -1,0 +1,42 @@
+"""What is known of each checkpoint before it is there: its fingerprint, and whether that will change. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fgtrain.recipe import MergeStage, Recipe
+
+from .fingerprint import merge_fingerprint, model_fingerprint, stage_fingerprint
+from .lineage import sources, starts_from
+from .schema import DataFacts, ModelFacts
+
+
+@dataclass(frozen=True)
+class Known:
+    """`inputs`: as the fingerprint, whatever the program's code; `provisional`: data or weights are not here yet."""
+
+    fingerprint: str
+    inputs: str
+    provisional: bool
+
+    @classmethod
+    def of_model(cls, recipe: Recipe, facts: ModelFacts) -> "Known":
+        """Of the untrained model."""
+        fingerprint = model_fingerprint(recipe, facts)
+        return cls(fingerprint, fingerprint, facts.weights_sha is None)
+
+
+def known_of(recipe: Recipe, name: str, before: Mapping[str, Known], facts: dict[str, DataFacts], code: str) -> Known:
+    """Of stage `name`, from those before it."""
+    stage = recipe.stages[name]
+    if isinstance(stage, MergeStage):
+        return Known(
+            merge_fingerprint(recipe, name, {other: one.fingerprint for other, one in before.items()}, code),
+            merge_fingerprint(recipe, name, {other: one.inputs for other, one in before.items()}),
+            any(before[other].provisional for other in sources(recipe, name)),
+        )
+    first = before[starts_from(recipe, name)]
+    return Known(
+        stage_fingerprint(recipe, name, first.fingerprint, facts, code),
+        stage_fingerprint(recipe, name, first.inputs, facts),
+        first.provisional or any(facts.get(data, DataFacts()).sha256 is None for data in stage.mix),
+    )

@@ -1,0 +1,46 @@
+"""The plan of a stage that averages checkpoints: no data, no steps, one more checkpoint. Pure."""
+
+from fgtrain.recipe import PARTS, Recipe
+
+from .identity import Known
+from .lineage import shares_of, starts_from
+from .schema import EncoderPlan, ModelFacts, PartPlan, StagePlan
+
+
+def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, known: Known) -> StagePlan:
+    """Nothing is learnt: every number of training is 0."""
+    parts = tuple(
+        PartPlan(
+            part=part,
+            parameters=facts.parameters.get(part),
+            learns=False,
+            learning_rate=None,
+            lora_rank=None,
+            trainable=0,
+            updates=0,
+            shares=shares_of(recipe, name, part),
+        )
+        for part in PARTS
+    )
+    return StagePlan(
+        name=name,
+        objective="merge",
+        data=(),
+        samples=0,
+        questions=0,
+        tokens=0,
+        steps=0,
+        warmup_steps=0,
+        batch=None,
+        parts=parts,
+        memory_bytes=None,
+        seconds=0.0,
+        flops=0.0,
+        encoder=EncoderPlan(cached=False, why="nothing is encoded", views={}, bytes=0),
+        checkpoint=str(recipe.run_folder / name / "checkpoint"),
+        store=str(recipe.stage_store(known.fingerprint) / "checkpoint"),
+        fingerprint=known.fingerprint,
+        inputs=known.inputs,
+        provisional=known.provisional,
+        starts_from=starts_from(recipe, name),
+    )

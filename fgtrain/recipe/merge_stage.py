@@ -1,0 +1,44 @@
+"""A stage without training: the weights of checkpoints of the run, averaged.
+
+Weight-space interpolation as in WiSE-FT (arXiv 2109.01903) with one earlier checkpoint, a model soup (arXiv 2203.05482)
+with several, for all parts alike or for each by itself.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from .keys import Fraction01, Name, Section
+from .model_schema import PARTS, Part
+
+
+def _of_every_part(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("no share. Write a number from 0 to 1, or shares by part: {language_model: 0.5}")
+    return dict.fromkeys(PARTS, value)
+
+
+# A bare number is the share of every part.
+Shares = Annotated[dict[Part, Fraction01], BeforeValidator(_of_every_part)]
+
+
+class MergeStage(Section):
+    """What is averaged. The checkpoint that the stage starts from has what `merge` leaves of 1, in each part."""
+
+    enabled: bool = True
+    after: Name | None = None  # the stage that it starts from; null = the one before
+    merge: Annotated[
+        dict[Name, Shares], Field(min_length=1)
+    ]  # start or an earlier stage -> its share, or part -> share
+
+    objective: ClassVar[str] = "merge"
+    train: ClassVar[dict] = {}
+    mix: ClassVar[dict] = {}
+    steps: ClassVar[None] = None
+    augment: ClassVar[str] = "none"
+
+    def left(self, part: str) -> float:
+        """The share of the checkpoint that the stage starts from."""
+        return 1.0 - sum(shares.get(part, 0.0) for shares in self.merge.values())

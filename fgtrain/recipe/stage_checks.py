@@ -1,0 +1,85 @@
+"""What is impossible together in a stage, and between stages."""
+
+from .merge_stage import MergeStage
+from .model_schema import PARTS
+from .problems import Found, Key, Problem, instead
+from .schema import START, Recipe
+
+
+def stages(recipe: Recipe) -> Found:
+    devices = recipe.devices
+    together = devices.per_device_batch_size * devices.world_size
+    counts: list[Key] = [("devices", key) for key in ("per_device_batch_size", "count", "nodes")]
+    for name, stage in recipe.stages.items():
+        key: Key = ("stages", name)
+        for data_set in stage.mix:
+            if data_set not in recipe.data:
+                text = f"names a data set that `data` does not declare. {instead(data_set, recipe.data)}"
+                yield Problem((*key, "mix", data_set), text), [("data", data_set), (*key, "mix", data_set)]
+        if not stage.enabled:
+            continue
+        yield from _places(recipe, name)
+        if isinstance(stage, MergeStage):
+            continue
+        if not stage.mix:
+            text = (
+                f"is empty: the stage has nothing to learn from. {_declared(recipe)}, or switch it off: enabled: false"
+            )
+            yield Problem((*key, "mix"), text), [(*key, "mix")]
+        if not stage.train:
+            text = f"is empty: the stage trains nothing. Name a part and its learning rate ({', '.join(PARTS)}), "
+            yield Problem((*key, "train"), text + "or switch the stage off: enabled: false"), [(*key, "train")]
+        for data_set in stage.augment if isinstance(stage.augment, dict) else ():
+            if data_set not in stage.mix:
+                text = f"is no data set of this stage's mix. {instead(data_set, stage.mix)}"
+                yield Problem((*key, "augment", data_set), text), [(*key, "mix"), (*key, "augment", data_set)]
+        if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
+            text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
+            yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
+        if stage.global_batch_size % together:
+            text = f"is {stage.global_batch_size}, not a multiple of {together} ({_product(recipe)}). "
+            text += f"Nearest that {_multiples(stage.global_batch_size, together)}"
+            yield Problem((*key, "global_batch_size"), text), [*counts, (*key, "global_batch_size")]
+
+
+def _places(recipe: Recipe, name: str) -> Found:
+    """Problems of the checkpoints that a stage starts from and averages."""
+    stage, key = recipe.stages[name], ("stages", name)
+    enabled = list(recipe.enabled_stages)
+    before = [START, *enabled[: enabled.index(name)]]
+    if stage.after is not None and stage.after not in before:
+        text = f"is {stage.after}, which is no checkpoint before {name}. {instead(stage.after, before)}"
+        yield Problem((*key, "after"), text), [("stages", stage.after, "enabled"), (*key, "after")]
+    if not isinstance(stage, MergeStage):
+        return
+    first = stage.after or before[-1]
+    for other in stage.merge:
+        place: Key = (*key, "merge", other)
+        if other not in before:
+            text = f"names {other}, which is no checkpoint before {name}. {instead(other, before)}"
+            yield Problem(place, text), [("stages", other, "enabled"), place]
+        elif other == first:
+            text = f"names {other}, which the stage starts from: it has what the others leave of 1. Name the others"
+            yield Problem(place, text), [place, (*key, "after")]
+    if given := {part: 1 - stage.left(part) for part in PARTS if stage.left(part) < -1e-9}:
+        shares = ", ".join(f"{part} {share:g}" for part, share in given.items())
+        text = f"gives more than 1 in all: {shares}. Shares come to 1 at most; {first} has the rest"
+        yield Problem((*key, "merge"), text), [(*key, "merge")]
+
+
+def _declared(recipe: Recipe) -> str:
+    if not recipe.data:
+        return "Declare data sets under `data` and name them here"
+    return f"Name data sets and their passes (declared: {', '.join(recipe.data)})"
+
+
+def _product(recipe: Recipe) -> str:
+    devices = recipe.devices
+    text = f"{devices.per_device_batch_size} per device x {devices.count} device{'s' * (devices.count > 1)}"
+    return f"{text} x {devices.nodes} nodes" if devices.nodes > 1 else text
+
+
+def _multiples(value: int, step: int) -> str:
+    below = value // step * step
+    found = [str(multiple) for multiple in (below, below + step) if multiple]
+    return f"{'are' if len(found) > 1 else 'is'}: {', '.join(found)}"
