@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import open_image
 from data_builders.shared.seeding import draw
 from data_builders.sources.base import Box
 
+from .spelling import SPELT, condition_problem
+
 VERSION = 1  # raised whenever the same picture would come out otherwise
+USUAL = 3  # severity of blur and noise where none is given
 BLUR = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)  # severity -> standard deviation in pixels of 224
 NOISE = (0.0, 0.08, 0.12, 0.18, 0.26, 0.38)  # severity -> standard deviation, white being 1
 SHORT_SIDE = 224  # pixels, to which the strengths belong
@@ -103,3 +107,14 @@ class Blank(Change):
 
     def __call__(self, picture: Image.Image) -> Image.Image:
         return Image.new("RGB", picture.size, GREY)
+
+
+def same_for_all(condition: str) -> Change | None:
+    """The change that is the same for every picture; None where it depends on what a picture shows. UserError."""
+    if wrong := condition_problem(condition):
+        raise UserError(f"perturb: {condition!r} is {wrong}")
+    kind, severity = SPELT.fullmatch(condition).groups()
+    if kind:
+        strengths, make = (BLUR, Blur) if kind == "blur" else (NOISE, Noise)
+        return make(strengths[int(severity or USUAL)])
+    return Blank() if condition == "blank" else None

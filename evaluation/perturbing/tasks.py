@@ -7,9 +7,9 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import ChangedPicture, PictureChange
 
 from ..tasks.task import BESIDE, CONDITION, Task, selects, spec_of
+from .changes import same_for_all
 from .misleading import misleading_texts
 from .objects import grey_backgrounds
-from .spelling import same_for_all
 
 
 def perturbed_tasks(tasks: Sequence[Task], perturb: Mapping[str, Sequence[str]]) -> list[Task]:

@@ -16,9 +16,8 @@ from evaluation.asking import evaluate, identify, rows_on_disk, subset_of
 from evaluation.compare import compare_runs, print_comparison, to_json
 from evaluation.ledger import load_run
 from evaluation.perturbing import CONDITIONS, perturbed_tasks
-from evaluation.perturbing.changes import BLUR, GREY, NOISE, Blank, Blur, GreyBackground, Noise
+from evaluation.perturbing.changes import BLUR, GREY, NOISE, Blank, Blur, GreyBackground, Noise, same_for_all
 from evaluation.perturbing.objects import boxes_of
-from evaluation.perturbing.spelling import same_for_all
 from evaluation.perturbing.typography import SMALLEST, MisleadingText, fitted
 from evaluation.protocols import Answer
 from evaluation.report import write_report

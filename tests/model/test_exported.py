@@ -123,7 +123,7 @@ def test_nothing_is_left_of_an_export_that_fails(cases: Cases, monkeypatch: pyte
     with pytest.raises(UserError, match="no space left while writing"):
         export_checkpoint(saved, to, "transformers")
     monkeypatch.undo()
-    monkeypatch.setattr(exported, "SPARE", 1 << 62)
+    monkeypatch.setattr(weight_files, "SPARE", 1 << 62)
     with pytest.raises(UserError, match="write --dtype bf16"):
         export_checkpoint(saved, to, "transformers")
     assert list(tmp_path.iterdir()) == []
