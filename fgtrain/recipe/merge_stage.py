@@ -37,7 +37,6 @@ class MergeStage(Section):
     train: ClassVar[dict] = {}
     mix: ClassVar[dict] = {}
     steps: ClassVar[None] = None
-    augment: ClassVar[str] = "none"
 
     def left(self, part: str) -> float:
         """The share of the checkpoint that the stage starts from."""
