@@ -39,6 +39,7 @@ from .levels import level_figures
 from .links import link_tables
 from .machine import feature_scores, machine_tables
 from .name_frequency import name_frequency_figures
+from .name_lists import name_lists
 from .names import name_outcomes
 from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
 from .perturbed import perturbed_table
@@ -100,6 +101,7 @@ def content(found: Comparison) -> dict:
         "changes": change_tables(found),
         "perturbed": perturbed_table(found),
         "links": link_tables(found),
+        "name_lists": name_lists(found),
         "forgetting": forgetting_bars(found.store, found.runs),
         "ledgers": ledger_tables(found),
         "outcomes": name_outcomes(found),

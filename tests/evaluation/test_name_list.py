@@ -8,14 +8,19 @@ import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 from lvlm_fakes import FAMILIES
 from PIL import Image
+from report_fakes import make_run
 
 import evaluation.asking.answerers.name_trie as name_trie
 from data_builders.shared.errors import UserError
-from data_builders.shared.files import read_jsonl
+from data_builders.shared.files import read_json, read_jsonl, write_json
 from evaluation.asking import evaluate
 from evaluation.asking.answerers.lvlm import TransformersAnswerer
 from evaluation.asking.one_batch import GREY
+from evaluation.compare import compare_runs
+from evaluation.ledger import load_run
 from evaluation.protocols import ImageQuestions, Question
+from evaluation.report.name_lists import name_lists
+from evaluation.report.page import render
 from evaluation.scoring.name_lists import area_under_risk
 from evaluation.scoring.predictions import read_predictions
 from evaluation.scoring.score_answers import score_answers
@@ -170,3 +175,29 @@ def test_more_pictures_than_levels_of_coverage():
     measure = area_under_risk(right, confidence)
     exact = (np.cumsum(1 - right) / np.arange(1, 601)).mean()
     assert float(measure.statistic(measure.columns_NC.sum(0))) == pytest.approx(exact, abs=0.01)
+
+
+def test_the_report_shows_lists_side_by_side(tmp_path):
+    """Beside the means: no number of the rest of the report changes."""
+    task = task_without_items("names/cub/species")
+    plain = make_run(tmp_path / "plain", "a")
+    folder = make_run(tmp_path, "a")
+    scores = read_json(folder / "scores.json")
+    for number, checkpoint in enumerate(scores["checkpoints"]):
+        checkpoint["tasks"][task.name] = score_answers(task, drawn_rows(number)).to_json()
+    write_json(folder / "scores.json", scores)
+    found, without = (compare_runs([load_run(one)]) for one in (folder, plain))
+    assert found.runs[0].means == without.runs[0].means
+    assert found.runs[0].forgetting == without.runs[0].forgetting
+    shown = name_lists(found)
+    [table] = shown["tasks"]
+    assert [(row["checkpoint"].name, row["rule"]) for row in table["rows"]][1::2] == [
+        ("start", "without the prior"),
+        ("fg", "without the prior"),
+    ]
+    assert table["rows"][2]["cells"][0]["value"] == values_of(score_answers(task, drawn_rows(3)), "names")["top1"]
+    assert table["rows"][3]["cells"][-1] is None, "the probability of the list is of the model, not of a rule"
+    assert [len(one["wide"].lines) for one in table["figures"]] == [3, 2]
+    page = render(found)
+    assert "The whole list of names, by likelihood" in page
+    assert "The whole list of names" not in render(without)
