@@ -153,7 +153,7 @@ def arm_mean(arm: str, measured: Measured) -> ArmMean | None:
     mean = measured.arm_mean(arm)
     if mean is None:
         return None
-    low, high = mean.share_interval() if measured.unit == "points" else mean.interval()
+    low, high = mean.share_interval() if measured.is_share else mean.interval()
     return ArmMean(
         measure=measured.name,
         value=mean.value,

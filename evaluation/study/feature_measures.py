@@ -4,7 +4,7 @@ PART is encoder or projector, or projector-encoder: what the projector changes, 
 The number is the measure's first one, at the last checkpoint whose features were measured.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,39 +35,57 @@ class Found:
 
 
 def feature_measure(name: str, runs: Sequence[StudyRun]) -> Measured:
-    """The measure of all runs that have it, on the same pictures. UserError: no run has it, or its name is not one."""
+    """The measure of all runs that have it; a seed's pictures may be others than another's, but not an arm's.
+
+    UserError: no run has it, or its name is not one.
+    """
     task, parts = split(name)
     having = {one.name: found for one in runs if all(found := [read(one.run, task, part) for part in parts])}
     if not having:
         raise UserError(f"measure {name!r} is measured in none of these runs; {known_measures(runs)}")
     members = [one for one in runs if one.name in having]
-    head = having[members[0].name][0]
-    other = next((one.name for one in members if having[one.name][0].images != head.images), None)
-    followed = other is None and all(one.values is not None for some in having.values() for one in some)
+    other = on_other_pictures(members, having)
+    places = {
+        image: place for place, image in enumerate(sorted({i for some in having.values() for i in some[0].images}))
+    }
+    followed = all(one.values is not None for some in having.values() for one in some)
     measured = Measured(
         name=name,
         unit="points",
         tasks=() if other else (task,),
-        questions=head.n,
-        images=head.n,
+        questions=having[members[0].name][0].n,
+        images=len(places) or having[members[0].name][0].n,
         values={},
         influence_K={},
         apart={},
         weights={},
-        left_out=(f"{name}: {other} was measured on other pictures than {members[0].name}",) if other else (),
-        unfollowed=() if followed else (task,),
+        left_out=(f"{name}: {other}",) if other else (),
+        unfollowed=() if followed or other else (task,),
+        difference_of_parts=len(parts) > 1,
     )
-    for one in members if other is None else ():
+    for one in () if other else members:
         key, some = (one.arm, one.seed), having[one.name]
         signs = (1, -1)[: len(some)]
         measured.values[key] = sum(sign * part.value for sign, part in zip(signs, some, strict=True))
         measured.weights[key] = " ".join(part.weights for part in some)
+        measured.influence_K[key], measured.apart[key] = np.zeros(len(places) if followed else 0), 0.0
         if followed:
             values = sum(sign * part.values for sign, part in zip(signs, some, strict=True))
-            measured.influence_K[key], measured.apart[key] = (values - values.mean()) / len(values), 0.0
+            own = [places[image] for image in some[0].images]
+            measured.influence_K[key][own] = (values - values.mean()) / len(values)
         else:
-            measured.influence_K[key], measured.apart[key] = np.zeros(0), sum(part.variance for part in some)
+            measured.apart[key] = sum(part.variance for part in some)
     return measured
+
+
+def on_other_pictures(members: Sequence[StudyRun], having: Mapping[str, Sequence[Found]]) -> str:
+    """Which run was measured on other pictures than the first of its seed, or than its own other part; else empty."""
+    first: dict[int, StudyRun] = {}
+    for one in members:
+        head = first.setdefault(one.seed, one)
+        if any(part.images != having[head.name][0].images for part in having[one.name]):
+            return f"{one.name} was measured on other pictures than {head.name}"
+    return ""
 
 
 def split(name: str) -> tuple[str, list[str]]:

@@ -31,6 +31,12 @@ class Measured:
     left_out: tuple[str, ...]  # tasks that could not be compared, in words
     unfollowed: tuple[str, ...]  # tasks without answers of every run, whose images count as independent
     chance: float | None = None  # mean of the tasks' chance levels, in percent; None: no closed task, or no share
+    difference_of_parts: bool = False  # each value is a difference, and may lie below 0
+
+    @property
+    def is_share(self) -> bool:
+        """Of 100, so that no interval leaves 0 to 100."""
+        return self.unit == "points" and not self.difference_of_parts
 
     def seeds(self, arm: str) -> list[int]:
         return [seed for one, seed in self.values if one == arm]

@@ -49,6 +49,7 @@ def test_arms_differ_by_what_their_pictures_do(runs):
     assert (mean.images, mean.seeds) == (PICTURES, 3)
     change = answer.arm("coarse").means[CHANGE]
     assert change.per_seed == pytest.approx({seed: 100 * (20 + seed - 17 - 40) / PICTURES for seed in SEEDS})
+    assert change.low < change.value < change.high < 0
     assert answer.arm("coarse").means["features/cub/probe/encoder"].seeds == 1  # the same weights are no other seed
     first, _, _ = answer.contrasts
     assert (first.value, first.verdict) == (pytest.approx(100 / 6), "shown")
@@ -66,8 +67,20 @@ def test_what_is_not_measured_or_on_other_pictures_is_no_number(runs):
     answer = study_answer(replace(runs, measures=(NAME,)))
     assert answer.arm("fine").means[NAME] is None
     assert any(
-        "fine, seed 18 was measured on other pictures than coarse, seed 17" in one for one in answer.not_measured
+        "fine, seed 18 was measured on other pictures than coarse, seed 18" in one for one in answer.not_measured
     )
+
+
+def test_seeds_may_have_pictures_of_their_own(runs):
+    whole = study_answer(replace(runs, measures=(NAME,))).arm("fine").means[NAME]
+    for seeds in runs.arms.values():
+        path = seeds[18] / "features" / "align" / "projector" / "items" / "features__cub__probe.jsonl"
+        path.write_text(path.read_text().replace(".jpg", "-18.jpg"))
+    answer = study_answer(replace(runs, measures=(NAME,)))
+    mean = answer.arm("fine").means[NAME]
+    assert (mean.value, mean.images, mean.seeds) == (whole.value, 2 * PICTURES, 3)
+    assert answer.not_measured == []
+    assert answer.contrasts[0].verdict == "shown"
 
 
 def test_without_the_pictures_own_values_intervals_are_those_on_record(runs):
