@@ -46,17 +46,26 @@ def near(name: str, spelt: dict[str, str]) -> str:
     return f" (is it {' or '.join(repr(spelt[one]) for one in found)}?)" if found else ""
 
 
-def read_held_out(path: Path) -> HeldOutNames:
-    """A training set's folder or manifest.json, else a file of names, one a line. UserError where there is none."""
-    path = Path(path)
-    folder = path.parent if path.name == "manifest.json" else path
-    if folder.is_dir():
+def read_held_out(*places: Path) -> HeldOutNames:
+    """Of training sets (folders, or their manifest.json) what all hold out; or a file of names, one a line.
+
+    UserError where there is none.
+    """
+    folders = [place.parent if place.name == "manifest.json" else place for place in map(Path, places)]
+    if len(folders) == 1 and not folders[0].is_dir():
+        return read_names(folders[0])
+    for folder in folders:
         if not (folder / "manifest.json").is_file():
-            raise UserError(f"{folder} holds no manifest.json; name a training set, or a file of names, one a line")
-        found = names_of_manifests([Manifest.load(folder)])
-        if found is None:
-            raise UserError(f"{folder / 'manifest.json'} holds nothing out; build it with --categories hold_out=0.25")
-        return found
+            what = f"{folder} is no training set" if folder.exists() else f"no folder {folder}"
+            raise UserError(f"{what}; name training sets that hold categories out, or one file of names, one a line")
+    found = names_of_manifests([Manifest.load(folder) for folder in folders])
+    if found is None:
+        named = " and ".join(map(str, folders))
+        raise UserError(f"{named}: the manifest holds nothing out; build it with --categories hold_out=0.25")
+    return found
+
+
+def read_names(path: Path) -> HeldOutNames:
     if not path.is_file():
         raise UserError(f"no file {path}; name a training set, or a file of names, one a line")
     with open_text(path) as lines:

@@ -44,7 +44,8 @@ def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         out = recipe.path(item.out, f"{place}.out")
         first.append(_arguments(recipe, place, item.what, item.root, out, item.options))
     then = []
-    for name in recipe.mixed_data:
+    lists = [name for name in recipe.evaluation.held_out or () if name in recipe.data]
+    for name in dict.fromkeys([*recipe.mixed_data, *lists]):
         data_set, place = recipe.data[name], f"data.{name}"
         if data_set.what is not None and data_set.what != SAMPLE_TEXT:
             folder = recipe.data_folder(name)

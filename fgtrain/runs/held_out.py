@@ -38,9 +38,10 @@ FOLDER = "held_out"
 
 def held_out_of(recipe: Recipe) -> HeldOutNames | None:
     """The list that the recipe names, else what all sets of its mixture hold out; None: nothing."""
-    chosen = recipe.evaluation.held_out
+    chosen, key = recipe.evaluation.held_out, "evaluation.held_out"
     if chosen is not None:
-        return read_held_out(recipe.path(chosen, "evaluation.held_out"))
+        places = [recipe.data_folder(one) if one in recipe.data else recipe.path(one, key) for one in chosen]
+        return read_held_out(*places)
     folders = [recipe.data_folder(name) for name in recipe.mixed_data]
     return names_of_manifests([Manifest.load(one) for one in folders if (one / "manifest.json").is_file()])
 
