@@ -70,6 +70,9 @@ def _run(result: RunResult) -> dict:
         ],
         "overall": {
             "mean": {group: dict(zip(names, map(_json, means), strict=True)) for group, means in result.means.items()},
+            "held_out": {
+                part: dict(zip(names, map(_json, means), strict=True)) for part, means in result.parts.items()
+            },
             "gain": dict(zip(names[1:], map(_json, result.gain), strict=True)),
             "forgetting": dict(zip(names[1:], map(_json, result.forgetting), strict=True)),
             "change_from_the_stage_before": {

@@ -30,6 +30,8 @@ from ..ledger import (
     unpaired,
     with_holm,
 )
+from ..ledger.parts import run_of_part
+from ..scoring.seen_scores import PARTS
 from ..tasks.task import CONDITION
 
 
@@ -56,6 +58,9 @@ class RunResult:
     gain: list[Estimate | None]
     forgetting: list[Estimate | None]
     changes: dict[str, list[Estimate | None]]  # group -> mean change from the checkpoint before
+    parts: dict[
+        str, list[Estimate | None]
+    ]  # seen, unseen, harmonic -> mean of the fine-grained tasks; {}: not held out
     missing: list[str]  # titles of tasks whose items cannot be followed
     unmeasured: dict[str, str]  # gain, forgetting -> why there is no number for it
     left_out: str  # the general tasks that had nothing to forget, in words
@@ -132,10 +137,22 @@ def run_result(store: ItemStore, run: Run) -> RunResult:
             group: [mean_change(store, run, points[c - 1], points[c], tasks_of) for c in later]
             for group, tasks_of in (("fine_grained", fine), ("general", general))
         },
+        parts=part_means(store, run),
         missing=missing,
         unmeasured=unmeasured(run),
         left_out=left_out(run),
     )
+
+
+def part_means(store: ItemStore, run: Run) -> dict[str, list[Estimate | None]]:
+    """Of the tasks whose scores are split at every checkpoint."""
+    found = {}
+    for part in PARTS if run.sides else ():
+        own = run_of_part(run, part)
+        means = [group_mean(store, own, one, "fine_grained") for one in own.checkpoints]
+        if any(means):
+            found[part] = means
+    return found
 
 
 def change_between(

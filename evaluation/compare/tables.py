@@ -145,6 +145,10 @@ def published_table(one: Beside) -> Table:
     return table
 
 
+def mean_text(one: Estimate | None) -> str:
+    return "-" if one is None else f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}] n={one.n:,}"
+
+
 def estimate_text(one: Estimate) -> str:
     return f"{one.value:+.1f} points [{one.low:+.1f}, {one.high:+.1f}], mean of {one.tasks} tasks, n = {one.n:,}"
 
@@ -162,6 +166,9 @@ def print_comparison(found: Comparison) -> None:
             console.print(f"{name}: forgetting {text} (general tasks, best so far minus now)", markup=False)
             if result.left_out:
                 console.print(f"{name}: nothing there to forget in {result.left_out}", markup=False)
+        for part, means in result.parts.items():
+            text = " -> ".join(mean_text(one) for one in means)
+            console.print(f"{name}: fine-grained, {part}: {text}", markup=False)
         if result.gain and result.gain[-1]:
             console.print(f"{name}: gain {estimate_text(result.gain[-1])} (fine-grained tasks)", markup=False)
         for measure, why in result.unmeasured.items():

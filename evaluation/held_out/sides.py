@@ -14,6 +14,7 @@ from .pictures import CATEGORY, Pictures, pictures_of
 FILE = "held_out.json"  # of a run, beside scores.json
 FINEST = ("species", CATEGORY)  # what FG-BMK's folders call the finest level, whatever the data set does
 SEEN, UNSEEN = "seen", "unseen"
+SETS = (SEEN, UNSEEN, "names")  # of Sides
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Sides:
     seen: frozenset[str]
     unseen: frozenset[str]
     identity: str  # of the list by which they are placed
+    names: frozenset[str] = frozenset()  # of it those that these pictures bear, as `same_name` spells them
 
     def of(self, picture: object) -> str | None:
         """seen, unseen, or None where the picture cannot be placed."""
@@ -60,7 +62,8 @@ def placed(pictures: Pictures, held_out: HeldOutNames) -> Sides:
         for picture, own in pictures.names.items()
         if needed and picture not in unseen and all(level in own for level in needed)
     }
-    return Sides(frozenset(seen), frozenset(unseen), held_out.identity)
+    named = set().union(*(pictures.at(level) for level in levels)) & held_out.names
+    return Sides(frozenset(seen), frozenset(unseen), held_out.identity, frozenset(named))
 
 
 def write_sides(folder: Path, sides: Mapping[str, Sides]) -> None:
@@ -71,7 +74,7 @@ def write_sides(folder: Path, sides: Mapping[str, Sides]) -> None:
         {
             "tasks": {task: kinds.index(one) for task, one in sides.items()},
             "pictures": [
-                {"seen": sorted(one.seen), "unseen": sorted(one.unseen), "identity": one.identity} for one in kinds
+                {key: sorted(getattr(one, key)) for key in SETS} | {"identity": one.identity} for one in kinds
             ],
         },
     )
@@ -85,7 +88,8 @@ def read_sides(folder: Path) -> dict[str, Sides]:
     content = read_json(path)
     try:
         kinds = [
-            Sides(frozenset(one["seen"]), frozenset(one["unseen"]), str(one["identity"])) for one in content["pictures"]
+            Sides(identity=str(one["identity"]), **{key: frozenset(one[key]) for key in SETS})
+            for one in content["pictures"]
         ]
         return {task: kinds[place] for task, place in content["tasks"].items()}
     except (KeyError, TypeError, IndexError, AttributeError) as error:

@@ -47,12 +47,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Span:
-    """A stage of a run on the x axis."""
+    """A stage of a run on the x axis, or another part of it, which `text` then tells of."""
 
     run: int
     name: str
     start: float
     end: float
+    text: str = ""
 
 
 @dataclass
@@ -134,7 +135,7 @@ def figure(
         result.ribbons.append(
             {"x": x0 + 0.75, "width": max(x1 - x0 - 1.5, 1), "y": 4 + 19 * runs.index(span.run), "name": name}
             | {
-                "text": f"stage {span.name}, from sample {span.start:,.0f} to {span.end:,.0f}",
+                "text": span.text or f"stage {span.name}, from sample {span.start:,.0f} to {span.end:,.0f}",
                 "run": span.run % COLOURS,
             }
         )

@@ -17,9 +17,10 @@ from data_builders.shared.seeding import draw
 
 from ..compare import Comparison
 from ..ledger import Run, known
+from .bias import ranked_categories
 from .curves import sizes
 from .figures import Figure, Point, short
-from .papers import first_and_last, ranked_categories
+from .papers import first_and_last
 from .text import num
 
 RESAMPLES = 1_999

@@ -30,6 +30,7 @@ from ..ledger import (
 )
 from ..published.beside import Measured, beside, not_shown, of_runs
 from . import text
+from .bias import bias_figures
 from .changes import change_tables
 from .curves import curves, pareto, passes
 from .examples import KINDS, examples, forgotten_examples
@@ -41,8 +42,9 @@ from .machine import feature_scores, machine_tables
 from .name_frequency import name_frequency_figures
 from .name_lists import name_lists
 from .names import name_outcomes
-from .papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
+from .papers import attribute_tables, frow_table, part_tables, strategy_table
 from .perturbed import perturbed_table
+from .seen import seen_table
 from .setup import setup
 from .table import same_n, score_table
 from .wordings import wording_table
@@ -108,6 +110,7 @@ def content(found: Comparison) -> dict:
         "forgotten": forgotten_examples(found),
         "attributes": attribute_tables(found),
         "bias": bias_figures(found),
+        "held_out": seen_table(found),
         "frow": frow_table(found),
         "strategies": strategy_table(found),
         "passes": passes(found),

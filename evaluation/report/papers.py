@@ -1,13 +1,11 @@
-"""Tables and figures in the form of the papers, where a run has their data: FG-BMK's Table 2 (attributes) and Figure 3
-(bias over categories), FROW's Table 1 (recognition, content, final) and Table 2 (strategies side by side)."""
+"""Tables in the form of the papers, where a run has their data: FG-BMK's Table 2 (attributes), FROW's Table 1
+(recognition, content, final) and Table 2 (strategies side by side)."""
 
 from ..compare import Comparison
 from ..ledger import Checkpoint, Run, is_accuracy, known, primary
+from ..scoring.seen_scores import HELD_OUT
 from ..tasks.task import CONDITION
-from .figures import Figure, Line, Point, figure
-from .text import num
 
-BIAS = "category"
 FROW_METRICS = ("recognition", "content", "final")
 
 
@@ -78,86 +76,10 @@ def part_tables(found: Comparison) -> list[dict]:
         keys = dict.fromkeys(one["by"] for column in columns for one in groups_of(column["checkpoint"], task))
         for by in keys:
             rows = lines(columns, task, by)
-            if by in ("attribute", "attribute_group", "wording") or len(rows) > 60:
+            if by in ("attribute", "attribute_group", "wording", HELD_OUT) or len(rows) > 60:
                 continue
             tables.append({"title": title, "by": by.replace("_", " ") or "part", "columns": columns, "rows": rows})
     return tables
-
-
-def ranked_categories(checkpoint: Checkpoint, task: str) -> list[dict]:
-    return [one for one in groups_of(checkpoint, task) if one["by"] == BIAS and known(one.get("value"))]
-
-
-def bias_figures(found: Comparison) -> list[dict]:
-    """FG-BMK's Figure 3 for each run and task: categories ranked where the run began, and where they stand at its end.
-
-    {"index", "run", "title", "sizes", "facts": [(checkpoint, name, score)]}
-    """
-    figures = []
-    for index, result in enumerate(found.runs):
-        for task, score in result.run.last.tasks.items():
-            if task.endswith("knowledge_bias"):
-                points = _bias_points(result.run, task, index)
-                if points:
-                    figures.append(
-                        {
-                            "index": index,
-                            "run": result.run,
-                            "title": str(score["title"]),
-                            "sizes": ranked_sizes(points, score.get("chance")),
-                            "facts": _bias_facts(result.run, task),
-                            "names": [c.name for c in _ends(result.run)],
-                        }
-                    )
-    return figures
-
-
-def _ends(run: Run) -> list[Checkpoint]:
-    return [run.checkpoints[0], run.last] if len(run.checkpoints) > 1 else [run.last]
-
-
-def _bias_points(run: Run, task: str, index: int) -> list[Point]:
-    ends, points, order = _ends(run), [], None
-    for number, checkpoint in enumerate(ends):
-        rows = ranked_categories(checkpoint, task)
-        if order is None:
-            ranked = sorted(rows, key=lambda one: (-one["value"], str(one["name"])))
-            order = {str(one["name"]): place for place, one in enumerate(ranked, 1)}
-        for one in rows:
-            if (place := order.get(str(one["name"]))) is not None:
-                text = f"{one['name']}, {checkpoint.name}: {num(one['value'])} ({num(one.get('low'))} to "
-                text += f"{num(one.get('high'))}), n = {one.get('n')}, rank {place} at {ends[0].name}"
-                # Where the run began is drawn pale and small, its end in the run's colour.
-                points.append(
-                    Point(index, place, one["value"], text, kind="before" if number < len(ends) - 1 else "dot")
-                )
-    return points
-
-
-def ranked_sizes(points: list[Point], chance: float | None) -> dict[str, Figure]:
-    """Accuracy of categories over their rank, with the level of guessing where it is known."""
-    end = max(point.x for point in points)
-    guessed = (
-        [Line(0, [(0.5, chance), (end + 0.5, chance)], "chance", f"chance: {num(chance)}")] if known(chance) else []
-    )
-    return {
-        name: figure(
-            size, "accuracy of every category, %", x_range=(0.5, end + 0.5), y_range=(0, 100), points=points,
-            lines=guessed, x_label="category, ranked where the run began",
-        )
-        for name, size in {"wide": (600, 320), "narrow": (364, 260)}.items()
-    }  # fmt: skip
-
-
-def _bias_facts(run: Run, task: str) -> list[tuple[str, list[dict]]]:
-    wanted = ("mean_of_category", "worst_category", "best_category", "spread_of_category")
-    facts = []
-    for checkpoint in _ends(run):
-        if task in checkpoint.tasks:
-            score = checkpoint.tasks[task]
-            chosen = [primary(score)] + [s for s in score["scores"] if s.get("metric") in wanted]
-            facts.append((checkpoint.name, [s for s in chosen if known(s.get("value"))]))
-    return facts
 
 
 def frow_table(found: Comparison) -> dict | None:

@@ -88,8 +88,8 @@ class Evaluation(Section):
     engine: Literal["own", "vllm"] = "own"
     batch_size: Positive = 64  # questions asked at once, by own
     limit: Positive | None = None  # most questions per task of a full evaluation; null = all
-    # Categories whose fine-grained scores are also given apart: what all of these hold out (entries of `data`, which are
-    # built for it, or folders of training sets), or a file of names, one a line; null = what the mixture's sets hold out.
+    # Categories whose fine-grained scores are also given apart: what all of these hold out (entries of `data`, which
+    # are built for it, or folders of training sets), or a file of names, one a line; null = what all mixed sets do.
     held_out: Texts | None = None
     features: Features | None = None
     judge: Judge | None = None  # needs network: true

@@ -9,9 +9,9 @@ from data_builders.shared.files import read_json, write_json, write_jsonl
 from data_builders.shared.seeding import draw
 from evaluation.compare import compare_runs
 from evaluation.ledger import load_run
+from evaluation.report.bias import bias_figures
 from evaluation.report.levels import in_order, level_figures
 from evaluation.report.page import render
-from evaluation.report.papers import bias_figures
 from evaluation.report.wordings import wording_table
 from evaluation.scoring.score_answers import score_answers
 from evaluation.tasks.task import task_without_items

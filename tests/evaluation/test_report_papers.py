@@ -13,9 +13,10 @@ from data_builders.shared.files import read_json, write_json
 from evaluation.compare import compare_runs
 from evaluation.ledger import load_run
 from evaluation.report import write_report
+from evaluation.report.bias import bias_figures
 from evaluation.report.curves import passes
 from evaluation.report.machine import machine_tables
-from evaluation.report.papers import attribute_tables, bias_figures, frow_table, part_tables, strategy_table
+from evaluation.report.papers import attribute_tables, frow_table, part_tables, strategy_table
 
 
 @pytest.fixture(scope="module")
