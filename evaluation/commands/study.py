@@ -15,7 +15,7 @@ def add_study(commands: argparse._SubParsersAction) -> None:
     one.add_argument(
         "--contrast", action="append", default=[], metavar='"A - B"', help="arms to compare; several times"
     )
-    one.add_argument("--measure", default="fine_grained,forgetting", help="also general, or names of tasks")
+    one.add_argument("--measure", default="fine_grained,forgetting", help="also general, tasks, 'general at sft'")
     one.add_argument("--name", help="of the study")
     one.add_argument("--question", default="", help="what the study asks; stands above its answer")
     one.add_argument("--out", type=Path, required=True, help="folder for answer.json, answer.md and report.html")

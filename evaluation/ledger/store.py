@@ -68,6 +68,8 @@ class ItemStore:
         score = checkpoint.tasks.get(task)
         if score is None or not is_accuracy(score) or not known(primary(score)["value"]):
             return None
+        if not score.get("answers_give", True):  # answers are read for a task's first number alone
+            return None
         part = (score["part"]["name"], run.sides.get(task)) if "part" in score else None
         answers = self.file(run.answers_file(checkpoint.name, task), score, task, part)
         # Only items that give the reported score may speak for it.

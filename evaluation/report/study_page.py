@@ -10,6 +10,7 @@ from data_builders.shared.files import atomic_write
 
 from ..compare import compare_runs
 from ..ledger import load_run
+from ..shared.measure_names import read_measure
 from ..study import Contrast, StudyAnswer, StudyRuns
 from ..study.pareto import Ends
 from ..study.words import (
@@ -21,6 +22,7 @@ from ..study.words import (
     figure,
     label,
     measured_on_words,
+    order_words,
 )
 from .curves import sizes
 from .figures import COLOURS, Figure, Line, Point
@@ -87,6 +89,18 @@ def page_content(answer: StudyAnswer, path: Path) -> dict:
         ],
         "measured_on": "; ".join(measured_on_words(one) for one in answer.measures),
         "pareto": pareto_figure(answer),
+        "retained": [
+            {
+                "pair": one,
+                "labels": (label(one.immediate), label(one.retained)),
+                "rows": [
+                    {"number": numbers[arm], "arm": arm, "change": change, "ends": ends(change)}
+                    for arm, change in sorted(one.arms.items(), key=lambda item: -item[1].after)
+                ],
+                "order": order_words(one),
+            }
+            for one in answer.retained
+        ],
         "fact_rows": [
             {**one, "said": equal_words(one), "cells": [figure(one["values"].get(arm.arm)) for arm in answer.arms]}
             for one in answer.matched
@@ -98,7 +112,8 @@ def tone(one: Contrast) -> str:
     """better and worse are said of what was shown: of forgetting, less is better."""
     if one.verdict != "shown":
         return "unclear"
-    return "better" if (one.value > 0) != (one.measure == "forgetting") else "worse"
+    better = read_measure(one.measure).better * one.value
+    return "better" if better > 0 else "worse" if better < 0 else "unclear"
 
 
 def link(folder: Path, page: Path) -> str | None:
@@ -108,17 +123,18 @@ def link(folder: Path, page: Path) -> str | None:
 
 
 def lanes(answer: StudyAnswer) -> list[tuple[Contrast, dict | None]]:
-    """Every contrast with its interval on one axis for all of them, in percent of the axis; None: not measured."""
-    numbered = [one for one in answer.contrasts if one.value is not None]
-    most = 1.05 * max([1.0, *(abs(end) for one in numbered for end in (one.low, one.high))])
-
-    def at(value: float) -> float:
-        return 50 + 50 * value / most
+    """Every contrast with its interval on one axis for all of a unit, in percent of the axis; None: not measured."""
+    units, most = {one.name: one.unit for one in answer.measures}, {}
+    for one in answer.contrasts:
+        if one.value is not None:
+            unit = units[one.measure]
+            most[unit] = max(most.get(unit, 1.05), 1.05 * abs(one.low), 1.05 * abs(one.high))
 
     def lane(one: Contrast) -> dict | None:
         if one.value is None:
             return None
-        return {"low": at(one.low), "width": at(one.high) - at(one.low), "at": at(one.value)}
+        low, high, now = (50 + 50 * value / most[units[one.measure]] for value in (one.low, one.high, one.value))
+        return {"low": low, "width": high - low, "at": now}
 
     return [(one, lane(one)) for one in answer.contrasts]
 

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from data_builders.shared.errors import UserError
 from data_builders.shared.progress import progress
 
 from ..ledger import ItemStore
 from ..scoring.chance import standing
 from ..scoring.statistics import holm
+from ..shared.measure_names import MeasureName, read_measure
 from .caveats import not_measured, notes
 from .feature_measures import LEAD, feature_measure
 from .measures import Measured, measure
 from .pareto import ParetoPlace, pareto_places
+from .retained import Retained, retained
 from .runs import StudyRun, StudyRuns, read_runs
+from .steps_to_score import steps_to_score
 
 LEVEL = 0.05
 LEAST_SEEDS = 3  # below that nothing is claimed
@@ -26,7 +30,7 @@ class ArmMean:
     value: float
     low: float
     high: float
-    covers: str  # seeds and images | images only
+    covers: str  # seeds and images | images only | seeds only | one seed
     seeds: int  # with different weights
     images: int
     questions: int
@@ -75,7 +79,7 @@ class MeasureFacts:
     """What a measure was made of: the tasks that all arms were asked alike."""
 
     name: str
-    unit: str  # points or perplexity
+    unit: str  # points, perplexity or steps
     tasks: list[str]
     questions: int
     images: int
@@ -95,6 +99,7 @@ class StudyAnswer:
     matched: list[dict]
     not_measured: list[str]
     notes: list[str]
+    retained: list[Retained] = field(default_factory=list)  # measures that were asked for at two checkpoints
 
     def arm(self, name: str) -> ArmAnswer:
         return next(one for one in self.arms if one.arm == name)
@@ -102,7 +107,7 @@ class StudyAnswer:
     def ranked(self) -> list[ArmAnswer]:
         """The arms by their first measure, the best first, those without it last."""
         first = self.measures[0]
-        better = 1 if first.name == "forgetting" or first.unit == "perplexity" else -1
+        better = 1 if first.unit == "perplexity" or read_measure(first.name).better < 0 else -1
 
         def place(one: ArmAnswer) -> tuple[bool, float]:
             mean = one.means[first.name]
@@ -118,7 +123,7 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
     measured, always = {}, ("fine_grained", "forgetting")
     with progress("answering the study", "measures", len({*names, *always}), brief=True) as advance:
         for name in dict.fromkeys([*names, *always]):
-            measured[name] = feature_measure(name, members) if name.startswith(LEAD) else measure(name, members, store)
+            measured[name] = measured_as(name, members, store)
             advance(1)
     plane = [measured[name] for name in always]
     measured = {name: measured[name] for name in names}
@@ -135,7 +140,22 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
         matched=[{**one, "exempt": list(one.get("exempt") or ())} for one in runs.matched],
         not_measured=not_measured(runs, measured),
         notes=notes(members, measured),
+        retained=retained(list(runs.arms), measured),
     )
+
+
+def measured_as(name: str, members: Sequence[StudyRun], store: ItemStore) -> Measured:
+    if name.startswith(LEAD):
+        return feature_measure(name, members)
+    return steps_to_score(name, members) if said(name).reaches is not None else measure(name, members, store)
+
+
+def said(name: str) -> MeasureName:
+    """UserError: not what a measure may be called."""
+    try:
+        return read_measure(name)
+    except ValueError as error:
+        raise UserError(f"measure {name!r} is {error}") from None
 
 
 def arm_answer(runs: StudyRuns, arm: str, members: Sequence[StudyRun], measured: dict[str, Measured]) -> ArmAnswer:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..scoring.seen_scores import PARTS
+from ..shared.measure_names import read_measure
 from .measures import Measured
 from .runs import StudyRun, StudyRuns, listed
 from .seed_image_interval import sign_flip_floor
@@ -15,6 +16,8 @@ def not_measured(runs: StudyRuns, measured: dict[str, Measured]) -> list[str]:
         reason = (
             "no task of it can be compared" if one.left_out and not one.tasks else WITHOUT.get(name, "no score of it")
         )
+        if read_measure(name).reaches is not None:
+            reason = "not reached and kept"
         missing = []
         for arm, seeds in runs.arms.items():
             without = [seed for seed in seeds if (arm, seed) not in one.values]
@@ -39,6 +42,7 @@ def notes(members: Sequence[StudyRun], measured: dict[str, Measured]) -> list[st
     """How the numbers are to be read, where that is not plain."""
     found = []
     for name, one in measured.items():
+        found += one.remarks
         if one.unfollowed:
             found.append(
                 f"{name}: the answers of {listed(one.unfollowed)} do not lie on disk for all runs (or do not give the "

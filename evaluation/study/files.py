@@ -9,7 +9,18 @@ from data_builders.shared.files import atomic_write, read_json, write_json
 
 from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
 from .pareto import Ends, ParetoPlace
-from .words import answer_words, checkpoint_words, ends, figure, label, matched_words, measured_on_words, number
+from .retained import Change, Retained
+from .words import (
+    answer_words,
+    checkpoint_words,
+    ends,
+    figure,
+    label,
+    matched_words,
+    measured_on_words,
+    number,
+    retained_words,
+)
 
 VERSION = 1
 
@@ -43,10 +54,15 @@ def from_json(values: dict) -> StudyAnswer:
                 "measures": [MeasureFacts(**one) for one in own["measures"]],
                 "contrasts": [Contrast(**_with_seeds(one)) for one in own["contrasts"]],
                 "pareto": [_place(one) for one in own["pareto"]],
+                "retained": [_retained(one) for one in own["retained"]],
             }
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"not the answer of a study (at {error}); make it again from the runs") from None
+
+
+def _retained(values: dict) -> Retained:
+    return Retained(**{**values, "arms": {arm: Change(**one) for arm, one in values["arms"].items()}})
 
 
 def _arm(values: dict) -> ArmAnswer:
@@ -80,6 +96,7 @@ def markdown(answer: StudyAnswer) -> str:
         lines.append(f"- {measured_on_words(one)}" + (f" ({', '.join(one.tasks)})" if one.tasks else ""))
     lines += [f"- {one.arm}: at the checkpoint {checkpoint_words(one)}" for one in answer.arms]
     for title, sentences in (
+        ("Immediate and retained", [text for one in answer.retained for text in retained_words(one)]),
         ("Matched", [matched_words(one) for one in answer.matched] or ["nothing was asked to be equal"]),
         ("Not measured", answer.not_measured or ["nothing that was asked for"]),
         ("How to read the numbers", answer.notes),

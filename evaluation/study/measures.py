@@ -9,6 +9,8 @@ import numpy as np
 from ..ledger import Checkpoint, ItemStore, Run, ever_beyond, floor, known, primary
 from ..ledger.parts import named_part, run_of_part
 from ..ledger.store import half_width
+from ..shared.measure_names import read_measure
+from .at_checkpoint import by_metric, ended_at, named_metric
 from .runs import StudyRun, common_tasks
 from .seed_image_interval import Z95, SeedImageMean, seed_image_mean
 from .seed_noise import SeedNoise, noise_of_arms, noise_of_differences
@@ -20,7 +22,7 @@ class Measured:
     `apart`: variance of the value from tasks whose answers do not lie on disk (or do not give the score)."""
 
     name: str
-    unit: str  # points or perplexity
+    unit: str  # points, perplexity or steps
     tasks: tuple[str, ...]
     questions: int
     images: int
@@ -31,6 +33,7 @@ class Measured:
     left_out: tuple[str, ...]  # tasks that could not be compared, in words
     unfollowed: tuple[str, ...]  # tasks without answers of every run, whose images count as independent
     chance: float | None = None  # mean of the tasks' chance levels, in percent; None: no closed task, or no share
+    remarks: tuple[str, ...] = ()  # how its numbers are to be read, where that is not plain
     difference_of_parts: bool = False  # each value is a difference, and may lie below 0
 
     @property
@@ -96,9 +99,16 @@ def keep_distinct(keys: list, weights: list[str]) -> list:
 
 def measure(called: str, runs: Sequence[StudyRun], store: ItemStore) -> Measured:
     """The measure `called` so, of all runs, on the tasks that can be compared between them."""
-    name, part = named_part(called)
+    said = read_measure(called)
+    if said.at is not None:
+        runs = ended_at(runs, said.at, called)
+    name, part = named_part(said.what)
     if part is not None:
         runs = [replace(one, run=run_of_part(one.run, part)) for one in runs]
+    else:
+        name, metric = named_metric(name, runs)
+        if metric is not None:
+            runs = [replace(one, run=by_metric(one.run, name, metric, called)) for one in runs]
     common = common_tasks(name, runs, store, called)
     members, tasks = (common.runs if common.tasks else []), common.tasks
     images = {task: images_of(name, task, members, store) for task in tasks}

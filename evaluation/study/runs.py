@@ -78,9 +78,10 @@ def check_names(runs: StudyRuns) -> None:
             raise UserError(f"costs of {arm!r}, which is no arm; arms: {', '.join(runs.arms)}")
 
 
-def asked(folder: Path) -> dict[str, str]:
+def asked(folder: Path, checkpoint: int = -1) -> dict[str, str]:
+    """Task -> hash of what was asked at that checkpoint, where it is on record."""
     entries = read_scores(folder)["checkpoints"]
-    questions = entries[-1].get("questions") if entries else None
+    questions = entries[checkpoint].get("questions") if entries else None
     return questions if isinstance(questions, dict) else {}
 
 

@@ -48,6 +48,8 @@ class SeedImageMean:
     @property
     def covers(self) -> str:
         """What the interval covers."""
+        if not self.images:
+            return "seeds only" if self.seeds > 1 else "one seed"
         return "seeds and images" if self.seeds > 1 else "images only"
 
     def half_width(self, level: float) -> float:

@@ -8,7 +8,7 @@ from rich.table import Table
 from data_builders.shared.console import SafeConsole
 
 from .answer import StudyAnswer
-from .words import answer_words, checkpoint_words, ends, matched_words, measured_on_words, number
+from .words import answer_words, checkpoint_words, ends, matched_words, measured_on_words, number, retained_words
 
 WIDTH = 80
 
@@ -24,6 +24,7 @@ def print_answer(answer: StudyAnswer) -> None:
     for facts in answer.measures:
         console.print(measure_table(answer, facts.name))
     for title, sentences in (
+        ("retained", [text for one in answer.retained for text in retained_words(one)]),
         ("matched", [matched_words(one) for one in answer.matched]),
         ("not measured", answer.not_measured),
         ("note", answer.notes),

@@ -1,6 +1,8 @@
 """The answer as sentences: what a reader who reads nothing else takes away."""
 
+from ..shared.measure_names import read_measure
 from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
+from .retained import Change, Retained
 
 LABELS = {
     "fine_grained": "fine-grained",
@@ -15,7 +17,11 @@ def label(measure: str) -> str:
     if measure.startswith("features/") and measure.count("/") == 3:
         _, data, what, part = measure.split("/")
         return f"{what} on {data}, {part}"
-    return LABELS.get(measure, measure)
+    said = read_measure(measure)
+    what = LABELS.get(said.what, said.what)
+    if said.reaches is not None:
+        return f"steps until {what} reaches {said.reaches:g}"
+    return f"{what} at {said.at}" if said.at is not None else what
 
 
 def number(value: float, *, signed: bool = False) -> str:
@@ -29,8 +35,10 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def ends(one: ArmMean | Contrast) -> str:
+def ends(one: ArmMean | Contrast | Change) -> str:
     """'-0.8 to 7.0', with what it covers where that is not seeds and images."""
+    if one.covers == "one seed":
+        return "one seed, no interval"
     text = f"{number(one.low)} to {number(one.high)}"
     return text if one.covers == "seeds and images" else f"{one.covers}: {text}"
 
@@ -48,8 +56,28 @@ def arm_words(arm: str, one: ArmMean) -> str:
     """'early: 61.2 fine-grained (55.0 to 67.1), 3 seeds, 320 images, 1,920 questions'."""
     return (
         f"{arm}: {number(one.value)} {label(one.measure)} ({ends(one)}), {counted(one.seeds, 'seed')}, "
-        f"{counted(one.images, 'image')}, {counted(one.questions, 'question')}{one.stands and f': {one.stands}'}"
+        + (f"{counted(one.images, 'image')}, " if one.images else "")
+        + f"{counted(one.questions, 'question')}{one.stands and f': {one.stands}'}"
     )
+
+
+def retained_words(one: Retained) -> list[str]:
+    """'early: 71.2 fine-grained at sft, then 60.3: -10.9 (-14.0 to -7.9), 3 seeds', an arm each; then their order."""
+    found = [
+        f"{arm}: {number(change.before)} {label(one.immediate)}, then {number(change.after)}: "
+        f"{number(change.value, signed=True)} ({ends(change)}), {counted(change.seeds, 'seed')}"
+        for arm, change in one.arms.items()
+    ]
+    return [*found, order_words(one)]
+
+
+def order_words(one: Retained) -> str:
+    """How far the order of the arms stays."""
+    pair = f"{label(one.immediate)} and {label(one.retained)} later"
+    if one.order is None:
+        return f"No rank correlation of {pair}: {counted(len(one.arms), 'arm')} (or arms all alike); it needs four"
+    ends_of = f"{one.order_low:.2f} to {one.order_high:.2f}"
+    return f"Rank correlation of {pair} over {len(one.arms)} arms: {one.order:.2f} ({ends_of})"
 
 
 def pareto_words(answer: StudyAnswer) -> list[str]:

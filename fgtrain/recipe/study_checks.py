@@ -1,8 +1,10 @@
 """What a study says of its arms: quantities, measures and contrasts, which must be there to be matched or compared."""
 
+from evaluation.shared.measure_names import MeasureName, read_measure
+
 from .problems import Problem, instead
 from .schema import Recipe
-from .study_schema import MEASURES, TASK_PARTS, Contrast, Matched, StudyFile
+from .study_schema import MEASURES, Contrast, Matched, StudyFile
 
 
 def check_study(
@@ -44,14 +46,30 @@ def _runs_roots(recipes: dict[str, Recipe]):
 def _measures(study: StudyFile, recipes: dict[str, Recipe]):
     tasks = list(dict.fromkeys(task for recipe in recipes.values() for task in recipe.evaluation.tasks))
     for index, name in enumerate(study.answer.measure):
-        head, colon, part = name.rpartition(":")
-        asked = head if colon and part in TASK_PARTS else name
-        if name in MEASURES or any(asked == task or asked.startswith(f"{task}/") for task in tasks):
-            continue
+        key = ("answer", "measure", index)
         if name.startswith("features/") and any(_of_features(name, recipe) for recipe in recipes.values()):
             continue
-        text = f"is {name}, neither a measure nor one of the arms' tasks. {instead(name, [*MEASURES, *tasks])}"
-        yield Problem(("answer", "measure", index), text)
+        try:
+            said = read_measure(name)
+        except ValueError as error:
+            yield Problem(key, f"is {name}, {error}")
+            continue
+        yield from (Problem(key, text) for text in _when(said, name, recipes))
+        asked = said.what.partition(":")[0]
+        if said.what in MEASURES or any(asked == task or asked.startswith(f"{task}/") for task in tasks):
+            continue
+        text = f"is {name}, neither a measure nor one of the arms' tasks. {instead(said.what, [*MEASURES, *tasks])}"
+        yield Problem(key, text)
+
+
+def _when(said: MeasureName, name: str, recipes: dict[str, Recipe]):
+    """What is wrong with the checkpoint, or with asking in between."""
+    points = list(dict.fromkeys(point for recipe in recipes.values() for point in recipe.evaluation.at))
+    if said.at is not None and said.at not in points:
+        yield f"is {name}, but no arm is scored at {said.at} (evaluation.at). {instead(said.at, points)}"
+    seldom = [arm for arm, recipe in recipes.items() if recipe.evaluation.every_steps is None]
+    if said.reaches is not None and seldom:
+        yield f"is {name}, but nothing is asked while {seldom[0]} trains. Add evaluation.every_steps: 100 to changes"
 
 
 def _of_features(name: str, recipe: Recipe) -> bool:

@@ -72,7 +72,8 @@ def _contrast(value: Any) -> Any:
 class Answer(Section):
     """What the study's answer is made of."""
 
-    # Of MEASURES, names of tasks, or features/DATA SET/MEASURE/PART (PART: encoder, projector, projector-encoder).
+    # Of MEASURES, names of tasks, TASK:METRIC (pope:yes_ratio), each also "... at CHECKPOINT", or "steps until ...
+    # reaches PERCENT"; or features/DATA SET/MEASURE/PART (PART: encoder, projector, projector-encoder).
     measure: Texts = ("fine_grained", "forgetting")
     contrasts: Annotated[tuple[Annotated[Contrast, BeforeValidator(_contrast)], ...], BeforeValidator(_as_tuple)] = ()
 
