@@ -3,21 +3,26 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from data_builders.shared.files import read_json, write_jsonl
+from data_builders.shared.tables import csv_rows
 from evaluation import __main__ as command
+from evaluation.judging.agreement import agreement_of
 from evaluation.judging.mentions import NameIndex, Text
 from evaluation.judging.recognition import GRADES, OUTCOMES, Known
-from evaluation.judging.taxonomy import read_taxonomy
+from evaluation.judging.taxonomy import NO_TAXONOMY, read_taxonomy, taxonomy_of
 from evaluation.scoring.name_outcomes import with_names
 from evaluation.scoring.score_answers import score_answers
 from evaluation.tasks.task import load_tasks, task_without_items
 from evaluation.tasks.taxonomies import NoTaxonomy, of_question_files, taxonomy_for
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 BIRDS = """species,genus,family,aliases
 black footed albatross,albatross,diomedeidae,Phoebastria nigripes|goony
 laysan albatross,albatross,diomedeidae,gooney
@@ -189,3 +194,22 @@ def test_score_takes_a_taxonomy(tmp_path, birds, capsys):
     }.items():
         assert command.main([words[0], wrong[0], *words[2:], "--taxonomy", wrong[1]]) == 2
         assert said in " ".join(capsys.readouterr().err.split()), json.dumps(wrong)
+
+
+@pytest.mark.parametrize(("with_taxonomy", "kappa"), [(False, 0.69), (True, 0.73)])
+def test_names_agree_with_the_published_recognition_grades(with_taxonomy, kappa):
+    """Quadratically weighted, on what FROW's judge says that GPT-4o's answers name. Where they differ it is mostly the
+    judge's leniency; without a taxonomy fewer answers are known to be coarse."""
+    rows = [row for _, row in csv_rows(GOLDEN / "frow_aircraft_named.csv")]
+    grades = np.asarray([int(row["grade"]) for row in rows], float)
+    assert (len(rows), 100 * grades.sum() / (2 * len(rows))) == (100, 74.5)
+    families = {row["name"]: (row["family"],) for row in rows}
+    assert len(set(families.values())) == 70
+    known = Known(families, taxonomy_of(("variant", "family"), families, "aircraft") if with_taxonomy else NO_TAXONOMY)
+    found = [known.named(row["name"], "", f"It is a {row['name']}.", Text(row["named"])) for row in rows]
+    ours = np.asarray([GRADES[one.outcome] for one in found], float)
+    measured = agreement_of(ours, grades, list(families), "published")["kappa"]
+    assert measured["value"] == pytest.approx(kappa, abs=0.005)
+    assert 0.55 < measured["low"] < measured["value"] < measured["high"] < 0.85
+    # the judge never calls a right name wrong, and hardly ever coarse
+    assert [grade for grade, one in zip(grades, found, strict=True) if one.outcome == "name_exact"].count(2) >= 51
