@@ -24,7 +24,7 @@ def asked(folder: Path, name: str, held_out: Path | None) -> Recipe:
         "tasks": ["fgbmk"],
         "data": ["{data_root}"],
         "limit": 24,
-        "held_out": held_out and str(held_out),
+        "held_out": held_out and [str(held_out)],
     }
     return load_recipe(write_recipe(folder, values))
 
