@@ -29,9 +29,8 @@ class MergeStage(Section):
 
     enabled: bool = True
     after: Name | None = None  # the stage that it starts from; null = the one before
-    merge: Annotated[
-        dict[Name, Shares], Field(min_length=1)
-    ]  # start or an earlier stage -> its share, or part -> share
+    # start or an earlier stage -> its share, or part -> share
+    merge: Annotated[dict[Name, Shares], Field(min_length=1)]
 
     objective: ClassVar[str] = "merge"
     train: ClassVar[dict] = {}
