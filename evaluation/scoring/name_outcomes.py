@@ -24,6 +24,7 @@ from .score_files import Score, TaskScore
 from .statistics import cluster_index, ratio
 
 FOLDER = "named"  # beside a checkpoint's answers
+SHARE = "share"  # the metric of an outcome
 
 
 def named_rows(task: Task, rows: Sequence[dict], taxonomy: Taxonomy) -> list[dict]:
@@ -55,7 +56,7 @@ def shares(task: Task, rows: Sequence[dict], found: Sequence[dict], taxonomy: Ta
         return score_of(rule, Measure(metric, columns, ratio), index, (task.name, rule, metric))
 
     told = [one for one in OUTCOMES if one != SIBLING or taxonomy.coarser]
-    scores = [score(one, "share", np.asarray([other == one for other in outcomes])) for one in told]
+    scores = [score(one, SHARE, np.asarray([other == one for other in outcomes])) for one in told]
     for level in (*taxonomy.coarser, OWN_WORD):
         hit = np.asarray([pair == (LEVEL, level) for pair in zip(outcomes, levels, strict=True)])
         scores.append(score(LEVEL, level, hit))

@@ -1,12 +1,14 @@
 """What a study's measure may be called: WHAT, WHAT at CHECKPOINT, or steps until WHAT reaches PERCENT.
 
 WHAT is fine_grained, general, forgetting, seen, unseen, harmonic, a task, TASK:unseen, or TASK:METRIC (another number
-of the task's primary rule, such as pope:yes_ratio).
+of the task's primary rule, such as pope:yes_ratio, or the share of an outcome of names, such as frow/cub:sibling).
 """
 
 import re
 from dataclasses import dataclass
 
+# a number of which neither more nor less is better: a yes-ratio, and where answers go that are not exact
+NEITHER = ("yes_ratio", "name_level", "sibling", "other", "unnamed")
 FORMS = "WHAT, WHAT at CHECKPOINT, or steps until WHAT reaches PERCENT (steps until fine_grained reaches 60)"
 
 
@@ -20,10 +22,10 @@ class MeasureName:
 
     @property
     def better(self) -> int:
-        """1: more is better; -1: less is; 0: neither (a yes-ratio)."""
+        """1: more is better; -1: less is; 0: neither (NEITHER)."""
         if self.reaches is not None or self.what == "forgetting":
             return -1
-        return 0 if self.what.endswith(":yes_ratio") else 1
+        return 0 if self.what.rpartition(":")[2] in NEITHER else 1
 
 
 def read_measure(text: str) -> MeasureName:

@@ -7,6 +7,7 @@ from data_builders.shared.errors import UserError
 
 from ..ledger import Checkpoint, Run
 from ..ledger.parts import OF_TASK
+from ..scoring.name_outcomes import SHARE
 from .runs import StudyRun, asked
 
 
@@ -32,7 +33,8 @@ def named_metric(what: str, runs: Sequence[StudyRun]) -> tuple[str, str | None]:
 
 
 def by_metric(run: Run, task: str, metric: str, called: str) -> Run:
-    """The run with that task alone, under that number. UserError: the task's primary rule does not give it."""
+    """The run with that task alone, under that number: a metric of its primary rule, or the share of an outcome of
+    names. UserError: it has none of that name."""
     return replace(run, checkpoints=tuple(_alone(point, task, metric, called) for point in run.checkpoints))
 
 
@@ -41,7 +43,8 @@ def _alone(point: Checkpoint, task: str, metric: str, called: str) -> Checkpoint
     if score is None:
         return replace(point, tasks={})
     own = [one for one in score["scores"] if one["rule"] == score["primary"]]
-    chosen = [one for one in own if one.get("metric") == metric]
+    named = [one for one in score["scores"] if (one["rule"], one.get("metric")) == (metric, SHARE)]
+    chosen = [one for one in own if one.get("metric") == metric] or named
     if not chosen:
         known = ", ".join(str(one.get("metric")) for one in own)
         raise UserError(f"measure {called!r}: {task} has no {metric} under the rule {score['primary']}; it has {known}")

@@ -4,16 +4,20 @@ import html
 import re
 from collections import Counter
 
+import pytest
 from report_fakes import make_run
 
+from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl, write_json, write_jsonl
 from evaluation.judging.recognition import OUTCOMES
 from evaluation.judging.taxonomy import taxonomy_of
-from evaluation.ledger import load_run
+from evaluation.ledger import load_run, primary
 from evaluation.ledger.name_moves import name_moves
 from evaluation.report import write_report
 from evaluation.scoring.name_outcomes import named_file, with_names
 from evaluation.scoring.score_answers import score_answers
+from evaluation.shared.measure_names import read_measure
+from evaluation.study.at_checkpoint import by_metric
 from evaluation.tasks.task import task_without_items
 
 TASK = "fgbmk/cub/species/short_answer"
@@ -70,3 +74,15 @@ def test_a_checkpoint_without_names_has_no_moves(tmp_path):
     with_measured_names(run)
     named_file(run / "answers/align", task_without_items(TASK)).unlink()
     assert [(one.before, one.after) for one in name_moves(load_run(run), TASK)] == [("sft", "fg")]
+
+
+def test_a_study_may_measure_an_outcome(tmp_path):
+    run = make_run(tmp_path, "fg")
+    with pytest.raises(UserError, match="has no sibling under the rule"):
+        by_metric(load_run(run), TASK, "sibling", f"{TASK}:sibling")
+    outcomes = with_measured_names(run)
+    for outcome in OUTCOMES:
+        points = by_metric(load_run(run), TASK, outcome, f"{TASK}:{outcome}").checkpoints
+        shares = [list(one.values()).count(outcome) / len(one) for one in outcomes]
+        assert [primary(one.tasks[TASK])["value"] for one in points] == pytest.approx([100 * one for one in shares])
+        assert read_measure(f"{TASK}:{outcome}").better == int(outcome == "name_exact")
