@@ -6,6 +6,7 @@
 Answers are asked once for all runs that share a checkpoint, whatever each of them holds out.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,8 +27,8 @@ from evaluation.held_out import (
 )
 from evaluation.judging.judge_scores import with_judges_beside
 from evaluation.scoring.score_answers import split_score
-from evaluation.scoring.score_files import TaskScore
-from evaluation.tasks.task import Task, group_of, load_tasks
+from evaluation.scoring.score_files import GroupScore, TaskScore
+from evaluation.tasks.task import Task, group_of, load_tasks, task_without_items
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 
@@ -84,13 +85,17 @@ def with_seen(recipe: Recipe, found: dict[str, Any], path: Path, answers: Path) 
     if (parts := read_checked(kept)) is None:
         tasks = {one.name: one for one in _tasks(recipe.evaluation.tasks, tuple(recipe.evaluation_folders()))}
         scores = {name: TaskScore.from_json(found["tasks"][name]) for name in scored}
-        parts = {name: _parts(recipe, tasks[name], score, answers, sides[name]) for name, score in scores.items()}
+        made = {name: _parts(recipe, tasks[name], score, answers, sides[name]) for name, score in scores.items()}
+        some = {
+            name: {item.question_id for item in subset_of(one, recipe.evaluation.subset)} for name, one in tasks.items()
+        }
+        parts = {"tasks": made, "subset": seen_rows(found["subset"], path.parent.parent / "answers", sides, some)}
         write_checked(kept, parts)
     tasks = dict(found["tasks"])
-    for name, more in parts.items():
+    for name, more in parts["tasks"].items():
         score = tasks[name]
         tasks[name] = score | {key: [*(score.get(key) or ()), *more[key]] for key in ("groups", "notes")}
-    return found | {"tasks": tasks}
+    return found | {"tasks": tasks, "subset": [*found["subset"], *parts["subset"]]}
 
 
 def _parts(recipe: Recipe, task: Task, score: TaskScore, answers: Path, sides: Sides) -> dict[str, list]:
@@ -106,6 +111,42 @@ def _parts(recipe: Recipe, task: Task, score: TaskScore, answers: Path, sides: S
     split = with_judges_beside(replace(score, groups=groups), task, answers, rows, sides)
     rules = {one.rule for one in score.scores}
     return {"groups": [asdict(one) for one in split.groups if one.rule in rules], "notes": notes}
+
+
+def part_rows(row: dict, parts: Iterable[GroupScore]) -> list[dict]:
+    """A task's row of metrics.jsonl as the rows of its parts."""
+    keys = ("value", "low", "high", "n", "chance")
+    return [row | {key: getattr(one, key) for key in keys} | {"metric": one.name, "primary": False} for one in parts]
+
+
+def with_seen_rows(rows: list[dict], folder: Path, sides: dict[str, Sides]) -> list[dict]:
+    """Rows of the subset that was asked while a stage trained, with those for seen and unseen categories.
+
+    These are kept beside the answers in `folder`.
+    """
+    if not sides or not rows:
+        return rows
+    key = identity_of([rows, sorted((name, one.identity) for name, one in sides.items())])
+    kept = folder / f"{FOLDER}-{key}.json"
+    if (found := read_checked(kept)) is None:
+        found = {"rows": seen_rows(rows, folder, sides, None)}
+        write_checked(kept, found)
+    return [*rows, *found["rows"]]
+
+
+def seen_rows(
+    rows: list[dict], folder: Path, sides: dict[str, Sides], asked: dict[str, set[int | str]] | None
+) -> list[dict]:
+    """Of the tasks' main rows those of their parts. `asked`: task -> questions that count; None: all in the folder."""
+    found = []
+    for row in rows:
+        task = row["task"]
+        if row["primary"] and task in sides:
+            about = task_without_items(task)
+            answers = read_jsonl(folder / about.file_name)
+            own = [one for one in answers if asked is None or one["question_id"] in asked[task]]
+            found += part_rows(row, split_score(about, own, sides[task])[0])
+    return found
 
 
 def note_sides(recipe: Recipe) -> None:

@@ -18,6 +18,7 @@ from fgtrain.training.metrics_file import missing_steps, readable_steps
 
 from .forgetting import with_forgetting
 from .groups import rows_in_groups
+from .held_out import part_rows, sides_of, with_seen_rows
 from .subset import SUBSET_ROWS, subset_folder
 
 FIGURES = "metrics.jsonl"  # of a stage, in its store
@@ -70,8 +71,9 @@ def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
     store = recipe.stage_store(fingerprint)
     rows = readable_steps(store / FIGURES)
     asked = subset_folder(recipe, store)
+    sides = sides_of(recipe) if asked is not None else {}
     for file in sorted(asked.glob(f"step*/{SUBSET_ROWS}")) if asked is not None else ():
-        rows += rows_in_groups(recipe, _subset_rows(file))
+        rows += rows_in_groups(recipe, with_seen_rows(_subset_rows(file), file.parent, sides))
     return sorted(rows, key=lambda row: row["step"])
 
 
@@ -112,9 +114,5 @@ def eval_rows(
         for name, task in scores.items()
         for score in task.scores
     ]
-    for name, task in scores.items():
-        (main,) = (row for row in rows if row["task"] == name and row["primary"])
-        for part in parts_of(task):
-            own = {key: getattr(part, key) for key in ("value", "low", "high", "n", "chance")}
-            rows.append(main | own | {"metric": part.name, "primary": False})
-    return rows
+    mains = [row for row in rows if row["primary"]]
+    return rows + [one for row in mains for one in part_rows(row, parts_of(scores[row["task"]]))]

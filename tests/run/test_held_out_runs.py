@@ -11,7 +11,8 @@ from data_builders.shared.files import read_json
 from data_builders.sources import same_name
 from evaluation.held_out import read_sides
 from fgtrain.recipe import Recipe, load_recipe
-from fgtrain.runs.held_out import held_out_of
+from fgtrain.runs.curves import curves
+from fgtrain.runs.held_out import held_out_of, sides_of, with_seen_rows
 
 TASK = "fgbmk/drawn/species/short_answer"
 
@@ -50,7 +51,12 @@ def test_answers_are_shared_by_runs_that_hold_out_others(place: Path) -> None:
     assert few["unseen"] < more["unseen"]
     assert read_sides(quarter.run_folder)[TASK].unseen < read_sides(half.run_folder)[TASK].unseen
     rows = [json.loads(line) for line in (half.run_folder / "metrics.jsonl").read_text().splitlines()]
-    assert {(row["metric"], row["n"]) for row in rows if row.get("task") == TASK} >= set(more.items())
+    rows = [row for row in rows if row.get("task") == TASK]
+    assert {(row["metric"], row["n"]) for row in rows} >= set(more.items())
+    again = with_seen_rows(rows[:1], half.run_folder / "answers" / "start", sides_of(half))  # as of a subset in between
+    assert [row["metric"] for row in again] == ["accuracy", "seen", "unseen", "harmonic"]
+    names = {f"eval_full/{TASK}/released{part}" for part in ("", "/seen", "/unseen", "/harmonic")}
+    assert curves(again).keys() >= names
 
 
 def test_what_all_sets_of_the_mixture_hold_out_is_held_out(place: Path) -> None:
