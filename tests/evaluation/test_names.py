@@ -66,6 +66,13 @@ def test_what_an_answer_comes_to(birds):
         assert (found.outcome, found.named, found.level) == wanted, answer
 
 
+def test_what_the_question_gives_away_is_not_named(birds):
+    known = Known(NAMES, birds)
+    for question, outcome in {"Which albatross is it?": "unnamed", QUESTION: "name_level"}.items():
+        assert known.named(GOLD, question, "", Text("an albatross")).outcome == outcome
+    assert known.named(GOLD, "A gull or not?", "", Text("a gull")).outcome == "unnamed"
+
+
 def test_at_a_coarser_level_whoever_names_a_member_has_named_it(birds):
     genus = birds.at("genus")
     known = Known(genus.names, genus)
