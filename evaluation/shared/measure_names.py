@@ -1,7 +1,8 @@
 """What a study's measure may be called: WHAT, WHAT at CHECKPOINT, or steps until WHAT reaches PERCENT.
 
-WHAT is fine_grained, general, forgetting, seen, unseen, harmonic, a task, TASK:unseen, or TASK:METRIC (another number
-of the task's primary rule, such as pope:yes_ratio, or the share of an outcome of names, such as frow/cub:sibling).
+WHAT is fine_grained, general, forgetting, seen, unseen, harmonic, a task (or several, by the beginning of their names:
+frow is the mean of all frow/...), TASK:unseen, or TASK:METRIC (another number of the task's primary rule, such as
+pope:yes_ratio or frow:content, or the share of an outcome of names, such as frow/cub:sibling).
 """
 
 import re

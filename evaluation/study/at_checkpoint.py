@@ -8,7 +8,7 @@ from data_builders.shared.errors import UserError
 from ..ledger import Checkpoint, Run
 from ..ledger.parts import OF_TASK
 from ..scoring.name_outcomes import SHARE
-from .runs import StudyRun, asked
+from .runs import StudyRun, asked, of_task
 
 
 def ended_at(runs: Sequence[StudyRun], checkpoint: str, called: str) -> list[StudyRun]:
@@ -27,25 +27,28 @@ def ended_at(runs: Sequence[StudyRun], checkpoint: str, called: str) -> list[Stu
 
 
 def named_metric(what: str, runs: Sequence[StudyRun]) -> tuple[str, str | None]:
-    """TASK:METRIC as (task, metric) where TASK is one of the runs', else (what, None)."""
-    task, colon, metric = what.rpartition(OF_TASK)
-    return (task, metric) if colon and any(task in one.run.last.tasks for one in runs) else (what, None)
+    """TASK:METRIC as (task, metric) where the runs have tasks of that name, else (what, None)."""
+    name, colon, metric = what.rpartition(OF_TASK)
+    there = bool(colon) and any(of_task(task, name) for one in runs for task in one.run.last.tasks)
+    return (name, metric) if there else (what, None)
 
 
-def by_metric(run: Run, task: str, metric: str, called: str) -> Run:
-    """The run with that task alone, under that number: a metric of its primary rule, or the share of an outcome of
-    names. UserError: it has none of that name."""
-    return replace(run, checkpoints=tuple(_alone(point, task, metric, called) for point in run.checkpoints))
+def by_metric(run: Run, name: str, metric: str, called: str) -> Run:
+    """The run with the tasks of that name alone, under that number: a metric of their primary rule, or the share of an
+    outcome of names. UserError: one has none of that name."""
+
+    def alone(point: Checkpoint) -> Checkpoint:
+        own = {task: score for task, score in point.tasks.items() if of_task(task, name)}
+        return replace(point, tasks={task: _under(task, score, metric, called) for task, score in own.items()})
+
+    return replace(run, checkpoints=tuple(map(alone, run.checkpoints)))
 
 
-def _alone(point: Checkpoint, task: str, metric: str, called: str) -> Checkpoint:
-    score = point.tasks.get(task)
-    if score is None:
-        return replace(point, tasks={})
+def _under(task: str, score: dict, metric: str, called: str) -> dict:
     own = [one for one in score["scores"] if one["rule"] == score["primary"]]
     named = [one for one in score["scores"] if (one["rule"], one.get("metric")) == (metric, SHARE)]
     chosen = [one for one in own if one.get("metric") == metric] or named
     if not chosen:
         known = ", ".join(str(one.get("metric")) for one in own)
         raise UserError(f"measure {called!r}: {task} has no {metric} under the rule {score['primary']}; it has {known}")
-    return replace(point, tasks={task: {**score, "scores": chosen[:1], "chance": None, "answers_give": False}})
+    return {**score, "scores": chosen[:1], "chance": None, "answers_give": False}

@@ -96,12 +96,18 @@ def numbered_before(run: Run, task: str) -> bool:
     return any(has_number(run, task, checkpoint=place) for place in range(len(run.checkpoints) - 1))
 
 
+def of_task(task: str, measure: str) -> bool:
+    """frow/cub is of frow, as fgbmk/cub/species/choice is of fgbmk/cub."""
+    return task == measure or task.startswith(f"{measure}/")
+
+
 def tasks_of(measure: str, run: Run) -> list[str]:
     """The tasks of this run that the measure is made of; none: the run does not have it."""
     group = GROUP_MEASURES.get(measure)
+    if group is None and measure in run.last.tasks:
+        return [measure] if known(primary(run.last.tasks[measure])["value"]) else []
     if group is None:
-        score = run.last.tasks.get(measure)
-        return [measure] if score is not None and known(primary(score)["value"]) else []
+        return [task for task in run.last.tasks if of_task(task, measure) and has_number(run, task)]
     tasks = [task for task, score in run.last.tasks.items() if score["group"] == group and has_number(run, task)]
     return [task for task in tasks if numbered_before(run, task)] if measure == "forgetting" else tasks
 

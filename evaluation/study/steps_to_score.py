@@ -13,7 +13,7 @@ import numpy as np
 from ..ledger import Run, known
 from ..shared.measure_names import read_measure
 from .measures import Measured
-from .runs import GROUP_MEASURES, StudyRun
+from .runs import GROUP_MEASURES, StudyRun, of_task
 
 Curve = dict[int, float]  # optimizer steps over all stages -> score in percent
 
@@ -22,7 +22,7 @@ def steps_to_score(called: str, runs: Sequence[StudyRun]) -> Measured:
     """`called`: steps until WHAT reaches PERCENT. The measure of all arms whose every run reached the score."""
     said = read_measure(called)
     tasks = common_tasks(said.what, runs)
-    curves = {(one.arm, one.seed): curve(one.run, tasks) for one in runs}
+    curves = {(one.arm, one.seed): {} if asked_too_seldom(one.run, tasks) else curve(one.run, tasks) for one in runs}
     reached = {key: first_kept(points, said.reaches) for key, points in curves.items()}
     own = {arm: {key: steps for key, steps in reached.items() if key[0] == arm} for arm, _ in curves}
     whole = [arm for arm, some in own.items() if None not in some.values()]
@@ -52,7 +52,7 @@ def common_tasks(what: str, runs: Sequence[StudyRun]) -> list[str]:
 
 
 def belongs(row: Mapping, what: str) -> bool:
-    return row["task"] == what or row.get("group") == GROUP_MEASURES.get(what, object())
+    return row.get("group") == GROUP_MEASURES[what] if what in GROUP_MEASURES else of_task(row["task"], what)
 
 
 def subset_rows(run: Run) -> list[dict]:
@@ -73,6 +73,13 @@ def curve(run: Run, tasks: Sequence[str]) -> Curve:
             at = before.get(row.get("stage"), 0) + int(row.get("step") or 0)
             found.setdefault(at, {})[row["task"]] = row["value"]
     return {at: sum(some.values()) / len(tasks) for at, some in sorted(found.items()) if len(some) == len(tasks)}
+
+
+def asked_too_seldom(run: Run, tasks: Sequence[str]) -> bool:
+    """Is there a hole in the curve? A stage that is shared with a run which asked nothing, or seldomer, has one."""
+    every = (run.recipe.get("evaluation") or {}).get("every_steps")
+    places = sorted(curve(run, tasks))
+    return bool(every) and any(gap >= 2 * every for gap in np.diff(places))  # a stage's end need not be scored
 
 
 def steps_before(run: Run) -> dict[str, int]:
@@ -97,8 +104,11 @@ def first_kept(points: Curve, percent: float) -> int | None:
 def censored(reached: Mapping[tuple[str, int], int | None], curves: Mapping[tuple[str, int], Curve]) -> str:
     """'not reached in 247 steps by seed 18 (seed 17: at 120)'."""
     without = [key for key, steps in reached.items() if steps is None]
-    if not any(curves[key] for key in without):
-        return "nothing was asked while it trained (evaluation.every_steps)"
+    if not all(curves[key] for key in without):
+        return (
+            "nothing was asked while it trained (evaluation.every_steps), or it shares a stage with a run that asked "
+            "nothing: give the study a runs_root of its own"
+        )
     most = max(max(curves[key], default=0) for key in without)
     seeds = ", ".join(str(seed) for _, seed in without)
     others = [f"seed {seed}: at {steps:,}" for (_, seed), steps in reached.items() if steps is not None]

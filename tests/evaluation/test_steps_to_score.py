@@ -84,6 +84,10 @@ def test_one_seed_has_no_interval_and_no_curve_is_told(tmp_path):
     }
     answer = study_answer(StudyRuns("s", "?", arms, (NAME,), (("a", "b"),)))
     assert any("b: nothing was asked while it trained" in text for text in answer.not_measured)
+    hole = run(tmp_path / "hole", 17, {place: 60 for place in curve_of(0, 60, 60, 60, 60, 60) if place[0] != "sft"})
+    (hole / "recipe.resolved.yaml").write_text("evaluation: {every_steps: 10}\n", encoding="utf-8")
+    holed = study_answer(StudyRuns("s", "?", {**arms, "b": {17: hole}}, (NAME,)))
+    assert any("b: nothing was asked" in text and "runs_root of its own" in text for text in holed.not_measured)
     arms["b"] = {17: run(tmp_path / "c", 17, curve_of(0, 10, 10, 60, 60, 60))}
     words = answer_words(study_answer(StudyRuns("s", "?", arms, (NAME,), (("a", "b"),))))
     assert words[0].endswith("steps until fine-grained reaches 50 (one seed, no interval), 1 seed: seeds are missing")

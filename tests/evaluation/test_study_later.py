@@ -86,7 +86,9 @@ def test_too_few_arms_have_no_order(arms):
 
 def test_another_number_of_a_task_is_measured_without_pairing(arms):
     name = f"{FINE}:accuracy"
-    plain, other = answered(arms, (FINE,)), answered(arms, (name,))
+    plain, other = answered(arms, (FINE, "fgbmk/cub")), answered(arms, (name, "fgbmk:accuracy"))
+    assert plain.arm("a").means["fgbmk/cub"].per_seed == plain.arm("a").means[FINE].per_seed, "all tasks of that name"
+    assert other.arm("a").means["fgbmk:accuracy"].per_seed == pytest.approx(plain.arm("a").means[FINE].per_seed)
     a, b = plain.arm("a").means[FINE], other.arm("a").means[name]
     assert a.value == pytest.approx(b.value)
     assert other.measures[0].chance is None
