@@ -63,7 +63,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
         data = stage_data(recipe, stage, lvlm)
         adapter: Adapter | str | None = None
         if heads:
-            _pretrain(recipe, planned, lvlm)
+            _pretrain(recipe, planned, lvlm, job_device(recipe, group.local_rank))
         else:
             adapter = train_model(recipe, plan, planned, lvlm, data, group, start)
         if group.first:
@@ -79,10 +79,10 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
     stop_if_asked()
 
 
-def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM) -> None:
+def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM, device: torch.device) -> None:
     chosen = recipe.stages[planned.name]
     folders = [recipe.data_folder(name) for name in chosen.mix]
-    accuracy = train_heads(lvlm, chosen, planned.name, folders, recipe.seed, planned.steps)
+    accuracy = train_heads(lvlm, chosen, planned.name, folders, recipe.seed, planned.steps, device)
     say(f"stage {planned.name}: the heads are right on {accuracy:.1%} of what they are asked")
 
 

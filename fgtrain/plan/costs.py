@@ -6,7 +6,7 @@ from fgtrain.counts import Counts
 from fgtrain.recipe import Recipe
 
 from .arithmetic import held_bytes, resolved_strategy
-from .cost import ASSUMED_MFU, training_work
+from .cost import ASSUMED_MFU, ModelShape, training_work
 from .expected import most_of_a_micro_batch
 from .host import host_plan
 from .needs import Needs
@@ -39,6 +39,8 @@ def with_costs(
         per_step=plan.batch.global_batch_size // recipe.devices.world_size,
     )
     peak = peak or Peak(None, None)
+    if shape is not None and plan.objective == "heads":
+        return plan.model_copy(update=_of_heads(plan, data_facts, shape, peak) | _memory(recipe, needs, peak))
     if shape is None or plan.objective != "answers":
         return plan.model_copy(update=_memory(recipe, needs, peak))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
@@ -50,6 +52,15 @@ def with_costs(
             added["seconds"] = added["flops"] / (peak.train * ASSUMED_MFU * recipe.devices.world_size)
     heaviest = heaviest or most_of_a_micro_batch(recipe, recipe.stages[plan.name], model_facts)
     return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), peak))
+
+
+def _of_heads(plan: StagePlan, data_facts: dict[str, DataFacts], shape: ModelShape, peak: Peak) -> dict:
+    """Arithmetic and time where one device trains the encoder alone, in fp32: forward, and backward twice that."""
+    counts = _whole(plan, data_facts)
+    if counts is None:
+        return {}
+    flops = 3.0 * shape.vision_flops * counts.image_tokens
+    return {"flops": flops} | ({"seconds": flops / (peak.fp32 * ASSUMED_MFU)} if peak.fp32 is not None else {})
 
 
 def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:

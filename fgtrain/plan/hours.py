@@ -53,8 +53,13 @@ def device_hours(devices: Devices, stages: Iterable[StagePlan], evaluations: Ite
     def hours(seconds: list[float | None]) -> float | None:
         return None if None in seconds else sum(seconds) * devices.world_size / 3600
 
+    def of_training(stage: StagePlan) -> float | None:
+        """As if all devices shared it: heads are trained by one alone."""
+        alone = stage.objective == "heads" and stage.seconds is not None
+        return stage.seconds / devices.world_size if alone else stage.seconds
+
     found = {
-        "training": hours([stage.seconds for stage in stages]),
+        "training": hours([of_training(stage) for stage in stages]),
         "encoding": hours([stage.encoder.seconds for stage in stages]),
         "evaluation": hours([one.seconds for one in evaluations]),
     }

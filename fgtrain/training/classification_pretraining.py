@@ -22,6 +22,8 @@ from data_builders.shared.pictures import open_image
 from data_builders.shared.seeding import draw
 from fgtrain.errors import UserError
 from fgtrain.images import Square
+from fgtrain.model import LVLM
+from fgtrain.model.single_parts import ENCODES
 
 from .schedule import learning_rate_factor
 
@@ -74,19 +76,25 @@ def batches(data: HeadsData, seed: int, stage: str, batch_size: int, steps: int)
         order = order[batch_size:]
 
 
-def train_heads(lvlm: Any, stage: Any, name: str, folders: list[Path], seed: int, steps: int) -> float:
-    """Train the vision encoder in place; return the heads' accuracy over the last tenth of the steps (0-1)."""
+def train_heads(
+    lvlm: LVLM, stage: Any, name: str, folders: list[Path], seed: int, steps: int, device: torch.device | str = "cpu"
+) -> float:
+    """Train the vision encoder in place, alone on `device`; return the heads' accuracy over the last tenth of the steps
+    (0-1). The model is on the CPU before and after."""
     spec: Square = lvlm.image_spec
     data = load_heads_data(folders, spec)
     encoder = lvlm.parts["vision_encoder"]
     torch.manual_seed(int(draw(seed, name, "heads").integers(2**31)))
-    mean = torch.tensor(spec.mean).view(1, 3, 1, 1) * 255
-    std = torch.tensor(spec.std).view(1, 3, 1, 1) * 255
-    class_head = torch.from_numpy(data.class_head)
+    mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1) * 255
+    std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1) * 255
+    class_head = torch.from_numpy(data.class_head).to(device)
+    for part in ENCODES:  # the language model would only be in the way
+        lvlm.parts[part].to(device)
     with torch.no_grad():
-        features_NPF = lvlm.encode_images(torch.zeros(2, 3, spec.size, spec.size))
+        features_NPF = lvlm.encode_images(torch.zeros(2, 3, spec.size, spec.size, device=device))
     width = features_NPF.shape[1] * features_NPF.shape[2]
-    head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(class_head)))
+    # drawn on the CPU, so that the heads begin alike everywhere
+    head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, len(class_head))).to(device)
     parameters = [*encoder.parameters(), *head.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -96,9 +104,9 @@ def train_heads(lvlm: Any, stage: Any, name: str, folders: list[Path], seed: int
     right: list[float] = []
     chosen = batches(data, seed, name, stage.global_batch_size, steps)
     for step, index in enumerate(track(chosen, description=f"stage {name}", total=steps)):
-        pixels_NCHW = (torch.from_numpy(data.pictures[index]).permute(0, 3, 1, 2).float() - mean) / std
+        pixels_NCHW = (torch.from_numpy(data.pictures[index]).to(device).permute(0, 3, 1, 2).float() - mean) / std
         pairs = [(place, head_, right_) for place, i in enumerate(index) for head_, right_ in data.tasks[i]]
-        place_Q, head_Q, class_Q = torch.tensor(pairs).T
+        place_Q, head_Q, class_Q = torch.tensor(pairs, device=device).T
         logits_QC = head(lvlm.encode_images(pixels_NCHW).flatten(1))[place_Q]
         logits_QC = logits_QC.masked_fill(class_head[None] != head_Q[:, None], float("-inf"))
         loss: Tensor = F.cross_entropy(logits_QC, class_Q)
@@ -112,4 +120,6 @@ def train_heads(lvlm: Any, stage: Any, name: str, folders: list[Path], seed: int
         if step >= steps * 0.9:
             right.append((logits_QC.argmax(1) == class_Q).float().mean().item())
     encoder.eval()
+    for part in ENCODES:
+        lvlm.parts[part].to("cpu")
     return float(np.mean(right))

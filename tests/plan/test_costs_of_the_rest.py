@@ -52,6 +52,17 @@ def test_hours_are_those_of_all_devices_and_add_up(tmp_path):
     assert four.device_hours.training == pytest.approx(hours.training)
 
 
+def test_heads_train_the_encoder_alone_on_one_device(tmp_path):
+    heads = "stages.last={objective: heads, train: {vision_encoder: 1e-4}, mix: {general: 2}, global_batch_size: 32}"
+    tokens = 2 * FACTS["general"].counts_per_pass.image_tokens
+    for count in (1, 4):
+        before, plan = (planned(tmp_path, f"devices.count={count}", *more) for more in ((), (heads,)))
+        assert plan.stages[-1].flops == pytest.approx(3 * 2000 * tokens), "forward, and backward twice that"
+        assert plan.stages[-1].seconds == pytest.approx(plan.stages[-1].flops / (5e8 * ASSUMED_MFU)), "in fp32"
+        added = plan.device_hours.training - before.device_hours.training
+        assert added == pytest.approx(plan.stages[-1].seconds / 3600), "the other devices are not held"
+
+
 def test_what_is_unknown_makes_the_sum_unknown(tmp_path):
     plan = planned(tmp_path, "evaluation.tasks=[nobody_knows]", asked={})
     assert plan.device_hours.training is not None
