@@ -5,14 +5,14 @@ shows, `sides` puts the two together; scores are then also given for seen and un
 (`scoring.seen_scores`).
 """
 
-from .names import HeldOutNames, names_of_manifests, read_held_out
+from .names import HeldOutNames, names_of_sets, read_held_out
 from .sides import FILE, Sides, read_sides, sides_of_tasks, with_sides, write_sides
 
 __all__ = [
     "FILE",
     "HeldOutNames",
     "Sides",
-    "names_of_manifests",
+    "names_of_sets",
     "read_held_out",
     "read_sides",
     "sides_of_tasks",

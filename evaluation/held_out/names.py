@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class HeldOutNames:
     finest: frozenset[str]
     listed: tuple[str, ...] = ()  # as a file spells them
     file: Path | None = None
+    sets: tuple[Path, ...] = ()  # training sets that hold them out
 
     @property
     def identity(self) -> str:
@@ -58,7 +59,7 @@ def read_held_out(*places: Path) -> HeldOutNames:
         if not (folder / "manifest.json").is_file():
             what = f"{folder} is no training set" if folder.exists() else f"no folder {folder}"
             raise UserError(f"{what}; name training sets that hold categories out, or one file of names, one a line")
-    found = names_of_manifests([Manifest.load(folder) for folder in folders])
+    found = names_of_sets(folders)
     if found is None:
         named = " and ".join(map(str, folders))
         raise UserError(f"{named}: the manifest holds nothing out; build it with --categories hold_out=0.25")
@@ -75,8 +76,15 @@ def read_names(path: Path) -> HeldOutNames:
     return HeldOutNames(frozenset(map(same_name, listed)), frozenset(), listed, path)
 
 
+def names_of_sets(folders: Sequence[Path]) -> HeldOutNames | None:
+    """What a training on all of these sets is not shown; None where that is nothing."""
+    manifests = {folder: Manifest.load(folder) for folder in folders}
+    found = names_of_manifests(list(manifests.values()))
+    return found and replace(found, sets=tuple(folder for folder, one in manifests.items() if one.held_out))
+
+
 def names_of_manifests(manifests: Sequence[Manifest]) -> HeldOutNames | None:
-    """What a training on all of these sets is not shown; None where that is nothing.
+    """The same of their manifests.
 
     A data set's category is held out where every set that is made of this data set holds it out.
     """

@@ -18,7 +18,7 @@ from data_builders.sources import same_name
 from ..tasks.question_files import quoted_options
 from ..tasks.task import Item, Task
 
-CATEGORY = "category"  # the level of a category that a row names itself
+CATEGORY = "the row's own category"  # the level of such names, which no folder is called
 ANY = ("", "generic", "text")  # a row's category that is none
 NUMBERED = re.compile(r"^\S*?\d+\s*[-._ ]+(?=\D)")  # 001.Black_footed_Albatross, n02085620-Chihuahua
 

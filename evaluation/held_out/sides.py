@@ -10,6 +10,7 @@ from data_builders.shared.files import read_json, write_json
 from ..tasks.task import Task
 from .names import HeldOutNames
 from .pictures import CATEGORY, Pictures, pictures_of
+from .source_names import add_source_names
 
 FILE = "held_out.json"  # of a run, beside scores.json
 FINEST = ("species", CATEGORY)  # what FG-BMK's folders call the finest level, whatever the data set does
@@ -40,7 +41,12 @@ def sides_of_tasks(tasks: Sequence[Task], held_out: HeldOutNames) -> dict[str, S
     if not pictures:
         raise UserError("no task asks about fine-grained categories, so none can be held out; leave the list out")
     held_out.check(name for one in pictures.values() for name in one.known)
-    made = {name: placed(one, held_out) for name, one in pictures.items()}
+    made = {}
+    for name, one in pictures.items():
+        made[name] = placed(one, held_out)
+        if held_out.sets and len(made[name].seen) + len(made[name].unseen) < len(one.names):
+            add_source_names(one, held_out.sets)
+            made[name] = placed(one, held_out)
     return {name: one for name, one in made.items() if one.unseen}
 
 
@@ -54,14 +60,12 @@ def placed(pictures: Pictures, held_out: HeldOutNames) -> Sides:
     }
     levels = pictures.levels
     if held_out.finest:
-        needed = [level for level in levels if level in held_out.finest or level in FINEST][-1:]
+        finest = [level for level in levels if level in held_out.finest or level in FINEST]
+        told = {picture for picture, own in pictures.names.items() if any(level in own for level in finest)}
     else:
         needed = [level for level in levels if pictures.at(level) & held_out.names]
-    seen = {
-        picture
-        for picture, own in pictures.names.items()
-        if needed and picture not in unseen and all(level in own for level in needed)
-    }
+        told = {picture for picture, own in pictures.names.items() if needed and all(level in own for level in needed)}
+    seen = told - unseen
     named = set().union(*(pictures.at(level) for level in levels)) & held_out.names
     return Sides(frozenset(seen), frozenset(unseen), held_out.identity, frozenset(named))
 

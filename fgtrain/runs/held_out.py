@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from data_builders.records import Manifest
 from data_builders.shared.files import read_jsonl
 from data_builders.shared.state_files import read_checked, write_checked
 from evaluation.asking import subset_of
@@ -20,7 +19,7 @@ from evaluation.held_out import (
     FILE,
     HeldOutNames,
     Sides,
-    names_of_manifests,
+    names_of_sets,
     read_held_out,
     sides_of_tasks,
     write_sides,
@@ -44,7 +43,7 @@ def held_out_of(recipe: Recipe) -> HeldOutNames | None:
         places = [recipe.data_folder(one) if one in recipe.data else recipe.path(one, key) for one in chosen]
         return read_held_out(*places)
     folders = [recipe.data_folder(name) for name in recipe.mixed_data]
-    return names_of_manifests([Manifest.load(one) for one in folders if (one / "manifest.json").is_file()])
+    return names_of_sets([one for one in folders if (one / "manifest.json").is_file()])
 
 
 def sides_of(recipe: Recipe) -> dict[str, Sides]:

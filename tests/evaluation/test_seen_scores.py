@@ -11,7 +11,7 @@ from data_builders.records import Manifest
 from data_builders.shared.errors import UserError
 from data_builders.sources import load_source, same_name
 from evaluation.__main__ import main
-from evaluation.held_out import Sides, names_of_manifests, read_held_out, read_sides, sides_of_tasks, write_sides
+from evaluation.held_out import Sides, names_of_sets, read_held_out, read_sides, sides_of_tasks, write_sides
 from evaluation.scoring.metrics import accuracy
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.seen_scores import HARMONIC, PARTS, part_measure
@@ -151,6 +151,20 @@ def test_published_questions_are_placed_by_every_file_of_their_data_set(shared, 
             assert sides[task.name].of(item.image) == ("unseen" if lost else "seen"), (task.name, item.image)
 
 
+def test_what_no_question_file_tells_the_data_set_does(world, tmp_path):
+    """Yes or no alone about a genus: a training set's source places the pictures, a file of names cannot."""
+    options = {"source": "cub", "dataset": "drawn", "kinds": "true_false", "levels": "genus"}
+    build("fgbmk", root=world / "cub", out=tmp_path, options=options)
+    (task,) = load_tasks(["fgbmk"], [tmp_path])
+    (whole,) = load_tasks(["fgbmk/drawn/genus/true_false"], [world])
+    told = sides_of_tasks([whole], read_held_out(world / "fg"))[whole.name]
+    sides = sides_of_tasks([task], read_held_out(world / "fg"))[task.name]
+    assert (sides.seen, sides.unseen) == (told.seen, told.unseen)
+    (tmp_path / "names.txt").write_text(next(iter(told.names)))
+    with pytest.raises(UserError, match="is no category of these questions"):
+        sides_of_tasks([task], read_held_out(tmp_path / "names.txt"))
+
+
 def test_what_cannot_be_placed_is_counted(world):
     (task,) = load_tasks(["fgbmk/drawn/species/choice"], [world])
     sides = sides_of_tasks([task], read_held_out(world / "fg"))[task.name]
@@ -164,7 +178,6 @@ def test_what_cannot_be_placed_is_counted(world):
 
 
 def test_what_one_set_of_a_mixture_shows_is_not_held_out(world, tmp_path):
-    narrow = Manifest.load(world / "fg")
     build("short_answer", root=world / "cub", out=tmp_path / "all", options={"source": "cub"})
     build(
         "short_answer",
@@ -172,8 +185,8 @@ def test_what_one_set_of_a_mixture_shows_is_not_held_out(world, tmp_path):
         out=tmp_path / "half",
         options={"source": "cub", "categories": "hold_out=0.5"},
     )
-    wide, shown = Manifest.load(tmp_path / "half"), Manifest.load(tmp_path / "all")
-    assert names_of_manifests([narrow, wide]) == names_of_manifests([narrow])
-    assert names_of_manifests([narrow, shown]) is None
+    narrow, wide, shown = world / "fg", tmp_path / "half", tmp_path / "all"
+    assert names_of_sets([narrow, wide]).names == names_of_sets([narrow]).names
+    assert names_of_sets([narrow, shown]) is None
     with pytest.raises(UserError, match="holds nothing out"):
         read_held_out(tmp_path / "all")
