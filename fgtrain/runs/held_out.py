@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from data_builders.records import Manifest
 from data_builders.shared.files import read_jsonl
 from data_builders.shared.state_files import read_checked, write_checked
 from evaluation.asking import subset_of
@@ -44,6 +45,23 @@ def held_out_of(recipe: Recipe) -> HeldOutNames | None:
         return read_held_out(*places)
     folders = [recipe.data_folder(name) for name in recipe.mixed_data]
     return names_of_sets([one for one in folders if (one / "manifest.json").is_file()])
+
+
+def shown_all_the_same(recipe: Recipe) -> list[str]:
+    """Lines about sets of the mixture whose held-out categories another set of it shows, so that none is unseen; none
+    where the recipe names what is held out."""
+    if recipe.evaluation.held_out is not None or not recipe.evaluation.tasks:
+        return []
+    folders = {name: recipe.data_folder(name) for name in recipe.mixed_data}
+    sets = {name: Manifest.load(one) for name, one in folders.items() if (one / "manifest.json").is_file()}
+    return [
+        f"{recipe.name}: {name} holds out categories of {source}, but {other} is made of all of {source}: none of them "
+        "is unseen, and no score is given for them"
+        for name, one in sets.items()
+        for source in one.held_out
+        for other, shown in sets.items()
+        if source in shown.sources and source not in shown.held_out
+    ]
 
 
 def sides_of(recipe: Recipe) -> dict[str, Sides]:

@@ -6,6 +6,7 @@ from fgtrain.plan.checkpoints import features_at
 from fgtrain.recipe import Recipe
 
 from .evaluations import asked
+from .held_out import shown_all_the_same
 
 
 def unmeasured_lines(recipe: Recipe) -> Iterator[str]:
@@ -20,3 +21,4 @@ def unmeasured_lines(recipe: Recipe) -> Iterator[str]:
     elif (recipe.run_folder / "scores.json").is_file():
         for measure, why in unmeasured(load_run(recipe.run_folder)).items():
             yield f"{recipe.name}: {measure}: {why}"
+    yield from shown_all_the_same(recipe)

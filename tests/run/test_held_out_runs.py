@@ -12,7 +12,7 @@ from data_builders.sources import same_name
 from evaluation.held_out import read_sides
 from fgtrain.recipe import Recipe, load_recipe
 from fgtrain.runs.curves import curves
-from fgtrain.runs.held_out import held_out_of, sides_of, with_seen_rows
+from fgtrain.runs.held_out import held_out_of, shown_all_the_same, sides_of, with_seen_rows
 
 TASK = "fgbmk/drawn/species/short_answer"
 
@@ -69,5 +69,7 @@ def test_what_all_sets_of_the_mixture_hold_out_is_held_out(place: Path) -> None:
     for mix, names in ({"few": 1, "more": 1}, expected), ({"few": 1, "none": 1}, None), ({"few": 1}, expected):
         values = recipe_values(place, data={name: {"path": str(place / name)} for name in mix})
         values["stages"] = {"align": {"train": {"projector": 1.0e-3}, "mix": mix, "global_batch_size": 8}}
-        found = held_out_of(load_recipe(write_recipe(place, values)))
+        recipe = load_recipe(write_recipe(place, values))
+        found = held_out_of(recipe)
         assert (found and found.names) == names
+        assert bool(shown_all_the_same(recipe)) == (names is None)
