@@ -9,7 +9,7 @@ from data_builders.shared.files import read_jsonl
 from data_builders.shared.thoughts import without_thoughts
 
 from ..scoring.answer_formats import OURS, shortened
-from ..tasks.task import Item, Task, load_tasks, task_without_items
+from ..tasks.task import CONDITION, Item, Task, load_tasks, task_without_items
 from .candidate import Candidate
 
 PATTERN = "frow__*.jsonl"
@@ -32,8 +32,7 @@ def answer_files(paths: Iterable[Path]) -> list[Path]:
         if path.is_file():
             here = [path]
         elif path.is_dir():
-            here = sorted(path.glob(PATTERN)) or sorted(path.glob(f"*/{PATTERN}"))
-            here = here or sorted(path.glob(f"answers/*/{PATTERN}"))
+            here = plain(path, PATTERN) or plain(path, f"*/{PATTERN}") or plain(path, f"answers/*/{PATTERN}")
         else:
             raise UserError(f"--answers {path}: no such file or folder")
         if not here:
@@ -43,6 +42,11 @@ def answer_files(paths: Iterable[Path]) -> list[Path]:
             )
         found += [one for one in here if one not in found]
     return found
+
+
+def plain(folder: Path, pattern: str) -> list[Path]:
+    """The files, but for answers about perturbed pictures: what is measured there is a drop, not a score."""
+    return [path for path in sorted(folder.glob(pattern)) if CONDITION not in path.name]
 
 
 def frow_tasks(data: Sequence[Path]) -> dict[str, Task]:

@@ -44,6 +44,8 @@ def make_run(root, model):
     folder = root / model / "answers" / "start"
     folder.mkdir(parents=True)
     write_jsonl(folder / "frow__cub.jsonl", rows)
+    # about perturbed pictures: none of them is to be judged
+    write_jsonl(folder / "frow__cub@blank.jsonl", [{**row, "task": "frow/cub@blank", "answer": "?"} for row in rows])
     judged = [
         {
             "image": row["image"],
