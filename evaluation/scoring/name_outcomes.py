@@ -16,7 +16,7 @@ from ..judging.mentions import Text
 from ..judging.recognition import LEVEL, OUTCOMES, OWN_WORD, SIBLING, Known
 from ..judging.taxonomy import Taxonomy
 from ..tasks.task import Task
-from ..tasks.taxonomies import NoTaxonomy, all_names, has_names, taxonomy_for
+from ..tasks.taxonomies import NoTaxonomy, all_names, data_folder, has_names, taxonomy_for
 from .answer_columns import cluster_of
 from .intervals import score_of
 from .metrics import Measure
@@ -81,9 +81,12 @@ def with_names(
         found = named_rows(task, rows, taxonomy)
     except NoTaxonomy as error:
         return replace(score, notes=[*score.notes, f"names are not measured: {error}"]), []
-    notes = [f"names by {taxonomy.source}"]
+    where = taxonomy.source
+    if task.source is not None:  # the same on every machine
+        where = where.replace(f"{data_folder(task.source)}/", "")
+    notes = [f"names by {where}"]
     if not taxonomy.coarser:
-        notes.append(f"siblings are not measured: {taxonomy.source} has one level")
+        notes.append(f"siblings are not measured: no level above {taxonomy.levels[0]} is known")
     loose = set(taxonomy.loose)
     if count := sum(one.get("named") in loose for one in found):
         notes.append(f"{count} of {len(found)} answers name what no question tells the parent of (counted as other)")

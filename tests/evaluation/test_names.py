@@ -177,7 +177,18 @@ def test_what_is_not_at_hand_is_not_measured_and_says_what_would_give_it(tmp_pat
     (tmp_path / "taxonomy/cub.csv").write_text(BIRDS)
     other = replace(task, source=task.source.parent / "again.jsonl")  # a file is read once a process
     assert taxonomy_for(other).of(GOLD).ancestors == birds.of(GOLD).ancestors
-    assert {one["outcome"] for one in with_names(score_answers(other, rows), other, rows)[1]} == {"name_exact"}
+    score, named = with_names(score_answers(other, rows), other, rows)
+    assert {one["outcome"] for one in named} == {"name_exact"}
+    assert score.notes[-1] == "names by taxonomy/cub.csv"
+
+
+def test_of_the_coarsest_level_siblings_are_not_measured(birds):
+    task = task_without_items("fgbmk/cub/family/short_answer")
+    rows = [{**one, "gold": "laridae"} for one in rows_of(["laridae", "diomedeidae", "ivory gull"])]
+    score, named = with_names(score_answers(task, rows), task, rows, birds)
+    assert [one["outcome"] for one in named] == ["name_exact", "other", "name_exact"]
+    assert "sibling" not in {one.rule for one in score.scores}
+    assert score.notes[-1] == "siblings are not measured: no level above family is known"
 
 
 def test_score_takes_a_taxonomy(tmp_path, birds, capsys):
