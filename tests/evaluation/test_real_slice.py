@@ -55,6 +55,11 @@ def test_a_random_model_is_asked_the_published_questions(shared, tmp_path, capsy
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     assert len(rows) == 40
+    named = tmp_path / "run" / "answers" / "start" / "named"
+    assert {path.name: len(path.read_text().splitlines()) for path in named.iterdir()} == {
+        "fgbmk__cub__species__short_answer.jsonl": 5,
+        "frow__cub.jsonl": 5,
+    }
     weighed = {row["task"] for row in rows if "options_log_probability" in row}
     assert weighed == {f"fgbmk/cub/{level}/{kind}" for level in ("class", "genus", "species")
                        for kind in ("choice", "true_false")}  # fmt: skip
