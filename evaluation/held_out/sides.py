@@ -7,7 +7,7 @@ from pathlib import Path
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json
 
-from ..tasks.task import Task
+from ..tasks.task import CONDITION, Task
 from .names import HeldOutNames
 from .pictures import CATEGORY, Pictures, pictures_of
 from .source_names import add_source_names
@@ -37,7 +37,7 @@ def sides_of_tasks(tasks: Sequence[Task], held_out: HeldOutNames) -> dict[str, S
 
     UserError for names of a file that no task knows, with those that are near.
     """
-    pictures = {task.name: pictures_of(task) for task in tasks if task.group == "fine_grained" and not task.is_text}
+    pictures = {task.name: pictures_of(task) for task in tasks if asks_for_categories(task)}
     if not pictures:
         raise UserError("no task asks about fine-grained categories, so none can be held out; leave the list out")
     held_out.check(name for one in pictures.values() for name in one.known)
@@ -48,6 +48,12 @@ def sides_of_tasks(tasks: Sequence[Task], held_out: HeldOutNames) -> dict[str, S
             add_source_names(one, held_out.sets)
             made[name] = placed(one, held_out)
     return {name: one for name, one in made.items() if one.unseen}
+
+
+def asks_for_categories(task: Task) -> bool:
+    """Lists of names do, though they stand beside the means; what is asked about perturbed pictures is not split."""
+    listed = task.kind == "names" and CONDITION not in task.name
+    return listed or (task.group == "fine_grained" and not task.is_text)
 
 
 def placed(pictures: Pictures, held_out: HeldOutNames) -> Sides:

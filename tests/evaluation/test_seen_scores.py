@@ -15,6 +15,7 @@ from evaluation.held_out import Sides, names_of_sets, read_held_out, read_sides,
 from evaluation.scoring.metrics import accuracy
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.seen_scores import HARMONIC, PARTS, part_measure
+from evaluation.shared.number_lists import written
 from evaluation.tasks.task import load_tasks
 
 DRAWN = {"source": "cub", "pixels": 32, "train_images_per_species": 2, "test_images_per_species": 2}
@@ -190,3 +191,20 @@ def test_what_one_set_of_a_mixture_shows_is_not_held_out(world, tmp_path):
     assert names_of_sets([narrow, shown]) is None
     with pytest.raises(UserError, match="holds nothing out"):
         read_held_out(tmp_path / "all")
+
+
+def test_lists_of_names_are_split_as_short_answers_are(world):
+    """A model that finds seen names likeliest is right on all seen pictures and on no unseen one."""
+    short, listed = load_tasks(["fgbmk/drawn/species/short_answer", "names/drawn/species"], [world])
+    sides = sides_of_tasks([short, listed], read_held_out(world / "fg"))
+    assert sides[listed.name] == sides[short.name]
+    rows = []
+    for row, item in zip(answers(listed), listed.items, strict=True):
+        log_p = np.full(len(listed.names), -5.0)
+        right = listed.names.index(item.gold)
+        log_p[right if sides[listed.name].of(item.image) == "seen" else right - 1] = -1.0
+        lists = {"log_probability": written(log_p), "prior": written(np.zeros(len(log_p)))}
+        rows.append({**row, "gold_place": right, "names": lists})
+    found = parts(score_answers(listed, rows, sides=sides[listed.name]))
+    assert {name: one.value for name, one in found.items()} == {"seen": 100, "unseen": 0, "harmonic": 0}
+    assert found["seen"].chance == pytest.approx(100 / len(listed.names))

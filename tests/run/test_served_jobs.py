@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "model"))
 
 from family_fakes import LONGEST, write_family
 
+from data_builders.build import build
 from data_builders.shared.files import read_json
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe, load_recipe
@@ -40,7 +41,7 @@ def recipe_of(place: Path, released: Path, name: str, engine: str, **evaluation:
 
 
 def rows(recipe: Recipe) -> list[dict]:
-    [path] = (recipe.run_folder / "answers" / "start").glob("*.jsonl")
+    path = recipe.run_folder / "answers" / "start" / "drawn__count.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -53,7 +54,11 @@ def starts(place: Path) -> list[dict]:
 def test_a_served_checkpoint_answers_as_its_own_engine_does(place: Path, installed: Path, kind: str) -> None:
     """The same text, the same pixels, the same weights: greedy answers of fp32 weights are the same, word by word."""
     released = write_family(kind, place / "released")
-    own, asked = (recipe_of(place, released, name, name) for name in ("own", "vllm"))
+    # Names by likelihood are asked by own in any case: a server gives no probabilities of them.
+    options = {"source": "cub", "dataset": "drawn", "kinds": "short_answer", "levels": "species"}
+    build("fgbmk", root=place / "world" / "CUB_200_2011", out=place / "world", options=options)
+    tasks = ["drawn_count", "names"]
+    own, asked = (recipe_of(place, released, name, name, tasks=tasks) for name in ("own", "vllm"))
     run_recipe(own)
     assert not starts(place)
     # The same checkpoint was asked before, by the other engine: nothing of that counts.
@@ -74,7 +79,17 @@ def test_a_served_checkpoint_answers_as_its_own_engine_does(place: Path, install
     assert jobs_left(own) == []
     assert rows(own) == mine
     [scored] = read_json(asked.run_folder / "scores.json")["checkpoints"]
-    assert scored["tasks"].keys() == {"drawn/count"}
+    assert scored["tasks"].keys() == {"drawn/count", "names/drawn/species"}
+    [scored_by_own] = read_json(own.run_folder / "scores.json")["checkpoints"]
+    lists = [
+        {
+            s["metric"]: s["value"]
+            for s in one["tasks"]["names/drawn/species"]["scores"]
+            if s["metric"] in ("top1", "mrr")
+        }
+        for one in (scored, scored_by_own)
+    ]
+    assert lists[0] == pytest.approx(lists[1], abs=0.01), "but for the rounding of other batches"
 
 
 def test_without_vllm_nothing_begins_and_the_plan_says_so(place: Path, monkeypatch) -> None:
