@@ -10,6 +10,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
 
+from ..held_out import read_sides
 from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore
 from .answers import AnswerFile
@@ -133,4 +134,6 @@ def scored(answers: AnswerFile, path: Path, rows: list[dict], unjudged: list[dic
     cut = sum("answer_characters_left_out" in row for row in rows)
     if cut:
         notes.append(f"{cut} answers were cut before they were sent to the judge")
-    return score_judged(answers.task, path, [*rows, *unjudged], notes)
+    run = answers.path.absolute().parent.parent.parent  # where the answers lie in <run>/answers/<checkpoint>/
+    sides = read_sides(run).get(answers.task.name)
+    return score_judged(answers.task, path, [*rows, *unjudged], notes, sides)
