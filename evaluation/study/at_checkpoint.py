@@ -34,21 +34,23 @@ def named_metric(what: str, runs: Sequence[StudyRun]) -> tuple[str, str | None]:
 
 
 def by_metric(run: Run, name: str, metric: str, called: str) -> Run:
-    """The run with the tasks of that name alone, under that number: a metric of their primary rule, or the share of an
-    outcome of names. UserError: one has none of that name."""
+    """The run with the tasks of that name alone that have the number, under it: a metric of their primary rule, or the
+    share of an outcome of names. UserError: none has it."""
 
     def alone(point: Checkpoint) -> Checkpoint:
-        own = {task: score for task, score in point.tasks.items() if of_task(task, name)}
-        return replace(point, tasks={task: _under(task, score, metric, called) for task, score in own.items()})
+        own = {task: _under(score, metric) for task, score in point.tasks.items() if of_task(task, name)}
+        return replace(point, tasks={task: score for task, score in own.items() if score is not None})
 
-    return replace(run, checkpoints=tuple(map(alone, run.checkpoints)))
-
-
-def _under(task: str, score: dict, metric: str, called: str) -> dict:
-    own = [one for one in score["scores"] if one["rule"] == score["primary"]]
-    named = [one for one in score["scores"] if (one["rule"], one.get("metric")) == (metric, SHARE)]
-    chosen = [one for one in own if one.get("metric") == metric] or named
-    if not chosen:
-        known = ", ".join(str(one.get("metric")) for one in own)
+    found = replace(run, checkpoints=tuple(map(alone, run.checkpoints)))
+    tasks = [(task, score) for task, score in run.last.tasks.items() if of_task(task, name)]
+    if tasks and not found.last.tasks:
+        task, score = tasks[0]
+        known = ", ".join(str(one.get("metric")) for one in score["scores"] if one["rule"] == score["primary"])
         raise UserError(f"measure {called!r}: {task} has no {metric} under the rule {score['primary']}; it has {known}")
-    return {**score, "scores": chosen[:1], "chance": None, "answers_give": False}
+    return found
+
+
+def _under(score: dict, metric: str) -> dict | None:
+    named = [(score["primary"], metric), (metric, SHARE)]
+    chosen = [one for key in named for one in score["scores"] if (one["rule"], one.get("metric")) == key]
+    return {**score, "scores": chosen[:1], "chance": None, "answers_give": False} if chosen else None

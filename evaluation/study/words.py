@@ -106,7 +106,7 @@ def measured_on_words(one: MeasureFacts) -> str:
     """'fine-grained: 6 tasks, 1,920 questions, 320 images'."""
     if not one.tasks:
         return f"{label(one.name)}: not measured"
-    counts = (len(one.tasks), "task"), (one.questions, "question"), (one.images, "image")
+    counts = [(len(one.tasks), "task"), (one.questions, "question"), *([(one.images, "image")] if one.images else [])]
     guessed = "" if one.chance is None else f", chance {number(one.chance)}"
     return f"{label(one.name)}: " + ", ".join(counted(*pair) for pair in counts) + guessed
 

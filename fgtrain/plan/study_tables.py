@@ -157,6 +157,8 @@ def _value(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.7g}"
+    if isinstance(value, dict) and all(isinstance(inner, str) for inner in value.values()):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())  # data set -> augmentation
     return "changed" if isinstance(value, dict) else str(value)
 
 
