@@ -64,10 +64,16 @@ def known_questions(recipe: Recipe, asked: Mapping[str, Asked]) -> dict[str, Ask
 
     A recipe that makes question files of its own asks no published ones.
     """
-    own = any(item.what in MAKE_QUESTIONS for item in recipe.prepare)
+    own = any(item.what in MAKE_QUESTIONS and not only_wordings(item.options) for item in recipe.prepare)
     known = dict(asked) if own else published() | dict(asked)
     again = {entry: known[of] for entry, of in perturbed_entries(recipe).items() if of in known}
     return {name: one for name, one in (again | known).items() if name in (*recipe.evaluation.tasks, *again)}
+
+
+def only_wordings(options: Mapping[str, Any]) -> bool:
+    """Does a builder write the questions in every wording alone, which leave the published ones as they are?"""
+    tracks = options.get("tracks", ())
+    return (tracks.split(",") if isinstance(tracks, str) else list(tracks)) == ["wordings"]
 
 
 def perturbed_entries(recipe: Recipe) -> dict[str, str]:

@@ -152,3 +152,12 @@ def test_the_command_lists_them(capsys):
     assert "Knowledge study: A better vision encoder" in re.sub(r"\s+", " ", printed)
     assert main(["published", "nonsense"]) == 2
     assert "there are some for fgbmk/cub/class/true_false" in capsys.readouterr().err
+
+
+def test_nothing_that_scores_or_compares_can_see_them():
+    """Only what shows is told of them: answers of studies, ledgers and scores are worked out without."""
+    root = tables.FOLDER.parent
+    for part in ("scoring", "ledger", "study", "judging", "features", "compare/results.py"):
+        for path in [root / part] if part.endswith(".py") else (root / part).rglob("*.py"):
+            assert "published import" not in path.read_text(), path
+            assert "published.beside" not in path.read_text(), path
