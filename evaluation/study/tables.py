@@ -7,6 +7,7 @@ from rich.table import Table
 
 from data_builders.shared.console import SafeConsole
 
+from ..shared.measure_names import read_measure
 from .answer import StudyAnswer
 from .words import answer_words, checkpoint_words, ends, matched_words, measured_on_words, number, retained_words
 
@@ -46,5 +47,5 @@ def measure_table(answer: StudyAnswer, measure: str) -> Table:
         cells = ["-", "not measured", "-"] if mean is None else [number(mean.value), ends(mean), str(mean.seeds)]
         if mean is not None and mean.stands:
             cells[1] += f", {mean.stands}"
-        table.add_row(escape(one.arm), *cells, hours, escape(checkpoint_words(one)))
+        table.add_row(escape(one.arm), *cells, hours, escape(read_measure(measure).at or checkpoint_words(one)))
     return table
