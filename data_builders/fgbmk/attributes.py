@@ -21,15 +21,10 @@ def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dat
     source = asker.source
     if not source.attribute_values:
         raise UserError(f"{has_none(source)}; leave the track out: --tracks hierarchy")
-    return {f"{dataset}_attribute_questions.jsonl": rows(asker, options.wordings, kept, kinds_of(options))}
-
-
-def kinds_of(options: FgbmkOptions) -> list[str]:
-    """UserError where none of the chosen kinds can be asked about attributes."""
     kinds = [kind for kind in KINDS if options.kinds is None or kind in options.kinds]
     if not kinds:
         raise UserError(f"attribute questions are true_false or choice; kinds is {', '.join(options.kinds)}")
-    return kinds
+    return {f"{dataset}_attribute_questions.jsonl": rows(asker, options.wordings, kept, kinds)}
 
 
 def has_none(source: Source) -> str:

@@ -45,7 +45,7 @@ def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dat
     # FG-BMK's attribute questions have one wording, so that there is nothing to compare but in the extended set.
     if asker.source.attribute_values and options.wordings > 4:
         every = in_each_wording(asker, len(ATTRIBUTE_CHOICE))
-        for kind in attributes.kinds_of(options):
+        for kind in (kind for kind in attributes.KINDS if options.kinds is None or kind in options.kinds):
             found[name_of(dataset, ATTRIBUTES, kind)] = each(
                 every, lambda one, kind=kind: attributes.rows(one, options.wordings, kept, [kind], one.which)
             )

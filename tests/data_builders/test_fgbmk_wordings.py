@@ -16,16 +16,21 @@ HUMAN = Path("FG-BMK/human-oriented")
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Drawn birds asked about in hierarchy and in every wording: {4: folder, 10: folder}."""
+def drawn(tmp_path_factory):
     root = tmp_path_factory.mktemp("drawn")
     counts = {"train_images_per_species": 1, "test_images_per_species": 1, "pixels": 32}
     build("drawn", root=None, out=root, options={"source": "cub", **counts})
+    return root
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, drawn):
+    """Drawn birds asked about in hierarchy and in every wording: {4: folder, 10: folder}."""
     made = {}
     for count in (4, 10):
         made[count] = tmp_path_factory.mktemp(f"wordings{count}")
         options = {"source": "cub", "tracks": "hierarchy,attributes,wordings", "wordings": count}
-        build("fgbmk", root=root, out=made[count], options=options)
+        build("fgbmk", root=drawn, out=made[count], options=options)
     return made
 
 
@@ -88,6 +93,13 @@ def test_four_wordings_are_the_first_four_of_ten(folders):
     assert four == {question: {w: row for w, row in rows.items() if w <= 4} for question, rows in ten.items()}
     leads = {re.split(r" Choose one", rows[1]["text"])[0] for rows in four.values()}
     assert leads == {f"What is the species of the {meta} in this image?" for meta in ("bird", "fish")}
+
+
+def test_a_kind_that_attributes_do_not_have_leaves_them_out(drawn, tmp_path):
+    options = {"source": "cub", "tracks": "wordings", "wordings": 10, "levels": "species", "kinds": "short_answer"}
+    build("fgbmk", root=drawn, out=tmp_path, options=options)
+    (path,) = (tmp_path / HUMAN / "wordings").rglob("*_question_*.jsonl")
+    assert path.name == "species_question_short_answer.jsonl"
 
 
 def test_a_data_set_of_one_image_a_category_is_asked_alike(tmp_path):
