@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 # CUDA's major version -> the driver that it wants (CUDA Toolkit release notes, "Minimum Required Driver Version for
 # CUDA Minor Version Compatibility").

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from evaluation.launcher import Launched, launched, stray, tasks_per_node
 from fgtrain.errors import SharedUserError, UserError
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 
 def refuse_misfit(recipes: Mapping[str, Devices], environment: Mapping[str, str] = os.environ) -> Launched:

@@ -20,7 +20,7 @@ from typing import Any
 from data_builders.shared.terminal import say
 from fgtrain.errors import SharedUserError, UserError
 from fgtrain.gpu_faults import Seen, fault, shared
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVER = Path("/proc/driver/nvidia/version")

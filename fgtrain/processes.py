@@ -15,7 +15,7 @@ from evaluation.launcher import launched, main_address
 from fgtrain.errors import SharedUserError, TrainingFailedError, UserError
 from fgtrain.misfit import number_of
 from fgtrain.own_gpu import own_gpu, refuse_shared_gpus, uses_gpu
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 LISTENER = "FGTRAIN_LISTENER"  # number of an open socket on which the first process of a group listens
 BUSY = "held"

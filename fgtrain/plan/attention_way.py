@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fgtrain.errors import UserError
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 from .cost import ModelShape
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 
 def layer_kernels(devices: Devices) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from fgtrain.errors import UserError
 from fgtrain.recipe import Devices
-from fgtrain.recipe.schema import GpuFigures
+from fgtrain.recipe.devices_schema import GpuFigures
 
 # Words of the device's name, as the driver gives it -> (TFLOP/s in bf16, in fp32, TB/s of its memory, GB of it). Of all
 # whose words are in the name, the one with most words counts: an "NVIDIA H100 NVL" is not an "NVIDIA H100 80GB HBM3".

@@ -8,7 +8,7 @@ from evaluation.tasks.task import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.plan.attention_way import compiler_missing
 from fgtrain.recipe import Recipe
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 INSTALL = "pip install 'deepspeed>=0.19.8,<0.20'"
 

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, Trainer
 from data_builders.shared.files import atomic_write
 from fgtrain.model.flex import graphs
 from fgtrain.plan.cost import Work
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 from .metrics_file import readable_steps
 from .module import StageModule, optimizer_step_ended

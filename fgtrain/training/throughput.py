@@ -13,7 +13,7 @@ from fgtrain.batch import Batch
 from fgtrain.counts import Counts
 from fgtrain.plan.cost import Work
 from fgtrain.plan.peak import Peak, assumed_peak, gpu_peak
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 
 class Throughput:

@@ -5,7 +5,7 @@ import pytest
 from evaluation.launcher import launched
 from fgtrain.errors import SharedUserError, UserError
 from fgtrain.misfit import refuse_misfit
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 TWO = {"tiny": Devices(count=2)}
 BATCH = {  # what a batch script sees, however many tasks the job has

@@ -21,7 +21,7 @@ from fgtrain.model.packed_rows import PackedRows
 from fgtrain.plan import attention_way
 from fgtrain.plan.attention_way import Attention, choose_way
 from fgtrain.plan.cost import ModelShape
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.runs.preflight import refuse_missing_triton
 
 GPU = Attention(device="cuda", dtype="bf16", head_size=128)

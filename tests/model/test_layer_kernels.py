@@ -23,8 +23,8 @@ from fgtrain.errors import UserError
 from fgtrain.model import LVLM, set_trainable
 from fgtrain.model.layer_kernels import use_layer_kernels, use_liger
 from fgtrain.plan.kernels import layer_kernels as resolved
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.recipe.model_schema import TrainPart
-from fgtrain.recipe.schema import Devices
 
 ROTATION = modeling_llama.apply_rotary_pos_emb  # before anything replaces it
 

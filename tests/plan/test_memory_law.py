@@ -16,8 +16,8 @@ from fgtrain.model import LVLM, set_trainable
 from fgtrain.model.families import FAMILIES
 from fgtrain.model.shape import model_shape
 from fgtrain.plan import memory
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.recipe.model_schema import TrainPart
-from fgtrain.recipe.schema import Devices
 
 PIXELS, IMAGE_TOKENS, SAMPLES = 112, 64, 4
 # (hidden, layers, heads, heads of keys, intermediate, vocabulary, text tokens and learnt ones of a sample)

@@ -19,7 +19,7 @@ from fgtrain.executors.local.devices import Host, refuse_missing_gpus, refuse_un
 from fgtrain.gpu_faults import Seen, fault, has_kernels
 from fgtrain.jobs.inputs import job_device
 from fgtrain.own_gpu import gpu_is_here, look, look_from_outside, own_gpu, refuse_shared_gpus, uses_gpu
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.training.group_environment import GroupEnvironment
 from fgtrain.training.strategy import OwnGpu, weights_device
 

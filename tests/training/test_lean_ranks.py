@@ -12,7 +12,7 @@ from stage_fakes import BASE, Case, tiny_lvlm, write_parts
 from test_strategy_laws import LORA, SHARDING
 
 from fgtrain.model import merge_adapters, set_trainable
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 

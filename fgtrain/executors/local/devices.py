@@ -9,7 +9,7 @@ from fgtrain.errors import UserError
 from fgtrain.gpu_faults import Seen, fault
 from fgtrain.graph import Job
 from fgtrain.own_gpu import VISIBLE, gpu_nodes, look_from_outside, visible_names
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 
 @dataclass

@@ -16,7 +16,7 @@ from fgtrain.executors.local.starting import Starter
 from fgtrain.executors.local.step import free_port, step_words
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import LEASH
-from fgtrain.recipe.schema import Devices
+from fgtrain.recipe.devices_schema import Devices
 
 HANGS = 600.0  # seconds: a bound for what hangs, not for what is slow
 # Tells what it was started with; ends when the one who started it is gone, as the processes of a job do.

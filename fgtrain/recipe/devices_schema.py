@@ -1,0 +1,50 @@
+"""What a person may write of where a recipe runs: devices, and what one GPU can do."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .keys import Positive, Section
+
+
+class GpuFigures(Section):
+    """What one GPU can do and hold, by its data sheet; dense, without sparsity."""
+
+    bf16_tflops: Annotated[float, Field(gt=0)]
+    fp32_tflops: Annotated[float, Field(gt=0)]
+    memory_tb_per_s: Annotated[float, Field(gt=0)]
+    memory_gb: Annotated[float, Field(gt=0)]  # of 10^9 bytes
+
+
+class Devices(Section):
+    """Where it runs. Nothing here changes what is learnt but `precision`, and `layer_kernels` by rounding."""
+
+    count: Positive = 1  # per node
+    nodes: Positive = 1
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    # What plans reckon with where no GPU is, or one that is not known: a name (H200) or its figures; null = an A100.
+    gpu: str | GpuFigures | None = None
+    strategy: Literal[
+        "auto", "single", "ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp"
+    ] = "auto"
+    offload: Literal["optimizer", "parameters"] | None = None  # to host memory: optimizer states; weights as well
+    precision: Literal["fp32", "bf16"] = "fp32"
+    per_device_batch_size: Positive = 8  # samples per device and micro-batch
+    # Most tokens in a row; null = a micro-batch is one row without padding. For language models that run no packed
+    # attention: their mask grows with the square of the row.
+    pack_tokens: Positive | None = None
+    activation_checkpointing: bool = False  # layers are computed again in the backward pass: slower, much less memory
+    # How the language model's attention is computed; every way gives the same. auto = flash attention where the GPU has
+    # it, else SDPA sample by sample; flex needs triton and a C compiler on every node.
+    attention: Literal["auto", "varlen", "flex", "sdpa"] = "auto"
+    # Of the language model: torch's own, "compile" (fused by torch.compile, needs a C compiler) or "liger" (fused by
+    # the package of that name); "auto" = liger where accelerator is gpu and it is installed, else torch.
+    layer_kernels: Literal["auto", "torch", "compile", "liger"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 0  # loader processes per device
+    timeout_minutes: Positive = 30  # that processes wait for each other; one that fails ends the others at once anyway
+    bad_rows: Annotated[int, Field(ge=0)] = 0  # quota of unreadable rows; 0 = the first one stops the run
+
+    @property
+    def world_size(self) -> int:
+        """Devices over all nodes."""
+        return self.count * self.nodes
