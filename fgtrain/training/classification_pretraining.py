@@ -117,7 +117,7 @@ def train_heads(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, stage.clip_norm or float("inf"))
         optimizer.step()
-        if step >= steps * 0.9:
+        if step >= min(steps * 0.9, steps - 1):
             right.append((logits_QC.argmax(1) == class_Q).float().mean().item())
     encoder.eval()
     for part in ENCODES:

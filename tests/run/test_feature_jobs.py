@@ -132,7 +132,7 @@ def test_the_probe_the_attack_and_several_sources_as_one(place: Path, monkeypatc
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
     sources = [{"source": "folder", "root": str(place / f"data{number}")} for number in range(2)]
-    measures = {"measures": ["probe", "robustness"], "parts": ["encoder"], "attack_images": 1}
+    measures = {"measures": ["probe", "robustness"], "attack_images": 1}
     recipe = measuring(place, stages=False, ask=False, sources=sources, **measures)
     report = run_recipe(recipe).read_text()  # nothing is asked: the report shows features alone
     for text in ("Linear probe (LC)", "Under attack", "Single and multiple meta-classes", "start</th>"):
@@ -140,10 +140,11 @@ def test_the_probe_the_attack_and_several_sources_as_one(place: Path, monkeypatc
     assert jobs_left(recipe) == []
     (line,) = unmeasured_lines(recipe)
     assert "the report shows features alone" in line
-    found = read_json(recipe.run_folder / "features" / "start" / "encoder" / "features.json")
     kinds = [f"data{number}/{what}" for number in range(2) for what in ("probe", "robustness")]
-    assert list(found["tasks"]) == [f"features/{kind}" for kind in (*kinds, "data0+data1/meta_class")]
-    assert found["tasks"]["features/data1/robustness"]["n"] == 1
+    for part in ("encoder", "projector"):
+        found = read_json(recipe.run_folder / "features" / "start" / part / "features.json")
+        assert list(found["tasks"]) == [f"features/{kind}" for kind in (*kinds, "data0+data1/meta_class")]
+        assert found["tasks"]["features/data1/robustness"]["n"] == 1
     rows = [json.loads(line) for line in (recipe.run_folder / "metrics.jsonl").read_text().splitlines()]
     names = {name.removeprefix("features/encoder/") for name in curves(rows)}
     assert {"data0/probe/default/top-1, head chosen on validation", "data1/robustness/default/top-1 after the attack",
