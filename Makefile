@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := recipes/mini/studies/demo.yaml
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install lock demo test test-slow test-slurm lint plans base clean
+.PHONY: install lock demo test test-slow test-slurm lint plans base base-worlds clean
 
 install: .venv/installed
 
@@ -51,6 +51,12 @@ plans: install
 base: install
 	$(PY) -m fgtrain recipes/mini/base.yaml
 	$(PY) -m fgtrain.export_parts runs/mini_base recipes/mini/base
+
+# The same for the drawn worlds, which go on from those with more words.
+base-worlds: install
+	$(PY) recipes/mini/worlds/words/make_start.py
+	$(PY) -m fgtrain recipes/mini/worlds/base.yaml
+	$(PY) -m fgtrain.export_parts runs/mini_worlds_base recipes/mini/worlds/base
 
 clean:
 	rm -rf .venv runs data

@@ -9,7 +9,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from fgtrain.__main__ import main
 from fgtrain.errors import run_command
 
-RECIPES = [str(path) for folder in ("recipes", "recipes/mini") for path in sorted(Path(folder).glob("*.yaml"))]
+FOLDERS = ("recipes", "recipes/mini", "recipes/mini/worlds")
+RECIPES = [str(path) for folder in FOLDERS for path in sorted(Path(folder).glob("*.yaml"))]
 STUDIES = [str(path) for path in sorted(Path("recipes").rglob("studies/*.yaml"))]
 
 

@@ -1,4 +1,4 @@
-"""The drawn miniature's shipped parts are what recipes/mini/base.yaml makes."""
+"""The drawn miniatures' shipped parts are what recipes/mini/base.yaml and recipes/mini/worlds/base.yaml make."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,27 @@ from fgtrain.__main__ import main
 from fgtrain.export_parts import export_parts
 
 BASE = REPOSITORY / "recipes" / "mini" / "base"
+WORLDS = REPOSITORY / "recipes" / "mini" / "worlds" / "base"
 
 
-def test_the_shipped_parts_are_the_recorded_ones_and_small() -> None:
-    made_by = json.loads((BASE / "made_by.json").read_text())
-    weights = {folder.name: folder / "model.safetensors" for folder in BASE.iterdir() if folder.is_dir()}
+@pytest.mark.parametrize(("base", "most"), [(BASE, 5_000_000), (WORLDS, 3_000_000)], ids=["mini", "worlds"])
+def test_the_shipped_parts_are_the_recorded_ones_and_small(base: Path, most: int) -> None:
+    made_by = json.loads((base / "made_by.json").read_text())
+    weights = {folder.name: folder / "model.safetensors" for folder in base.iterdir() if folder.is_dir()}
     assert {name: sha256_file(path) for name, path in weights.items()} == made_by["sha256"]
-    assert sum(path.stat().st_size for path in BASE.rglob("*") if path.is_file()) <= 5_000_000
+    assert sum(path.stat().st_size for path in base.rglob("*") if path.is_file()) <= most
+
+
+def test_the_worlds_words_are_those_of_the_miniature_and_more() -> None:
+    """The parts of recipes/mini/base are gone on from, so every old word keeps its number."""
+
+    def words(folder: Path) -> dict[str, int]:
+        return json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+
+    known, grown = words(BASE / "language_model"), words(WORLDS / "language_model")
+    assert grown == words(WORLDS.parent / "words")
+    assert len(grown) > len(known)
+    assert all(grown[word] == number for word, number in known.items())
 
 
 @pytest.mark.slow
