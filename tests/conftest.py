@@ -17,6 +17,24 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+# Minutes each, the longest first: one that began last would leave the other core idle.
+LONG = (
+    "run/test_sharded_runs.py",
+    "executors/local/test_stopped_at_any_moment.py",
+    "executors/local/test_side_by_side.py",
+    "run/test_unhappy_ranks.py",
+    "run/test_family_runs.py",
+    "run/test_wandb_online.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first; all else stays in its order."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
 @pytest.fixture(autouse=True)
 def own_environment() -> Iterator[None]:
     """Takes back what a test has set: Lightning with DeepSpeed leaves a rank, which a later test takes for its own."""
