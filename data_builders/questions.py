@@ -27,7 +27,7 @@ class QuestionsOptions(TrainingOptions):
         description="true_false, choice, short_answer, separated by commas; default all that a level has labels enough "
         "for",
     )
-    levels: Words | None = Field(None, description="levels asked about, separated by commas; default all")
+    levels: Words | None = Field(None, description="levels asked about, separated by commas, or finest; default all")
     wordings: WordingCount = Field(4, description="4 as FG-BMK has them, or 10, six of each kind being our own")
     per_kind: int = Field(
         1,
@@ -70,7 +70,7 @@ def rows_of(source: Source, options: QuestionsOptions) -> Iterable[dict]:
         )
     how = {"siblings_first": not random, "options": options.options, "mined": mined}
     asker = Asker(source, options.split, options.seed, "questions", options.wordings, **how)
-    levels = [source.level(name) for name in options.levels] if options.levels else source.levels
+    levels = source.chosen(options.levels, source.levels)
     asker.check_mined(levels)
     asked = [
         (level, kind)

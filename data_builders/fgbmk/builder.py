@@ -34,7 +34,7 @@ from ..shared.progress import progress
 from ..shared.state_files import read_state
 from ..shared.terminal import say
 from ..short_answer import at_most, kept_images
-from ..sources import LabelledImage, Source, load_source
+from ..sources import ALL_LEVELS, FINEST_LEVEL, LabelledImage, Source, load_source
 from . import attributes, hierarchy, knowledge_bias, wordings
 from .labels import read_labels
 from .published import PUBLISHED
@@ -72,8 +72,10 @@ def parts(root: Path, options: FgbmkOptions) -> list[Part]:
     else:
         sources = {name: safe_join(root, folder) for name, folder in options.source.items()}
         for option in ("dataset", "labels", "levels"):
-            if len(sources) > 1 and getattr(options, option) is not None:
-                raise UserError(f"{option} is of one data set, and source names {len(sources)}: run one at a time")
+            of_any = option == "levels" and options.levels in ((ALL_LEVELS,), (FINEST_LEVEL,))
+            if len(sources) > 1 and getattr(options, option) is not None and not of_any:
+                fit = "; of several write levels all or finest" if option == "levels" else ""
+                raise UserError(f"{option} is of one data set, and source names {len(sources)}: run one at a time{fit}")
     found = []
     for source, folder in sources.items():
         dataset = options.dataset or dataset_of(source)

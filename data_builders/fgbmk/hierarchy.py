@@ -24,10 +24,9 @@ def files(asker: Asker, options: FgbmkOptions, kept: Collection[str] | None, dat
 
 def levels(asker: Asker, options: FgbmkOptions, dataset: str) -> list[Level]:
     source = asker.source
-    if options.levels:
-        return [source.level(name) for name in options.levels]
     published = PUBLISHED[dataset].levels if dataset in PUBLISHED else ()
-    return [level for level in source.levels if level.name in published] or list(source.levels)
+    usual = [level for level in source.levels if level.name in published] or source.levels
+    return source.chosen(options.levels, usual)
 
 
 def kinds_at(asker: Asker, level: Level, options: FgbmkOptions, dataset: str) -> list[str]:

@@ -38,8 +38,8 @@ class FgbmkOptions(SourceOptions):
     )
     levels: Words | None = Field(
         None,
-        description="levels that hierarchy and wordings ask about, separated by commas; default those that FG-BMK has "
-        "published, all of other data sets",
+        description="levels that hierarchy and wordings ask about, separated by commas, or all, or finest; default "
+        "those that FG-BMK has published, all of other data sets",
     )
     short_answers: Literal["published", "all", "finest"] = Field(
         "published",

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from ..shared.errors import UserError
 from ..shared.files import safe_join
 from ..shared.progress import busy
-from .base import HELP_WIDTH, SPLITS, About, HeldOut, LabelledImage, Level, Source, same_name
+from .base import ALL_LEVELS, FINEST_LEVEL, HELP_WIDTH, SPLITS, About, HeldOut, LabelledImage, Level, Source, same_name
 from .held_out import HoldOut, hold_out, without_names
 from .reading import annotations_only
 from .test_split import read_groups, with_test_images
@@ -80,6 +80,8 @@ def load_sources(
 
 
 __all__ = [
+    "ALL_LEVELS",
+    "FINEST_LEVEL",
     "HELP_WIDTH",
     "SOURCE_NAMES",
     "SPLITS",

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,9 @@ INDENT = " " * 17
 
 # Official validation images are no test images: training sets take train and val together unless told otherwise.
 SPLITS = {"trainval": ("train", "val"), "train": ("train",), "val": ("val",), "test": ("test",)}
+
+# In the place of level names, of any data set.
+ALL_LEVELS, FINEST_LEVEL = "all", "finest"
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
@@ -118,6 +122,14 @@ class Source:
             if level.name == name:
                 return level
         raise UserError(f"level is {name!r}; {self.name} has {', '.join(level.name for level in self.levels)}")
+
+    def chosen(self, names: tuple[str, ...] | None, otherwise: Iterable[Level]) -> list[Level]:
+        """The levels of these names, or of the one word "all" or "finest"; `otherwise` for None. UserError when one is
+        not there."""
+        if not names:
+            return list(otherwise)
+        some = {ALL_LEVELS: self.levels, FINEST_LEVEL: (self.finest,)}.get(",".join(names))
+        return list(some) if some else [self.level(name) for name in names]
 
     def label(self, row: LabelledImage, level: Level) -> str:
         return row.category if level is self.finest else row.parents[level.name]

@@ -21,11 +21,11 @@ def replace(path, old, new):
 
 # name, file, old text, new text, what the message says
 SPOILT = [
-    ("aircraft", "data/images_variant_val.txt", "Kestro-100", "Kestro-900", "line 1: 'Kestro-900'"),
-    ("aircraft", "data/images_variant_test.txt", " Kestro-100", "", r"images_variant_test\.txt, line 1: expected"),
-    ("aircraft", "data/variants.txt", "Kestro-100", "Kestro-100\nKestro-900", "1 variants have no image.*Kestro-900"),
+    ("aircraft", "data/images_variant_val.txt", "Kestro 100", "Kestro 900", "line 1: 'Kestro 900'"),
+    ("aircraft", "data/images_variant_test.txt", " Kestro 100", "", r"images_variant_test\.txt, line 1: expected"),
+    ("aircraft", "data/variants.txt", "Kestro 100", "Kestro 100\nKestro 900", "1 variants have no image.*Kestro 900"),
     ("aircraft", "data/images_family_train.txt", "0000037 Kestro\n", "", "no line for image 0000037"),
-    ("aircraft", "data/images_family_test.txt", "0000111 Kestro\n", "0000111 Plyva\n", "Kestro-100 is of family Plyva"),
+    ("aircraft", "data/images_family_test.txt", "0000111 Kestro\n", "0000111 Plyva\n", "Kestro 100 is of family Plyva"),
     ("aircraft", "data/images_box.txt", "0000037", "0000038", r"images_box\.txt has no line for image 0000037"),
     ("aircraft", "data/images_box.txt", "0000037 ", "0000037 x", r"images_box\.txt, line 1: expected"),
     ("food101", "meta/train.txt", "abani_ragout/", "lam_ragout/", r"train\.txt, line 1:.*lam_ragout"),

@@ -25,7 +25,7 @@ def write_lines(path, *lines):
     ("name", "image", "category", "parents", "meta", "levels"),
     [
         (
-            *("aircraft", "images/0000037.jpg", "Kestro-100", {"manufacturer": "Korvan", "family": "Kestro"}),
+            *("aircraft", "images/0000037.jpg", "Kestro 100", {"manufacturer": "Korvan", "family": "Kestro"}),
             *("aircraft", ("manufacturer", "family", "fine-grained category")),
         ),
         ("food101", "images/abani_ragout/37.jpg", "abani ragout", {}, "food", ("fine-grained category",)),

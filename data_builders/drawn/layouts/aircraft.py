@@ -1,4 +1,4 @@
-"""FGVC-Aircraft's layout: variants ("Kestro-100") of families of manufacturers."""
+"""FGVC-Aircraft's layout: variants ("Kestro 100") of families of manufacturers."""
 
 from ..boxes import corners
 from ..miniature import Miniature

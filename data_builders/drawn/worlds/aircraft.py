@@ -30,7 +30,7 @@ def categories() -> tuple[Category, ...]:
             for number, (wing, stripe) in enumerate(zip(wings.split("-"), stripes.split("-"), strict=True), 1):
                 look = dict(zip(VALUES, (body, stripe, tail, wing, engine), strict=True))
                 parents = {"manufacturer": manufacturer, "family": family}
-                found.append(Category(f"{family}-{number}00", parents, family, look))
+                found.append(Category(f"{family} {number}00", parents, family, look))
     return tuple(found)
 
 

@@ -3,11 +3,14 @@
 <out>/parts/<source>/images/       pictures of no category: any values of the attributes of that source's domain
 <out>/parts/<source>/train/        a training set: which value an attribute has
 <out>/parts/<source>/true_false/   a training set of the same pictures: has the attribute that value? Half of them yes
+<out>/parts/cub/images/            creatures of no species
+<out>/parts/cub/fgbmk/             a training set: their attributes as FG-BMK asks about CUB's, yes or no and choice
 <out>/facts/                       a training set without pictures: every category of every world, in words
 <out>/texts/<source>/<category>.txt    the encyclopedia of all worlds, as open_world and frow read it
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from ... import templates
@@ -16,9 +19,11 @@ from ...records import independent_turns, write_training_set
 from ...shared.files import write_bytes
 from ...shared.progress import progress
 from ...shared.seeding import draw
+from .. import creatures
 from ..canvas import jpeg
 from ..pose import photographed
 from ..skills import some
+from ..taxonomy import ATTRIBUTES
 from ..world import DrawnOptions
 from . import facts
 from .domain import Domain
@@ -29,16 +34,19 @@ Turns = list[tuple[str, str]]
 
 
 def write(out: Path, options: DrawnOptions) -> None:
-    with progress("drawing parts", "pictures", len(DOMAINS) * options.general_train) as advance:
-        for domain in DOMAINS.values():
+    shown = {"cub": creature_picture, **{source: partial(picture, domain) for source, domain in DOMAINS.items()}}
+    with progress("drawing parts", "pictures", len(shown) * options.general_train) as advance:
+        for source, drawn in shown.items():
             for number in range(options.general_train):
-                path = out / "parts" / domain.source / image(number)
+                path = out / "parts" / source / image(number)
                 if not path.exists():
-                    write_bytes(path, jpeg(picture(domain, number, options.seed, options.pixels)))
+                    write_bytes(path, jpeg(drawn(number, options.seed, options.pixels)))
                 advance(1)
-    for domain in DOMAINS.values():
+    training_set(out / "parts/cub", "fgbmk", of_pictures("cub", "fgbmk", creature_questions, options), options)
+    for source, domain in DOMAINS.items():
         for name, asked in (("train", values), ("true_false", statements)):
-            training_set(out / "parts" / domain.source, name, of_pictures(domain, asked, options), options)
+            rows = of_pictures(source, asked.__name__, partial(asked, domain), options)
+            training_set(out / "parts" / source, name, rows, options)
     training_set(out, "facts", facts.rows(options.seed), options)
     for known in facts.everything():
         write_bytes(out / "texts" / known.source / f"{known.name}.txt", f"{known.text}\n".encode())
@@ -91,14 +99,43 @@ def statements(domain: Domain, number: int, seed: int) -> Turns:
     return turns
 
 
-def of_pictures(domain: Domain, asked, options: DrawnOptions) -> Iterator[dict]:
+def creature(number: int, seed: int) -> creatures.Look:
+    return creatures.random_look(draw(seed, "drawn", "parts", "cub", number))
+
+
+def creature_picture(number: int, seed: int, pixels: int):
+    rng = draw(seed, "drawn", "parts", "cub", number, "picture")
+    return creatures.draw_creature(creature(number, seed), rng, pixels).image
+
+
+def creature_questions(number: int, seed: int) -> Turns:
+    """To the letter as `fgbmk` asks about CUB's attributes: true or false and choice in turn, over the pictures; of two
+    true/false questions one is true."""
+    look = creature(number, seed)
+    rng, right = draw(seed, "drawn", "parts", "cub", number, "fgbmk"), look.attributes()
+    turns = []
+    for turn, attribute in enumerate(some(tuple(right), TURNS, rng), number * TURNS):
+        value = right[attribute]
+        if turn % 2:
+            question = templates.attribute_choice(0, attribute, look.meta, ATTRIBUTES[attribute])
+            turns.append((question, value))
+            continue
+        wrong = [other for other in ATTRIBUTES[attribute] if other != value]
+        yes = turn % 4 == 0
+        asked = value if yes else wrong[rng.integers(len(wrong))]
+        turns.append((templates.attribute_true_false(0, attribute, look.meta, asked), "yes" if yes else "no"))
+    return turns
+
+
+def of_pictures(source: str, kind: str, asked: Callable[[int, int], Turns], options: DrawnOptions) -> Iterator[dict]:
+    """`asked(number, seed)` gives the questions about a picture."""
     for number in range(options.general_train):
         yield {
-            "id": f"drawn/parts/{domain.source}/{asked.__name__}/{number}",
+            "id": f"drawn/parts/{source}/{kind}/{number}",
             "image": image(number),
             "turns": "independent",
-            "conversations": independent_turns(asked(domain, number, options.seed)),
+            "conversations": independent_turns(asked(number, options.seed)),
             "source": "drawn",
             "kind": "parts",
-            "category": domain.source,
+            "category": source,
         }
