@@ -9,13 +9,15 @@ import pytest
 from data_builders.build import build
 from data_builders.drawn.miniature import CREATURES
 from data_builders.drawn.pose import photographed
-from data_builders.drawn.worlds import facts
+from data_builders.drawn.worlds import facts, parts
 from data_builders.drawn.worlds.domain import phrase
 from data_builders.drawn.worlds.table import DOMAINS
 from data_builders.records import read_rows
+from data_builders.shared.files import read_jsonl
 from data_builders.shared.seeding import draw
 
 WORLDS = {"cub": CREATURES, **DOMAINS}
+ONE_PICTURE = {"train_images_per_species": 1, "test_images_per_species": 1}
 DOMAIN = pytest.mark.parametrize("domain", DOMAINS.values(), ids=list(DOMAINS))
 
 
@@ -128,6 +130,42 @@ def test_all_worlds_facts_together_hold_no_contradiction(tmp_path):
             assert answers.setdefault(key, answer) == answer, question
     assert {"yes", "no"} < set(answers.values())
     assert {one.name for one in facts.everything()} < set(answers.values())
+
+
+def test_creatures_attributes_are_asked_to_the_letter_as_the_benchmark_asks_and_half_are_true(tmp_path):
+    few = {"general_train": 60, "pixels": 32}
+    build("drawn", root=None, out=tmp_path / "worlds", options={"source": "worlds", "seed": 1, **few})
+    build("drawn", root=None, out=tmp_path / "cub", options={"source": "cub", "pixels": 32, **ONE_PICTURE})
+    build("fgbmk", root=tmp_path / "cub", out=tmp_path, options={"source": "cub", "tracks": "attributes"})
+    tested = read_jsonl(tmp_path / "FG-BMK/human-oriented/attribute_recognition/cub_attribute_questions.jsonl")
+    tested = {kind: {row["text"] for row in rows} for kind, rows in by_kind(tested).items()}
+
+    turns = []
+    for number, row in enumerate(read_rows(tmp_path / "worlds/parts/cub/fgbmk")):
+        assert (tmp_path / "worlds/parts/cub" / row["image"]).is_file()
+        right = parts.creature(number, 1).attributes()
+        asked = [turn["value"].removeprefix("<image>").strip() for turn in row["conversations"]]
+        for question, answer in zip(asked[::2], asked[1::2], strict=True):
+            attribute = next(name for name in right if f" {name} of" in question)
+            holds = right[attribute] in question.partition(" of the ")[2]
+            assert answer == ("yes" if holds else "no") if question.startswith("Is") else answer == right[attribute]
+            turns.append({"text": question, "class": answer})
+    found = by_kind(turns)
+    assert {row["text"] for row in found["choice"]} == tested["choice"]
+    assert {re.sub(r"\w+\?$", "", row["text"]) for row in found["true_false"]} == {
+        re.sub(r"\w+\?$", "", question) for question in tested["true_false"]
+    }
+    answers = [row["class"] for row in found["true_false"]]
+    assert (len(found["choice"]), answers.count("yes"), answers.count("no")) == (90, 45, 45)
+
+
+def by_kind(rows):
+    found = {"true_false": [], "choice": []}
+    for row in rows:
+        closed = row["class"] in ("yes", "no")
+        assert row["text"].startswith("Is ") == closed
+        found["true_false" if closed else "choice"].append(row)
+    return found
 
 
 def test_half_of_the_statements_about_parts_are_true(tmp_path):

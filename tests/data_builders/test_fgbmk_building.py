@@ -9,6 +9,8 @@ from small_sources import make_cub, make_grocery
 from data_builders.build import build, same_build
 from data_builders.built_from import RECORD
 from data_builders.fgbmk import builder
+from data_builders.fgbmk_layout import dataset_of
+from data_builders.records import read_rows
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl
 from data_builders.sources import load_source
@@ -66,6 +68,33 @@ def test_several_data_sets_at_once_are_as_one_after_the_other(cub, tmp_path):
     assert not (tmp_path / "x").exists()
     with pytest.raises(UserError, match="dataset is of one data set"):
         build("fgbmk", root=tmp_path, out=tmp_path / "x", options={**several, "dataset": "both"})
+
+
+def test_all_or_the_finest_levels_of_several_data_sets_are_those_of_each(tmp_path):
+    few = {"train_images_per_species": 1, "test_images_per_species": 1, "pixels": 32}
+    levels = {"aircraft": "manufacturer,family,variant", "cars": "make,category"}
+    for name in levels:
+        build("drawn", root=None, out=tmp_path / name, options={"source": name, **few})
+    both = {"source": {name: name for name in levels}}
+    build("fgbmk", root=tmp_path, out=tmp_path / "bench_all", options={**both, "levels": "all"})
+    build("fgbmk", root=tmp_path, out=tmp_path / "bench_finest", options={**both, "levels": "finest"})
+    rows = {}
+    for word in ("all", "finest"):
+        build("questions", root=tmp_path, out=tmp_path / "rows" / word, options={**both, "levels": word})
+        rows[word] = list(read_rows(tmp_path / "rows" / word))
+    for name, all_levels in levels.items():
+        for word, named in (("all", all_levels), ("finest", all_levels.split(",")[-1])):
+            alone = tmp_path / f"bench_{word}_{name}"
+            build("fgbmk", root=tmp_path / name, out=alone, options={"source": name, "levels": named})
+            found = files_below(tmp_path / f"bench_{word}" / TRACK / dataset_of(name))
+            assert found == files_below(alone / TRACK / dataset_of(name))
+            assert len(found) == 3 * len(named.split(","))
+            build("questions", root=tmp_path / name, out=alone / "rows", options={"source": name, "levels": named})
+            # Draws are by the picture's path, which has the folder's name before it.
+            turns = [len(row["conversations"]) for row in rows[word] if row["source"] == name]
+            assert turns == [len(row["conversations"]) for row in read_rows(alone / "rows")]
+    with pytest.raises(UserError, match=r"levels is of one data set.*levels all or finest"):
+        build("fgbmk", root=tmp_path, out=tmp_path / "no", options={**both, "levels": "make"})
 
 
 def test_a_track_is_added_later_and_another_seed_is_refused(cub, tmp_path):

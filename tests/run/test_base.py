@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from run_fakes import REPOSITORY
+from transformers import AutoTokenizer
 
+from data_builders.drawn.worlds import facts
 from data_builders.shared.files import sha256_file
+from evaluation.scoring.rules.names import released, strict
 from fgtrain.__main__ import main
 from fgtrain.export_parts import export_parts
 
@@ -32,6 +35,18 @@ def test_the_worlds_words_are_those_of_the_miniature_and_more() -> None:
     assert grown == words(WORLDS.parent / "words")
     assert len(grown) > len(known)
     assert all(grown[word] == number for word, number in known.items())
+
+
+def test_every_name_of_the_worlds_can_be_said_as_it_is_asked_for() -> None:
+    """What the words of a name make, put together again, is the name: under every rule it is right."""
+    tokenizer = AutoTokenizer.from_pretrained(WORLDS / "language_model")
+    names = {name for one in facts.everything() for name in (one.name, *one.parents.values())}
+    assert len(names) > 150
+    for name in names:
+        words = tokenizer(name, add_special_tokens=False).input_ids
+        said = tokenizer.decode(words)
+        assert tokenizer.unk_token_id not in words, name
+        assert (said, released(said, name).score, strict(said, name).score) == (name.lower(), 1.0, 1.0)
 
 
 @pytest.mark.slow
