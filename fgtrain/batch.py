@@ -41,7 +41,7 @@ class Batch:
     samples: list[str] = field(default_factory=list)  # "data_set/pass/row id" of each sample, for messages
     data_sets: list[str] = field(default_factory=list)  # data set of each sample, in order of (row, sample_id)
     num_samples: int = 0  # counted questions are branches; this counts mixture samples
-    step_weight: float | None = None  # sum of weights over all of this device's micro-batches of the step
+    step_totals: tuple[float, ...] = ()  # of all of this device's micro-batches of the step: see StageLoss.totals
     fault: str | None = None  # why this device cannot make the step's micro-batches; every device then stops
     counts: Counts = field(default_factory=Counts)  # known where the batch is made, so that a GPU need not be asked
 

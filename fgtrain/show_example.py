@@ -16,6 +16,7 @@ from fgtrain.data.chat import image_refs
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, outline_model
 from fgtrain.recipe import Recipe
+from fgtrain.recipe.objective_schema import WITHOUT_TOKENS
 
 LOOKED_AT = 200  # rows, for one with a picture
 SHOWN = 600  # characters of a branch
@@ -43,7 +44,7 @@ def example_lines(recipe: Recipe) -> Iterator[str]:
     shown: set[str] = set()
     for name, stage in recipe.enabled_stages.items():
         chat = stage.chat or lvlm.chat
-        if stage.objective == "answers" and chat not in shown:
+        if stage.objective not in WITHOUT_TOKENS and chat not in shown:
             shown.add(chat)
             yield from _stage_lines(recipe, name, chat, lvlm)
 

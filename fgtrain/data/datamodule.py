@@ -26,6 +26,7 @@ from .features import FeatureCache
 from .image_places import ImagePlaces
 from .load_balancing import deal
 from .loader import MicroBatchLoader
+from .lookahead import Totals, label_weight
 from .maker import SampleMaker
 from .mixture import StageOrder, stage_order
 from .quarantine import Quarantine
@@ -68,6 +69,7 @@ class StageData(LightningDataModule):
         self.features, self.cache, self.max_cut, self.image_places = features, cache, max_cut, image_places
         self.quarantine = Quarantine(quarantine, devices.bad_rows)
         self.steps_done = 0
+        self.totals: Totals = label_weight  # training sets that of its loss
         self.loader: MicroBatchLoader | None = None
 
     @cached_property
@@ -263,7 +265,7 @@ class StageData(LightningDataModule):
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         batches = self.micro_batches(rank, world)
         start = self.steps_done * batches.share.accumulation
-        self.loader = MicroBatchLoader(batches, start, self.devices.workers)
+        self.loader = MicroBatchLoader(batches, start, self.devices.workers, self.totals)
         return self.loader
 
     @property

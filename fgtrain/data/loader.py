@@ -11,7 +11,7 @@ from fgtrain.batch import Batch
 from fgtrain.errors import UserError
 
 from .dataset import MicroBatches
-from .lookahead import with_step_weight
+from .lookahead import Totals, label_weight, with_step_totals
 from .workers import outlive_stop_signals
 
 
@@ -22,7 +22,8 @@ class MicroBatchLoader(DataLoader):
     tell it that this one does. They hold nothing, because the position follows from the optimizer steps done.
     """
 
-    def __init__(self, batches: MicroBatches, start: int, workers: int) -> None:
+    def __init__(self, batches: MicroBatches, start: int, workers: int, totals: Totals = label_weight) -> None:
+        """`totals`: what of a micro-batch is added up over its step."""
         super().__init__(
             batches,
             sampler=range(start, len(batches)),
@@ -31,13 +32,14 @@ class MicroBatchLoader(DataLoader):
             worker_init_fn=outlive_stop_signals,
             pin_memory=torch.cuda.is_available(),
         )
+        self.totals = totals
         self.waited = 0.0  # seconds that training has waited for batches
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __iter__(self) -> Iterator[Batch]:
-        yield from with_step_weight(self._batches(), self.dataset.share.accumulation)
+        yield from with_step_totals(self._batches(), self.dataset.share.accumulation, self.totals)
 
     def _batches(self) -> Iterator[Batch]:
         batches = super().__iter__()

@@ -33,7 +33,7 @@ def merge_checkpoints(recipe: Recipe, group: Group, stage: str) -> None:
         shares = {part.part: part.shares for part in planned.parts}
         names = dict.fromkeys(name for of in shares.values() for name in of)
         made = {"stage": stage, "fingerprint": planned.fingerprint, "merged": shares}
-        made |= made_with(training_code(planned.objective).hash)
+        made |= made_with(training_code(planned.trained_by).hash)
         with ExitStack() as until_done:
             folders = {name: _folder(recipe, plan, name, store, until_done) for name in names}
             write_merged(folders, shares, store / "checkpoint", made, model_card(recipe, plan, stage, 0))

@@ -28,6 +28,7 @@ from fgtrain.runs.folder import link, stage_done
 from fgtrain.runs.model_card import model_card
 from fgtrain.runs.subset import SUBSET
 from fgtrain.training.classification_pretraining import train_heads
+from fgtrain.training.objectives.making import Making, stage_loss
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
 from fgtrain.training.strategy import weights_device
@@ -68,7 +69,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
             adapter = train_model(recipe, plan, planned, lvlm, data, group, start)
         if group.first:
             made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
-            made |= made_with(training_code(planned.objective).hash)
+            made |= made_with(training_code(planned.trained_by).hash)
             if left_out := data.left_out():
                 made["left_out"] = left_out
             if isinstance(adapter, str):
@@ -111,6 +112,7 @@ def train_model(
     if group.first:
         say(f"stage {planned.name}: kernels of the language model's layers: {kernels}")
     base = _base(recipe, plan, planned.name, lvlm) if group.first else None
+    loss = stage_loss(Making(recipe, plan, planned, lvlm, data, group))
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
     full = fully_trained(lvlm)
     run = StageRun(
@@ -125,6 +127,7 @@ def train_model(
         subset_every_steps=recipe.evaluation.every_steps if questions is not None else None,
         ask_subset=questions.asking(lvlm) if questions is not None else None,
         seed=recipe.seed,
+        loss=loss,
         agree=group.agree,
     )
     try:

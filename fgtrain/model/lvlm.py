@@ -1,17 +1,15 @@
 """An LVLM as training and evaluation see it: images to features, batches to losses. How it answers: generation.py."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from fgtrain.batch import IGNORE_INDEX, Batch
-from fgtrain.counts import LOGITS_AT_ONCE
 from fgtrain.images import ImageSpec
 from fgtrain.plan.attention_way import Way
 
@@ -21,6 +19,7 @@ from .families import PARTS, Family, find_parts, submodule
 from .last_layer import last_layer_only_at
 from .layer_kernels import switch_compiled
 from .packed_attention import attention_arguments, mask_dtype, use_packed_attention, why_dense
+from .seen import Seen
 
 
 class LVLM(nn.Module):
@@ -172,8 +171,10 @@ class LVLM(nn.Module):
         """embeds_BTD: token embeddings, with image tokens at `is_image_BT`, as `with_images` has them. ValueError when
         their numbers differ.
         """
+        return self._filled(batch, self._image_tokens(batch))
+
+    def _filled(self, batch: Batch, images_D: Tensor | None) -> Tensor:
         embeds_BTD = self.hf.get_input_embeddings()(batch.token_ids_BT)
-        images_D = self._image_tokens(batch)
         if images_D is not None:
             places = int(batch.is_image_BT.sum())
             if places != len(images_D):
@@ -211,65 +212,16 @@ class LVLM(nn.Module):
         output = self.decoder(**inputs, position_ids=batch.position_ids_BT, use_cache=False, **attention)
         return output.last_hidden_state
 
-    def token_losses_S(self, batch: Batch) -> Tensor:
-        """Cross entropy (natural log, fp32) at each supervised position, rows in order. Only these meet `lm_head`."""
+    def learn_from(self, batch: Batch, read: Callable[[Seen], Any]) -> Any:
+        """What `read` makes of one pass over the batch. Losses are made in here, where sharded weights are at hand."""
         places_S = (batch.targets_BT != IGNORE_INDEX).flatten().nonzero()[:, 0]
         # A checkpointed layer is computed again when this is over, and a compiled one has no place for it.
         whole = self.checkpoints or self.compiles
+        images_D = self._image_tokens(batch)
         with nullcontext() if whole else last_layer_only_at(self.decoder, places_S):
-            hidden_BTD = self.hidden_BTD(self.embed(batch), batch)
-        hidden_SD = hidden_BTD.flatten(0, 1).index_select(0, places_S)
-        targets_S = batch.targets_BT.flatten()[places_S]
-        chunk = max(1, LOGITS_AT_ONCE // self.lm_head.out_features)
-        count = self.most_of_ranks(max(1, -(-len(targets_S) // chunk)))
-        if count == 1:
-            return self._losses(hidden_SD, targets_S)
-        # A vocabulary of 100,000 times thousands of positions would not fit: logits are made anew in the backward pass.
-        pieces = zip(hidden_SD.tensor_split(count), targets_S.tensor_split(count), strict=True)
-        return torch.cat([checkpoint(self._losses, h, t, use_reentrant=False) for h, t in pieces])
+            hidden_BTD = self.hidden_BTD(self._filled(batch, images_D), batch)
+        return read(Seen(self, batch, places_S, hidden_BTD.flatten(0, 1).index_select(0, places_S), images_D))
 
-    def _losses(self, hidden_SD: Tensor, targets_S: Tensor) -> Tensor:
-        return F.cross_entropy(self.lm_head(hidden_SD).float(), targets_S, reduction="none")
-
-    @torch.no_grad()
-    def text_log_likelihood(self, token_ids: list[list[int]], tokens_at_once: int = 4096) -> list[tuple[float, int]]:
-        """(sum of ln p of tokens 1.. given those before, how many these are) of each text."""
-        results: list[tuple[float, int]] = [(0.0, 0)] * len(token_ids)
-        for places in _batches_by_length([len(ids) for ids in token_ids], tokens_at_once):
-            batch = _text_batch([token_ids[i] for i in places]).to(self.device)
-            losses = iter(self.token_losses_S(batch).double().cpu().split([len(token_ids[i]) - 1 for i in places]))
-            for i in places:
-                results[i] = (-next(losses).sum().item(), len(token_ids[i]) - 1)
-        return results
-
-
-def _batches_by_length(lengths: list[int], tokens_at_once: int) -> Iterator[list[int]]:
-    """Indices of texts with at least two tokens, alike lengths together, padded size at most `tokens_at_once`."""
-    batch: list[int] = []
-    for i in sorted((i for i in range(len(lengths)) if lengths[i] > 1), key=lambda i: (lengths[i], i)):
-        if batch and lengths[i] * (len(batch) + 1) > tokens_at_once:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _text_batch(texts: list[list[int]]) -> Batch:
-    """Plain texts, one a row, padded on the right; every token after the first is a target."""
-    shape = (len(texts), max(map(len, texts)))
-    ids, targets = torch.zeros(shape, dtype=torch.int64), torch.full(shape, IGNORE_INDEX)
-    sample = torch.zeros(shape, dtype=torch.int64)
-    for row, text in enumerate(texts):
-        ids[row, : len(text)] = torch.tensor(text)
-        targets[row, : len(text) - 1] = torch.tensor(text[1:])
-        sample[row, : len(text)] = 1
-    return Batch(
-        token_ids_BT=ids,
-        targets_BT=targets,
-        weights_BT=(targets != IGNORE_INDEX).float(),
-        sample_id_BT=sample,
-        branch_id_BT=torch.zeros_like(sample),
-        position_ids_BT=torch.arange(shape[1]).expand(shape),
-        is_image_BT=torch.zeros(shape, dtype=torch.bool),
-    )
+    def token_losses_S(self, batch: Batch) -> Tensor:
+        """Cross entropy (natural log, fp32) at each supervised position, rows in order. Only these meet `lm_head`."""
+        return self.learn_from(batch, lambda seen: seen.losses_S)

@@ -22,9 +22,9 @@ def why_anew(before: dict[str, Any], now: Plan) -> list[str]:
         if not was or was.get("fingerprint") == stage.fingerprint:
             changed, by_data = "", False
             continue
-        files = _dict(_dict(code.get(stage.objective)).get("files"))
+        files = _dict(_dict(code.get(stage.trained_by)).get("files"))
         same = was.get("inputs") == stage.inputs
-        if same and (change := explain_change(files, now.code[stage.objective].files)):
+        if same and (change := explain_change(files, now.code[stage.trained_by].files)):
             lines.append(f"stage {stage.name}: {change} it was trained; trained anew")
         elif sets := rebuilt(was, stage):
             lines.append(f"stage {stage.name}: other code has built {', '.join(sets)} with other rows; trained anew")

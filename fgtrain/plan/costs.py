@@ -41,7 +41,7 @@ def with_costs(
     peak = peak or Peak(None, None)
     if shape is not None and plan.objective == "heads":
         return plan.model_copy(update=_of_heads(plan, data_facts, shape, peak) | _memory(recipe, needs, peak))
-    if shape is None or plan.objective != "answers":
+    if shape is None or plan.objective == "merge":
         return plan.model_copy(update=_memory(recipe, needs, peak))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}

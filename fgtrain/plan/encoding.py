@@ -1,6 +1,7 @@
 """Which pictures of a run are encoded with which checkpoint's encoder. What is decided lies in the plan (`encoder`)."""
 
 from fgtrain.recipe import Recipe
+from fgtrain.recipe.objective_schema import WITHOUT_TOKENS
 
 from .lineage import origin, starts_from
 from .schema import Plan
@@ -15,7 +16,7 @@ def encoded_at(recipe: Recipe, plan: Plan) -> dict[str, list[str]]:
     """Origin -> the stages that read kept outputs of its encoder."""
     found: dict[str, list[str]] = {}
     for stage in plan.stages:
-        if stage.encoder.cached and stage.objective == "answers":
+        if stage.encoder.cached and stage.objective not in WITHOUT_TOKENS:
             found.setdefault(encoder_origin(recipe, stage.name), []).append(stage.name)
     return found
 

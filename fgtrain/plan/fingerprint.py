@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fgtrain.recipe import PARTS, Recipe, Stage
+from fgtrain.recipe.objective_schema import WITHOUT_TOKENS, additions
 
 from .arithmetic import stage_samples
 from .kernels import layer_kernels
@@ -47,11 +48,13 @@ def stage_fingerprint(
         del chosen["steps"]
     if not isinstance(stage.augment, str):
         chosen["augment"] = stage.augmented or "none"
+    chosen["auxiliary"] = dict(additions(stage)) or None
+    chosen["options"] = stage.options or None
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()
     }
-    kernels = layer_kernels(recipe.devices) if stage.objective == "answers" else "torch"
+    kernels = layer_kernels(recipe.devices) if stage.objective not in WITHOUT_TOKENS else "torch"
     chosen["layer_kernels"] = None if kernels == "torch" else kernels
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})
 

@@ -45,7 +45,7 @@ def make_plan(
     program = program or this_program()
     known = {START: Known.of_model(recipe, model_facts)}
     for name, stage in recipe.enabled_stages.items():
-        known[name] = known_of(recipe, name, known, data_facts, program.code[stage.objective].hash)
+        known[name] = known_of(recipe, name, known, data_facts, program.trains(stage.trained_by).hash)
         if isinstance(stage, MergeStage):
             stages.append(merge_plan(recipe, name, model_facts, known[name]))
             continue
@@ -77,7 +77,7 @@ def make_plan(
         device_hours=device_hours(recipe.devices, stages, evaluations),
         disk=disk_plan(stages, evaluations, features, served_bytes(recipe)),
         notes=tuple(notes(recipe, data_facts, model_facts, stages, asked or {})),
-        code={stage.objective: program.code[stage.objective] for stage in recipe.enabled_stages.values()},
+        code={by: program.trains(by) for by in {stage.trained_by: 0 for stage in recipe.enabled_stages.values()}},
         commit=program.commit,
         versions=program.versions,
     )
@@ -119,6 +119,7 @@ def _stage(
     return StagePlan(
         name=name,
         objective=stage.objective,
+        trained_by=stage.trained_by,
         data=data,
         samples=samples,
         questions=_sum(item.questions for item in data),

@@ -25,6 +25,7 @@ def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, known: Known) -> St
     return StagePlan(
         name=name,
         objective="merge",
+        trained_by="merge",
         data=(),
         samples=0,
         questions=0,

@@ -156,6 +156,7 @@ class DeviceHours(Numbers):
 class StagePlan(Numbers):
     name: str
     objective: str
+    trained_by: str  # the objective and what is added to it: "answers+supcon"
     data: tuple[DataPlan, ...]
     samples: int | None
     questions: int | None
@@ -203,7 +204,7 @@ class Plan(Numbers):
     device_hours: DeviceHours
     disk: DiskPlan
     notes: tuple[str, ...]
-    code: dict[str, CodeIdentity] = {}  # objective -> what trains a stage with it
+    code: dict[str, CodeIdentity] = {}  # trained_by of a stage -> what trains it
     commit: str | None = None
     versions: dict[str, str] = {}
 

@@ -33,6 +33,7 @@ class MergeStage(Section):
     merge: Annotated[dict[Name, Shares], Field(min_length=1)]
 
     objective: ClassVar[str] = "merge"
+    trained_by: ClassVar[str] = "merge"
     train: ClassVar[dict] = {}
     mix: ClassVar[dict] = {}
     steps: ClassVar[None] = None

@@ -18,6 +18,7 @@ from .evaluation_schema import Evaluation
 from .keys import AS_TUPLE, MERGES, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
 from .merge_stage import MergeStage
 from .model_schema import Chat, Model, Part, PartLearns
+from .objective_schema import OptimizerChoice, trained_by
 from .problems import nearest
 
 PLACEHOLDERS = ("data_root", "built_root")
@@ -74,7 +75,10 @@ class Stage(Section):
     augment: Augments = "none"  # of every picture; or data set -> how, and pictures of the others stay as they are
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     checkpoint_every_steps: Positive = 200
-    objective: Literal["answers", "heads"] = "answers"
+    objective: str = "answers"  # what is minimised: answers, heads (see objective_schema), or one of the user's own
+    auxiliary: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # what is added -> its weight
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)  # the user's own objective or addition -> options
+    optimizer: OptimizerChoice | None = None  # null = AdamW
     chat: Chat | None = None  # turn template of its rows; null = model.chat, which checkpoints are asked in anyway
 
     @property
@@ -82,6 +86,11 @@ class Stage(Section):
         """Data set -> how its pictures are augmented, without those that stay as they are."""
         chosen = self.augment if isinstance(self.augment, dict) else dict.fromkeys(self.mix, self.augment)
         return {name: how for name, how in chosen.items() if how != "none"}
+
+    @property
+    def trained_by(self) -> str:
+        """The objective and what is added to it, as Plan.code names them."""
+        return trained_by(self)
 
     @property
     def pictures_fixed(self) -> bool:

@@ -2,8 +2,9 @@
 
 from .merge_stage import MergeStage
 from .model_schema import PARTS
+from .objective_schema import known_additions, known_objectives, own_parts
 from .problems import Found, Key, Problem, instead
-from .schema import START, Recipe
+from .schema import START, Recipe, Stage
 
 
 def stages(recipe: Recipe) -> Found:
@@ -33,6 +34,7 @@ def stages(recipe: Recipe) -> Found:
             if data_set not in stage.mix:
                 text = f"is no data set of this stage's mix. {instead(data_set, stage.mix)}"
                 yield Problem((*key, "augment", data_set), text), [(*key, "mix"), (*key, "augment", data_set)]
+        yield from _loss(recipe, name, stage)
         if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
             text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
             yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
@@ -40,6 +42,32 @@ def stages(recipe: Recipe) -> Found:
             text = f"is {stage.global_batch_size}, not a multiple of {together} ({_product(recipe)}). "
             text += f"Nearest that {_multiples(stage.global_batch_size, together)}"
             yield Problem((*key, "global_batch_size"), text), [*counts, (*key, "global_batch_size")]
+
+
+def _loss(recipe: Recipe, name: str, stage: Stage) -> Found:
+    """Problems of what the stage minimises, and of its optimizer."""
+    key: Key = ("stages", name)
+    if stage.objective not in known_objectives():
+        text = f"is {stage.objective}, which is none. {instead(stage.objective, known_objectives())}"
+        yield Problem((*key, "objective"), text), [(*key, "objective")]
+    for added in stage.auxiliary:
+        if added not in known_additions():
+            text = f"is nothing that can be added to an objective. {instead(added, known_additions())}"
+            yield Problem((*key, "auxiliary", added), text), [(*key, "auxiliary", added)]
+    for own in stage.options:
+        if own not in own_parts() or own not in (stage.objective, *stage.auxiliary):
+            text = "are options of nothing that this stage uses. They are for objectives and additions of your own"
+            yield Problem((*key, "options", own), text), [(*key, "options", own)]
+    if stage.objective == "heads" and (stage.auxiliary or stage.optimizer):
+        text = "is heads, to which nothing is added, and which has its own optimizer. Leave auxiliary and optimizer out"
+        yield Problem((*key, "objective"), text), [(*key, "objective"), (*key, "auxiliary"), (*key, "optimizer")]
+    if (
+        stage.optimizer is not None
+        and stage.optimizer.name == "sgd"
+        and recipe.devices.strategy.startswith("deepspeed")
+    ):
+        text = "is sgd, which DeepSpeed's ZeRO does not take. Write adamw, or devices.strategy: fsdp"
+        yield Problem((*key, "optimizer", "name"), text), [("devices", "strategy"), (*key, "optimizer", "name")]
 
 
 def _places(recipe: Recipe, name: str) -> Found:

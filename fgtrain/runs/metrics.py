@@ -14,6 +14,7 @@ from evaluation.scoring.seen_scores import parts_of
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
+from fgtrain.recipe.objective_schema import WITHOUT_TOKENS
 from fgtrain.training.metrics_file import missing_steps, readable_steps
 
 from .forgetting import with_forgetting
@@ -37,7 +38,7 @@ def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict], features:
     """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store;
     `features`: rows of what was measured of features, and of which links are broken."""
     for stage in plan.stages:
-        steps = stage.steps if stage.objective == "answers" else None
+        steps = stage.steps if stage.objective not in WITHOUT_TOKENS else None
         if missing := missing_steps(recipe.stage_store(stage.fingerprint) / FIGURES, steps):
             say(missing, file=sys.stderr)
     rows = chain(with_forgetting(run_rows(recipe, plan, evaluations)), features)

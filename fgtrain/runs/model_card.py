@@ -70,7 +70,7 @@ def _stage_lines(stage: StagePlan) -> list[str]:
     return [
         f"- learnt: {'; '.join(learnt)}",
         f"- {_count(stage.steps)} optimizer steps of {stage.batch.global_batch_size:,} samples, objective "
-        f"{stage.objective}, fingerprint {stage.fingerprint}",
+        f"{stage.trained_by}, fingerprint {stage.fingerprint}",
         "",
         "| data set | rows | passes | samples | sha256 of rows and pictures |",
         "|---|---|---|---|---|",

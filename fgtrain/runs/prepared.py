@@ -3,6 +3,7 @@
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import Recipe
+from fgtrain.recipe.objective_schema import WITHOUT_TOKENS
 
 from .evaluations import sets_outdated
 
@@ -16,7 +17,9 @@ def prepared(recipe: Recipe, light: Plan) -> bool:
         known = read_plan(path)
     except UserError:  # of another version
         return False
-    if any(stage.provisional or stage.tokens is None for stage in known.stages if stage.objective == "answers"):
+    if any(
+        stage.provisional or stage.tokens is None for stage in known.stages if stage.objective not in WITHOUT_TOKENS
+    ):
         return False
     return _decides(known) == _decides(light)
 

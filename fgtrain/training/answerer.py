@@ -21,6 +21,7 @@ from fgtrain.images import Layout
 from fgtrain.model import LVLM, load_checkpoint, weights_hash
 from fgtrain.model.generation import answers
 from fgtrain.model.half_weights import halve_weights
+from fgtrain.model.text_likelihood import text_log_likelihood
 
 
 class ModelAnswerer:
@@ -93,7 +94,7 @@ class ModelAnswerer:
         end = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
         ids = [begin + tokenizer(text, add_special_tokens=False).input_ids + end for text in texts]
         with self._autocast():
-            return self.lvlm.text_log_likelihood(ids)
+            return text_log_likelihood(self.lvlm, ids)
 
     def _layouts(self, image: Path | None) -> list[Layout]:
         """What the picture becomes; none without picture."""

@@ -65,7 +65,7 @@ class Fsdp2Strategy(Sharded, ModelParallelStrategy):
             for parameter in whole:  # shards are copies
                 parameter.data = parameter.data.new_empty(0)
         # The model is entered here and not through forward; gathering has to begin all the same.
-        register_fsdp_forward_method(lvlm, "token_losses_S")
+        register_fsdp_forward_method(lvlm, "learn_from")
         sharded = dict(lvlm.named_parameters())
         module.learn([{**g, "params": [sharded[names[id(p)]] for p in g["params"]]} for g in module.parameter_groups])
 

@@ -16,6 +16,7 @@ from fgtrain.plan.cost import Work
 from .group_environment import GroupEnvironment
 from .metrics_log import MetricsLog
 from .module import StageModule
+from .objectives import StageLoss
 from .resume import ResumePoint
 from .resume_files import PointFiles, newest_whole, refuse_other_shards
 from .sharded import Sharded
@@ -49,6 +50,7 @@ class StageRun:
     folder: Path
     also_log: Callable[[list[dict]], None] | None = None  # rows of metrics.jsonl; rank 0 only
     seed: int = 0
+    loss: StageLoss = field(default_factory=StageLoss)
     work: Work | None = None  # of the stage's model, for the utilisation of the device
     subset_every_steps: int | None = None
     ask_subset: Callable[[int, int, int], list[dict]] | None = None  # (step, rank, ranks) -> rows, on every rank
@@ -117,7 +119,8 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
             cached = getattr(datamodule, "features", None) is not None
             trained.always_run = frozenset({"projector"} if cached else {"vision_encoder", "projector"})
             trained.most_of_ranks = strategy.most_of_ranks
-    module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed)
+    module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed, job.loss)
+    datamodule.totals = job.loss.totals
     path, size = job.folder / "metrics.jsonl", job.stage.global_batch_size
     log = MetricsLog(path, job.name, size, job.samples, job.also_log, job.work, job.devices)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))

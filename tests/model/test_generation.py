@@ -14,6 +14,7 @@ from fgtrain.data.chat import encode_prompt
 from fgtrain.data.sample import IMAGE_ID
 from fgtrain.model import LVLM, build_model
 from fgtrain.model.generation import generate
+from fgtrain.model.text_likelihood import text_log_likelihood
 
 
 def drawn_prompt(
@@ -131,8 +132,8 @@ def test_a_prompt_and_its_features_must_agree(lvlm: LVLM):
 def test_likelihood_of_a_text_is_that_of_the_language_model(lvlm: LVLM):
     rng = np.random.default_rng(0)
     texts = [draw_ids(rng, length) for length in (9, 2, 1, 40, 0, 17, 9)]
-    found = lvlm.text_log_likelihood(texts)
-    few_at_once = lvlm.text_log_likelihood(texts, tokens_at_once=20)
+    found = text_log_likelihood(lvlm, texts)
+    few_at_once = text_log_likelihood(lvlm, texts, tokens_at_once=20)
     for text, (log_p, count), again in zip(texts, found, few_at_once, strict=True):
         assert again == pytest.approx((log_p, count), rel=1e-5)
         assert count == max(0, len(text) - 1)

@@ -5,7 +5,7 @@ import torch
 from model_fakes import Drawn, gradients, packed, pixels, some_samples
 from torch import Tensor, nn
 
-import fgtrain.model.lvlm as lvlm_module
+import fgtrain.model.seen as seen_module
 from fgtrain.batch import Batch
 from fgtrain.data.packing import pack
 from fgtrain.data.sample import Sample
@@ -109,7 +109,7 @@ def test_logits_in_pieces_are_the_same(lvlm: LVLM, monkeypatch: pytest.MonkeyPat
     set_trainable(lvlm, ALL_PARTS)
     groups = [([d.sample() for d in some_samples()], torch.cat(images_of(some_samples())))]
     losses, gradient = run(lvlm, groups, 10_000)
-    monkeypatch.setattr(lvlm_module, "LOGITS_AT_ONCE", 3 * lvlm.lm_head.weight.shape[0])
+    monkeypatch.setattr(seen_module, "LOGITS_AT_ONCE", 3 * lvlm.lm_head.weight.shape[0])
     in_pieces = run(lvlm, groups, 10_000)
     assert_same(in_pieces[0], losses)
     assert_same(in_pieces[1], gradient)

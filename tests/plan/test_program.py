@@ -44,11 +44,11 @@ def prints(plan) -> list[str]:
 def test_a_changed_line_of_the_loss_is_another_stage_and_the_file_is_named(tmp_path, copy):
     before = plan_of(tmp_path, program=this_program(copy))
     write_plan(before, tmp_path / "plan.json")
-    smoothed = edited(copy, "fgtrain/model/lvlm.py", 'reduction="none")', 'reduction="none", label_smoothing=0.5)')
+    smoothed = edited(copy, "fgtrain/model/seen.py", 'reduction="none")', 'reduction="none", label_smoothing=0.5)')
     after = plan_of(tmp_path, program=smoothed)
     assert all(old != new for old, new in zip(prints(before), prints(after), strict=True))
     assert why_anew(read_plan(tmp_path / "plan.json").model_dump(mode="json"), after) == [
-        f"stage {name}: code of fgtrain/model/lvlm.py changed since it was trained; trained anew"
+        f"stage {name}: code of fgtrain/model/seen.py changed since it was trained; trained anew"
         for name in ("align", "sft")
     ]
 

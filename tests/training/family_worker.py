@@ -55,7 +55,7 @@ class FamilyData(DrawnData):
 
     def train_dataloader(self) -> MicroBatchLoader:
         share = Share(4, 1, self.trainer.global_rank, self.trainer.world_size)
-        return MicroBatchLoader(FamilyBatches(share, self.lvlm, self.pictures), 0, 0)
+        return MicroBatchLoader(FamilyBatches(share, self.lvlm, self.pictures), 0, 0, self.totals)
 
 
 def train_family(case: Case, kind: str) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from fgtrain.batch import Batch
 from fgtrain.data.datamodule import MicroBatchLoader
 from fgtrain.data.dataset import Share
 from fgtrain.model import LVLM, build_model, set_trainable
+from fgtrain.model.seen import Seen
 from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.training.objectives import LossPart, StageLoss, Summed
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
@@ -53,6 +55,7 @@ class Case:
     save: str | None = None  # where the learnt model's tensors go
     lean: bool = False  # ranks take the weights that `weights_device` gives them
     sums: bool = False  # notes how far a step's gradient is from the fp32 sum of what its micro-batches gave
+    added: dict[str, float] = field(default_factory=dict)  # of ADDED, what is added to the objective, and its weight
     asks: bool = False  # all ranks read a text after each step, through the model as it is then
 
     @property
@@ -84,6 +87,49 @@ class Case:
             offload=self.offload,
             per_device_batch_size=self.per_device,
         )
+
+
+class Spread(LossPart):
+    """Squares of the image tokens' values, over images: what is added has a total of its own."""
+
+    name = "spread"
+    figures = ("tokens",)
+
+    def total(self, batch: Batch) -> float:
+        return 0.0 if batch.pixels_NCHW is None else float(len(batch.pixels_NCHW))
+
+    def of(self, seen: Seen) -> Summed:
+        tokens = seen.image_tokens_D
+        if tokens is None:
+            nothing = 0.0 * seen.hidden_SD.float().sum()
+            return Summed(nothing, figures={"tokens": nothing})
+        count = torch.tensor(float(len(tokens)))
+        return Summed(tokens.float().square().mean(dim=1).sum(), figures={"tokens": count})
+
+
+class Counted(LossPart):
+    """Adds nothing, and counts its calls: a part with a state."""
+
+    name = "counted"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def total(self, batch: Batch) -> float:
+        return 1.0
+
+    def of(self, seen: Seen) -> Summed:
+        self.calls += 1
+        return Summed(self.calls * seen.hidden_SD.float().square().sum())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.calls = state["calls"]
+
+
+ADDED: dict[str, Callable[[], LossPart]] = {"spread": Spread, "counted": Counted}
 
 
 def reading(case: Case, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
@@ -154,7 +200,7 @@ class DrawnData(LightningDataModule):
         rank, world = self.trainer.global_rank, self.trainer.world_size
         accumulation = self.case.global_batch // (self.case.per_device * world)
         share = Share(self.case.global_batch, accumulation, rank, world)
-        return MicroBatchLoader(DrawnBatches(self.case, share), self.steps_done * accumulation, 0)
+        return MicroBatchLoader(DrawnBatches(self.case, share), self.steps_done * accumulation, 0, self.totals)
 
     def state_dict(self) -> dict[str, Any]:
         return {"steps_done": self.trainer.global_step}
@@ -188,6 +234,7 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
         folder=case.out,
         also_log=Signals(case.signal_at, case.signal) if case.signal_at else None,
         seed=1,
+        loss=StageLoss(added=tuple((weight, ADDED[name]()) for name, weight in case.added.items())),
         subset_every_steps=1 if ask else None,
         ask_subset=ask,
     )

@@ -20,12 +20,12 @@ from stage_fakes import Case, run_case
 from torch.distributed.tensor import DTensor
 
 from fgtrain.errors import TrainingFailedError, UserError
-from fgtrain.model import lvlm as lvlm_file
 from fgtrain.model import merge_adapters
+from fgtrain.model import seen as seen_file
 from fgtrain.training.module import StageModule
 from fgtrain.training.trainer import StageInterruptedError
 
-LOGITS_AT_ONCE = lvlm_file.LOGITS_AT_ONCE
+LOGITS_AT_ONCE = seen_file.LOGITS_AT_ONCE
 PLAIN_STEP, PLAIN_BEFORE = StageModule.training_step, StageModule.on_before_optimizer_step
 
 
@@ -91,7 +91,7 @@ def main(path: str) -> None:
     torch.set_num_threads(1)
     for values in json.loads(Path(path).read_text()):
         case = Case(**values)
-        lvlm_file.LOGITS_AT_ONCE = case.logits_at_once or LOGITS_AT_ONCE
+        seen_file.LOGITS_AT_ONCE = case.logits_at_once or LOGITS_AT_ONCE
         note(case)
         moving(moved := [])
         end = "done"

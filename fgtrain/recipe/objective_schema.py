@@ -1,0 +1,50 @@
+"""What a person may write of a stage's loss and of its optimizer.
+
+Built in are the names below; others are a user's own, by entry points of an installed package: group
+`fgtrain.objectives`, NAME = "module:class", a subclass of fgtrain.training.objectives.LossPart that is made with the
+stage's `options`.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .keys import AS_TUPLE, Fraction01, Section
+
+OBJECTIVES = ("answers", "heads")  # "merge" is that of a stage without training
+AUXILIARY: tuple[str, ...] = ()
+WITHOUT_TOKENS = ("heads", "merge")  # these learn from no rows as tokens
+GROUP = "fgtrain.objectives"
+
+
+class OptimizerChoice(Section):
+    """AdamW, or SGD with momentum, which moves weights less where gradients are small (arXiv 2211.09359)."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    betas: Annotated[tuple[Fraction01, Fraction01], AS_TUPLE] = (0.9, 0.999)  # adamw
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # sgd
+
+
+def own_parts() -> dict[str, EntryPoint]:
+    """Name -> the user's own objective or addition, of the packages that are installed here."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def known_objectives() -> list[str]:
+    return [*OBJECTIVES, *own_parts()]
+
+
+def known_additions() -> list[str]:
+    return [*AUXILIARY, *own_parts()]
+
+
+def additions(stage: Any) -> Iterator[tuple[str, float]]:
+    """(name, weight) of what a stage adds to its objective; weight 0 adds nothing."""
+    yield from ((name, weight) for name, weight in stage.auxiliary.items() if weight)
+
+
+def trained_by(stage: Any) -> str:
+    """The objective and the names of what is added to it: what code trains the stage."""
+    return "+".join((stage.objective, *sorted(name for name, _ in additions(stage))))

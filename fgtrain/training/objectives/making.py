@@ -1,0 +1,71 @@
+"""From what a stage's recipe names to its loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fgtrain.data.datamodule import StageData
+from fgtrain.errors import UserError
+from fgtrain.model import LVLM
+from fgtrain.plan import Plan, StagePlan
+from fgtrain.processes import Group
+from fgtrain.recipe import Recipe, Stage
+from fgtrain.recipe.objective_schema import additions, own_parts
+
+from .part import LossPart
+from .stage_loss import StageLoss
+
+
+@dataclass(frozen=True)
+class Making:
+    """What is at hand before a stage begins, on every rank. `lvlm`: the model as the stage starts from it."""
+
+    recipe: Recipe
+    plan: Plan
+    planned: StagePlan
+    lvlm: LVLM
+    data: StageData
+    group: Group
+
+    @property
+    def stage(self) -> Stage:
+        return self.recipe.stages[self.planned.name]
+
+
+def _answers(making: Making) -> LossPart:
+    from .answers import Answers
+
+    return Answers()
+
+
+# Each is imported where it is made: a stage does not change with the code of what it does not use (see
+# fgtrain.plan.versions, where every name stands with its modules).
+MAKERS: dict[str, Callable[[Making], LossPart]] = {"answers": _answers}
+
+
+def stage_loss(making: Making) -> StageLoss:
+    """The stage's loss. UserError when a part of the user's own is none."""
+    stage = making.stage
+    added = tuple((weight, _made(name, making)) for name, weight in additions(stage))
+    return StageLoss(_made(stage.objective, making), added)
+
+
+def _made(name: str, making: Making) -> LossPart:
+    if name in MAKERS:
+        return MAKERS[name](making)
+    point, stage = own_parts()[name], making.planned.name
+    options: dict[str, Any] = making.stage.options.get(name, {})
+    try:
+        part = point.load()(**options)
+    except Exception as error:
+        raise UserError(
+            f"stages.{stage}: {name} ({point.value}) cannot be made with options {options}: {type(error).__name__} "
+            f"{error}"
+        ) from error
+    if not isinstance(part, LossPart):
+        raise UserError(
+            f"stages.{stage}: {name} ({point.value}) is no LossPart. Derive it from "
+            f"fgtrain.training.objectives.LossPart"
+        )
+    part.name = name
+    return part
