@@ -171,19 +171,21 @@ class LVLM(nn.Module):
         """embeds_BTD: token embeddings, with image tokens at `is_image_BT`, as `with_images` has them. ValueError when
         their numbers differ.
         """
-        return self._filled(batch, self._image_tokens(batch))
+        return self._embed(batch)[0]
 
-    def _filled(self, batch: Batch, images_D: Tensor | None) -> Tensor:
+    def _embed(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """(embeds_BTD, the image tokens in it). On all ranks modules run in the same order, image or none."""
         embeds_BTD = self.hf.get_input_embeddings()(batch.token_ids_BT)
+        images_D = self._image_tokens(batch)
         if images_D is not None:
             places = int(batch.is_image_BT.sum())
             if places != len(images_D):
                 raise ValueError(f"{len(images_D)} image tokens do not fill {places} image positions")
-            return self.with_images(embeds_BTD, batch.is_image_BT, images_D)
+            return self.with_images(embeds_BTD, batch.is_image_BT, images_D), images_D
         if batch.is_image_BT.any():
             raise ValueError(f"{int(batch.is_image_BT.sum())} image positions, but no image")
         dummy = self._dummy(embeds_BTD.device) if self.training else None
-        return embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)
+        return (embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)), None
 
     def with_images(self, embeds_BTD: Tensor, is_image_BT: Tensor, images_D: Tensor) -> Tensor:
         """Embeddings with image tokens in their places. Under DeepStack [B, T, D x (1 + layers)], the same width as the
@@ -217,9 +219,9 @@ class LVLM(nn.Module):
         places_S = (batch.targets_BT != IGNORE_INDEX).flatten().nonzero()[:, 0]
         # A checkpointed layer is computed again when this is over, and a compiled one has no place for it.
         whole = self.checkpoints or self.compiles
-        images_D = self._image_tokens(batch)
         with nullcontext() if whole else last_layer_only_at(self.decoder, places_S):
-            hidden_BTD = self.hidden_BTD(self._filled(batch, images_D), batch)
+            embeds_BTD, images_D = self._embed(batch)
+            hidden_BTD = self.hidden_BTD(embeds_BTD, batch)
         return read(Seen(self, batch, places_S, hidden_BTD.flatten(0, 1).index_select(0, places_S), images_D))
 
     def token_losses_S(self, batch: Batch) -> Tensor:
