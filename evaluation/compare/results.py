@@ -96,7 +96,8 @@ def compare_runs(runs: Sequence[Run], store: ItemStore | None = None) -> Compari
     histories: dict[str, dict[int, TaskHistory]] = {}
     for number, result in enumerate(results):
         for task, one in result.tasks.items():
-            if one.history is not None and ever_beyond(result.run.checkpoints, task):
+            counts = one.group in GROUPS  # what is measured beside the means is in them already, or explains them
+            if counts and one.history is not None and ever_beyond(result.run.checkpoints, task):
                 histories.setdefault(task, {})[number] = one.history
     found.most_forgotten = most_forgotten(histories, [[c.model_hash for c in run.checkpoints] for run in runs])
     return found

@@ -169,3 +169,14 @@ def test_wrong_places_are_refused_before_anything_is_read(tmp_path, capsys):
     assert "name it" in capsys.readouterr().err
     assert main(["compare", str(tmp_path / "none"), "--out", str(tmp_path / "out.html")]) == 2
     assert "no run folder" in capsys.readouterr().err
+
+
+def test_what_is_measured_beside_the_means_is_no_forgotten_item_and_does_not_stop_the_page(tmp_path):
+    """Of names by likelihood, say: as a task of the means it is forgotten most often, and leads the list."""
+    shares = (0.02, 0.98, 0.01, 0.01)
+    for group in ("general", "beside"):
+        tasks = {"drawn/count": ("general", 0.3, 0.5, 0.7, 0.6), "fgbmk/cub/order/choice": (group, *shares)}
+        run = make_run(tmp_path / group, "then_fg", tasks=tasks)
+        assert main(["compare", str(run), "--out", str(tmp_path / group / "page.html")]) == 0
+        listed = {one["task"] for one in read_json(tmp_path / group / "page.json")["most_forgotten"]}
+        assert ("fgbmk/cub/order/choice" in listed) == (group == "general")
