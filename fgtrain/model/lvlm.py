@@ -125,15 +125,17 @@ class LVLM(nn.Module):
             return embeds_NPD.flatten(0, 1)
         return self.family.arrange(self.hf, embeds_NPD, shapes_IK)
 
-    def _image_tokens(self, batch: Batch) -> Tensor | None:
-        """Projected image tokens [tokens, D] of a batch, or None when it has no image."""
+    def _image_tokens(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """(projected image tokens [tokens, D], the features_NPF that they are made of); None when it has no image."""
         if batch.features_NPF is not None and len(batch.features_NPF):
             if "vision_encoder" in self.learning:
                 raise RuntimeError("cached features were given to a stage that trains the vision encoder")
-            return self.image_tokens(batch.features_NPF.float(), batch.shapes_IK)
+            features_NPF = batch.features_NPF.float()
+            return self.image_tokens(features_NPF, batch.shapes_IK), features_NPF
         if batch.pixels_NCHW is not None and len(batch.pixels_NCHW):
-            return self.image_tokens(self.encode_images(batch.pixels_NCHW, batch.shapes_IK), batch.shapes_IK)
-        return None
+            features_NPF = self.encode_images(batch.pixels_NCHW, batch.shapes_IK)
+            return self.image_tokens(features_NPF, batch.shapes_IK), features_NPF
+        return None, None
 
     def blank(self, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """(pixels_NCHW, shapes_IK) of the smallest picture, black, on the model's device or another."""
@@ -173,19 +175,21 @@ class LVLM(nn.Module):
         """
         return self._embed(batch)[0]
 
-    def _embed(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """(embeds_BTD, the image tokens in it). On all ranks modules run in the same order, image or none."""
+    def _embed(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """(embeds_BTD, the image tokens in it, the features that these are made of). On all ranks modules run in the
+        same order, image or none.
+        """
         embeds_BTD = self.hf.get_input_embeddings()(batch.token_ids_BT)
-        images_D = self._image_tokens(batch)
+        images_D, features_NPF = self._image_tokens(batch)
         if images_D is not None:
             places = int(batch.is_image_BT.sum())
             if places != len(images_D):
                 raise ValueError(f"{len(images_D)} image tokens do not fill {places} image positions")
-            return self.with_images(embeds_BTD, batch.is_image_BT, images_D), images_D
+            return self.with_images(embeds_BTD, batch.is_image_BT, images_D), images_D, features_NPF
         if batch.is_image_BT.any():
             raise ValueError(f"{int(batch.is_image_BT.sum())} image positions, but no image")
         dummy = self._dummy(embeds_BTD.device) if self.training else None
-        return (embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)), None
+        return (embeds_BTD if dummy is None else embeds_BTD + dummy.to(embeds_BTD.dtype)), None, None
 
     def with_images(self, embeds_BTD: Tensor, is_image_BT: Tensor, images_D: Tensor) -> Tensor:
         """Embeddings with image tokens in their places. Under DeepStack [B, T, D x (1 + layers)], the same width as the
@@ -220,9 +224,10 @@ class LVLM(nn.Module):
         # A checkpointed layer is computed again when this is over, and a compiled one has no place for it.
         whole = self.checkpoints or self.compiles
         with nullcontext() if whole else last_layer_only_at(self.decoder, places_S):
-            embeds_BTD, images_D = self._embed(batch)
+            embeds_BTD, images_D, features_NPF = self._embed(batch)
             hidden_BTD = self.hidden_BTD(embeds_BTD, batch)
-        return read(Seen(self, batch, places_S, hidden_BTD.flatten(0, 1).index_select(0, places_S), images_D))
+        hidden_SD = hidden_BTD.flatten(0, 1).index_select(0, places_S)
+        return read(Seen(self, batch, places_S, hidden_SD, images_D, features_NPF))
 
     def token_losses_S(self, batch: Batch) -> Tensor:
         """Cross entropy (natural log, fp32) at each supervised position, rows in order. Only these meet `lm_head`."""

@@ -26,6 +26,7 @@ class Seen:
     places_S: Tensor  # of B x T
     hidden_SD: Tensor  # last hidden states
     image_tokens_D: Tensor | None  # [image tokens, D] as the projector gives them, in token order; None without image
+    features_NPF: Tensor | None  # what they are made of: the vision encoder's, fp32
 
     @cached_property
     def targets_S(self) -> Tensor:
@@ -39,10 +40,19 @@ class Seen:
     @cached_property
     def sample_S(self) -> Tensor:
         """Of which of the batch's samples, in the order of `Batch.samples`."""
+        return self._sample_BT.flatten()[self.places_S]
+
+    @property
+    def image_sample(self) -> Tensor:
+        """[image tokens]: of which of the batch's samples each of `image_tokens_D` is."""
+        return self._sample_BT[self.batch.is_image_BT]
+
+    @cached_property
+    def _sample_BT(self) -> Tensor:
         # Samples are numbered from 1 within a row; their place in the batch is their row's offset plus that number.
         per_row_B = self.batch.sample_id_BT.max(dim=1).values
         offset_B = torch.cumsum(per_row_B, 0) - per_row_B
-        return (self.batch.sample_id_BT + offset_B[:, None]).flatten()[self.places_S] - 1
+        return self.batch.sample_id_BT + offset_B[:, None] - 1
 
     @cached_property
     def branch_S(self) -> Tensor:

@@ -23,6 +23,8 @@ TRAINING = {
         "fgtrain.training.trainer",
     ),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
+    "supcon": ("fgtrain.training.objectives.supcon",),
+    "patch_align": ("fgtrain.training.objectives.patch_align",),
     "merge": (*MODEL, "fgtrain.model.merged"),
 }
 # They put the parts together for a stage, and import what asks and shows as well.

@@ -14,7 +14,7 @@ from pydantic import Field
 from .keys import AS_TUPLE, Fraction01, Section
 
 OBJECTIVES = ("answers", "heads")  # "merge" is that of a stage without training
-AUXILIARY: tuple[str, ...] = ()
+AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives them
 WITHOUT_TOKENS = ("heads", "merge")  # these learn from no rows as tokens
 GROUP = "fgtrain.objectives"
 

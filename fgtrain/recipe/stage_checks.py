@@ -2,7 +2,7 @@
 
 from .merge_stage import MergeStage
 from .model_schema import PARTS
-from .objective_schema import known_additions, known_objectives, own_parts
+from .objective_schema import AUXILIARY, known_additions, known_objectives, own_parts
 from .problems import Found, Key, Problem, instead
 from .schema import START, Recipe, Stage
 
@@ -54,6 +54,13 @@ def _loss(recipe: Recipe, name: str, stage: Stage) -> Found:
         if added not in known_additions():
             text = f"is nothing that can be added to an objective. {instead(added, known_additions())}"
             yield Problem((*key, "auxiliary", added), text), [(*key, "auxiliary", added)]
+    for_eyes = [added for added, weight in stage.auxiliary.items() if added in AUXILIARY and weight]
+    if for_eyes and not {"vision_encoder", "projector"} & set(stage.train):
+        text = "is for image tokens, but neither projector nor vision_encoder learns here. Leave it out, or name one"
+        yield Problem((*key, "auxiliary", for_eyes[0]), text), [(*key, "train"), (*key, "auxiliary", for_eyes[0])]
+    if "patch_align" in for_eyes and "vision_encoder" in stage.train:
+        text = "holds image tokens to the vision encoder's features, which must not learn. Write supcon, or freeze it"
+        yield Problem((*key, "auxiliary", "patch_align"), text), [(*key, "train"), (*key, "auxiliary", "patch_align")]
     for own in stage.options:
         if own not in own_parts() or own not in (stage.objective, *stage.auxiliary):
             text = "are options of nothing that this stage uses. They are for objectives and additions of your own"

@@ -148,6 +148,8 @@ class StageModule(LightningModule):
             self.grad_norm, of_groups = strategy.gradient_norms()
             self._note_parts(of_groups)
             self.finite.check_norm(self.grad_norm, self.trainer.global_step - 1)
+        for _, part in self.loss.parts:
+            part.step_ended(self.trainer.world_size)
         if self.trainer.world_size > 1:
             dist.all_reduce(sums)
         self.last = {

@@ -23,6 +23,8 @@ from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.model.seen import Seen
 from fgtrain.recipe.schema import Devices, Stage
 from fgtrain.training.objectives import LossPart, StageLoss, Summed
+from fgtrain.training.objectives.patch_align import PatchAlign
+from fgtrain.training.objectives.supcon import SupCon
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
@@ -129,7 +131,14 @@ class Counted(LossPart):
         self.calls = state["calls"]
 
 
-ADDED: dict[str, Callable[[], LossPart]] = {"spread": Spread, "counted": Counted}
+# Two categories; every third place of a step has none.
+CATEGORIES = {("drawn", str(place)): place % 3 for place in range(24) if place % 3 < 2}
+ADDED: dict[str, Callable[[], LossPart]] = {
+    "spread": Spread,
+    "counted": Counted,
+    "supcon": lambda: SupCon(CATEGORIES),
+    "patch_align": PatchAlign,
+}
 
 
 def reading(case: Case, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
@@ -162,7 +171,7 @@ def batch_of(case: Case, step: int, places: range) -> Batch:
         rng = np.random.default_rng((step, place))
         has = {"even": place % 2 == 0, "all": True, "none": False}[case.images]
         asked = [(3, int(n)) for n in rng.integers(1, 9, size=1 + place % 2)]
-        samples.append(drawn_sample(rng, asked, int(has), f"{step}/{place}").sample())
+        samples.append(drawn_sample(rng, asked, int(has), f"drawn/{step}/{place}").sample())
         if has:
             images.append(pixels(1, seed=1000 * step + place))
     from fgtrain.data.packing import pack

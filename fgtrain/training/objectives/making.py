@@ -38,9 +38,26 @@ def _answers(making: Making) -> LossPart:
     return Answers()
 
 
+def _supcon(making: Making) -> LossPart:
+    from .supcon import SupCon, classes_of
+
+    return SupCon(classes_of(making.data.rows))
+
+
+def _patch_align(making: Making) -> LossPart:
+    from .patch_align import PatchAlign, refuse_other_tokens
+
+    refuse_other_tokens(making.lvlm, f"stages.{making.planned.name}.auxiliary.patch_align")
+    return PatchAlign()
+
+
 # Each is imported where it is made: a stage does not change with the code of what it does not use (see
 # fgtrain.plan.versions, where every name stands with its modules).
-MAKERS: dict[str, Callable[[Making], LossPart]] = {"answers": _answers}
+MAKERS: dict[str, Callable[[Making], LossPart]] = {
+    "answers": _answers,
+    "supcon": _supcon,
+    "patch_align": _patch_align,
+}
 
 
 def stage_loss(making: Making) -> StageLoss:

@@ -45,6 +45,9 @@ class LossPart:
         """Of one micro-batch, from one pass of the model over it."""
         raise NotImplementedError
 
+    def step_ended(self, ranks: int) -> None:
+        """An optimizer step is done, on all of so many ranks."""
+
     def state_dict(self) -> dict[str, Any]:
         """What a resumed stage must know beside its step, the same on every rank; plain values and tensors."""
         return {}
