@@ -13,7 +13,7 @@ from fgtrain.errors import UserError
 from fgtrain.recipe.objective_schema import own_parts
 
 MODEL = ("fgtrain.model.build", "fgtrain.model.checkpoint")
-# Objective of a stage, or what is added to it -> the modules that, with all they import, decide the weights after it.
+# Objective of a stage -> the modules that, with all they import, decide the weights after it.
 # What only asks, scores or shows is left out, so that a better scoring rule retrains nothing.
 TRAINING = {
     "answers": (
@@ -23,9 +23,12 @@ TRAINING = {
         "fgtrain.training.trainer",
     ),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
+    "merge": (*MODEL, "fgtrain.model.merged"),
+}
+# What is added to an objective -> its own modules.
+ADDED = {
     "supcon": ("fgtrain.training.objectives.supcon",),
     "patch_align": ("fgtrain.training.objectives.patch_align",),
-    "merge": (*MODEL, "fgtrain.model.merged"),
 }
 # They put the parts together for a stage, and import what asks and shows as well.
 ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs", "fgtrain.training.objectives.making")
@@ -62,10 +65,11 @@ def training_code(trained_by: str, top: Path = TOP) -> CodeIdentity:
     the text of its file.
     """
     names = trained_by.split("+")
-    roots = [root for name in names for root in TRAINING.get(name, TRAINING["answers"])]
+    known = TRAINING | ADDED
+    roots = [root for name in names for root in known.get(name, TRAINING["answers"])]
     found = code_of(*dict.fromkeys(roots), alone=ASSEMBLY, top=top)
     own = own_parts()
-    files = {f"{own[name].value} (entry point {name})": _text_hash(own[name]) for name in names if name not in TRAINING}
+    files = {f"{own[name].value} (entry point {name})": _text_hash(own[name]) for name in names if name not in known}
     if not files:
         return found
     told = json.dumps([found.hash, files], sort_keys=True)
