@@ -34,7 +34,8 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. `train`, `evals`, `stages` are the rows of metrics.jsonl, without those a resume overwrote."""
+    """One run folder. `train`, `evals`, `stages`, `watched` are the rows of metrics.jsonl, without those a resume
+    overwrote."""
 
     name: str
     folder: Path
@@ -42,6 +43,7 @@ class Run:
     train: list[dict] = field(default_factory=list)
     evals: list[dict] = field(default_factory=list)
     stages: list[dict] = field(default_factory=list)
+    watched: list[dict] = field(default_factory=list)  # looks at stages that could stop early
     plan: dict = field(default_factory=dict)
     recipe_text: str = ""
     recipe: dict = field(default_factory=dict)
@@ -102,6 +104,7 @@ def load_run(folder: Path, *, metrics: bool = True) -> Run:
         train=_latest(rows, "train", ("samples_seen",)),
         evals=_latest(rows, "eval", ("samples_seen", "task", "rule", "metric", "subset")),
         stages=_latest(rows, "stage", ("stage",)),
+        watched=_latest(rows, "watch", ("stage", "step")),
         plan=_plan(folder / "plan.json"),
         recipe_text=recipe_text,
         recipe=_mapping(recipe_text),
@@ -125,8 +128,16 @@ def _figures(path: Path) -> list[dict]:
 def _wrong(row: dict) -> str:
     """What a row of its kind cannot have; "" for rows of other kinds."""
     kind = row.get("kind")
-    wrong = [] if kind not in ("train", "eval") else [key for key in ("samples_seen",) if not _number(row.get(key))]
-    texts = {"eval": ("task", "rule"), "stage": ("stage",)}.get(kind, ()) if isinstance(kind, str) else ("kind",)
+    wrong = (
+        []
+        if kind not in ("train", "eval", "watch")
+        else [key for key in ("samples_seen",) if not _number(row.get(key))]
+    )
+    texts = (
+        {"eval": ("task", "rule"), "stage": ("stage",), "watch": ("stage",)}.get(kind, ())
+        if isinstance(kind, str)
+        else ("kind",)
+    )
     wrong += [key for key in texts if not isinstance(row.get(key), str)]
     if kind == "eval" and row.get("value") is not None and not _number(row["value"]):
         wrong.append("value")

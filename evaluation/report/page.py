@@ -47,6 +47,7 @@ from .perturbed import perturbed_table
 from .seen import seen_table
 from .setup import setup
 from .table import same_n, score_table
+from .watched import watched_tables
 from .wordings import wording_table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -103,6 +104,7 @@ def content(found: Comparison) -> dict:
         "changes": change_tables(found),
         "perturbed": perturbed_table(found),
         "links": link_tables(found),
+        "watched": watched_tables(found),
         "name_lists": name_lists(found),
         "forgetting": forgetting_bars(found.store, found.runs),
         "ledgers": ledger_tables(found),

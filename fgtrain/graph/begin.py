@@ -5,7 +5,7 @@ from collections import Counter
 from data_builders.built_from import looked_at_once
 from data_builders.shared.files import atomic_write
 from data_builders.shared.terminal import say
-from fgtrain.plan import Plan
+from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
 from fgtrain.runs.folder import claim, refuse_foreign, stage_done
@@ -13,6 +13,7 @@ from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.runs.unmeasured import unmeasured_lines
 from fgtrain.runs.wandb_outcome import outcome_lines
+from fgtrain.runs.watched import watched_lines
 
 from .build import RESOLVED, build_graph, report_path, study_folder
 from .job import Graph, Job
@@ -95,7 +96,9 @@ def tell_results(study: Study, done: int, did: int) -> None:
             say(answer.read_text(encoding="utf-8").rstrip())
         say(f"{'answer' if study.name else 'side by side'}: {shown(together)}")
     for one in study.recipes:
-        for line in unmeasured_lines(one.recipe):
+        path = one.recipe.run_folder / "plan.json"
+        watched = watched_lines(one.recipe.name, read_plan(path)) if path.is_file() else ()
+        for line in (*watched, *unmeasured_lines(one.recipe)):
             say(line)
     for line in outcome_lines(one.recipe for one in study.recipes):
         say(line)

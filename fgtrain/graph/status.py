@@ -15,6 +15,7 @@ from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
 from fgtrain.runs.wandb_outcome import outcome_lines
+from fgtrain.runs.watched import watched_lines
 
 from .begin import light_plans
 from .build import build_graph
@@ -46,6 +47,9 @@ def print_status(study: Study, queue: Mapping[str, str]) -> None:
         status = states[job.name]
         if status.state in ("running", "queued", "stopped", "failed"):
             console.print(f"{job.title}: {status.state} {status.note}", highlight=False, markup=False, soft_wrap=True)
+    for one in study.recipes:
+        for line in watched_lines(one.recipe.name, plans[one.recipe.name]):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(_hours(graph, states), highlight=False, soft_wrap=True)
     open_runs = {run for name in left for run in graph[name].runs}
     for line in outcome_lines(one.recipe for one in study.recipes if one.recipe.name not in open_runs):

@@ -32,6 +32,7 @@ from fgtrain.training.answerer import ModelAnswerer
 
 from .inputs import CachedEncoder, encoder_of, final_plan, job_device, model_at, question_cache
 from .serving import ask_served
+from .watch import StageWatch
 
 
 def evaluate_checkpoint(recipe: Recipe, group: Group, checkpoint: str, start: str, runs: list[str]) -> None:
@@ -112,6 +113,12 @@ class SubsetQuestions:
         self.features = question_cache(recipe, plan, encoder)
         self.folder = folder
 
+    def watch(self) -> StageWatch | None:
+        """Who decides by the answers; None where nobody does."""
+        if not self.recipe.stages[self.stage].watched:
+            return None
+        return StageWatch(self.recipe, self.plan.stage(self.stage), self.tasks, self.folder)
+
     def asking(self, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
         """A function that asks the subset at a step and leaves answers and rows in `folder`.
 
@@ -127,6 +134,8 @@ class SubsetQuestions:
             with answerer.prepared():
                 scores = evaluate(answerer, self.tasks, out, evaluation.subset, evaluation.batch_size, share=share)
             if not share.first:
+                return []
+            if step in (0, planned.steps):  # for a watch; the curves have the checkpoints' own evaluations there
                 return []
             size = self.recipe.stages[self.stage].global_batch_size
             samples = min(step * size, planned.samples or 0)

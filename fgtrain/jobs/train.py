@@ -15,18 +15,18 @@ from fgtrain.model import (
     read_adapter,
     save_checkpoint,
     set_trainable,
-    weights_hash,
 )
 from fgtrain.model.layer_kernels import use_layer_kernels
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.kernels import layer_kernels
 from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
-from fgtrain.recipe import START, Recipe
+from fgtrain.recipe import Recipe
 from fgtrain.runs import tracking
 from fgtrain.runs.folder import link, stage_done
 from fgtrain.runs.model_card import model_card
 from fgtrain.runs.subset import SUBSET
+from fgtrain.runs.watched import watch_lines
 from fgtrain.training.classification_pretraining import train_heads
 from fgtrain.training.objectives.making import Making, stage_loss
 from fgtrain.training.resume import ResumePoint
@@ -34,6 +34,8 @@ from fgtrain.training.stop_signals import stop_if_asked
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
+from .adapter_base import adapter_base
+from .best import clear_learnt, save_best
 from .device_memory import refuse_too_large
 from .evaluate import SubsetQuestions, subset_questions
 from .inputs import CachedEncoder, encoder_at, feature_cache, final_plan, job_device, model_at, stage_before, stage_data
@@ -63,20 +65,28 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
         lvlm = model_at(recipe, plan, stage_before(plan, stage), device)
         data = stage_data(recipe, stage, lvlm)
         adapter: Adapter | str | None = None
+        steps = planned.steps
         if heads:
             _pretrain(recipe, planned, lvlm, job_device(recipe, group.local_rank))
         else:
-            adapter = train_model(recipe, plan, planned, lvlm, data, group, start)
+            steps, adapter = train_model(recipe, plan, planned, lvlm, data, group, start)
         if group.first:
-            made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": planned.steps}
+            made = {"stage": stage, "fingerprint": planned.fingerprint, "steps": steps}
             made |= made_with(training_code(planned.trained_by).hash)
-            if left_out := data.left_out():
+            if steps != planned.steps:
+                made |= {"of_steps": planned.steps, "stopped": watch_lines(planned)[0]}
+                say(f"stage {stage}: {made['stopped']}")
+            left_out = data.left_out()
+            if planned.watch is not None and planned.watch.best:
+                save_best(recipe, plan, planned, steps, len(left_out))
+            if left_out:
                 made["left_out"] = left_out
             if isinstance(adapter, str):
                 made["no_adapter"], adapter = adapter, None
             card = model_card(recipe, plan, stage, len(left_out))
             save_checkpoint(lvlm, store / "checkpoint", made, adapter, card)
             ResumePoint.clear(store / "resume")
+            clear_learnt(store)
     stop_if_asked()
 
 
@@ -89,9 +99,9 @@ def _pretrain(recipe: Recipe, planned: StagePlan, lvlm: LVLM, device: torch.devi
 
 def train_model(
     recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, data: StageData, group: Group, start: str
-) -> Adapter | str | None:
-    """Train the model in place, saving nothing but resume points and figures; returns what its adapters have learnt, as
-    `read_adapter` does.
+) -> tuple[int, Adapter | str | None]:
+    """Train the model in place, saving nothing but resume points and figures; returns the steps that it was trained,
+    and what its adapters have learnt, as `read_adapter` does.
     """
     stage, tracker = recipe.stages[planned.name], None
     store = recipe.stage_store(planned.fingerprint)
@@ -111,7 +121,7 @@ def train_model(
     kernels = use_layer_kernels(lvlm, layer_kernels(devices), devices.layer_kernels)
     if group.first:
         say(f"stage {planned.name}: kernels of the language model's layers: {kernels}")
-    base = _base(recipe, plan, planned.name, lvlm) if group.first else None
+    base = adapter_base(recipe, plan, planned.name, lvlm) if group.first else None
     loss = stage_loss(Making(recipe, plan, planned, lvlm, data, group))
     groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
     full = fully_trained(lvlm)
@@ -126,32 +136,20 @@ def train_model(
         work=planned.work,
         subset_every_steps=recipe.evaluation.every_steps if questions is not None else None,
         ask_subset=questions.asking(lvlm) if questions is not None else None,
+        watch=questions.watch() if questions is not None else None,
         seed=recipe.seed,
         loss=loss,
         agree=group.agree,
     )
     try:
         with explained(recipe, planned.name, data):
-            run_stage(run, lvlm, groups, data)
+            steps = run_stage(run, lvlm, groups, data)
     finally:
         if tracker is not None:
             tracker.finish()
     adapter = read_adapter(lvlm, base, full) if isinstance(base, Base) else base
     merge_adapters(lvlm)
-    return adapter
-
-
-def _base(recipe: Recipe, plan: Plan, stage: str, lvlm: LVLM) -> Base | str | None:
-    """What the stage's adapters stand on; None where it has none, a reason where it lies on no disk."""
-    if not any(how.lora is not None for how in recipe.stages[stage].train.values()):
-        return None
-    before = stage_before(plan, stage)
-    if before != START:
-        folder = recipe.stage_store(plan.stage(before).fingerprint) / "checkpoint"
-        return Base(str(folder.resolve()), weights_hash(lvlm))
-    if recipe.model.checkpoint is None:
-        return "its stage began with a model composed of parts, which is kept nowhere as a whole"
-    return Base(recipe.model.checkpoint, weights_hash(lvlm))
+    return steps, adapter
 
 
 def _encoder(recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, group: Group) -> CachedEncoder:

@@ -26,7 +26,7 @@ def with_costs(
 
     `heaviest`: None where no row has been counted; a bound takes its place.
     """
-    shape = model_facts.shape
+    shape, best = model_facts.shape, plan.watch is not None and plan.watch.best
     if any(part.trainable is None or part.parameters is None for part in plan.parts):
         return plan
     learning = {part.part: part.trainable / max(part.parameters, 1) for part in plan.parts if part.learns}
@@ -40,9 +40,9 @@ def with_costs(
     )
     peak = peak or Peak(None, None)
     if shape is not None and plan.objective == "heads":
-        return plan.model_copy(update=_of_heads(plan, data_facts, shape, peak) | _memory(recipe, needs, peak))
+        return plan.model_copy(update=_of_heads(plan, data_facts, shape, peak) | _memory(recipe, needs, peak, best))
     if shape is None or plan.objective == "merge":
-        return plan.model_copy(update=_memory(recipe, needs, peak))
+        return plan.model_copy(update=_memory(recipe, needs, peak, best))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}
     counts = _whole(plan, data_facts)
@@ -51,7 +51,7 @@ def with_costs(
         if peak.train is not None:
             added["seconds"] = added["flops"] / (peak.train * ASSUMED_MFU * recipe.devices.world_size)
     heaviest = heaviest or most_of_a_micro_batch(recipe, recipe.stages[plan.name], model_facts)
-    return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), peak))
+    return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), peak, best))
 
 
 def _of_heads(plan: StagePlan, data_facts: dict[str, DataFacts], shape: ModelShape, peak: Peak) -> dict:
@@ -74,8 +74,9 @@ def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:
     return total
 
 
-def _memory(recipe: Recipe, needs: Needs, peak: Peak) -> dict:
-    """Of a device with activations where they can be known, of its host, and what would need less."""
+def _memory(recipe: Recipe, needs: Needs, peak: Peak, best: bool) -> dict:
+    """Of a device with activations where they can be known, of its host, and what would need less. `best`: the best
+    checkpoint is made anew beside the last."""
     devices = recipe.devices
     memory, added = needs.bytes(devices)
     found: dict = {"memory_bytes": memory, "device": peak.of, "device_holds": peak.holds}
@@ -84,4 +85,4 @@ def _memory(recipe: Recipe, needs: Needs, peak: Peak) -> dict:
         found["smaller"] = needs.smaller(devices)
     strategy = resolved_strategy(devices)
     held = held_bytes(needs.parameters, needs.trainable, devices.precision, strategy, devices.world_size)
-    return found | {"host": host_plan(devices, needs.parameters, held, memory)}
+    return found | {"host": host_plan(devices, needs.parameters, held, memory, again=best)}

@@ -7,6 +7,7 @@ from data_builders.records import Manifest
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 
+from .asked_between import asked_facts
 from .built_sets import outdated
 from .file_memo import remembered
 from .known_facts import known_facts
@@ -17,11 +18,12 @@ from .weights import weights_of
 def data_facts(recipe: Recipe) -> dict[str, DataFacts]:
     """Facts of every data set that an enabled stage names: from its manifest, else what the recipe declares.
 
-    A set that will be built anew has no hash yet, as one that is not there.
+    A set that will be built anew has no hash yet, as one that is not there. Where a stage is watched while it trains,
+    the questions that it is asked have an entry, too.
 
     Tokens stay unknown: they need the model's tokenizer. Raises UserError when a manifest contradicts declared rows.
     """
-    return {name: _facts(recipe, name) for name in recipe.mixed_data}
+    return {name: _facts(recipe, name) for name in recipe.mixed_data} | asked_facts(recipe)
 
 
 def light_facts(recipe: Recipe) -> ModelFacts:

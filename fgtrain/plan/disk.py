@@ -1,8 +1,8 @@
 """What a run leaves on disk, and the most that lies there on the way. Pure.
 
-checkpoints  a stage's whole model in fp32, kept
+checkpoints  a stage's whole model in fp32, kept; twice where the best of it is kept beside the last
 resume       of the stage that trains: what learns in fp32 and AdamW's two states, of the last two points and the
-             one being written; gone when the stage is done
+             one being written, and what had learnt at the best look; gone when the stage is done
 features     the frozen encoder's outputs, of every view once
 answers      a row for each question of every checkpoint that is scored
 served       of the checkpoint that vLLM is asked about: the whole model in the type that it computes in, and of the
@@ -10,6 +10,7 @@ served       of the checkpoint that vLLM is asked about: the whole model in the 
 """
 
 from collections.abc import Iterable
+from operator import mul
 
 from fgtrain.recipe import START, Recipe
 
@@ -29,8 +30,11 @@ def disk_plan(
     stages, asked = list(stages), [one.questions for one in evaluations]
     sizes = [_parameters(stage) for stage in stages]
     learning = [None if None in (n := [p.trainable for p in stage.parts]) else sum(n) for stage in stages]
-    checkpoints = None if None in sizes else sum(sizes) * BYTES_FP32
-    resume = None if None in learning else max(learning, default=0) * BYTES_FP32 * STATES * POINTS
+    best = [stage.watch is not None and stage.watch.best for stage in stages]
+    copies = [1 + kept for kept in best]
+    checkpoints = None if None in sizes else sum(map(mul, sizes, copies)) * BYTES_FP32
+    values = [STATES * POINTS + 2 * kept for kept in best]  # one more is written before the old one goes
+    resume = None if None in learning else max(map(mul, learning, values), default=0) * BYTES_FP32
     answers = None if None in asked else sum(asked) * ANSWER
     if served:
         served = None if None in sizes else max(sizes, default=0) * served

@@ -139,6 +139,8 @@ def evaluation_plans(
     for stage in stages:
         entries = by_stage.setdefault(stage.name, [])
         times = (stage.steps // every if stage.steps is not None else None) if every else 0
+        if times is not None and stage.watch is not None:
+            times += 1 + stage.watch.best  # before the first step, and after the last
         if times != 0:
             entries.append(_plan(recipe, model, stage.name, True, known, recipe.evaluation.subset, times, cached, peak))
         if stage.name in recipe.evaluation.at:

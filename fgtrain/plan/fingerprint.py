@@ -16,11 +16,13 @@ from fgtrain.recipe import PARTS, Recipe, Stage
 from fgtrain.recipe.objective_schema import WITHOUT_TOKENS, additions
 
 from .arithmetic import stage_samples
+from .asked_between import ASKED
 from .kernels import layer_kernels
 from .lineage import origin, shares_of
 from .schema import DataFacts, ModelFacts
 
 NOT_IN_STAGE = {"enabled", "after", "checkpoint_every_steps"}
+ASKED_BETWEEN = {"every_steps", "subset", "tasks", "groups"}
 MODEL_PARTS = ("checkpoint", "vision_encoder", "language_model")
 
 
@@ -54,6 +56,9 @@ def stage_fingerprint(
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()
     }
+    if stage.watched:  # the answers to these questions decide what comes out
+        chosen["asked"] = recipe.evaluation.model_dump(mode="json", include=ASKED_BETWEEN)
+        chosen["asked"]["questions"] = facts[ASKED].sha256 if ASKED in facts else None
     kernels = layer_kernels(recipe.devices) if stage.objective not in WITHOUT_TOKENS else "torch"
     chosen["layer_kernels"] = None if kernels == "torch" else kernels
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})

@@ -7,7 +7,7 @@
     loading    always + original + one weights file for each process that reads them, its tensors go straight to where
                they belong
     training   always + original + offloaded
-    saving     training + one weights file
+    saving     training + one weights file, and the model once more where the best checkpoint is made beside the last
 
 On CPUs the devices' memory is the host's, so each process adds its own.
 """
@@ -23,9 +23,11 @@ WORKER = 768 << 20  # of a loader process: a few decoded batches ahead (assumed)
 WEIGHTS_FILE = 5_000_000_000  # largest file that checkpoints are cut into
 
 
-def host_plan(devices: Devices, parameters: int, held: tuple[int, int, int], device_bytes: int) -> HostPlan:
+def host_plan(
+    devices: Devices, parameters: int, held: tuple[int, int, int], device_bytes: int, again: bool = False
+) -> HostPlan:
     """Bytes on one node. `held`: weights, gradients and states of a device; `device_bytes`: its peak, activations
-    included.
+    included. `again`: the model is made once more while checkpoints are written.
     """
     here, on_cpu = devices.count, devices.accelerator == "cpu"
     sharded = devices.strategy == "fsdp" or devices.strategy.startswith("deepspeed")
@@ -40,5 +42,5 @@ def host_plan(devices: Devices, parameters: int, held: tuple[int, int, int], dev
     return HostPlan(
         loading=always + (1 if sharded else here) * file + here * (held[0] if on_cpu else offloaded[0]),
         training=training,
-        saving=training + file,
+        saving=training + file + (whole if again else 0),
     )

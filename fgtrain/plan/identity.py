@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fgtrain.recipe import MergeStage, Recipe
 
+from .asked_between import ASKED
 from .fingerprint import merge_fingerprint, model_fingerprint, stage_fingerprint
 from .lineage import sources, starts_from
 from .schema import DataFacts, ModelFacts
@@ -35,8 +36,9 @@ def known_of(recipe: Recipe, name: str, before: Mapping[str, Known], facts: dict
             any(before[other].provisional for other in sources(recipe, name)),
         )
     first = before[starts_from(recipe, name)]
+    decides = (*stage.mix, ASKED) if stage.watched else stage.mix
     return Known(
         stage_fingerprint(recipe, name, first.fingerprint, facts, code),
         stage_fingerprint(recipe, name, first.inputs, facts),
-        first.provisional or any(facts.get(data, DataFacts()).sha256 is None for data in stage.mix),
+        first.provisional or any(facts.get(data, DataFacts()).sha256 is None for data in decides),
     )

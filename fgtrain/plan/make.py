@@ -21,6 +21,7 @@ from .notes import notes
 from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 from .versions import Program, this_program
+from .watching import watch_plan
 
 
 def make_plan(
@@ -136,6 +137,7 @@ def _stage(
         inputs=known.inputs,
         provisional=known.provisional,
         starts_from=starts_from(recipe, name),
+        watch=watch_plan(recipe, name, steps),
     )
 
 

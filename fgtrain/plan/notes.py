@@ -11,6 +11,7 @@ from .kernels import layer_kernels_note
 from .needs import USABLE, too_large
 from .schema import DataFacts, ModelFacts, StagePlan
 from .unmeasured import unmeasured
+from .watching import watch_note
 
 
 def notes(
@@ -22,6 +23,7 @@ def notes(
 ) -> Iterable[str]:
     yield from _served(recipe)
     yield from _measured(recipe)
+    yield from (line for stage in stages if (line := watch_note(stage)))
     yield from _judged(recipe, known_questions(recipe, asked))
     if kernels := layer_kernels_note(recipe.devices):
         yield kernels

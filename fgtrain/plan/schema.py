@@ -153,6 +153,15 @@ class DeviceHours(Numbers):
     all: float | None
 
 
+class WatchPlan(Numbers):
+    """What the subset decides about a stage while it trains."""
+
+    every_steps: int
+    looks: int | None  # at which it may stop early
+    limit: float | None  # points that may be forgotten; None = it does not stop early
+    best: bool  # is the best checkpoint kept beside the last?
+
+
 class StagePlan(Numbers):
     name: str
     objective: str
@@ -183,6 +192,7 @@ class StagePlan(Numbers):
     inputs: str  # as fingerprint, but whatever the program's code: equal inputs, another fingerprint = changed code
     provisional: bool  # the fingerprint will change once data and weights are here
     starts_from: str  # the checkpoint
+    watch: WatchPlan | None = None
 
 
 class Plan(Numbers):

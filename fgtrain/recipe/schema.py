@@ -20,6 +20,7 @@ from .merge_stage import MergeStage
 from .model_schema import Chat, Model, Part, PartLearns
 from .objective_schema import OptimizerChoice, trained_by
 from .problems import nearest
+from .watch_schema import KeepBest, StopWhen
 
 PLACEHOLDERS = ("data_root", "built_root")
 START = "start"  # in evaluation.at: before any training
@@ -80,6 +81,13 @@ class Stage(Section):
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)  # the user's own objective or addition -> options
     optimizer: OptimizerChoice | None = None  # null = AdamW
     chat: Chat | None = None  # turn template of its rows; null = model.chat, which checkpoints are asked in anyway
+    stop_when: StopWhen | None = None  # ends the stage early where too much is forgotten (docs/strategies.md)
+    keep_best: KeepBest | None = None  # keeps the best checkpoint of the stage beside its last
+
+    @property
+    def watched(self) -> bool:
+        """Does what the subset answers while the stage trains decide what comes out of it?"""
+        return self.stop_when is not None or self.keep_best is not None
 
     @property
     def augmented(self) -> dict[str, str]:

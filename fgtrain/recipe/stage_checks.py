@@ -38,6 +38,7 @@ def stages(recipe: Recipe) -> Found:
         if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
             text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
             yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
+        yield from _watched(recipe, name)
         if stage.global_batch_size % together:
             text = f"is {stage.global_batch_size}, not a multiple of {together} ({_product(recipe)}). "
             text += f"Nearest that {_multiples(stage.global_batch_size, together)}"
@@ -75,6 +76,25 @@ def _loss(recipe: Recipe, name: str, stage: Stage) -> Found:
     ):
         text = "is sgd, which DeepSpeed's ZeRO does not take. Write adamw, or devices.strategy: fsdp"
         yield Problem((*key, "optimizer", "name"), text), [("devices", "strategy"), (*key, "optimizer", "name")]
+
+
+def _watched(recipe: Recipe, name: str) -> Found:
+    """Problems of a stage that a subset decides about while it trains."""
+    stage, evaluation = recipe.stages[name], recipe.evaluation
+    for word in ("stop_when", "keep_best"):
+        if getattr(stage, word) is None:
+            continue
+        place: Key = ("stages", name, word)
+        if stage.objective == "heads":
+            text = "looks at answers, and a stage of objective heads has none. Remove it"
+            yield Problem(place, text), [place, ("stages", name, "objective")]
+        if evaluation.every_steps is None:
+            text = "looks at the subset in between, which is asked every evaluation.every_steps: it is null. "
+            text += "Write every_steps: 500 there, say"
+            yield Problem(place, text), [place, ("evaluation", "every_steps")]
+        elif not evaluation.tasks:
+            text = "looks at answers to evaluation.tasks, which names none. Name general and fine-grained ones"
+            yield Problem(place, text), [place, ("evaluation", "tasks")]
 
 
 def _places(recipe: Recipe, name: str) -> Found:

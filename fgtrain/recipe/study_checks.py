@@ -104,8 +104,19 @@ def _matched(
             left_out += meant
         if len(set(recipes) - set(left_out)) < 2 and len(recipes) > 1:
             problems.append(Problem(("matched", index, "but"), "leaves fewer than two arms to match. Name fewer"))
+        for arm, stage in _stopping_early(recipes, left_out):
+            text = f"is {one.what}, but stages.{stage}.stop_when may end the stage of {arm} early, so that nobody "
+            problems.append(
+                Problem(("matched", index), f"{text}knows what it sees. Add but: [{arm}], or leave stop_when out")
+            )
         found.append(one.model_copy(update={"but": tuple(left_out)}))
     return tuple(found), problems
+
+
+def _stopping_early(recipes: dict[str, Recipe], left_out: list[str]) -> list[tuple[str, str]]:
+    """(arm, stage) of each stage that may stop early, in arms that are to be matched."""
+    arms = {arm: recipe.training_stages for arm, recipe in recipes.items() if arm not in left_out}
+    return [(arm, name) for arm, stages in arms.items() for name, stage in stages.items() if stage.stop_when]
 
 
 def _contrasts(

@@ -8,6 +8,7 @@ from fgtrain.plan import Plan
 # Names of figures that come by data set or by part.
 NAMES = {"loss_by_data_set": "loss", "grad_norm_by_part": "grad_norm"}
 ONE_CHECKPOINT = "not measured: one checkpoint has no other to stand beside"
+WATCHED = ("forgetting", "at_least", "limit", "gain", "worth")
 PLACE = ("kind", "stage", "step", "group", "subset", "unmeasured")
 
 
@@ -15,6 +16,7 @@ def axes(plan: Plan) -> dict[str, str]:
     """Step axis -> the curves drawn against it. Without one of its own a curve would lose points to the others'."""
     found = {f"train/{stage.name}/step": f"train/{stage.name}/*" for stage in plan.stages}
     found["features/samples_seen"] = "features/*"
+    found["watch/samples_seen"] = "watch/*"
     found["links/samples_seen"] = "links/*"
     for kind in ("full", "subset"):
         for what in ("eval", "forgetting"):
@@ -33,6 +35,9 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
             if row["value"] is not None:
                 task = row["task"].removeprefix("features/")
                 found[f"features/{row['part']}/{task}/{row['rule']}/{row['metric']}"] = row["value"]
+        elif row["kind"] == "watch":
+            found["watch/samples_seen"] = row["samples_seen"]
+            found |= {f"watch/{row['stage']}/{name}": row[name] for name in WATCHED if row.get(name) is not None}
         elif row["kind"] == "links":
             found["links/samples_seen"] = row["samples_seen"]
             found[f"links/{row['part']}/{row['task']}/{row['link']}"] = row["value"]

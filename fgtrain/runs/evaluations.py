@@ -28,6 +28,7 @@ from .groups import evaluation_in_groups
 from .held_out import note_sides, with_seen
 from .judged import judged_path, with_verdicts
 from .metrics import offsets
+from .watched import trained_samples, trained_steps
 
 FOLDER = "evaluations"
 
@@ -174,8 +175,8 @@ def assemble_scores(recipe: Recipe, plan: Plan, found: dict[str, dict]) -> None:
         entry = {
             "name": name,
             "stage": stage.name if stage is not None else None,
-            "samples_seen": 0 if stage is None else before[stage.name] + (stage.samples or 0),
-            "step": 0 if stage is None else stage.steps or 0,
+            "samples_seen": 0 if stage is None else before[stage.name] + (trained_samples(stage) or 0),
+            "step": 0 if stage is None else trained_steps(stage) or 0,
             **{key: value for key, value in one.items() if key != "subset"},
         }
         entries.append(entry)

@@ -25,6 +25,7 @@ from fgtrain.recipe import START, Recipe
 from .evaluations import stores
 from .identity import identity_of
 from .metrics import offsets
+from .watched import trained_samples, trained_steps
 
 FOLDER, FILE = "features", "features.json"
 UNDECISIVE = {"at", "parts", "sources", "batch_size"}  # of the recipe's section; parts and sources count by themselves
@@ -100,8 +101,8 @@ def feature_rows(recipe: Recipe, plan: Plan, start: str) -> Iterator[dict[str, A
         place = {
             "kind": "features",
             "stage": None if stage is None else name,
-            "step": 0 if stage is None else stage.steps or 0,
-            "samples_seen": 0 if stage is None else before[name] + (stage.samples or 0),
+            "step": 0 if stage is None else trained_steps(stage) or 0,
+            "samples_seen": 0 if stage is None else before[name] + (trained_samples(stage) or 0),
             "part": part,
         }
         for task, values in read_json(folder / FILE)["tasks"].items():

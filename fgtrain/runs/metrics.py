@@ -21,6 +21,7 @@ from .forgetting import with_forgetting
 from .groups import rows_in_groups
 from .held_out import part_rows, sides_of, with_seen_rows
 from .subset import SUBSET_ROWS, subset_folder
+from .watched import read_watch, trained_samples, trained_steps, watch_rows
 
 FIGURES = "metrics.jsonl"  # of a stage, in its store
 
@@ -30,7 +31,7 @@ def offsets(plan: Plan) -> dict[str, int]:
     found, seen = {}, 0
     for stage in plan.stages:
         found[stage.name] = seen
-        seen += stage.samples or 0
+        seen += trained_samples(stage) or 0
     return found
 
 
@@ -38,7 +39,7 @@ def assemble(recipe: Recipe, plan: Plan, evaluations: dict[str, dict], features:
     """Write the run's metrics.jsonl anew. `evaluations`: checkpoint -> its evaluation as it lies in the store;
     `features`: rows of what was measured of features, and of which links are broken."""
     for stage in plan.stages:
-        steps = stage.steps if stage.objective not in WITHOUT_TOKENS else None
+        steps = trained_steps(stage) if stage.objective not in WITHOUT_TOKENS else None
         if missing := missing_steps(recipe.stage_store(stage.fingerprint) / FIGURES, steps):
             say(missing, file=sys.stderr)
     rows = chain(with_forgetting(run_rows(recipe, plan, evaluations)), features)
@@ -54,8 +55,8 @@ def run_rows(recipe: Recipe, plan: Plan, evaluations: dict[str, dict]) -> Iterat
         yield marker | {"fingerprint": stage.fingerprint}
         for row in stage_rows(recipe, stage.fingerprint):
             yield row | {"samples_seen": row["samples_seen"] + before[stage.name]}
-        end = before[stage.name] + (stage.samples or 0)
-        yield from _evaluation(evaluations.get(stage.name), stage.name, stage.steps or 0, end)
+        end = before[stage.name] + (trained_samples(stage) or 0)
+        yield from _evaluation(evaluations.get(stage.name), stage.name, trained_steps(stage) or 0, end)
 
 
 def _evaluation(found: dict | None, stage: str | None, step: int, samples_seen: int) -> Iterator[dict]:
@@ -75,6 +76,8 @@ def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
     sides = sides_of(recipe) if asked is not None else {}
     for file in sorted(asked.glob(f"step*/{SUBSET_ROWS}")) if asked is not None else ():
         rows += rows_in_groups(recipe, with_seen_rows(_subset_rows(file), file.parent, sides))
+    if (watch := read_watch(store)) is not None and rows:
+        rows += watch_rows(rows[0]["stage"], watch)
     return sorted(rows, key=lambda row: row["step"])
 
 

@@ -20,6 +20,7 @@ from fgtrain.plan import PartPlan, Plan, StagePlan
 from fgtrain.recipe import Recipe
 
 from .evaluations import FOLDER as EVALUATIONS
+from .watched import watch_lines
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 LICENCE = (
@@ -30,8 +31,10 @@ SCORES, EXPORT, MADE = "## Scores", "## This export", "## Made with"
 UNMEASURED = "No score of this checkpoint has been measured here."
 
 
-def model_card(recipe: Recipe, plan: Plan, stage: str, left_out: int) -> str:
-    """The card of the checkpoint after a stage. `left_out`: rows that the stage could not use."""
+def model_card(recipe: Recipe, plan: Plan, stage: str, left_out: int, best: bool = False) -> str:
+    """The card of the checkpoint after a stage. `left_out`: rows that the stage could not use; `best`: it is not the
+    stage's last checkpoint, but its best.
+    """
     names = [one.name for one in plan.stages]
     trained = plan.stages[: names.index(stage) + 1]
     model = recipe.model
@@ -39,7 +42,7 @@ def model_card(recipe: Recipe, plan: Plan, stage: str, left_out: int) -> str:
     head: dict[str, Any] = {"library_name": "transformers", "pipeline_tag": "image-text-to-text", "tags": ["fgtrain"]}
     if hub := [one for one in base if HUB_ID.fullmatch(one) and not Path(one).expanduser().exists()]:
         head["base_model"] = hub
-    lines = [f"# {recipe.name}, after {stage}", ""]
+    lines = [f"# {recipe.name}, {'best of' if best else 'after'} {stage}", ""]
     lines += [f"Trained by the recipe `{recipe.name}` (seed {recipe.seed}), stage {len(trained)} of {len(names)}.", ""]
     lines += ["## Trained from", ""]
     if model.checkpoint is not None:
@@ -53,6 +56,8 @@ def model_card(recipe: Recipe, plan: Plan, stage: str, left_out: int) -> str:
         ]
     for number, one in enumerate(trained, 1):
         lines += ["", f"## Stage {number}: {one.name}", "", *_stage_lines(one)]
+        if said := watch_lines(one):
+            lines += ["", *(f"- {text}" for text in said)]
     if left_out:
         lines += ["", f"{left_out} rows of {stage} could not be used and were left out."]
     made = made_with()

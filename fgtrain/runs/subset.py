@@ -4,12 +4,9 @@
 <run>/subset/<stage>                                          link to it
 """
 
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
-from evaluation.asking import subset_of
-from evaluation.tasks.task import load_tasks, questions_hash
+from fgtrain.plan.asked_between import subset_hashes
 from fgtrain.recipe import Recipe
 
 from .identity import identity_of
@@ -26,11 +23,4 @@ def subset_folder(recipe: Recipe, store: Path) -> Path | None:
     evaluation = recipe.evaluation
     if not (evaluation.every_steps and evaluation.tasks):
         return None
-    return store / SUBSET / _key(evaluation.tasks, tuple(recipe.evaluation_folders()), evaluation.subset)
-
-
-@lru_cache(maxsize=256)
-def _key(names: tuple[str, ...], folders: tuple[Path, ...], size: int) -> str:
-    tasks = load_tasks(list(names), list(folders))
-    chosen = {task.name: questions_hash(replace(task, items=subset_of(task, size))) for task in tasks}
-    return identity_of(chosen)
+    return store / SUBSET / identity_of(subset_hashes(recipe))

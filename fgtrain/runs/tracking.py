@@ -28,6 +28,8 @@ from .metrics import offsets, run_rows, stage_rows
 from .wandb_outcome import Outcome
 from .wandb_run import DISABLED, FOLDER, OFFLINE, ONLINE, Sent, chosen_mode, first_line, forget_runs, open_run, run_id
 
+TITLE = 63  # characters that W&B allows an alert's
+
 
 def _moment(row: dict) -> tuple:
     """A checkpoint, or a step at which a subset was asked; a stage that merges adds no samples."""
@@ -89,8 +91,10 @@ class Tracker:
 
     def _steps(self, rows: Iterable[dict]) -> None:
         for row in rows:
-            if row["kind"] == "train":
+            if row["kind"] in ("train", "watch"):
                 self._log(curves([row | {"samples_seen": row["samples_seen"] + self.samples[row["stage"]]}]))
+            if row.get("stopped") and self.sent.first_time({"alert": row["stage"], "text": row["stopped"]}):
+                self.run.alert(f"{row['stage']} stopped early"[:TITLE], f"{self.recipe.name}: {row['stopped']}", "WARN")
 
     def _evaluations(self) -> None:
         for _, rows in groupby(self._known(), key=_moment):

@@ -56,9 +56,11 @@ class ResumePoint(Callback):
             torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
             stop = bool(flag)
         step = trainer.global_step
-        if step < self.steps and (stop or step % self.every_steps == 0):
+        if step == self.steps or trainer.should_stop:  # a watch has ended the stage: this was its last step
+            return
+        if stop or step % self.every_steps == 0:
             self.save(trainer)
-        if stop and step < self.steps:
+        if stop:
             self.stopped = True
             self.asked_by = self.asked_by or "a signal to another process"
             trainer.should_stop = True

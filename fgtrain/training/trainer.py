@@ -23,7 +23,7 @@ from .sharded import Sharded
 from .stage_progress import StageProgress
 from .stop_signals import StageInterruptedError
 from .strategy import OwnGpu, build_strategy, kind
-from .subset import SubsetEvaluation
+from .subset import SubsetEvaluation, Watch
 from .working_copy import working_copy
 
 # What Lightning advises that is meant here: frozen parts are in eval mode, micro-batches are made in this process.
@@ -54,6 +54,7 @@ class StageRun:
     work: Work | None = None  # of the stage's model, for the utilisation of the device
     subset_every_steps: int | None = None
     ask_subset: Callable[[int, int, int], list[dict]] | None = None  # (step, rank, ranks) -> rows, on every rank
+    watch: Watch | None = None  # decides by what the subset answers
     agree: Callable[[Callable[[], Any]], Any] = field(default=lambda find: find())  # what rank 0 finds, for all
 
 
@@ -95,13 +96,17 @@ def resume_from(job: StageRun, folder: Path) -> Path | None:
 class HandBack(Callback):
     """What a sharding strategy has learnt goes into the whole model when the stage is done."""
 
+    def __init__(self, resume: ResumePoint) -> None:
+        self.resume = resume
+
     def on_train_end(self, trainer: Trainer, module: StageModule) -> None:
-        if isinstance(trainer.strategy, Sharded) and trainer.global_step == trainer.max_steps:
+        if isinstance(trainer.strategy, Sharded) and not self.resume.stopped:
             trainer.strategy.hand_back()
 
 
-def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule: LightningDataModule) -> None:
-    """Train `lvlm` in place to the end of the stage, going on from a resume point if there is one.
+def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule: LightningDataModule) -> int:
+    """Train `lvlm` in place to the end of the stage, going on from a resume point if there is one. Returns the steps
+    that it was trained: fewer than planned where the job's watch has ended the stage.
 
     Under a sharding strategy ranks other than the first may bring a model on the meta device (see
     `strategy.weights_device`), whose weights are nowhere afterwards.
@@ -125,10 +130,11 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
     log = MetricsLog(path, job.name, size, job.samples, job.also_log, job.work, job.devices)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
     progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
-    callbacks = [log, progress]
+    callbacks, asking = [log, progress], None
     if job.subset_every_steps and job.ask_subset is not None:
-        callbacks.append(SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log, progress))
-    callbacks += [resume, HandBack()]
+        asking = SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log, progress, job.watch)
+        callbacks.append(asking)
+    callbacks += [resume, HandBack(resume)]
     with warnings.catch_warnings():
         for message in QUIET:
             warnings.filterwarnings("ignore", message=message)
@@ -141,7 +147,9 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
         raise StageInterruptedError(
             f"stage {job.name} stopped by {resume.asked_by} at {where}, saved in {resume.folder}"
         )
-    if trainer.global_step != job.steps:
+    early = asking is not None and asking.stopped is not None
+    if trainer.global_step != job.steps and not early:
         raise RuntimeError(f"stage {job.name} ended at step {trainer.global_step}, planned were {job.steps}")
     if trainer.world_size > 1:
         torch.distributed.barrier()
+    return trainer.global_step

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
+from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "model"))
 
@@ -26,6 +27,7 @@ from fgtrain.training.objectives import LossPart, StageLoss, Summed
 from fgtrain.training.objectives.patch_align import PatchAlign
 from fgtrain.training.objectives.supcon import SupCon
 from fgtrain.training.strategy import weights_device
+from fgtrain.training.subset import Verdict
 from fgtrain.training.trainer import StageRun, run_stage
 
 PACK = 96
@@ -58,6 +60,7 @@ class Case:
     lean: bool = False  # ranks take the weights that `weights_device` gives them
     sums: bool = False  # notes how far a step's gradient is from the fp32 sum of what its micro-batches gave
     added: dict[str, float] = field(default_factory=dict)  # of ADDED, what is added to the objective, and its weight
+    watches: int | None = None  # a watch keeps what has learnt by this step, and ends the stage there
     asks: bool = False  # all ranks read a text after each step, through the model as it is then
 
     @property
@@ -229,11 +232,33 @@ class Signals:
             os.kill(os.getpid(), self.number)
 
 
+class StopAt:
+    """A watch that has made up its mind."""
+
+    keeps_best = False
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.begun = case, []
+
+    def begin(self, step: int) -> None:
+        self.begun.append(step)
+
+    def verdict(self, step: int) -> Verdict:
+        here = step == self.case.watches
+        return Verdict({"kind": "watch", "step": step}, best=here, stop="enough" if here else None)
+
+    def keep(self, step: int, learnt: dict[str, torch.Tensor]) -> None:
+        save_file(learnt, self.case.out / "kept.safetensors")
+
+
 def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int], list[dict]] | None = None) -> LVLM:
     """The model after the stage. StageInterruptedError where the case says so. `ask` is called after each step."""
     lvlm = tiny_lvlm(Path(case.folder), case.device()) if lvlm is None else lvlm
     stage = case.stage()
     ask = reading(case, lvlm) if case.asks else ask
+    watch = StopAt(case) if case.watches else None
+    if watch is not None and ask is None:
+        ask = lambda step, rank, ranks: []  # noqa: E731
     job = StageRun(
         name=case.name,
         stage=stage,
@@ -246,6 +271,7 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
         loss=StageLoss(added=tuple((weight, ADDED[name]()) for name, weight in case.added.items())),
         subset_every_steps=1 if ask else None,
         ask_subset=ask,
+        watch=watch,
     )
     run_stage(job, lvlm, set_trainable(lvlm, stage.train), DrawnData(case))
     return lvlm

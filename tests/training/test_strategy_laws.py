@@ -91,6 +91,8 @@ class Launched:
         for strategy in ("ddp", "deepspeed_stage_3"):
             poisoned = {"images": "all", "poison": [1, 1], "every": 1, "save": None}
             self.add(f"poisoned-{strategy}", strategy=strategy, **poisoned)
+        for strategy in ("ddp", "deepspeed_stage_2", "fsdp"):
+            self.add(f"watched-{strategy}", strategy=strategy, watches=2)
         for strategy in SHARDING:
             self.add(f"bf16-{strategy}", strategy=strategy, precision="bf16")
         self.printed = launch(list(self.cases.values()))
@@ -228,3 +230,15 @@ def test_in_bf16_the_frozen_weights_stay_exact(launched: Launched, strategy: str
         assert row["loss"] == pytest.approx(wanted["loss"], rel=0.02)
         assert row["grad_norm"] == pytest.approx(wanted["grad_norm"], rel=0.1)
         assert row["grad_norm_by_part"] == pytest.approx(wanted["grad_norm_by_part"], rel=0.1)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "deepspeed_stage_2", "fsdp"])
+def test_all_ranks_end_at_the_step_that_the_watch_says(launched: Launched, strategy: str) -> None:
+    case = launched.cases[f"watched-{strategy}"]
+    kept = load_file(case.out / "kept.safetensors")
+    found = launched.weights(f"watched-{strategy}")
+    wanted = launched.weights("watched-ddp")
+    assert all(torch.equal(values, found[name]) for name, values in kept.items())
+    assert [row["step"] for row in figures_of(case)] == [1, 2]
+    for name, values in found.items():
+        torch.testing.assert_close(values, wanted[name], **CLOSE)
