@@ -30,7 +30,7 @@ demo: install
 
 # Two tests at a time, each file in one process: its tests share what it has made. Long files must not come last.
 test: install
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m slow
