@@ -14,13 +14,13 @@ from fgtrain.checksums import CARD, NOTES, is_checkpoint, verify_checksums, writ
 from fgtrain.images import spec_from_dict
 
 from .adapter import Adapter, write_adapter
+from .adapter_layers import adapters
 from .export import write_processor
 from .families import family_of, released_images
 from .lvlm import LVLM
 from .released_chat import published_chat
 from .sources import Source
 from .tensors import ALL, Tensors
-from .trainable import adapters
 from .vocabulary import with_image_token
 
 SHARD = "5GB"  # largest weights file; while one is written it is held in memory a second time

@@ -1,25 +1,20 @@
 """What learns: parts by name, with their learning rates; everything else is frozen and in eval mode."""
 
-import re
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
-from data_builders.shared.seeding import address_hash
 from fgtrain.errors import UserError
-from fgtrain.recipe.model_schema import Lora, TrainPart
+from fgtrain.recipe.model_schema import Lora, Osf, TrainPart
 
+from .adapter_layers import merge_adapters
+from .adapter_starts import KEPT, add_adapters
 from .families import PARTS
 from .lvlm import LVLM
 from .trainable_weights import narrowed
-
-if TYPE_CHECKING:  # importing peft takes seconds, which a plan and a stage without adapters need not spend
-    from peft.tuners.tuners_utils import BaseTunerLayer
 
 
 @dataclass(frozen=True)
@@ -29,23 +24,33 @@ class Choice:
     parameters: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
     count: int = 0  # parameters that learn, those of the adapters included
+    added: int = 0  # numbers that adapters hold beside the part's own, whether they learn or not
 
 
-def set_trainable(lvlm: LVLM, train: Mapping[str, TrainPart], *, seed: int = 0, place: str = "train") -> list[dict]:
+def set_trainable(
+    lvlm: LVLM,
+    train: Mapping[str, TrainPart],
+    *,
+    seed: int = 0,
+    place: str = "train",
+    known: Mapping[str, Tensor] | None = None,
+    look: Mapping[str, Callable[[], None]] | None = None,
+) -> list[dict]:
     """Make the parts of `train` learn and freeze the rest; `[{"params": [...], "lr": float, "part": str}]`.
 
     Adapters of an earlier stage are folded in first. A part's parameters that the chosen vision layer does not use
     stay frozen: they would get no gradient, which distributed training refuses. Fresh adapters are a function of
-    (seed, part, layer). Raises UserError, beginning with `place`, for an unknown part, and for a narrowing or LoRA
-    targets that match nothing.
+    (seed, part, layer), or begin with what is `known` (see adapter_starts); `look`: part -> what runs the model over
+    the rows that its lora.init_on names. Raises UserError, beginning with `place`, for an unknown part, for a narrowing
+    or targets that match nothing, and for adapters that do not fit a layer.
     """
     merge_adapters(lvlm)
     lvlm.requires_grad_(False)
     groups = []
     for part, choice in choose(lvlm, train, place).items():
         module, how = lvlm.parts[part], train[part]
-        if how.lora is not None:
-            add_adapters(module, part, choice.adapted, how.lora, seed)
+        if how.adapter is not None:
+            add_adapters(module, part, choice.adapted, how.adapter, seed, known, (look or {}).get(part))
         for name in choice.parameters:
             module.get_parameter(name).requires_grad_(True)
         learns = [parameter for _, parameter in lvlm.part_parameters(part) if parameter.requires_grad]
@@ -75,8 +80,9 @@ def choose_in(
 ) -> Choice:
     """The choice within one part, of which the parameters `names` can learn. Adapters never sit on `head`."""
     names = narrowed(part, module, names, how, place)
-    if how.lora is None:
+    if how.adapter is None:
         return Choice(parameters=tuple(names), count=sum(module.get_parameter(name).numel() for name in names))
+    kind = "lora" if how.lora is not None else "osf"
     weights = {name.removesuffix(".weight") for name in names if name.endswith(".weight")}
     linear = [
         name
@@ -84,29 +90,66 @@ def choose_in(
         if isinstance(m, nn.Linear | Conv1D) and m is not head and name in weights
     ]
     if not linear:
-        raise UserError(f"{place}.lora: {part} has no linear layers to adapt. Train it without lora")
-    adapted = matching(linear, how.lora, part, place)
-    # Two low-rank matrices a layer: [rank, inputs] and [outputs, rank].
-    count = how.lora.rank * sum(sum(module.get_submodule(name).weight.shape) for name in adapted)
-    return Choice(adapted=tuple(adapted), count=count)
+        raise UserError(f"{place}.{kind}: {part} has no linear layers to adapt. Train it without {kind}")
+    adapted = matching(linear, how.adapter, part, f"{place}.{kind}")
+    layers = {name: module.get_submodule(name) for name in adapted}
+    refuse_unfit(layers, how.adapter, f"{place}.{kind}")
+    count, added = (sum(column) for column in zip(*(sizes(m, how.adapter) for m in layers.values()), strict=True))
+    return Choice(adapted=tuple(adapted), count=count, added=added)
 
 
-def matching(linear: list[str], lora: Lora, part: str, place: str) -> list[str]:
-    """The linear layers that LoRA's targets name, all without targets. UserError for a target that names none."""
+def sizes(layer: nn.Module, how: Lora | Osf) -> tuple[int, int]:
+    """Of one layer's adapter (parameters that learn, numbers that it holds in all)."""
+    outputs, inputs = layer.weight.shape
+    if isinstance(how, Lora):  # [rank, inputs] and [outputs, rank]
+        whole = how.rank * (inputs + outputs)
+        return (how.rank * inputs if how.init == "mica" else whole), whole
+    kept = kept_directions(layer, how)
+    learns = (min(outputs, inputs) - kept) * (outputs + inputs + 1)
+    # Beside these what they began as, and of the longer side the directions that stay.
+    return learns, 2 * learns + (kept * max(outputs, inputs) if outputs != inputs else 0)
+
+
+def kept_directions(layer: nn.Module, osf: Osf) -> int:
+    """As peft rounds."""
+    return int(min(layer.weight.shape) * osf.keep)
+
+
+def refuse_unfit(layers: Mapping[str, nn.Module], how: Lora | Osf, place: str) -> None:
+    """UserError for a layer that peft has no such adapter for."""
+    plain = isinstance(how, Lora) and how.init is None and how.intruders is None
+    for name, layer in layers.items():
+        smallest = min(layer.weight.shape)
+        if not plain and isinstance(layer, Conv1D):
+            raise UserError(f"{place}: {name} is a Conv1D, which takes plain lora alone. Write lora: {{rank: 16}}")
+        if isinstance(how, Osf) and kept_directions(layer, how) < 1:
+            raise UserError(
+                f"{place}.keep is {how.keep:g}, of {name}'s {smallest} singular directions less than one. "
+                f"Write {1 / smallest:.2g} or more, or name other layers: targets"
+            )
+        if isinstance(how, Lora) and how.init in KEPT and how.rank > smallest:
+            raise UserError(
+                f"{place}.rank is {how.rank}, but {name} has {smallest} singular directions for init: {how.init}. "
+                f"Write {smallest} or less"
+            )
+
+
+def matching(linear: list[str], how: Lora | Osf, part: str, place: str) -> list[str]:
+    """The linear layers that an adapter's targets name, all without targets. UserError for a target that names none."""
 
     def named(name: str, target: str) -> bool:
         return name == target or name.endswith("." + target)
 
-    if lora.targets is None:
+    if how.targets is None:
         return linear
-    for target in lora.targets:
+    for target in how.targets:
         if not any(named(name, target) for name in linear):
             known = sorted({name.rsplit(".", 1)[-1] for name in linear})
             raise UserError(
-                f"{place}.lora.targets names {target!r}, but no linear layer of {part} that is to learn is called so. "
+                f"{place}.targets names {target!r}, but no linear layer of {part} that is to learn is called so. "
                 f"Known are: {', '.join(known)}"
             )
-    return [name for name in linear if any(named(name, target) for target in lora.targets)]
+    return [name for name in linear if any(named(name, target) for target in how.targets)]
 
 
 def usable(lvlm: LVLM, part: str) -> list[str]:
@@ -128,53 +171,3 @@ def usable(lvlm: LVLM, part: str) -> list[str]:
         parameter.requires_grad_(required[name])
     lvlm.train(was_training)
     return [name for name, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
-
-
-def add_adapters(module: nn.Module, part: str, names: Sequence[str], lora: Lora, seed: int) -> None:
-    """Put low-rank adapters on the linear layers `names` of a part, in place. Only they learn."""
-    import peft
-
-    exactly = "|".join(map(re.escape, names))  # peft would take a list as endings of names
-    config = peft.LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=exactly, bias="none"
-    )
-    with torch.random.fork_rng(devices=[]):
-        peft.inject_adapter_in_model(config, module)
-        for name, layer in adapters(module):  # each at an address of its own, whatever else is adapted
-            device = layer.get_base_layer().weight.device
-            if device.type == "meta":
-                continue
-            for weights in (layer.lora_A, layer.lora_B):
-                weights.cpu()  # a GPU would draw other numbers
-            torch.manual_seed(address_hash(seed, part, "lora", name) % 2**63)
-            layer.reset_lora_parameters("default", init_lora_weights=True)
-            for weights in (layer.lora_A, layer.lora_B):
-                weights.to(device)
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_("lora_" in name)
-
-
-def adapters(module: nn.Module) -> list[tuple[str, "BaseTunerLayer"]]:
-    """All adapted layers inside a module, by name."""
-    if "peft" not in sys.modules:
-        return []
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    return [(name, m) for name, m in module.named_modules() if isinstance(m, BaseTunerLayer)]
-
-
-@torch.no_grad()
-def merge_adapters(lvlm: LVLM) -> None:
-    """Fold all adapters into the weights they stand on; afterwards the model has its original layers again."""
-    for name, layer in adapters(lvlm.hf):
-        base = layer.get_base_layer()
-        if not base.weight.is_meta:
-            layer.merge(safe_merge=True)
-        parent_name, _, child = name.rpartition(".")
-        base.requires_grad_(False)
-        setattr(lvlm.hf.get_submodule(parent_name), child, base)
-    for part in PARTS:  # what peft notes on a module it has adapted
-        for module in lvlm.parts[part].modules():
-            for note in ("peft_config", "_hf_peft_config_loaded"):
-                if note in vars(module):
-                    delattr(module, note)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from .keys import Positive, Section, Texts
+from .keys import Fraction01, Positive, Section, Texts
 
 PARTS = ("vision_encoder", "projector", "language_model")
 PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$"
@@ -29,12 +29,35 @@ Part = Literal["vision_encoder", "projector", "language_model"]
 LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
 
 
+Init = Literal["orthogonal", "mica", "olora", "pissa", "corda"]  # see fgtrain/model/adapter_starts.py
+PIECES = ("olora", "pissa", "corda")  # adapters that begin with a piece of the weight itself
+
+
+class InitOn(Section):
+    """Rows over which a data-driven initialisation looks at activations. In a recipe a bare name is the data set."""
+
+    data: str  # a data set of the recipe
+    rows: Positive = 256  # drawn ones of it, each once before any a second time
+
+
 class Lora(Section):
     """Low-rank adapters on a part, instead of its own weights."""
 
     rank: Positive = 16
     alpha: Annotated[float, Field(gt=0)] = 32.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Texts | None = None  # module names; null = all linear layers of the part
+    init: Init | None = None  # null = LoRA's own: drawn, and nothing
+    init_on: Annotated[InitOn, BeforeValidator(lambda v: {"data": v} if isinstance(v, str) else v)] | None = None
+    # Of each intruder dimension, what is left of it after training (arXiv 2410.21228); null = all, and none is sought
+    intruders: Fraction01 | None = None
+
+
+class Osf(Section):
+    """Orthogonal subspace fine-tuning of a part (arXiv 2504.07097): of each matrix the largest singular directions stay
+    as they are, and the others learn, orthogonally to them."""
+
+    keep: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of a matrix's singular directions
     targets: Texts | None = None  # module names; null = all linear layers of the part
 
 
@@ -45,6 +68,12 @@ class TrainPart(Section):
     only: Literal["attention", "gate_up"] | None = None  # these projections; null = all of the part
     layers: str | None = None  # "last 4", "first 2", "20-23" (from 0, both included); null = all
     lora: Lora | None = None
+    osf: Osf | None = None
+
+    @property
+    def adapter(self) -> "Lora | Osf | None":
+        """What learns in the place of the part's own weights; None where these do."""
+        return self.lora or self.osf
 
     @field_validator("layers", mode="before")
     @classmethod
