@@ -9,7 +9,7 @@ from .inputs import stage_before
 
 def adapter_base(recipe: Recipe, plan: Plan, stage: str, lvlm: LVLM) -> Base | str | None:
     """What the stage's adapters stand on; None where it has none, a reason where it lies on no disk."""
-    if not any(how.lora is not None for how in recipe.stages[stage].train.values()):
+    if not any(how.adapter is not None for how in recipe.stages[stage].train.values()):
         return None
     before = stage_before(plan, stage)
     if before != START:

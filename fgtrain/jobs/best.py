@@ -9,14 +9,17 @@ from safetensors.torch import load_file
 
 from data_builders.shared.made_with import made_with
 from data_builders.shared.terminal import say
-from fgtrain.model import fully_trained, merge_adapters, read_adapter, save_checkpoint, set_trainable
+from fgtrain.model import fully_trained, merge_adapters, read_adapter, save_checkpoint
+from fgtrain.model.intruders import reduce_intruders
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.versions import training_code
+from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.model_card import model_card
 from fgtrain.runs.watched import BEST, best_look, read_watch
 
 from .adapter_base import adapter_base
+from .adapters import make_learn
 from .inputs import model_at, stage_before
 from .watch import LEARNT
 
@@ -37,13 +40,14 @@ def save_best(recipe: Recipe, plan: Plan, planned: StagePlan, steps: int, left_o
     stage, name = recipe.stages[planned.name], planned.name
     lvlm = model_at(recipe, plan, stage_before(plan, name), torch.device("cpu"))
     base = adapter_base(recipe, plan, name, lvlm)
-    set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{name}.train")
+    make_learn(recipe, name, lvlm, Group(), store / "resume")
     full = fully_trained(lvlm)
     learnt = load_file(store / LEARNT.format(look["step"]))
     found = lvlm.load_state_dict(learnt, strict=False)
     lost = [one for one, values in lvlm.named_parameters() if values.requires_grad and one not in learnt]
     if found.unexpected_keys or lost:
         raise RuntimeError(f"what was kept of step {look['step']} is of another model: {lost or found.unexpected_keys}")
+    reduce_intruders(lvlm, stage.train)
     adapter = base if base is None or isinstance(base, str) else read_adapter(lvlm, base, full)
     merge_adapters(lvlm)
     made = {"stage": name, "fingerprint": planned.fingerprint, "steps": look["step"], "of_steps": planned.steps}

@@ -21,6 +21,7 @@ from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
 
+from .adapters import activation_data
 from .build import refuse_missing
 from .device_memory import refuse_too_large
 from .inputs import stage_data
@@ -43,6 +44,9 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         data = {name: stage_data(recipe, name, lvlm) for name in recipe.training_stages}
         for stage in data.values():
             stage.check()
+        for name, stage in recipe.training_stages.items():
+            for part in stage.looks_at:
+                activation_data(recipe, name, part, lvlm).check()
         plan = counted_plan(recipe, data, counted_questions(recipe))
         refuse_changed_data(recipe, plan)
         refuse_too_large(recipe, plan.stages)

@@ -14,8 +14,8 @@ from fgtrain.model import (
     part_hash,
     read_adapter,
     save_checkpoint,
-    set_trainable,
 )
+from fgtrain.model.intruders import reduce_intruders
 from fgtrain.model.layer_kernels import use_layer_kernels
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.kernels import layer_kernels
@@ -35,6 +35,7 @@ from fgtrain.training.strategy import weights_device
 from fgtrain.training.trainer import StageRun, run_stage
 
 from .adapter_base import adapter_base
+from .adapters import make_learn
 from .best import clear_learnt, save_best
 from .device_memory import refuse_too_large
 from .evaluate import SubsetQuestions, subset_questions
@@ -123,7 +124,7 @@ def train_model(
         say(f"stage {planned.name}: kernels of the language model's layers: {kernels}")
     base = adapter_base(recipe, plan, planned.name, lvlm) if group.first else None
     loss = stage_loss(Making(recipe, plan, planned, lvlm, data, group))
-    groups = set_trainable(lvlm, stage.train, seed=recipe.seed, place=f"stages.{planned.name}.train")
+    groups = make_learn(recipe, planned.name, lvlm, group, store / "resume")
     full = fully_trained(lvlm)
     run = StageRun(
         name=planned.name,
@@ -147,6 +148,9 @@ def train_model(
     finally:
         if tracker is not None:
             tracker.finish()
+    for part, found in reduce_intruders(lvlm, stage.train).items():
+        if group.first:
+            say(f"stage {planned.name}: {part} had {found} intruder dimensions")
     adapter = read_adapter(lvlm, base, full) if isinstance(base, Base) else base
     merge_adapters(lvlm)
     return steps, adapter

@@ -24,12 +24,11 @@ import torch
 from torch import Tensor, nn
 
 from data_builders.shared.seeding import address_hash
-from fgtrain.recipe.model_schema import PIECES, Lora, Osf
+from fgtrain.recipe.model_schema import DECOMPOSED, PIECES, Lora, Osf
 
 from .adapter_layers import NAME, adapters, of_adapter
 from .lvlm import LVLM
 
-KEPT = ("mica", *PIECES)
 FACTORS = ("lora_A", "lora_B")
 
 
@@ -79,7 +78,7 @@ def _begin(
     if found and lora.init == "corda" and not known:
         _look_at_activations(module, [name for name, _ in found], lora, look)
     for name, layer in found:
-        if lora.init in KEPT:
+        if lora.init in DECOMPOSED:
             _decomposed(layer, lora, [known[f"{part}.{name}.{kind}"] for kind in FACTORS] if known else None)
         else:
             _drawn(layer, lora, address_hash(seed, part, "lora", name) % 2**63)

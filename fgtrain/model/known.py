@@ -34,7 +34,10 @@ def entries(recipes: Iterable[Recipe]) -> list[dict[str, Any]]:
     for model, ways in models.values():
         stages = {text: _stage({part: how}) for text, (part, how) in ways.items()}
         facts = model_facts(model, network=False, stages=stages)
-        counted = [(part, how, facts.learning[text][part]) for text, (part, how) in ways.items()]
+        counted = [
+            (part, how, facts.learning[text][part], facts.added[text].get(part, 0))
+            for text, (part, how) in ways.items()
+        ]
         narrowed = [one for one in counted if one[2] != facts.parameters[one[0]]]
         made.append(entry_of(model, facts, narrowed))
     return made

@@ -26,7 +26,7 @@ from .lvlm import LVLM
 from .native import native_config, native_images, native_model
 from .shape import model_shape
 from .sources import HUB_ID, Source
-from .trainable import choose, choose_in
+from .trainable import Choice, choose, choose_in
 from .vision import encoder_arguments
 from .vocabulary import add_image_tokens, rows_needed
 
@@ -37,6 +37,7 @@ class Counted:
 
     parameters: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(PARTS))
     learning: dict[str, dict[str, int]] = field(default_factory=dict)
+    added: dict[str, dict[str, int]] = field(default_factory=dict)
     shape: ModelShape | None = None
     images: ImageSpec | None = None
     features: int | None = None
@@ -110,8 +111,8 @@ def _composed(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
             counted = Counted({**unknown, "vision_encoder": _number(encoder)})
         elif text is not None:
             alone = _on_meta(AutoModelForCausalLM, text_config(text))
-            learning = {name: _learning_alone(alone, name, stage) for name, stage in stages.items()}
-            counted = Counted({**unknown, "language_model": _number(alone)}, learning)
+            chosen = {name: _chosen_alone(alone, name, stage) for name, stage in stages.items()}
+            counted = Counted({**unknown, "language_model": _number(alone)}, _learning(chosen), _added(chosen))
     except UserError:
         raise
     except Exception as error:  # a plan goes on without what a model's code refuses to tell
@@ -153,8 +154,8 @@ def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
 def _counts(whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str, Stage]) -> Counted:
     """Of a model on the meta device."""
     lvlm = LVLM(whole, FAMILIES[whole.config.model_type], None, spec, "qa", 0)
-    learning = {
-        name: {part: choice.count for part, choice in choose(lvlm, stage.train, f"stages.{name}.train").items()}
+    chosen = {
+        name: choose(lvlm, stage.train, f"stages.{name}.train")
         for name, stage in stages.items()
         if spec is not None or "vision_encoder" not in stage.train  # its used layers are found by running it
     }
@@ -164,23 +165,30 @@ def _counts(whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str,
             features = lvlm.encode_images(*lvlm.blank()).numel()
     return Counted(
         parameters={part: _number(module) for part, module in lvlm.parts.items()},
-        learning=learning,
+        learning=_learning(chosen),
+        added=_added(chosen),
         shape=None if spec is None else model_shape(lvlm),
         images=spec,
         features=features,
     )
 
 
-def _learning_alone(voice: PreTrainedModel, name: str, stage: Stage) -> dict[str, int]:
+def _learning(chosen: Mapping[str, Mapping[str, Choice]]) -> dict[str, dict[str, int]]:
+    return {name: {part: choice.count for part, choice in parts.items()} for name, parts in chosen.items()}
+
+
+def _added(chosen: Mapping[str, Mapping[str, Choice]]) -> dict[str, dict[str, int]]:
+    return {name: {part: one.added for part, one in parts.items() if one.added} for name, parts in chosen.items()}
+
+
+def _chosen_alone(voice: PreTrainedModel, name: str, stage: Stage) -> dict[str, Choice]:
     """What learns of the language model, while the other parts are not here."""
     how = stage.train.get("language_model")
     if how is None:
         return {}
     names = [name for name, _ in voice.named_parameters()]
     place = f"stages.{name}.train.language_model"
-    return {
-        "language_model": choose_in("language_model", voice, how, names, voice.get_output_embeddings(), place).count
-    }
+    return {"language_model": choose_in("language_model", voice, how, names, voice.get_output_embeddings(), place)}
 
 
 def _on_meta(auto_class: type, config: PreTrainedConfig, **arguments: object) -> PreTrainedModel:

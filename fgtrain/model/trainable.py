@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from fgtrain.errors import UserError
-from fgtrain.recipe.model_schema import Lora, Osf, TrainPart
+from fgtrain.recipe.model_schema import DECOMPOSED, Lora, Osf, TrainPart
 
 from .adapter_layers import merge_adapters
-from .adapter_starts import KEPT, add_adapters
+from .adapter_starts import add_adapters
 from .families import PARTS
 from .lvlm import LVLM
 from .trainable_weights import narrowed
@@ -127,7 +127,7 @@ def refuse_unfit(layers: Mapping[str, nn.Module], how: Lora | Osf, place: str) -
                 f"{place}.keep is {how.keep:g}, of {name}'s {smallest} singular directions less than one. "
                 f"Write {1 / smallest:.2g} or more, or name other layers: targets"
             )
-        if isinstance(how, Lora) and how.init in KEPT and how.rank > smallest:
+        if isinstance(how, Lora) and how.init in DECOMPOSED and how.rank > smallest:
             raise UserError(
                 f"{place}.rank is {how.rank}, but {name} has {smallest} singular directions for init: {how.init}. "
                 f"Write {smallest} or less"

@@ -27,11 +27,11 @@ def with_costs(
     `heaviest`: None where no row has been counted; a bound takes its place.
     """
     shape, best = model_facts.shape, plan.watch is not None and plan.watch.best
-    if any(part.trainable is None or part.parameters is None for part in plan.parts):
+    if any(None in (part.trainable, part.parameters, part.added) for part in plan.parts):
         return plan
     learning = {part.part: part.trainable / max(part.parameters, 1) for part in plan.parts if part.learns}
     needs = Needs(
-        parameters=sum(p.parameters for p in plan.parts),
+        parameters=sum(p.parameters + p.added for p in plan.parts),
         trainable=sum(p.trainable for p in plan.parts),
         learning=learning,
         shape=None,

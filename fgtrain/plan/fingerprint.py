@@ -59,6 +59,8 @@ def stage_fingerprint(
     if stage.watched:  # the answers to these questions decide what comes out
         chosen["asked"] = recipe.evaluation.model_dump(mode="json", include=ASKED_BETWEEN)
         chosen["asked"]["questions"] = facts[ASKED].sha256 if ASKED in facts else None
+    looked_at = [data_set for data_set in stage.reads if data_set not in stage.mix]
+    chosen["looked_at"] = {data_set: _data_identity(recipe, data_set, facts) for data_set in looked_at} or None
     kernels = layer_kernels(recipe.devices) if stage.objective not in WITHOUT_TOKENS else "torch"
     chosen["layer_kernels"] = None if kernels == "torch" else kernels
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})

@@ -36,7 +36,7 @@ def known_of(recipe: Recipe, name: str, before: Mapping[str, Known], facts: dict
             any(before[other].provisional for other in sources(recipe, name)),
         )
     first = before[starts_from(recipe, name)]
-    decides = (*stage.mix, ASKED) if stage.watched else stage.mix
+    decides = (*stage.reads, ASKED) if stage.watched else stage.reads
     return Known(
         stage_fingerprint(recipe, name, first.fingerprint, facts, code),
         stage_fingerprint(recipe, name, first.inputs, facts),

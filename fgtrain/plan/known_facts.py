@@ -44,18 +44,22 @@ def known_facts(model: Model, stages: Mapping[str, Stage]) -> ModelFacts | None:
     entry = None if key is None else _entries().get(json.dumps(key, sort_keys=True))
     if entry is None:
         return None
-    counts = {(one["part"], json.dumps(one["how"], sort_keys=True)): one["parameters"] for one in entry["learning"]}
-    learning = {
-        name: {
-            part: counts[part, text]
-            for part, how in stage.train.items()
-            if (part, text := json.dumps(how_key(how), sort_keys=True)) in counts
+    known = {(one["part"], json.dumps(one["how"], sort_keys=True)): one for one in entry["learning"]}
+
+    def counts(key: str) -> dict[str, dict[str, int]]:
+        return {
+            name: {
+                part: one[key]
+                for part, how in stage.train.items()
+                if key in (one := known.get((part, json.dumps(how_key(how), sort_keys=True)), {}))
+            }
+            for name, stage in stages.items()
         }
-        for name, stage in stages.items()
-    }
+
     return ModelFacts(
         parameters=entry["parameters"],
-        learning=learning,
+        learning=counts("parameters"),
+        added=counts("added"),
         image_tokens=entry["image_tokens"],
         shape=ModelShape(**entry["shape"]),
         images=spec_from_dict(entry["images"]),
@@ -78,12 +82,13 @@ def model_key(model: Model) -> dict[str, Any] | None:
 
 def how_key(how: TrainPart) -> dict[str, Any]:
     """What of a part's way to learn decides how many of its parameters do."""
-    chosen = how.model_dump(mode="json", exclude={"lr": True, "lora": {"alpha", "dropout"}})
-    return {name: value for name, value in chosen.items() if value is not None}
+    unimportant = {"lr": True, "lora": {"alpha", "dropout", "init_on", "intruders"}}
+    return how.model_dump(mode="json", exclude=unimportant, exclude_none=True)
 
 
-def entry_of(model: Model, facts: ModelFacts, learning: list[tuple[str, TrainPart, int]]) -> dict[str, Any]:
-    """A model's facts as the file keeps them. `learning`: (part, how it learns, parameters that do)."""
+def entry_of(model: Model, facts: ModelFacts, learning: list[tuple[str, TrainPart, int, int]]) -> dict[str, Any]:
+    """A model's facts as the file keeps them. `learning`: (part, how it learns, parameters that do, and that are
+    added)."""
     return {
         "model": model_key(model),
         "parameters": facts.parameters,
@@ -91,7 +96,10 @@ def entry_of(model: Model, facts: ModelFacts, learning: list[tuple[str, TrainPar
         "features": facts.features,
         "images": facts.images.to_dict(),
         "shape": asdict(facts.shape),
-        "learning": [{"part": part, "how": how_key(how), "parameters": count} for part, how, count in learning],
+        "learning": [
+            {"part": part, "how": how_key(how), "parameters": count} | ({"added": added} if added else {})
+            for part, how, count, added in learning
+        ],
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
-from fgtrain.recipe import PARTS, START, MergeStage, Recipe, Stage
+from fgtrain.recipe import PARTS, START, MergeStage, Recipe, Stage, TrainPart
 
 from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .attention_way import planned_way
@@ -190,6 +190,18 @@ def _batch(recipe: Recipe, stage: Stage, samples: int | None) -> BatchPlan:
     )
 
 
+def adapter_text(how: TrainPart) -> str | None:
+    """How a part's adapters differ from plain LoRA."""
+    if how.osf is not None:
+        return f"osf keep {how.osf.keep:g}"
+    if how.lora is None:
+        return None
+    of_data = f" on {how.lora.init_on.rows:,} rows of {how.lora.init_on.data}" if how.lora.init_on is not None else ""
+    words = [f"init {how.lora.init}{of_data}"] if how.lora.init is not None else []
+    words += [f"{how.lora.intruders:g} left of intruders"] if how.lora.intruders is not None else []
+    return ", ".join(words) or None
+
+
 def _part(part: str, name: str, stage: Stage, facts: ModelFacts, steps: int | None) -> PartPlan:
     parameters = facts.parameters.get(part)
     how = stage.train.get(part)
@@ -197,7 +209,7 @@ def _part(part: str, name: str, stage: Stage, facts: ModelFacts, steps: int | No
         return PartPlan(
             part=part, parameters=parameters, learns=False, learning_rate=None, lora_rank=None, trainable=0, updates=0
         )
-    narrowed = how.lora is not None or how.only is not None or how.layers is not None
+    narrowed = how.adapter is not None or how.only is not None or how.layers is not None
     return PartPlan(
         part=part,
         parameters=parameters,
@@ -206,6 +218,8 @@ def _part(part: str, name: str, stage: Stage, facts: ModelFacts, steps: int | No
         only=how.only,
         layers=how.layers,
         lora_rank=how.lora.rank if how.lora is not None else None,
+        adapter=adapter_text(how),
+        added=0 if how.adapter is None else facts.added.get(name, {}).get(part),
         trainable=facts.learning.get(name, {}).get(part, None if narrowed else parameters),
         updates=steps,
     )

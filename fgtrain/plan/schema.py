@@ -48,6 +48,8 @@ class ModelFacts:
 
     parameters: dict[str, int | None] = field(default_factory=dict)
     learning: dict[str, dict[str, int]] = field(default_factory=dict)  # stage -> part -> parameters that learn
+    # stage -> part -> numbers that adapters hold beside the part's own; parts without adapters are left out
+    added: dict[str, dict[str, int]] = field(default_factory=dict)
     image_tokens: int | None = None  # per image (or tile)
     shape: ModelShape | None = None
     images: ImageSpec | None = None  # how pictures become inputs
@@ -95,6 +97,8 @@ class PartPlan(Numbers):
     only: str | None = None  # the projections that learn; None = all
     layers: str | None = None  # the layers that learn; None = all
     lora_rank: int | None
+    adapter: str | None = None  # how it is not plain LoRA: init mica, osf keep 0.5, ...
+    added: int | None = 0  # numbers that adapters hold beside the part's own
     trainable: int | None  # parameters that learn, those of LoRA's adapters included
     updates: int | None  # optimizer steps that move it
     shares: dict[str, float] = {}  # checkpoint -> its share, where checkpoints are averaged

@@ -134,6 +134,8 @@ def _learning(part: PartPlan) -> str:
         words.append(f"layer{'s' * (not part.layers.isdigit())} {part.layers}")
     if part.lora_rank is not None:
         words.append(f"LoRA rank {part.lora_rank}")
+    if part.adapter is not None:
+        words.append(part.adapter)
     if part.trainable != part.parameters:
         words.append(f"of it {number(part.trainable)}")
     return "\n".join(words)
@@ -146,7 +148,7 @@ def _trainable(stage: StagePlan) -> int | None:
 
 def _frozen(stage: StagePlan) -> int | None:
     """Parameters that stay as they are; those under LoRA adapters do too."""
-    counts = [part.trainable if part.learns and not part.lora_rank else 0 for part in stage.parts]
+    counts = [part.trainable if part.learns and not part.added else 0 for part in stage.parts]
     all_of_them = [part.parameters for part in stage.parts]
     return None if None in [*counts, *all_of_them] else sum(all_of_them) - sum(counts)
 

@@ -31,6 +31,7 @@ LAYERS_PATTERN = r"(\d+)(?:-(\d+))?|(?:last|first) [1-9]\d*"
 
 Init = Literal["orthogonal", "mica", "olora", "pissa", "corda"]  # see fgtrain/model/adapter_starts.py
 PIECES = ("olora", "pissa", "corda")  # adapters that begin with a piece of the weight itself
+DECOMPOSED = ("mica", *PIECES)  # that come from decompositions of the weight
 
 
 class InitOn(Section):

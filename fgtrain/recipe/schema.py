@@ -17,7 +17,7 @@ from .devices_schema import Devices
 from .evaluation_schema import Evaluation
 from .keys import AS_TUPLE, MERGES, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
 from .merge_stage import MergeStage
-from .model_schema import Chat, Model, Part, PartLearns
+from .model_schema import DECOMPOSED, Chat, InitOn, Model, Part, PartLearns
 from .objective_schema import OptimizerChoice, trained_by
 from .problems import nearest
 from .watch_schema import KeepBest, StopWhen
@@ -105,6 +105,21 @@ class Stage(Section):
         """Are there only so many pictures that what a frozen encoder makes of them can be kept?"""
         return not self.augmented or self.augment_views is not None
 
+    @property
+    def decomposes(self) -> bool:
+        """Do adapters begin with decompositions, which another device may compute otherwise?"""
+        return any(how.lora is not None and how.lora.init in DECOMPOSED for how in self.train.values())
+
+    @property
+    def looks_at(self) -> dict[str, InitOn]:
+        """Part -> the rows whose activations decide what its adapters begin with."""
+        return {part: how.lora.init_on for part, how in self.train.items() if how.lora and how.lora.init_on}
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The data sets that it needs: those of its mix first, then those that it only looks at."""
+        return tuple(dict.fromkeys([*self.mix, *(rows.data for rows in self.looks_at.values())]))
+
     @field_serializer("mix")
     def _whole_passes_without_fraction(self, mix: dict[str, float]) -> dict[str, Any]:
         return {name: int(passes) if passes == int(passes) else passes for name, passes in mix.items()}
@@ -181,6 +196,7 @@ class Recipe(Section):
     def mixed_data(self) -> list[str]:
         """The data sets that enabled stages name, in the order of `data`."""
         named = {name for stage in self.enabled_stages.values() for name in stage.mix}
+        named |= {name for stage in self.training_stages.values() for name in stage.reads}
         return [name for name in self.data if name in named]
 
     def text(self, text: str, key: str = "") -> str:

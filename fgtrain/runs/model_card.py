@@ -92,6 +92,7 @@ def _part_text(part: PartPlan) -> str:
         "only {}": part.only,
         "layers {}": part.layers,
         "LoRA of rank {}": part.lora_rank,
+        "{}": part.adapter,
         "{:,} parameters": part.trainable,
     }
     return f"{part.part} ({', '.join(text.format(value) for text, value in how.items() if value is not None)})"

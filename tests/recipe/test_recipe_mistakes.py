@@ -56,6 +56,37 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
         "{projector: {lr: 1.0e-3, only: atention}}",
         ["only is atention. Did you mean attention?"],
     ),
+    *(
+        ("{projector: 1.0e-3}", f"{{{part}: {{lr: 1.0e-3, {written}}}}}", [f"stages.align.train.{part}.{told}"])
+        for part, written, told in [
+            ("projector", "lora: {init: mikado}", "lora.init is mikado. Did you mean mica?"),
+            ("projector", "lora: {init: olora}, osf: {}", "osf is given beside lora"),
+            (
+                "projector",
+                "lora: {init: orthogonal, rank: 3}",
+                "lora.rank is 3, but init: orthogonal halves it. Write 4",
+            ),
+            (
+                "projector",
+                "lora: {init: pissa, dropout: 0.1}",
+                "lora.dropout is 0.1, but with init: pissa adapters hold",
+            ),
+            ("projector", "lora: {init: olora, intruders: 0.5}", "lora.intruders compares with the weights before"),
+            ("projector", "lora: {init: corda, init_on: fine}", "lora.init is corda, which is for the language_model"),
+            ("language_model", "lora: {init: corda}", "lora.init is corda, which looks at rows of what is to be kept"),
+            (
+                "language_model",
+                "lora: {init: corda, init_on: fin}",
+                "lora.init_on.data names fin, which `data` does not",
+            ),
+            (
+                "language_model",
+                "lora: {init: mica, init_on: fine}",
+                "lora.init_on names fine, but init: mica looks at no",
+            ),
+            ("language_model", "osf: {keep: 1.0}", "osf.keep is 1.0, must be smaller than 1"),
+        ]
+    ),
     ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
     *(
         ("evaluation: {tasks: [fgbmk]}", f"  wise: {written}\nevaluation: {{tasks: [fgbmk]}}", [told])
