@@ -12,7 +12,7 @@ from fgtrain.plan import Plan, light_facts
 from fgtrain.plan.built_sets import outdated
 from fgtrain.plan.checkpoints import features_at, features_origin, judged_at
 from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
-from fgtrain.plan.lineage import ancestors, sources
+from fgtrain.plan.lineage import ancestors, needed
 from fgtrain.plan.versions import encoding_code
 from fgtrain.recipe import START, Recipe
 from fgtrain.runs.encoded import encoded, encoded_folder
@@ -107,7 +107,7 @@ class RunJobs:
         self._features(START)
         for stage in self.plan.stages:
             pictures = encoded[encoder_origin(self.recipe, stage.name)] if stage.encoder.cached else ()
-            reached = [self.reached[name] for name in sources(self.recipe, stage.name)]
+            reached = [self.reached[name] for name in needed(self.recipe, stage.name)]
             before = tuple(dict.fromkeys(job for jobs in reached for job in jobs))
             make = self._train if stage.batch is not None else self._merge
             made = make(stage.name, stage.fingerprint, (*before, *pictures))

@@ -1,5 +1,7 @@
 """Trains one stage from the checkpoint before it, to a checkpoint in the store."""
 
+from collections.abc import Callable
+
 import torch
 
 from data_builders.shared.made_with import made_with
@@ -123,7 +125,7 @@ def train_model(
     if group.first:
         say(f"stage {planned.name}: kernels of the language model's layers: {kernels}")
     base = adapter_base(recipe, plan, planned.name, lvlm) if group.first else None
-    loss = stage_loss(Making(recipe, plan, planned, lvlm, data, group))
+    loss = stage_loss(Making(recipe, plan, planned, lvlm, data, group, _others(recipe, plan, lvlm)))
     groups = make_learn(recipe, planned.name, lvlm, group, store / "resume")
     full = fully_trained(lvlm)
     run = StageRun(
@@ -154,6 +156,18 @@ def train_model(
     adapter = read_adapter(lvlm, base, full) if isinstance(base, Base) else base
     merge_adapters(lvlm)
     return steps, adapter
+
+
+def _others(recipe: Recipe, plan: Plan, lvlm: LVLM) -> Callable[[str], LVLM]:
+    """Models of other checkpoints, which compute as the stage's own does."""
+
+    def other(checkpoint: str) -> LVLM:
+        found = model_at(recipe, plan, checkpoint, lvlm.device)
+        found.attention = lvlm.attention
+        use_layer_kernels(found, layer_kernels(recipe.devices), recipe.devices.layer_kernels)
+        return found
+
+    return other
 
 
 def _encoder(recipe: Recipe, plan: Plan, planned: StagePlan, lvlm: LVLM, group: Group) -> CachedEncoder:

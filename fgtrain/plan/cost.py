@@ -40,6 +40,9 @@ class Work(BaseModel):
     per_label: float
     per_image_token: float
 
+    def __add__(self, other: "Work") -> "Work":
+        return Work(**{name: value + getattr(other, name) for name, value in self})
+
     def flops(self, tokens: float, pairs: float, labels: float, image_tokens: float) -> float:
         return (
             tokens * self.per_token

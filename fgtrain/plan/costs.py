@@ -9,6 +9,7 @@ from .arithmetic import held_bytes, resolved_strategy
 from .cost import ASSUMED_MFU, ModelShape, training_work
 from .expected import most_of_a_micro_batch
 from .host import host_plan
+from .keeping import kept
 from .needs import Needs
 from .peak import Peak
 from .schema import DataFacts, ModelFacts, StagePlan
@@ -37,6 +38,7 @@ def with_costs(
         shape=None,
         heaviest=None,
         per_step=plan.batch.global_batch_size // recipe.devices.world_size,
+        kept=kept(recipe, plan.name, plan.parts),
     )
     peak = peak or Peak(None, None)
     if shape is not None and plan.objective == "heads":
@@ -44,6 +46,8 @@ def with_costs(
     if shape is None or plan.objective == "merge":
         return plan.model_copy(update=_memory(recipe, needs, peak, best))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
+    if needs.kept is not None:
+        work += needs.kept.work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}
     counts = _whole(plan, data_facts)
     if counts is not None:

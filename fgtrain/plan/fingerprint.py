@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fgtrain.recipe import PARTS, Recipe, Stage
-from fgtrain.recipe.objective_schema import WITHOUT_TOKENS, additions
+from fgtrain.recipe.objective_schema import KEEP, WITHOUT_TOKENS, additions
 
 from .arithmetic import stage_samples
 from .asked_between import ASKED
@@ -38,11 +38,17 @@ def model_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
 
 
 def stage_fingerprint(
-    recipe: Recipe, name: str, before: str, facts: dict[str, DataFacts], code: str | None = None
+    recipe: Recipe,
+    name: str,
+    before: str,
+    facts: dict[str, DataFacts],
+    code: str | None = None,
+    kept_to: str | None = None,
 ) -> str:
     """The fingerprint of stage `name`, which starts from what has the fingerprint `before` and is trained by `code`.
 
-    Without `code`: of what goes into the stage, whatever program trains it.
+    Without `code`: of what goes into the stage, whatever program trains it. `kept_to`: of the checkpoint that it is
+    held near to, where that is another.
     """
     stage = recipe.stages[name]
     chosen = stage.model_dump(mode="json", exclude=NOT_IN_STAGE)
@@ -50,7 +56,8 @@ def stage_fingerprint(
         del chosen["steps"]
     if not isinstance(stage.augment, str):
         chosen["augment"] = stage.augmented or "none"
-    chosen["auxiliary"] = dict(additions(stage)) or None
+    chosen["auxiliary"] = {name: weight for name, weight in additions(stage) if name != KEEP} or None
+    chosen["keep"] = _kept(stage, kept_to)
     chosen["options"] = stage.options or None
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
@@ -77,6 +84,13 @@ def merge_fingerprint(recipe: Recipe, name: str, before: Mapping[str, str], code
             weights = before[origin(recipe, source, (part,))]
             found[weights] = round(found.get(weights, 0.0) + share, 9)
     return _hash({"merge": shares, "code": code})
+
+
+def _kept(stage: Stage, to: str | None) -> dict[str, Any] | None:
+    if stage.keep is None or not stage.keep.kl:
+        return None
+    on = sorted(stage.keep.on) if stage.keep.on is not None and set(stage.keep.on) != set(stage.mix) else None
+    return {"kl": stage.keep.kl, "to": to, "on": on}
 
 
 def _as_its_passes(stage: Stage, facts: dict[str, DataFacts]) -> bool:

@@ -7,7 +7,7 @@ from fgtrain.recipe import MergeStage, Recipe
 
 from .asked_between import ASKED
 from .fingerprint import merge_fingerprint, model_fingerprint, stage_fingerprint
-from .lineage import sources, starts_from
+from .lineage import kept_to, sources, starts_from
 from .schema import DataFacts, ModelFacts
 
 
@@ -35,10 +35,13 @@ def known_of(recipe: Recipe, name: str, before: Mapping[str, Known], facts: dict
             merge_fingerprint(recipe, name, {other: one.inputs for other, one in before.items()}),
             any(before[other].provisional for other in sources(recipe, name)),
         )
-    first = before[starts_from(recipe, name)]
+    start, kept = starts_from(recipe, name), kept_to(recipe, name)
+    first, other = before[start], before[kept] if kept not in (None, start) else None
     decides = (*stage.reads, ASKED) if stage.watched else stage.reads
     return Known(
-        stage_fingerprint(recipe, name, first.fingerprint, facts, code),
-        stage_fingerprint(recipe, name, first.inputs, facts),
-        first.provisional or any(facts.get(data, DataFacts()).sha256 is None for data in decides),
+        stage_fingerprint(recipe, name, first.fingerprint, facts, code, other and other.fingerprint),
+        stage_fingerprint(recipe, name, first.inputs, facts, kept_to=other and other.inputs),
+        first.provisional
+        or (other is not None and other.provisional)
+        or any(facts.get(data, DataFacts()).sha256 is None for data in decides),
     )

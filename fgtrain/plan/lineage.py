@@ -13,6 +13,17 @@ def starts_from(recipe: Recipe, stage: str) -> str:
     return recipe.stages[stage].after or names[names.index(stage) - 1]
 
 
+def kept_to(recipe: Recipe, stage: str) -> str | None:
+    """The checkpoint whose answers the stage is held near to; None where it is not. One that has the weights that the
+    stage starts from is called as what it starts from.
+    """
+    one, first = recipe.stages[stage], starts_from(recipe, stage)
+    if isinstance(one, MergeStage) or one.keep is None or not one.keep.kl:
+        return None
+    to = one.keep.to or first
+    return first if origin(recipe, to, PARTS) == origin(recipe, first, PARTS) else to
+
+
 def shares_of(recipe: Recipe, stage: str, part: str) -> dict[str, float]:
     """Checkpoint -> its share of a part's weights at the beginning of the stage (at its end, where it merges). They
     come to 1; who has none is left out, and of checkpoints that have the same weights one stands for all.
@@ -29,6 +40,12 @@ def shares_of(recipe: Recipe, stage: str, part: str) -> dict[str, float]:
 def sources(recipe: Recipe, stage: str, parts: Collection[str] = PARTS) -> list[str]:
     """The checkpoints whose weights (of any of `parts`) go into the stage: one, but for a stage that merges."""
     return list(dict.fromkeys(name for part in parts for name in shares_of(recipe, stage, part)))
+
+
+def needed(recipe: Recipe, stage: str) -> list[str]:
+    """The checkpoints that must be there before the stage begins."""
+    kept = kept_to(recipe, stage)
+    return list(dict.fromkeys([*sources(recipe, stage), *([kept] if kept is not None else [])]))
 
 
 def origin(recipe: Recipe, checkpoint: str, parts: Collection[str]) -> str:

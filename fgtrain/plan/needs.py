@@ -1,13 +1,14 @@
 """Does a stage fit its device, and if not, what would make it fit? By the plan's arithmetic. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fgtrain.counts import Counts
 from fgtrain.recipe import Devices
 
 from .arithmetic import held_bytes, on_device, resolved_strategy
 from .cost import ModelShape
+from .keeping import Kept
 from .layout import gib
 from .memory import Activations, activations, peak_bytes
 from .schema import StagePlan
@@ -25,6 +26,7 @@ class Needs:
     shape: ModelShape | None
     heaviest: Counts | None
     per_step: int  # samples a device sees in a step
+    kept: Kept | None = None  # what the stage is held near to
 
     def bytes(self, devices: Devices) -> tuple[int, Activations | None]:
         """(peak of one device, of it what a micro-batch adds), in bytes; None where activations are not known."""
@@ -32,11 +34,12 @@ class Needs:
             self.parameters, self.trainable, devices.precision, resolved_strategy(devices), devices.world_size
         )
         here = on_device(held, devices.offload)
+        beside = self.kept.bytes(self.shape, self.heaviest) if self.kept is not None else 0
         if self.shape is None or self.heaviest is None:
-            return sum(here), None
+            return sum(here) + beside, None
         added = activations(self.shape, self.heaviest, self.learning, devices)
         accumulation = max(1, self.per_step // devices.per_device_batch_size)
-        return peak_bytes(here, added, accumulation, resolved_strategy(devices)), added
+        return peak_bytes(here, added, accumulation, resolved_strategy(devices)) + beside, added
 
     def smaller(self, devices: Devices) -> dict[str, int]:
         """What to write -> bytes of one device with it, as many of the changes as there are, mildest first."""
@@ -45,7 +48,7 @@ class Needs:
     def _changes(self, devices: Devices) -> Iterator[tuple[str, int]]:
         def with_these(counts: Counts | None = self.heaviest, **changes: object) -> tuple[str, int]:
             names = (f"{key}={str(value).lower()}" for key, value in changes.items())
-            other = Needs(self.parameters, self.trainable, self.learning, self.shape, counts, self.per_step)
+            other = replace(self, heaviest=counts)
             return " ".join(f"devices.{name}" for name in names), other.bytes(devices.model_copy(update=changes))[0]
 
         again: dict = {} if devices.activation_checkpointing else {"activation_checkpointing": True}
@@ -58,6 +61,8 @@ class Needs:
             while size % 2 == 0 and self.per_step % (size // 2) == 0:
                 size //= 2
                 yield with_these(self.heaviest.times(size / now), per_device_batch_size=size)
+        if self.kept is not None:  # needs whole weights
+            return
         strategies = ["deepspeed_stage_2", "deepspeed_stage_3", "fsdp"] if several else []
         for strategy in [name for name in strategies if name != devices.strategy]:
             yield with_these(strategy=strategy, **again)

@@ -7,6 +7,7 @@ from fgtrain.recipe import Recipe
 
 from .checkpoints import features_at, judged_at
 from .evaluation import Asked, known_questions
+from .keeping import keeping_note
 from .kernels import layer_kernels_note
 from .needs import USABLE, too_large
 from .schema import DataFacts, ModelFacts, StagePlan
@@ -42,6 +43,7 @@ def notes(
         yield "Tokens stay unknown until the rows and the model's tokenizer are here"
     if any(stage.bounded and stage.activation_bytes is not None for stage in stages):
         yield "Memory holds the longest micro-batch that could be, until the rows have been counted"
+    yield from (line for stage in stages if (line := keeping_note(recipe, stage)))
     yield from (line for stage in stages if (line := too_large(stage, stage.device_holds, USABLE)))
     for stage in stages:
         if not stage.encoder.cached and recipe.encoder_cache.enabled and "max_gib" in stage.encoder.why:

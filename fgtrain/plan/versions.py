@@ -22,6 +22,7 @@ TRAINING = {
         "fgtrain.data.datamodule",
         "fgtrain.training.trainer",
     ),
+    "keep": ("fgtrain.training.objectives.keep",),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
     "merge": (*MODEL, "fgtrain.model.merged"),
 }

@@ -76,6 +76,11 @@ class TrainPart(Section):
         """What learns in the place of the part's own weights; None where these do."""
         return self.lora or self.osf
 
+    @property
+    def leaves_weights(self) -> bool:
+        """Do the part's own weights stay as they are, all through the stage?"""
+        return self.lora is not None and self.lora.init not in PIECES
+
     @field_validator("layers", mode="before")
     @classmethod
     def _a_range_of_layers(cls, value: Any) -> Any:

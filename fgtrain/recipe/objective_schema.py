@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .keys import AS_TUPLE, Fraction01, Section
+from .keys import AS_TUPLE, Fraction01, Name, Section, Texts
 
 OBJECTIVES = ("answers", "heads")  # "merge" is that of a stage without training
 AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives them
+KEEP = "keep"  # the addition that a stage's `keep` makes
 WITHOUT_TOKENS = ("heads", "merge")  # these learn from no rows as tokens
 GROUP = "fgtrain.objectives"
 
@@ -25,6 +26,14 @@ class OptimizerChoice(Section):
     name: Literal["adamw", "sgd"] = "adamw"
     betas: Annotated[tuple[Fraction01, Fraction01], AS_TUPLE] = (0.9, 0.999)  # adamw
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # sgd
+
+
+class Keep(Section):
+    """What a stage is held near to: the answers' distribution of a checkpoint, on rows that the stage learns from."""
+
+    kl: Annotated[float, Field(ge=0)]  # weight of KL(checkpoint || now), nats over the whole vocabulary; 0 = not kept
+    to: Name | None = None  # start, or an earlier stage; null = what the stage starts from
+    on: Texts | None = None  # data sets of the stage's mix; null = all
 
 
 def own_parts() -> dict[str, EntryPoint]:
@@ -42,6 +51,8 @@ def known_additions() -> list[str]:
 
 def additions(stage: Any) -> Iterator[tuple[str, float]]:
     """(name, weight) of what a stage adds to its objective; weight 0 adds nothing."""
+    if stage.keep is not None and stage.keep.kl:
+        yield KEEP, stage.keep.kl
     yield from ((name, weight) for name, weight in stage.auxiliary.items() if weight)
 
 

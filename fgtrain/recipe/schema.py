@@ -18,7 +18,7 @@ from .evaluation_schema import Evaluation
 from .keys import AS_TUPLE, MERGES, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
 from .merge_stage import MergeStage
 from .model_schema import DECOMPOSED, Chat, InitOn, Model, Part, PartLearns
-from .objective_schema import OptimizerChoice, trained_by
+from .objective_schema import Keep, OptimizerChoice, trained_by
 from .problems import nearest
 from .watch_schema import KeepBest, StopWhen
 
@@ -78,6 +78,7 @@ class Stage(Section):
     checkpoint_every_steps: Positive = 200
     objective: str = "answers"  # what is minimised: answers, heads (see objective_schema), or one of the user's own
     auxiliary: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # what is added -> its weight
+    keep: Keep | None = None  # which checkpoint's answers the stage is held near to
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)  # the user's own objective or addition -> options
     optimizer: OptimizerChoice | None = None  # null = AdamW
     chat: Chat | None = None  # turn template of its rows; null = model.chat, which checkpoints are asked in anyway

@@ -35,6 +35,8 @@ def stages(recipe: Recipe) -> Found:
                 text = f"is no data set of this stage's mix. {instead(data_set, stage.mix)}"
                 yield Problem((*key, "augment", data_set), text), [(*key, "mix"), (*key, "augment", data_set)]
         yield from _loss(recipe, name, stage)
+        if stage.keep is not None:
+            yield from _keep(recipe, name, stage)
         if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
             text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
             yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
@@ -66,9 +68,13 @@ def _loss(recipe: Recipe, name: str, stage: Stage) -> Found:
         if own not in own_parts() or own not in (stage.objective, *stage.auxiliary):
             text = "are options of nothing that this stage uses. They are for objectives and additions of your own"
             yield Problem((*key, "options", own), text), [(*key, "options", own)]
-    if stage.objective == "heads" and (stage.auxiliary or stage.optimizer):
-        text = "is heads, to which nothing is added, and which has its own optimizer. Leave auxiliary and optimizer out"
-        yield Problem((*key, "objective"), text), [(*key, "objective"), (*key, "auxiliary"), (*key, "optimizer")]
+    if stage.objective == "heads" and (stage.auxiliary or stage.optimizer or stage.keep):
+        text = "is heads, to which nothing is added, and which has its own optimizer. "
+        text += "Leave auxiliary, keep and optimizer out"
+        yield (
+            Problem((*key, "objective"), text),
+            [(*key, one) for one in ("objective", "auxiliary", "keep", "optimizer")],
+        )
     if (
         stage.optimizer is not None
         and stage.optimizer.name == "sgd"
@@ -95,6 +101,27 @@ def _watched(recipe: Recipe, name: str) -> Found:
         elif not evaluation.tasks:
             text = "looks at answers to evaluation.tasks, which names none. Name general and fine-grained ones"
             yield Problem(place, text), [place, ("evaluation", "tasks")]
+
+
+def _keep(recipe: Recipe, name: str, stage: Stage) -> Found:
+    """Problems of what the stage is held near to."""
+    key: Key = ("stages", name, "keep")
+    enabled = list(recipe.enabled_stages)
+    before = [START, *enabled[: enabled.index(name)]]
+    if stage.keep.to is not None and stage.keep.to not in before:
+        text = f"is {stage.keep.to}, which is no checkpoint before {name}. {instead(stage.keep.to, before)}"
+        yield Problem((*key, "to"), text), [("stages", stage.keep.to, "enabled"), (*key, "to")]
+    for place, data_set in enumerate(stage.keep.on or ()):
+        if data_set not in stage.mix:
+            text = f"names {data_set}, which is no data set of this stage's mix. {instead(data_set, stage.mix)}"
+            yield Problem((*key, "on", str(place)), text), [("stages", name, "mix"), (*key, "on")]
+    if stage.keep.on == ():
+        text = "is empty: the stage would be kept on nothing. Name data sets of its mix, or leave it out for all"
+        yield Problem((*key, "on"), text), [(*key, "on")]
+    if stage.keep.kl and recipe.devices.strategy not in ("auto", "single", "ddp"):
+        text = f"needs the checkpoint's whole weights on each device, and {recipe.devices.strategy} deals them out. "
+        text += "Write devices.strategy: auto, where LoRA (train.PART.lora) holds nothing twice; or leave keep out"
+        yield Problem((*key, "kl"), text), [("devices", "strategy"), (*key, "kl")]
 
 
 def _places(recipe: Recipe, name: str) -> Found:

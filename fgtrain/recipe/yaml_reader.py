@@ -11,6 +11,7 @@ from data_builders.shared.yaml_limits import LARGEST, LimitedLoader
 from .problems import Key, Place, Problem
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+BOOL = "tag:yaml.org,2002:bool"  # of the key `on`, which YAML 1.1 takes for true
 
 
 @dataclass
@@ -143,7 +144,7 @@ class _Reader:
             if name_node.tag == MERGE:
                 self.problem(key, "uses a YAML merge key (<<). Write `extends: other.yaml` instead", name_node)
                 continue
-            if name_node.tag != TEXT:
+            if name_node.tag not in (TEXT, BOOL):
                 written = name_node.value if isinstance(name_node, yaml.ScalarNode) else "?"
                 text = f'has the key {written}, which YAML does not read as text. Write "{written}"'
                 self.problem(key, text, name_node)

@@ -33,6 +33,7 @@ def prints(plan) -> list[str]:
         "evaluation.every_steps=10",
         "evaluation.at=[start]",
         "wandb.enabled=false",
+        "stages.sft.keep={kl: 0}",
         "stages.sft.checkpoint_every_steps=7",
         "data.general.rows=1000",
         "data.unused={path: x}",
@@ -97,6 +98,22 @@ def test_augmentation_is_read_by_what_it_does(tmp_path):
     fine, general, again = (prints(plan_of(tmp_path, f"stages.sft.augment={way}"))[1] for way in ways)
     assert fine == again
     assert len({plain[1], fine, general}) == 3
+
+
+def test_what_a_stage_is_held_near_to_is_read_by_what_it_means(tmp_path):
+    def plan(*chosen: str):
+        return plan_of(tmp_path, *(f"stages.sft.keep.{one}" for one in chosen))
+
+    plain, kept = plan_of(tmp_path), plan("kl=0.1")
+    assert prints(plan("kl=0.1", "to=align")) == prints(plan("kl=0.1", "on=[fine, general]")) == prints(kept)
+    others = [plan("kl=0.2"), plan("kl=0.1", "to=start"), plan("kl=0.1", "on=[fine]")]
+    assert len({one.stages[1].fingerprint for one in (plain, kept, *others)}) == 5
+    assert {one.stages[0].fingerprint for one in (kept, *others)} == {plain.stages[0].fingerprint}
+    # What learns is held twice, all of another checkpoint.
+    more = [one.stages[1].memory_bytes - plain.stages[1].memory_bytes for one in (kept, others[1])]
+    assert more[1] - more[0] == 4 * MODEL.parameters["vision_encoder"]
+    assert kept.stages[1].flops > 1.2 * plain.stages[1].flops
+    assert any("held near to align: 0.1 x KL on all rows" in note for note in kept.notes)
 
 
 def test_a_later_stage_does_not_reach_back(tmp_path):

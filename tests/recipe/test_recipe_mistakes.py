@@ -87,6 +87,16 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
             ("language_model", "osf: {keep: 1.0}", "osf.keep is 1.0, must be smaller than 1"),
         ]
     ),
+    *(
+        ("{projector: 1.0e-3}", "{projector: 1.0e-3}\n    keep: " + keep, [f"stages.align.keep.{text}"])
+        for keep, text in (
+            ("{to: start}", "kl is missing"),
+            ("{kl: -1}", "kl is -1, must be at least 0"),
+            ("{kl: 1, to: sft}", "to is sft, which is no checkpoint before align"),
+            ("{kl: 1, on: [nothing]}", "on.0 names nothing, which is no data set of this stage's mix"),
+            ("{kl: 1, on: []}", "on is empty"),
+        )
+    ),
     ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
     *(
         ("evaluation: {tasks: [fgbmk]}", f"  wise: {written}\nevaluation: {{tasks: [fgbmk]}}", [told])

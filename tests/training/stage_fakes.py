@@ -24,6 +24,7 @@ from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.model.seen import Seen
 from fgtrain.recipe.schema import Devices, Stage
 from fgtrain.training.objectives import LossPart, StageLoss, Summed
+from fgtrain.training.objectives.keep import Keep, frozen_start
 from fgtrain.training.objectives.patch_align import PatchAlign
 from fgtrain.training.objectives.supcon import SupCon
 from fgtrain.training.strategy import weights_device
@@ -61,6 +62,7 @@ class Case:
     sums: bool = False  # notes how far a step's gradient is from the fp32 sum of what its micro-batches gave
     added: dict[str, float] = field(default_factory=dict)  # of ADDED, what is added to the objective, and its weight
     watches: int | None = None  # a watch keeps what has learnt by this step, and ends the stage there
+    keep: float = 0.0  # weight of what holds the stage near to its start
     asks: bool = False  # all ranks read a text after each step, through the model as it is then
 
     @property
@@ -259,6 +261,9 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
     watch = StopAt(case) if case.watches else None
     if watch is not None and ask is None:
         ask = lambda step, rank, ranks: []  # noqa: E731
+    added = tuple((weight, ADDED[name]()) for name, weight in case.added.items())
+    if case.keep:
+        added += ((case.keep, Keep(frozen_start(lvlm, stage.train))),)
     job = StageRun(
         name=case.name,
         stage=stage,
@@ -268,7 +273,7 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
         folder=case.out,
         also_log=Signals(case.signal_at, case.signal) if case.signal_at else None,
         seed=1,
-        loss=StageLoss(added=tuple((weight, ADDED[name]()) for name, weight in case.added.items())),
+        loss=StageLoss(added=added),
         subset_every_steps=1 if ask else None,
         ask_subset=ask,
         watch=watch,

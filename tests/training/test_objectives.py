@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -58,18 +59,23 @@ def test_the_mean_of_an_added_part_does_not_depend_on_how_a_step_is_dealt(parts:
             Case(parts, strategy, strategy=strategy, **two, save=str(Path(parts) / f"{strategy}.safetensors"))
             for strategy in ("ddp", "fsdp")
         ]
-        launch(cases)
-        for case in cases:
+        kept = Case(parts, "kept", strategy="ddp", per_device=2, devices=2, keep=2.0)
+        kept = replace(kept, save=str(Path(parts) / "kept.safetensors"))
+        launch([*cases, kept])
+        expected_kept = weights(run_case(Case(parts, "kept-whole", per_device=8, keep=2.0)))
+        assert any(not torch.equal(expected_kept[name], value) for name, value in alone.items())
+        for case, wanted in [*((case, expected) for case in cases), (kept, expected_kept)]:
             ranks = load_file(case.save)
-            for name, value in expected.items():
+            for name, value in wanted.items():
                 torch.testing.assert_close(ranks[name], value, rtol=1e-5, atol=1e-6, msg=f"{case.name} {name}")
 
 
 def test_a_part_with_a_state_goes_on_where_it_was(parts: str):
-    expected = weights(run_case(Case(parts, "straight", added=BOTH)))
+    added = {"added": BOTH, "keep": 2.0}
+    expected = weights(run_case(Case(parts, "straight", **added)))
     with pytest.raises(StageInterruptedError):
-        run_case(Case(parts, "stopped", added=BOTH, signal_at=1, signal=int(signal.SIGUSR1)))
-    found = weights(run_case(Case(parts, "stopped", added=BOTH)))
+        run_case(Case(parts, "stopped", **added, signal_at=1, signal=int(signal.SIGUSR1)))
+    found = weights(run_case(Case(parts, "stopped", **added)))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
@@ -124,7 +130,8 @@ def test_a_users_own_part_is_made_with_its_options(tmp_path: Path, monkeypatch):
     from fgtrain.training.objectives.making import stage_loss
 
     installed(monkeypatch, f"{__name__}:Gained")
-    stage = SimpleNamespace(objective="answers", auxiliary={"gained": 0.5}, options={"gained": {"gain": 2.0}})
+    stage = SimpleNamespace(objective="answers", auxiliary={"gained": 0.5}, keep=None)
+    stage.options = {"gained": {"gain": 2.0}}
     making = SimpleNamespace(stage=stage, planned=SimpleNamespace(name="sft"))
     ((weight, part),) = stage_loss(making).added
     assert (weight, part.name, part.gain) == (0.5, "gained", 2.0)

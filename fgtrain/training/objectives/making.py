@@ -8,6 +8,7 @@ from fgtrain.data.datamodule import StageData
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM
 from fgtrain.plan import Plan, StagePlan
+from fgtrain.plan.lineage import kept_to
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, Stage
 from fgtrain.recipe.objective_schema import additions, own_parts
@@ -26,6 +27,7 @@ class Making:
     lvlm: LVLM
     data: StageData
     group: Group
+    model_at: Callable[[str], LVLM]  # of a checkpoint of the run, computed as `lvlm` is
 
     @property
     def stage(self) -> Stage:
@@ -51,12 +53,22 @@ def _patch_align(making: Making) -> LossPart:
     return PatchAlign()
 
 
+def _keep(making: Making) -> LossPart:
+    from .keep import EYES, Keep, frozen_start
+
+    stage, keep = making.stage, making.stage.keep
+    if (other := kept_to(making.recipe, making.planned.name)) != making.planned.starts_from:
+        return Keep(making.model_at(other), keep.on)
+    return Keep(frozen_start(making.lvlm, stage.train), keep.on, same_eyes=EYES.isdisjoint(stage.train))
+
+
 # Each is imported where it is made: a stage does not change with the code of what it does not use (see
 # fgtrain.plan.versions, where every name stands with its modules).
 MAKERS: dict[str, Callable[[Making], LossPart]] = {
     "answers": _answers,
     "supcon": _supcon,
     "patch_align": _patch_align,
+    "keep": _keep,
 }
 
 
