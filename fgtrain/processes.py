@@ -54,13 +54,17 @@ class Group:
 
     def together(self, good: bool) -> bool:
         """Have all processes come here, each with True?"""
+        return all(self.gather(good))
+
+    def gather(self, value: Any) -> list[Any]:
+        """What every process brings, by rank, for all. Plain data."""
         if self.size == 1:
-            return good
+            return [value]
         import torch.distributed as dist
 
-        found = [good] * self.size
-        dist.all_gather_object(found, good)
-        return all(found)
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
 
     @contextmanager
     def locked(self, path: Path, waiting: str) -> Iterator[None]:

@@ -81,6 +81,8 @@ def _stage_lines(recipe: Recipe, name: str, chat: str, lvlm: LVLM) -> Iterator[s
 def _first(recipe: Recipe, stage: str) -> Row | None:
     """The first row with a picture, else the first, of the stage's first data set that is built."""
     for data_set in recipe.stages[stage].mix:
+        if recipe.data[data_set].replay is not None:  # chosen when the stage is reached
+            continue
         try:
             folder = recipe.data_folder(data_set)
         except UserError:  # a root is not given

@@ -8,7 +8,7 @@ from typing import Any
 from data_builders.records import Manifest
 from fgtrain.errors import UserError
 from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
-from fgtrain.plan import Plan, light_facts
+from fgtrain.plan import DataPlan, Plan, light_facts
 from fgtrain.plan.built_sets import outdated
 from fgtrain.plan.checkpoints import features_at, features_origin, judged_at
 from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
@@ -109,6 +109,7 @@ class RunJobs:
             pictures = encoded[encoder_origin(self.recipe, stage.name)] if stage.encoder.cached else ()
             reached = [self.reached[name] for name in needed(self.recipe, stage.name)]
             before = tuple(dict.fromkeys(job for jobs in reached for job in jobs))
+            before += tuple(self._replay(stage.name, data) for data in stage.data if data.chosen is not None)
             make = self._train if stage.batch is not None else self._merge
             made = make(stage.name, stage.fingerprint, (*before, *pictures))
             before = self.reached[stage.name] = (self.prepared, made)
@@ -117,6 +118,21 @@ class RunJobs:
                 self._evaluate(stage.name, stage.fingerprint, (*before, *encoded[START]))
             self._features(stage.name)
             self.ends.append(made)
+
+    def _replay(self, stage: str, data: DataPlan) -> str:
+        recipe, folder = self.recipe, self.recipe.replay_store(data.chosen)
+        reached = [self.reached[checkpoint] for checkpoint in recipe.data[data.name].replay.between or (START,)]
+        return self._job(
+            f"replay-{data.name}",
+            "replay",
+            f"choose rows of {data.name}",
+            ("replay", str(folder)),
+            arguments={"name": data.name, "stage": stage},
+            after=tuple(dict.fromkeys(job for jobs in reached for job in jobs)),
+            done=lambda: (folder / "manifest.json").is_file(),
+            stage=stage,
+            **self._devices(),
+        )
 
     def _encode(self, origin: str, encoding: dict[str, list[str]], after: tuple[str, ...]) -> tuple[str, ...]:
         """The job's name; none where nothing is encoded with this checkpoint's encoder."""

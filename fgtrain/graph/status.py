@@ -94,7 +94,9 @@ def _table(study: Study, plans: Mapping[str, Plan], graph: Graph, states: Mappin
         row = [run.removeprefix(f"{study.name}-") if study.name else run]
         row.append(_together([states[j.name] for j in mine if j.kind in ("build", "sample_text", "prepare", "encode")]))
         for name in names:
-            row.append(_together([states[j.name] for j in mine if j.kind in ("train", "merge") and j.stage == name]))
+            row.append(
+                _together([states[j.name] for j in mine if j.kind in ("replay", "train", "merge") and j.stage == name])
+            )
         for kind in more:
             found = [states[job.name] for job in mine if job.kind == kind]
             row.append(f"{sum(status.state == 'done' for status in found)}/{len(found)}")
@@ -144,7 +146,10 @@ def _planned_seconds(job: Job, plans: dict[str, Plan | None]) -> float | None:
     plan = plans[job.recipe.name]
     if plan is None:
         return None
-    if job.kind == "train":
+    if job.kind == "replay":
+        costs = [choice.seconds for choice in plan.stage(job.stage).choices if choice.data == job.arguments["name"]]
+        seconds = None if None in costs else sum(costs)
+    elif job.kind == "train":
         seconds = plan.stage(job.stage).seconds
     else:
         full = (one.seconds for one in plan.evaluations if one.checkpoint == job.stage and not one.during)

@@ -14,6 +14,7 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "prepare": ("prepare", "prepare", True),
     "match": ("match", "match", False),
     "encode": ("encode", "encode", True),
+    "replay": ("replay", "choose_replayed", True),
     "train": ("train", "train_stage", True),
     "merge": ("merge", "merge_checkpoints", True),
     "evaluate": ("evaluate", "evaluate_checkpoint", True),

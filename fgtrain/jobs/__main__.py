@@ -43,7 +43,7 @@ from .spec import (
 
 STOPPED = 130
 # Kinds that go on where they were; training says its step by itself.
-KEEPING = ("encode", "evaluate", "features", "judge")
+KEEPING = ("encode", "replay", "evaluate", "features", "judge")
 FIRST_SECONDS = 20.0
 GRACE_SECONDS = 120.0  # for saving, once nobody waits for this process any more
 

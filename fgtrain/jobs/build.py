@@ -8,7 +8,7 @@ from evaluation.tasks.task import all_specs, selects
 from fgtrain.errors import UserError
 from fgtrain.plan.built_sets import SAMPLE_TEXT
 from fgtrain.processes import Group
-from fgtrain.recipe import Prepare, Recipe
+from fgtrain.recipe import REPLAY, Prepare, Recipe
 
 
 def build_data_set(
@@ -47,7 +47,7 @@ def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     lists = [name for name in recipe.evaluation.held_out or () if name in recipe.data]
     for name in dict.fromkeys([*recipe.mixed_data, *lists]):
         data_set, place = recipe.data[name], f"data.{name}"
-        if data_set.what is not None and data_set.what != SAMPLE_TEXT:
+        if data_set.what is not None and data_set.what not in (SAMPLE_TEXT, REPLAY):
             folder = recipe.data_folder(name)
             then.append(_arguments(recipe, place, data_set.what, data_set.root, folder, data_set.options))
         elif data_set.what is None and not recipe.prepare:
@@ -79,7 +79,7 @@ def _arguments(
     recipe: Recipe, place: str, what: str, root: str | None, out: Path, options: dict[str, Any]
 ) -> dict[str, Any]:
     if what not in BUILDERS:
-        known = ", ".join([*BUILDERS, SAMPLE_TEXT])
+        known = ", ".join([*BUILDERS, SAMPLE_TEXT, REPLAY])
         raise UserError(f"{place}.what is {what!r}, which is no builder; there are: {known}")
     return {
         "place": place,

@@ -16,7 +16,8 @@ from fgtrain.images import ImageSpec
 from fgtrain.model import LVLM, Encoder, build_encoder, build_model, load_checkpoint, load_encoder, part_hash
 from fgtrain.own_gpu import own_gpu, uses_gpu
 from fgtrain.plan import Plan, read_plan
-from fgtrain.recipe import START, Recipe
+from fgtrain.plan.replayed import without_replayed
+from fgtrain.recipe import REPLAY, START, Recipe, Stage
 from fgtrain.runs.encoded import encoded_folder
 
 
@@ -28,22 +29,49 @@ def final_plan(recipe: Recipe) -> Plan:
     return read_plan(path)
 
 
-def stage_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
+def stage_data(recipe: Recipe, name: str, lvlm: LVLM, plan: Plan | None = None) -> StageData:
+    """The stage's data. Without the plan, which knows where they lie, it has no replayed rows."""
+    stage = recipe.stages[name]
+    if plan is None:
+        stage = without_replayed(recipe, stage)
+    folders = {
+        data_set: replayed_folder(recipe, plan, name, data_set)
+        if recipe.data[data_set].replay is not None
+        else recipe.data_folder(data_set)
+        for data_set in stage.mix
+    }
+    return _data(recipe, name, stage, folders, lvlm, stage.chat or lvlm.chat)
+
+
+def candidate_data(recipe: Recipe, name: str, lvlm: LVLM) -> StageData:
+    """The rows that the set of replayed rows `name` is chosen from, each once, in the model's own chat."""
+    of = recipe.data[name].replay.of
+    stage = Stage(train={}, mix=dict.fromkeys(of, 1), global_batch_size=1)
+    folders = {data_set: recipe.data_folder(data_set) for data_set in of}
+    return _data(recipe, f"{REPLAY}-{name}", stage, folders, lvlm, lvlm.chat)
+
+
+def replayed_folder(recipe: Recipe, plan: Plan, stage: str, name: str) -> Path:
+    """Where the set of replayed rows `name` of a stage lies, once its rows are chosen."""
+    return recipe.replay_store(next(data.chosen for data in plan.stage(stage).data if data.name == name))
+
+
+def _data(recipe: Recipe, name: str, stage: Stage, folders: dict[str, Path], lvlm: LVLM, chat: str) -> StageData:
     return StageData(
         name=name,
-        stage=recipe.stages[name],
-        folders={data_set: recipe.data_folder(data_set) for data_set in recipe.stages[name].mix},
+        stage=stage,
+        folders=folders,
         seed=recipe.seed,
         devices=recipe.devices,
         tokenizer=lvlm.tokenizer,
         image_spec=lvlm.image_spec,
-        chat=recipe.stages[name].chat or lvlm.chat,
+        chat=chat,
         max_tokens=lvlm.max_tokens,
         features=None,
         quarantine=recipe.run_folder / "quarantine.jsonl",
         cache=recipe.path(recipe.built_root) / ".cache",
-        image_places={data_set: recipe.image_places(data_set) for data_set in recipe.stages[name].mix},
-        max_cut={data_set: recipe.data[data_set].max_cut_fraction for data_set in recipe.stages[name].mix},
+        image_places={data_set: recipe.image_places(data_set) for data_set in stage.mix},
+        max_cut={data_set: recipe.data[data_set].max_cut_fraction for data_set in stage.mix},
     )
 
 

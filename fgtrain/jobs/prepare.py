@@ -1,5 +1,6 @@
 """Checks every row and question file of a recipe, counts all of it, and leaves the final plan. Loads no weights."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from data_builders.shared.locks import locked
@@ -12,6 +13,7 @@ from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.checkpoints import features_at
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of, perturbed_entries
+from fgtrain.plan.replayed import replayed_in
 from fgtrain.plan.schema import earlier_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
@@ -24,7 +26,7 @@ from fgtrain.training.throughput import device_peak
 from .adapters import activation_data
 from .build import refuse_missing
 from .device_memory import refuse_too_large
-from .inputs import stage_data
+from .inputs import candidate_data, stage_data
 from .serving import refuse_unserved
 
 
@@ -35,19 +37,22 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
     """
     refuse_what_cannot_run(recipe)
     for name in recipe.mixed_data:
-        refuse_missing(recipe, name)
+        if recipe.data[name].replay is None:
+            refuse_missing(recipe, name)
     with locked(recipe.run_folder / ".prepare.lock", waiting=f"{recipe.name} is being prepared elsewhere; waiting"):
         lvlm = outline_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
         refuse_unserved(recipe, lvlm)
         for part in recipe.evaluation.features.parts if features_at(recipe) else ():
             features_folder(recipe, recipe.run_folder, part)  # are all data sets there?
         data = {name: stage_data(recipe, name, lvlm) for name in recipe.training_stages}
-        for stage in data.values():
-            stage.check()
+        replayed = dict.fromkeys(one for name in data for one in replayed_in(recipe, name))
+        sources = [candidate_data(recipe, name, lvlm) for name in replayed]
+        for one in (*data.values(), *sources):
+            one.check()
         for name, stage in recipe.training_stages.items():
             for part in stage.looks_at:
                 activation_data(recipe, name, part, lvlm).check()
-        plan = counted_plan(recipe, data, counted_questions(recipe))
+        plan = counted_plan(recipe, data, counted_questions(recipe), sources)
         refuse_changed_data(recipe, plan)
         refuse_too_large(recipe, plan.stages)
         path = recipe.run_folder / "plan.json"
@@ -73,16 +78,25 @@ def counted_questions(recipe: Recipe) -> dict[str, Asked]:
     return {name: asked_of(some) for name, some in tasks.items()}
 
 
-def counted_plan(recipe: Recipe, data: dict[str, StageData], asked: dict[str, Asked] | None = None) -> Plan:
-    """The plan with data and configuration at hand: nothing in it is provisional. Counting tokens checks every row."""
+def counted_plan(
+    recipe: Recipe,
+    data: dict[str, StageData],
+    asked: dict[str, Asked] | None = None,
+    sources: Iterable[StageData] = (),
+) -> Plan:
+    """The plan with data and configuration at hand: nothing in it is provisional. Counting tokens checks every row.
+
+    `sources`: what replayed rows are chosen from. Which they are is not known yet, nor their heaviest micro-batch.
+    """
     facts = data_facts(recipe)
-    for stage in data.values():
+    for stage in (*data.values(), *sources):
         for name, counts in stage.counts_per_pass().items():
             cut = stage.cut_rows().get(name)
             facts[name] = replace(
                 facts[name], tokens_per_pass=counts.tokens, counts_per_pass=counts, cut=str(cut) if cut else ""
             )
-    heaviest = {name: stage.heaviest() for name, stage in data.items()}
+    whole = {name: stage for name, stage in data.items() if set(stage.stage.mix) == set(recipe.stages[name].mix)}
+    heaviest = {name: stage.heaviest() for name, stage in whole.items()}
     of_model = model_facts(
         recipe.model_with_paths(), network=recipe.network, stages=recipe.enabled_stages, memo=recipe.file_memo
     )

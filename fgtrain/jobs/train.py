@@ -66,7 +66,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
         heads = recipe.stages[stage].objective == "heads"
         device = torch.device("cpu") if heads else weights_device(recipe.devices, group.rank, group.local_rank)
         lvlm = model_at(recipe, plan, stage_before(plan, stage), device)
-        data = stage_data(recipe, stage, lvlm)
+        data = stage_data(recipe, stage, lvlm, plan)
         adapter: Adapter | str | None = None
         steps = planned.steps
         if heads:

@@ -37,7 +37,9 @@ def most_of_a_micro_batch(recipe: Recipe, stage: Stage, model: ModelFacts) -> Co
     """
     if model.images is None:
         return None
-    longest = [_longest(recipe, name, model.images) for name in stage.mix]
+    replayed = {name: recipe.data[name].replay for name in stage.mix}
+    names = [one for name, replay in replayed.items() for one in (replay.of if replay is not None else [name])]
+    longest = [_longest(recipe, name, model.images) for name in names]
     tokens, image_tokens, labels = (max(values) for values in zip(*longest, strict=True))
     size = recipe.devices.per_device_batch_size
     return Counts(tokens, image_tokens, labels, tokens * (tokens + 1) // 2).times(size)

@@ -60,7 +60,7 @@ def stage_fingerprint(
     chosen["keep"] = _kept(stage, kept_to)
     chosen["options"] = stage.options or None
     chosen["mix"] = {
-        data_set: {"passes": float(passes), "data": _data_identity(recipe, data_set, facts)}
+        data_set: {"passes": float(passes), "data": data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()
     }
     if stage.watched:  # the answers to these questions decide what comes out
@@ -102,7 +102,7 @@ def _as_its_passes(stage: Stage, facts: dict[str, DataFacts]) -> bool:
     return scaled == plain
 
 
-def _data_identity(recipe: Recipe, name: str, facts: dict[str, DataFacts]) -> Any:
+def data_identity(recipe: Recipe, name: str, facts: dict[str, DataFacts]) -> Any:
     """The hash of the rows, or, before they are built, how they would be."""
     if (known := facts.get(name)) is not None and known.sha256 is not None:
         return known.sha256

@@ -55,8 +55,10 @@ def device_hours(devices: Devices, stages: Iterable[StagePlan], evaluations: Ite
 
     def of_training(stage: StagePlan) -> float | None:
         """As if all devices shared it: heads are trained by one alone."""
-        alone = stage.objective == "heads" and stage.seconds is not None
-        return stage.seconds / devices.world_size if alone else stage.seconds
+        seconds = [stage.seconds, *(choice.seconds for choice in stage.choices)]
+        if None in seconds:
+            return None
+        return stage.seconds / devices.world_size if stage.objective == "heads" else sum(seconds)
 
     found = {
         "training": hours([of_training(stage) for stage in stages]),

@@ -1,13 +1,14 @@
 """What is known of each checkpoint before it is there: its fingerprint, and whether that will change. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fgtrain.recipe import MergeStage, Recipe
 
 from .asked_between import ASKED
 from .fingerprint import merge_fingerprint, model_fingerprint, stage_fingerprint
 from .lineage import kept_to, sources, starts_from
+from .replayed import choice_identity, replayed_in
 from .schema import DataFacts, ModelFacts
 
 
@@ -26,8 +27,15 @@ class Known:
         return cls(fingerprint, fingerprint, facts.weights_sha is None)
 
 
-def known_of(recipe: Recipe, name: str, before: Mapping[str, Known], facts: dict[str, DataFacts], code: str) -> Known:
-    """Of stage `name`, from those before it."""
+def known_of(
+    recipe: Recipe,
+    name: str,
+    before: Mapping[str, Known],
+    facts: dict[str, DataFacts],
+    code: str,
+    choosing: str | None = None,
+) -> Known:
+    """Of stage `name`, from those before it. `choosing`: hash of the code that chooses replayed rows."""
     stage = recipe.stages[name]
     if isinstance(stage, MergeStage):
         return Known(
@@ -36,12 +44,18 @@ def known_of(recipe: Recipe, name: str, before: Mapping[str, Known], facts: dict
             any(before[other].provisional for other in sources(recipe, name)),
         )
     start, kept = starts_from(recipe, name), kept_to(recipe, name)
-    first, other = before[start], before[kept] if kept not in (None, start) else None
+    other = kept if kept not in (None, start) else None
     decides = (*stage.reads, ASKED) if stage.watched else stage.reads
+
+    def of(prints: dict[str, str], code: str | None, choosing: str | None) -> str:
+        chosen = {one: choice_identity(recipe, one, prints, facts, choosing) for one in replayed_in(recipe, name)}
+        known = {one: replace(facts.get(one, DataFacts()), sha256=identity) for one, identity in chosen.items()}
+        return stage_fingerprint(recipe, name, prints[start], facts | known, code, other and prints[other])
+
     return Known(
-        stage_fingerprint(recipe, name, first.fingerprint, facts, code, other and other.fingerprint),
-        stage_fingerprint(recipe, name, first.inputs, facts, kept_to=other and other.inputs),
-        first.provisional
-        or (other is not None and other.provisional)
+        of({checkpoint: one.fingerprint for checkpoint, one in before.items()}, code, choosing),
+        of({checkpoint: one.inputs for checkpoint, one in before.items()}, None, None),
+        before[start].provisional
+        or (other is not None and before[other].provisional)
         or any(facts.get(data, DataFacts()).sha256 is None for data in decides),
     )

@@ -15,10 +15,11 @@ from .evaluation import Asked, evaluation_plans, questions_cached
 from .expected import with_expected
 from .hours import device_hours, with_encoding
 from .identity import Known, known_of
-from .lineage import starts_from
+from .lineage import ancestors, starts_from
 from .merging import merge_plan
 from .notes import notes
 from .peak import Peak, assumed_peak
+from .replayed import choice_plans, replayed_facts, replayed_in
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 from .versions import Program, this_program
 from .watching import watch_plan
@@ -44,16 +45,23 @@ def make_plan(
     data_facts = with_expected(recipe, data_facts, model_facts)
     peak = peak or assumed_peak(recipe.devices)
     program = program or this_program()
+    replays = any(replayed_in(recipe, name) for name in recipe.enabled_stages)
+    choosing = program.chooses().hash if replays else None
     known = {START: Known.of_model(recipe, model_facts)}
     for name, stage in recipe.enabled_stages.items():
-        known[name] = known_of(recipe, name, known, data_facts, program.trains(stage.trained_by).hash)
+        trains = program.trains(stage.trained_by).hash
+        data_facts = data_facts | replayed_facts(recipe, name, known, data_facts, choosing)
+        known[name] = known_of(recipe, name, known, data_facts, trains, choosing)
         if isinstance(stage, MergeStage):
             stages.append(merge_plan(recipe, name, model_facts, known[name]))
             continue
         made = _stage(recipe, name, stage, data_facts, model_facts, known[name])
+        made = made.model_copy(update={"choices": choice_plans(recipe, made, data_facts, model_facts, peak)})
         stages.append(with_costs(made, recipe, data_facts, model_facts, (heaviest or {}).get(name), peak))
     stages, features = with_encoding(recipe, model_facts, stages, peak)
     evaluations = evaluation_plans(recipe, model_facts, stages, asked or {}, peak)
+    lineage = tuple(ancestors(recipe, stages[-1].name)) if stages else ()
+    to_last = [stage for stage in stages if stage.name in lineage]
     return Plan(
         name=recipe.name,
         seed=recipe.seed,
@@ -62,12 +70,13 @@ def make_plan(
         samples=_sum(stage.samples for stage in stages),
         tokens=_sum(stage.tokens for stage in stages),
         steps=_sum(stage.steps for stage in stages),
+        lineage=lineage,
         exposures={
-            name: _sum(data.samples for stage in stages for data in stage.data if data.name == name)
+            name: _sum(data.samples for stage in to_last for data in stage.data if data.name == name)
             for name in recipe.mixed_data
         },
         updates={
-            part: _sum(plan.updates for stage in stages for plan in stage.parts if plan.part == part) for part in PARTS
+            part: _sum(plan.updates for stage in to_last for plan in stage.parts if plan.part == part) for part in PARTS
         },
         image_tokens=model_facts.image_tokens,
         attention=planned_way(recipe.devices, model_facts.shape),
@@ -176,6 +185,7 @@ def _data(name: str, passes: float, samples: int | None, facts: DataFacts, steps
         code=facts.code,
         declared=facts.declared,
         expected=facts.expected,
+        chosen=facts.chosen,
     )
 
 

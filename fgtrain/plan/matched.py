@@ -66,8 +66,10 @@ def _fact(study: Study, one: Matched, plans: Plans) -> MatchedFact:
 
 def _value(plan: Plan, what: str) -> int | None:
     kind, _, of = what.partition(".")
-    if kind == "tokens":  # an estimate proves nothing
-        return None if any(data.expected for stage in plan.stages for data in stage.data) else plan.tokens
+    if kind == "tokens":
+        stages = [stage for stage in plan.stages if stage.name in plan.lineage]
+        estimated = any(data.expected for stage in stages for data in stage.data)  # which proves nothing
+        return None if estimated or any(stage.tokens is None for stage in stages) else sum(s.tokens for s in stages)
     return (plan.exposures if kind == "exposures" else plan.updates).get(of, 0)
 
 

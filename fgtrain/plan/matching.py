@@ -198,7 +198,7 @@ def _equal(kind: str, of: str, group: list[ArmMix]) -> bool:
 def _arm(study: Study, name: str, plan: Plan) -> ArmMix | None:
     recipe = next(one.recipe for one in study.recipes if one.arm == name)
     stages = []
-    for stage in plan.stages:
+    for stage in (one for one in plan.stages if one.name in plan.lineage):
         rows = {data.name: data.rows for data in stage.data}
         if None in rows.values():
             return None

@@ -9,8 +9,9 @@ from .checkpoints import features_at, judged_at
 from .evaluation import Asked, known_questions
 from .keeping import keeping_note
 from .kernels import layer_kernels_note
+from .lineage import ancestors
 from .needs import USABLE, too_large
-from .schema import DataFacts, ModelFacts, StagePlan
+from .schema import ChoicePlan, DataFacts, ModelFacts, StagePlan
 from .unmeasured import unmeasured
 from .watching import watch_note
 
@@ -34,7 +35,7 @@ def notes(
         yield f"Rows unknown until built: {', '.join(unknown)}. Declare them in the recipe (rows: N) to plan before"
     if declared := [name for name, known in facts.items() if known.declared]:
         yield f"Rows as the recipe declares them, the data is not here: {', '.join(declared)}"
-    if assumed := [name for name, known in facts.items() if known.expected]:
+    if assumed := [name for name, known in facts.items() if known.expected and known.chosen is None]:
         yield f"Tokens estimated from what the recipe expects of a row: {', '.join(assumed)}"
     for name, known in facts.items():
         if known.cut:
@@ -54,8 +55,23 @@ def notes(
         yield f"Questions as published, not counted: {', '.join(by_papers)}"
     if unknown := [name for name in tasks if name not in known]:
         yield f"Questions unknown until their files are here: {', '.join(unknown)}"
+    if stages and (aside := [one.name for one in stages if one.name not in ancestors(recipe, stages[-1].name)]):
+        yield f"Exposures and updates are those of checkpoint {stages[-1].name}, so without {', '.join(aside)}"
+    yield from (_chosen(stage, choice) for stage in stages for choice in stage.choices)
     if any(stage.provisional for stage in stages):
         yield "Fingerprints are provisional: they will cover the hashes of data and weights that are not here yet"
+
+
+def _chosen(stage: StagePlan, choice: ChoicePlan) -> str:
+    rows = next(data.rows for data in stage.data if data.name == choice.data)
+    among = "rows not counted yet" if choice.candidates is None else f"{choice.candidates:,} rows"
+    text = f"Stage {stage.name} replays {rows:,} of {among} of {', '.join(choice.of)} ({choice.data})"
+    if choice.between is None:
+        return f"{text}, drawn at random"
+    before, after = choice.between
+    tokens = "tokens not counted yet" if choice.tokens is None else f"{choice.tokens:,} tokens forward"
+    time = "" if choice.seconds is None else f", {choice.seconds / 3600:.2g} hours"
+    return f"{text}, by {choice.by} from {before} to {after}: both read them first, {tokens}{time}"
 
 
 def _served(recipe: Recipe) -> Iterable[str]:

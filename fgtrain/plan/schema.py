@@ -34,6 +34,7 @@ class DataFacts:
     declared: bool = False  # rows is the recipe's word, nothing was read
     expected: bool = False  # tokens and counts are an estimate, from what the recipe expects of a row
     composed: bool = False  # its pictures are put together of several, anew in each pass
+    chosen: str | None = None  # of replayed rows, what decides which they are; see replayed.py
     cut: str = ""  # how many rows are longer than model.max_tokens, where there are any and rows were counted
 
     @property
@@ -75,6 +76,19 @@ class DataPlan(Numbers):
     code: str | None = None  # hash of the code that built it
     declared: bool
     expected: bool = False  # tokens are an estimate
+    chosen: str | None = None  # of replayed rows, what decides which they are
+
+
+class ChoicePlan(Numbers):
+    """Choosing the rows of one set that a stage replays."""
+
+    data: str
+    of: tuple[str, ...]  # data sets
+    by: str
+    between: tuple[str, str] | None = None  # checkpoints that read the candidates; None = nothing is read
+    candidates: int | None  # rows
+    tokens: int | None = 0  # read forward, by both
+    seconds: float | None = 0.0  # an estimate, by all devices
 
 
 class BatchPlan(Numbers):
@@ -190,6 +204,7 @@ class StagePlan(Numbers):
     flops: float | None = None  # of the whole stage, on all devices
     seconds: float | None = None  # an estimate: flops at ASSUMED_MFU of the device's peak
     encoder: EncoderPlan
+    choices: tuple[ChoicePlan, ...] = ()  # of replayed rows, before it begins
     checkpoint: str  # Hugging Face folder, as the run shows it
     store: str  # where it really lies, shared by equal fingerprints
     fingerprint: str
@@ -207,8 +222,9 @@ class Plan(Numbers):
     samples: int | None
     tokens: int | None
     steps: int | None
-    exposures: dict[str, int | None]  # samples of each data set over all stages
-    updates: dict[str, int | None]  # optimizer steps that move each part, over all stages
+    lineage: tuple[str, ...]  # the stages that the last checkpoint comes from; others only inform or stand beside it
+    exposures: dict[str, int | None]  # samples of each data set over the lineage
+    updates: dict[str, int | None]  # optimizer steps that move each part, over the lineage
     image_tokens: int | None
     attention: str | None = None  # how the language model's is computed in training, and why so; None = unknown
     evaluated: tuple[str, ...]  # checkpoints scored in full

@@ -23,6 +23,9 @@ def study_hours(study: Study, plans: Plans) -> DeviceHours:
         plan, devices = plans[one.arm, one.seed], one.recipe.devices.world_size
         for stage in plan.stages:
             training[stage.fingerprint] = _hours(stage.seconds, devices)
+            known = {data.name: data.chosen for data in stage.data}
+            for choice in stage.choices:
+                training["choice", known[choice.data]] = _hours(choice.seconds, devices)
         for pictures, seconds in _encoded(one, plan):
             encoding[pictures] = _most(encoding.get(pictures, 0.0), _hours(seconds, devices))
         for asked, seconds in _asked(one, plan):

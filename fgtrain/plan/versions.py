@@ -37,6 +37,8 @@ ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs", "fgtrain.training.objec
 ENCODING = ("fgtrain.data.features", "fgtrain.model.families")
 # What measures a vision encoder's features.
 MEASURING = ("fgtrain.training.featurizer", "evaluation.features.measure_sets")
+# What chooses replayed rows by what two checkpoints make of them.
+CHOOSING = (*MODEL, "fgtrain.training.row_losses", "fgtrain.data.replay")
 # What asks a checkpoint and scores its answers; and what else does where a server answers.
 ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
 SERVING = ("evaluation.serving.answerer",)
@@ -54,6 +56,9 @@ class Program:
 
     def trains(self, trained_by: str) -> CodeIdentity:
         return self.code.get(trained_by) or training_code(trained_by, self.top)
+
+    def chooses(self) -> CodeIdentity:
+        return choosing_code(self.top)
 
 
 def this_program(top: Path = TOP) -> Program:
@@ -82,6 +87,11 @@ def _text_hash(point: EntryPoint) -> str:
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         raise UserError(f"entry point {point.name} = {point.value}: there is no such module. Install its package anew")
     return hashlib.blake2b(Path(spec.origin).read_bytes(), digest_size=8).hexdigest()
+
+
+def choosing_code(top: Path = TOP) -> CodeIdentity:
+    """What chooses replayed rows."""
+    return code_of(*CHOOSING, alone=("fgtrain.jobs.replay",), top=top)
 
 
 def encoding_code() -> CodeIdentity:

@@ -5,6 +5,7 @@ from .evaluation_schema import Evaluation
 from .load import find_recipe, load_recipe
 from .merge_stage import MergeStage
 from .model_schema import PARTS, Lora, Model, TrainPart
+from .replay import REPLAY, ReplayOptions
 from .schema import START, DataSet, Devices, EncoderCache, ExpectedRow, Prepare, Recipe, Stage, Wandb
 from .study import Arm, ArmRecipe, Study
 from .study_load import load_study
@@ -13,6 +14,7 @@ from .study_schema import Contrast, Matched
 __all__ = [
     "ABSENT",
     "PARTS",
+    "REPLAY",
     "START",
     "Arm",
     "ArmRecipe",
@@ -29,6 +31,7 @@ __all__ = [
     "Model",
     "Prepare",
     "Recipe",
+    "ReplayOptions",
     "Stage",
     "Study",
     "TrainPart",

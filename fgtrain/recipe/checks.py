@@ -7,6 +7,7 @@ from .adapter_checks import adapters
 from .from_elsewhere import network_problems, texts_of_several_lines
 from .model_schema import PARTS
 from .problems import Found, Key, Problem, instead
+from .replay import replay_problems
 from .schema import PLACEHOLDERS, START, Recipe
 from .stage_checks import stages
 
@@ -15,8 +16,9 @@ OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads
 
 def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
     """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
-    found = [*_model(recipe), *_data(recipe), *_devices(recipe), *stages(recipe), *_evaluation(recipe)]
-    found += [*adapters(recipe), *_placeholders(recipe), *network_problems(recipe), *texts_of_several_lines(recipe)]
+    found = [*_model(recipe), *_data(recipe), *replay_problems(recipe), *_devices(recipe), *stages(recipe)]
+    found += [*_evaluation(recipe), *adapters(recipe), *_placeholders(recipe), *network_problems(recipe)]
+    found += texts_of_several_lines(recipe)
     return [problem for problem, needs in found if not any(_touches(key, damaged) for key in needs)]
 
 

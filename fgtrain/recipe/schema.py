@@ -15,15 +15,15 @@ from fgtrain.errors import UserError
 
 from .devices_schema import Devices
 from .evaluation_schema import Evaluation
-from .keys import AS_TUPLE, MERGES, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
+from .keys import AS_TUPLE, MERGES, START, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
 from .merge_stage import MergeStage
 from .model_schema import DECOMPOSED, Chat, InitOn, Model, Part, PartLearns
 from .objective_schema import Keep, OptimizerChoice, trained_by
 from .problems import nearest
+from .replay import REPLAY, ReplayOptions
 from .watch_schema import KeepBest, StopWhen
 
 PLACEHOLDERS = ("data_root", "built_root")
-START = "start"  # in evaluation.at: before any training
 
 
 class ExpectedRow(Section):
@@ -40,7 +40,7 @@ class ExpectedRow(Section):
 class DataSet(Section):
     """A training set: built by `what` at <built_root>/<name>, or one that lies at `path` already."""
 
-    what: str | None = None  # a builder: python -m data_builders WHAT
+    what: str | None = None  # a builder: python -m data_builders WHAT; or replay: rows of other sets, see replay.py
     root: str | None = None  # the builder's source
     options: dict[str, Any] = Field(default_factory=dict)  # the builder's options
     path: str | None = None
@@ -48,6 +48,11 @@ class DataSet(Section):
     images_in: Texts = ()  # folders beside data_root, built_root and its own that its images, or links to them, lie in
     max_cut_fraction: Fraction01 = 0.05  # of its rows, that model.max_tokens may cut: a cut answer never ends
     expected: ExpectedRow | None = None  # lets a plan estimate tokens, time and memory without the data; else unused
+
+    @property
+    def replay(self) -> ReplayOptions | None:
+        """How rows of other sets are chosen for it; None where it has rows of its own."""
+        return ReplayOptions(**self.options) if self.what == REPLAY else None
 
 
 class Prepare(Section):
@@ -195,9 +200,10 @@ class Recipe(Section):
 
     @property
     def mixed_data(self) -> list[str]:
-        """The data sets that enabled stages name, in the order of `data`."""
+        """The data sets that enabled stages name, and those whose rows these replay, in the order of `data`."""
         named = {name for stage in self.enabled_stages.values() for name in stage.mix}
         named |= {name for stage in self.training_stages.values() for name in stage.reads}
+        named |= {source for name in named if (replay := self.data[name].replay) is not None for source in replay.of}
         return [name for name in self.data if name in named]
 
     def text(self, text: str, key: str = "") -> str:
@@ -238,6 +244,10 @@ class Recipe(Section):
     def image_places(self, name: str) -> list[Path]:
         """Folders that the images of data set `name` may lie in, beside the set's own."""
         data_set, key = self.data[name], f"data.{name}"
+        if data_set.replay is not None:
+            return [self.data_folder(one) for one in data_set.replay.of] + [
+                place for one in data_set.replay.of for place in self.image_places(one)
+            ]
         found = [self.path(text, f"{key}.images_in") for text in data_set.images_in]
         found += [self.path(root) for root in (self.data_root, self.built_root) if root is not None]
         return found + ([self.path(data_set.root, f"{key}.root")] if data_set.root is not None else [])
@@ -267,6 +277,10 @@ class Recipe(Section):
     @property
     def run_folder(self) -> Path:
         return self.path(self.runs_root, "runs_root") / self.name
+
+    def replay_store(self, identity: str) -> Path:
+        """The folder of a set of replayed rows, for every recipe that chooses the same ones."""
+        return self.path(self.runs_root, "runs_root") / ".replay" / identity
 
     def stage_store(self, fingerprint: str) -> Path:
         """The folder that holds the stage's checkpoint for every recipe with the same fingerprint."""

@@ -43,8 +43,12 @@ def held_out_of(recipe: Recipe) -> HeldOutNames | None:
     if chosen is not None:
         places = [recipe.data_folder(one) if one in recipe.data else recipe.path(one, key) for one in chosen]
         return read_held_out(*places)
-    folders = [recipe.data_folder(name) for name in recipe.mixed_data]
+    folders = [recipe.data_folder(name) for name in _with_rows_of_their_own(recipe)]
     return names_of_sets([one for one in folders if (one / "manifest.json").is_file()])
+
+
+def _with_rows_of_their_own(recipe: Recipe) -> list[str]:
+    return [name for name in recipe.mixed_data if recipe.data[name].replay is None]
 
 
 def shown_all_the_same(recipe: Recipe) -> list[str]:
@@ -52,7 +56,7 @@ def shown_all_the_same(recipe: Recipe) -> list[str]:
     where the recipe names what is held out."""
     if recipe.evaluation.held_out is not None or not recipe.evaluation.tasks:
         return []
-    folders = {name: recipe.data_folder(name) for name in recipe.mixed_data}
+    folders = {name: recipe.data_folder(name) for name in _with_rows_of_their_own(recipe)}
     sets = {name: Manifest.load(one) for name, one in folders.items() if (one / "manifest.json").is_file()}
     return [
         f"{recipe.name}: {name} holds out categories of {source}, but {other} is made of all of {source}: none of them "

@@ -26,7 +26,7 @@ def refuse_changed_data(recipe: Recipe, plan: Plan) -> None:
             continue
         anew = rebuilt(before, stage)
         hashes = {data.get("name"): data for data in _objects(before.get("data"))}
-        for data in stage.data:
+        for data in (one for one in stage.data if one.chosen is None):  # chosen by what the stage stands on
             was = hashes.get(data.name, {})
             if data.name in anew:
                 continue

@@ -6,7 +6,13 @@ from fgtrain.graph import Job
 
 from .profile import Cluster, Machine
 
-SECTIONS = {"train": "train", "encode": "evaluate", "evaluate": "evaluate", "features": "evaluate"}
+SECTIONS = {
+    "train": "train",
+    "encode": "evaluate",
+    "replay": "evaluate",
+    "evaluate": "evaluate",
+    "features": "evaluate",
+}
 SECTIONS |= {"report": "report", "answer": "report"}
 PREPARE = "prepare"  # section of every other kind
 
