@@ -67,7 +67,7 @@ def stage_fingerprint(
         chosen["asked"] = recipe.evaluation.model_dump(mode="json", include=ASKED_BETWEEN)
         chosen["asked"]["questions"] = facts[ASKED].sha256 if ASKED in facts else None
     looked_at = [data_set for data_set in stage.reads if data_set not in stage.mix]
-    chosen["looked_at"] = {data_set: _data_identity(recipe, data_set, facts) for data_set in looked_at} or None
+    chosen["looked_at"] = {data_set: data_identity(recipe, data_set, facts) for data_set in looked_at} or None
     kernels = layer_kernels(recipe.devices) if stage.objective not in WITHOUT_TOKENS else "torch"
     chosen["layer_kernels"] = None if kernels == "torch" else kernels
     return _hash({"before": before, "seed": recipe.seed, "stage": name, "chosen": chosen, "code": code})
