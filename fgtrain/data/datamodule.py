@@ -243,10 +243,12 @@ class StageData(LightningDataModule):
                 f"stages.{self.name}.global_batch_size is {size}, not a multiple of {per_turn} "
                 f"({self.devices.per_device_batch_size} per device x {world_size} devices). Nearest that are: {nearest}"
             )
+        rollouts = self.stage.rollouts
+        repeats = 1 if rollouts is None else rollouts.updates_per_rollout
         return MicroBatches(
             order=self.order,
             loads_SL=self.loads_SL,
-            share=Share(size, size // per_turn, rank, world_size),
+            share=Share(size, size // per_turn, rank, world_size, repeats),
             maker=self.maker,
             spec=self.image_spec,
             quarantine=self.quarantine,

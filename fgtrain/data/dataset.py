@@ -32,11 +32,12 @@ class Share:
     accumulation: int  # micro-batches a device makes per step
     rank: int = 0
     world_size: int = 1
+    repeats: int = 1  # steps, one after another, that have the same samples
 
     def step(self, number: int, samples: int) -> tuple[range, int]:
         """(places in the stage's order of the step's samples, turn) of micro-batch `number`."""
         step, turn = divmod(number, self.accumulation)
-        start = step * self.global_batch_size
+        start = step // self.repeats * self.global_batch_size
         return range(start, min(start + self.global_batch_size, samples)), turn
 
 

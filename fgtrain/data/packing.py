@@ -1,6 +1,7 @@
 """Samples to a batch: several in a row, each whole, so that little is padding."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -55,9 +56,24 @@ def pack(
     with nothing to learn, so that every device runs the same modules.
     """
     rows = first_fit([len(sample) for sample in samples], pack_tokens)
+    order = [i for row in rows for i in row]
+    images = _image_rows(samples, order)
+    shapes = [layout.shape for i in order for layout in samples[i].layouts if layout.shape]
+    return replace(
+        in_rows([[samples[i] for i in row] for row in rows], weighting),
+        pixels_NCHW=None if pixels_NCHW is None or not images else pixels_NCHW[images],
+        shapes_IK=torch.tensor(shapes) if shapes else None,
+        features_NPF=None if features_NPF is None or not images else features_NPF[images],
+        data_sets=[data_sets[i] for i in order] if data_sets is not None else [],
+    )
+
+
+def in_rows(rows: Sequence[Sequence[Sample]], weighting: str = "token") -> Batch:
+    """A batch of these rows of samples, without what their images look like. `weighting`: as for `pack`."""
     B = max(len(rows), 1)
-    T = max((sum(len(samples[i]) for i in row) for row in rows), default=DUMMY_TOKENS)
+    T = max((sum(map(len, row)) for row in rows), default=DUMMY_TOKENS)
     token_ids, sample_id, branch_id = torch.zeros(3, B, T, dtype=torch.long)
+    samples = [sample for row in rows for sample in row]
     axes = next((sample.position_ids.shape[:-1] for sample in samples if sample.position_ids.ndim > 1), ())
     position_ids = torch.zeros(*axes, B, T, dtype=torch.long)
     targets = torch.full((B, T), IGNORE_INDEX)
@@ -65,8 +81,7 @@ def pack(
     is_image = torch.zeros(B, T, dtype=torch.bool)
     for b, row in enumerate(rows):
         start = 0
-        for number, i in enumerate(row, 1):
-            sample = samples[i]
+        for number, sample in enumerate(row, 1):
             span = slice(start, start + len(sample))
             token_ids[b, span] = torch.from_numpy(sample.token_ids)
             targets[b, span] = torch.from_numpy(sample.targets)
@@ -80,9 +95,6 @@ def pack(
     if not samples:
         sample_id += 1
         position_ids += torch.arange(T)
-    order = [i for row in rows for i in row]
-    images = _image_rows(samples, order)
-    shapes = [layout.shape for i in order for layout in samples[i].layouts if layout.shape]
     return Batch(
         token_ids,
         targets,
@@ -91,11 +103,7 @@ def pack(
         branch_id,
         position_ids,
         is_image,
-        pixels_NCHW=None if pixels_NCHW is None or not images else pixels_NCHW[images],
-        shapes_IK=torch.tensor(shapes) if shapes else None,
-        features_NPF=None if features_NPF is None or not images else features_NPF[images],
-        samples=[samples[i].name for i in order],
-        data_sets=[data_sets[i] for i in order] if data_sets is not None else [],
+        samples=[sample.name for sample in samples],
         num_samples=len(samples),
         counts=sum((sample.counts for sample in samples), Counts()),
     )

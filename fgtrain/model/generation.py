@@ -1,9 +1,10 @@
-"""Greedy answers of an LVLM: each image's tokens are read once, its questions go on from there side by side.
+"""Answers of an LVLM, greedy or drawn: each image's tokens are read once, its questions go on from there side by side.
 
 Reading a prefix is this project's own (image features scattered among token embeddings); what follows is the same for
 every model that evaluation asks.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from evaluation.asking.answerers.branches import answer_branches, in_groups
-from evaluation.asking.answerers.language import Branch, Language, Prefixes, Reply
+from evaluation.asking.answerers.language import Branch, Language, Prefixes, Reply, Sampling
 from evaluation.asking.answerers.name_trie import NameTrie
 from fgtrain.batch import Prompt, joined_BTT, joined_runs
 from fgtrain.templates import EOS, TEMPLATES
@@ -22,6 +23,7 @@ PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one forward pass over prefixes
 BRANCH_TOKENS_AT_ONCE = 16384  # cached tokens (prefix, questions, answers, options) of the rows that decode together
 Options = list[list[list[list[int]]]]  # prompt, branch, option, token
 Names = list[list[NameTrie | None]]  # prompt, branch
+Samplings = list[list[Sampling]]  # prompt, branch
 Answers = list[list[tuple[list[int], bool]]]
 
 
@@ -53,6 +55,16 @@ def answers(
     `names`, ln p of each name as the whole answer.
     """
     return Generator(lvlm).answers(prompts, features, options, shapes, names)
+
+
+@torch.no_grad()
+def sampled_answers(
+    lvlm: Any, prompts: list[Prompt], tokens: list[Tensor | None], samplings: Samplings
+) -> list[list[Reply]]:
+    """A drawn answer to each branch, as its `samplings` say. `tokens[i]`: what `LVLM.image_tokens` makes of prompt i's
+    images [image tokens, D]; None without image. A prefix is read once for all its branches.
+    """
+    return Generator(lvlm).answers_to(prompts, lambda i: tokens[i], samplings=samplings)
 
 
 class Generator:
@@ -88,6 +100,17 @@ class Generator:
         shapes = shapes or [None] * len(prompts)
         if len(prompts) != len(features):
             raise ValueError(f"{len(prompts)} prompts, but {len(features)} features")
+        return self.answers_to(prompts, lambda i: self._image_tokens(features[i], shapes[i]), options, names)
+
+    def answers_to(
+        self,
+        prompts: list[Prompt],
+        image_tokens: Callable[[int], Tensor | None],
+        options: Options | None = None,
+        names: Names | None = None,
+        samplings: Samplings | None = None,
+    ) -> list[list[Reply]]:
+        """As `answers`. `image_tokens(i)`: what fills the image positions of prompt i, [tokens, D]."""
         results: list[list[Reply]] = [[Reply([], False)] * len(prompt.branches) for prompt in prompts]
         if any(not prompt.prefix_ids and [] in prompt.branches for prompt in prompts):
             raise ValueError("a prompt's prefix and one of its branches are both empty: no token to answer from")
@@ -97,7 +120,7 @@ class Generator:
             self.decoder, self.lm_head, self.embedding, self.end, axes if axes > 1 else 0, mask_dtype=mask_dtype
         )
         for group in in_groups(asked, lambda i: len(prompts[i].prefix_ids), PREFIX_TOKENS_AT_ONCE):
-            prefixes = self._read_prefixes(*([of[i] for i in group] for of in (prompts, features, shapes)))
+            prefixes = self._read_prefixes([prompts[i] for i in group], [image_tokens(i) for i in group])
             places = [(i, b) for i in group for b in range(len(prompts[i].branches))]
             branches = [
                 Branch(
@@ -106,6 +129,7 @@ class Generator:
                     prompts[i].max_new_tokens[b],
                     tuple(map(tuple, options[i][b])) if options else (),
                     names[i][b] if names else None,
+                    samplings[i][b] if samplings else None,
                 )
                 for i, b in places
             ]
@@ -114,9 +138,7 @@ class Generator:
                 results[i][b] = reply
         return results
 
-    def _read_prefixes(
-        self, prompts: list[Prompt], features: list[Tensor | None], shapes: list[Tensor | None]
-    ) -> Prefixes:
+    def _read_prefixes(self, prompts: list[Prompt], images: list[Tensor | None]) -> Prefixes:
         lengths = [len(prompt.prefix_ids) for prompt in prompts]
         T = max(1, *lengths)  # a text-only prompt has no prefix where the tokenizer has no begin-of-text token
         ids = _padded([prompt.prefix_ids for prompt in prompts], T, self.device)
@@ -124,7 +146,9 @@ class Generator:
             [[int(flag) for flag in prompt.prefix_is_image] for prompt in prompts], T, self.device
         ).bool()
         embeds = self.embedding(ids)
-        images = [self._image_tokens(*one) for one in zip(prompts, features, shapes, strict=True)]
+        for prompt, tokens in zip(prompts, images, strict=True):
+            if (made := 0 if tokens is None else len(tokens)) != (places := sum(prompt.prefix_is_image)):
+                raise ValueError(f"{made} image tokens do not fill {places} image positions")
         found = [tokens for tokens in images if tokens is not None]
         if found:
             embeds = self.lvlm.with_images(embeds, is_image, torch.cat(found))
@@ -143,16 +167,12 @@ class Generator:
         layers = [(layer.keys.to(narrow), layer.values.to(narrow)) for layer in cache.layers]
         return Prefixes(layers, length, after, last)
 
-    def _image_tokens(self, prompt: Prompt, features: Tensor | None, shapes: Tensor | None) -> Tensor | None:
+    def _image_tokens(self, features: Tensor | None, shapes: Tensor | None) -> Tensor | None:
         """What fills the image positions of a prompt, [tokens, D]; None where it has no image."""
-        places = sum(prompt.prefix_is_image)
-        found = None
-        if features is not None:
-            features_NPF = features.reshape(-1, *features.shape[-2:]).to(self.device).float()
-            found = self.lvlm.image_tokens(features_NPF, None if shapes is None else shapes.to(self.device))
-        if (made := 0 if found is None else len(found)) != places:
-            raise ValueError(f"{made} image tokens do not fill {places} image positions")
-        return found
+        if features is None:
+            return None
+        features_NPF = features.reshape(-1, *features.shape[-2:]).to(self.device).float()
+        return self.lvlm.image_tokens(features_NPF, None if shapes is None else shapes.to(self.device))
 
     def _positions(self, prompts: list[Prompt], T: int) -> tuple[Tensor, Tensor]:
         """(of the prefixes' tokens [prompts, T], or [axes, prompts, T]; of what comes next [prompts])."""

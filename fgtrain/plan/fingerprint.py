@@ -59,6 +59,7 @@ def stage_fingerprint(
     chosen["auxiliary"] = {name: weight for name, weight in additions(stage) if name != KEEP} or None
     chosen["keep"] = _kept(stage, kept_to)
     chosen["options"] = stage.options or None
+    chosen["grpo"] = stage.rollouts.model_dump(mode="json") if stage.rollouts is not None else None
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()

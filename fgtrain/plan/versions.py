@@ -15,13 +15,10 @@ from fgtrain.recipe.objective_schema import own_parts
 MODEL = ("fgtrain.model.build", "fgtrain.model.checkpoint")
 # Objective of a stage -> the modules that, with all they import, decide the weights after it.
 # What only asks, scores or shows is left out, so that a better scoring rule retrains nothing.
+ANSWERS = (*MODEL, "fgtrain.model.trainable_weights", "fgtrain.data.datamodule", "fgtrain.training.trainer")
 TRAINING = {
-    "answers": (
-        *MODEL,
-        "fgtrain.model.trainable_weights",
-        "fgtrain.data.datamodule",
-        "fgtrain.training.trainer",
-    ),
+    "answers": ANSWERS,
+    "grpo": (*ANSWERS, "fgtrain.training.objectives.grpo", "fgtrain.training.objectives.rewarded_rows"),
     "keep": ("fgtrain.training.objectives.keep",),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
     "merge": (*MODEL, "fgtrain.model.merged"),

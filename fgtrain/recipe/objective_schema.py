@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .keys import AS_TUPLE, Fraction01, Name, Section, Texts
+from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Texts
 
-OBJECTIVES = ("answers", "heads")  # "merge" is that of a stage without training
+GRPO = "grpo"
+OBJECTIVES = ("answers", "heads", GRPO)  # "merge" is that of a stage without training
 AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives them
 KEEP = "keep"  # the addition that a stage's `keep` makes
 WITHOUT_TOKENS = ("heads", "merge")  # these learn from no rows as tokens
@@ -34,6 +35,18 @@ class Keep(Section):
     kl: Annotated[float, Field(ge=0)]  # weight of KL(checkpoint || now), nats over the whole vocabulary; 0 = not kept
     to: Name | None = None  # start, or an earlier stage; null = what the stage starts from
     on: Texts | None = None  # data sets of the stage's mix; null = all
+
+
+class GrpoSettings(Section):
+    """Objective grpo (arXiv 2402.03300): how answers are drawn, what they are worth, how far one rollout leads."""
+
+    group: Annotated[int, Field(ge=2)] = 8  # answers drawn to each question
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    max_new_tokens: Positive = 32  # of an answer, its end included
+    reward: Literal["strict", "level"] = "strict"  # level: less than 1 for the right name of a coarser level
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the ratio of probabilities, at either side of 1
+    kl: Annotated[float, Field(ge=0)] = 0.04  # weight of the KL to the stage's start; 0 = no reference is held
+    updates_per_rollout: Positive = 1  # optimizer steps on the same rows and answers; the stage's steps stay as many
 
 
 def own_parts() -> dict[str, EntryPoint]:

@@ -18,7 +18,7 @@ from .evaluation_schema import Evaluation
 from .keys import AS_TUPLE, MERGES, START, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
 from .merge_stage import MergeStage
 from .model_schema import DECOMPOSED, Chat, InitOn, Model, Part, PartLearns
-from .objective_schema import Keep, OptimizerChoice, trained_by
+from .objective_schema import GRPO, GrpoSettings, Keep, OptimizerChoice, trained_by
 from .problems import nearest
 from .replay import REPLAY, ReplayOptions
 from .watch_schema import KeepBest, StopWhen
@@ -81,7 +81,8 @@ class Stage(Section):
     augment: Augments = "none"  # of every picture; or data set -> how, and pictures of the others stay as they are
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     checkpoint_every_steps: Positive = 200
-    objective: str = "answers"  # what is minimised: answers, heads (see objective_schema), or one of the user's own
+    objective: str = "answers"  # what is minimised: answers, heads, grpo (see objective_schema), or one of your own
+    grpo: GrpoSettings | None = None  # null under objective grpo = its defaults
     auxiliary: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # what is added -> its weight
     keep: Keep | None = None  # which checkpoint's answers the stage is held near to
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)  # the user's own objective or addition -> options
@@ -105,6 +106,11 @@ class Stage(Section):
     def trained_by(self) -> str:
         """The objective and what is added to it, as Plan.code names them."""
         return trained_by(self)
+
+    @property
+    def rollouts(self) -> GrpoSettings | None:
+        """How answers are drawn; None for a stage that draws none."""
+        return (self.grpo or GrpoSettings()) if self.objective == GRPO else None
 
     @property
     def pictures_fixed(self) -> bool:

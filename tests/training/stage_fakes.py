@@ -24,6 +24,7 @@ from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.model.seen import Seen
 from fgtrain.recipe.schema import Devices, Stage
 from fgtrain.training.objectives import LossPart, StageLoss, Summed
+from fgtrain.training.objectives.grpo import Grpo
 from fgtrain.training.objectives.keep import Keep, frozen_start
 from fgtrain.training.objectives.patch_align import PatchAlign
 from fgtrain.training.objectives.supcon import SupCon
@@ -61,6 +62,7 @@ class Case:
     lean: bool = False  # ranks take the weights that `weights_device` gives them
     sums: bool = False  # notes how far a step's gradient is from the fp32 sum of what its micro-batches gave
     added: dict[str, float] = field(default_factory=dict)  # of ADDED, what is added to the objective, and its weight
+    grpo: dict[str, Any] | None = None  # the objective's section, which takes the place of answers
     watches: int | None = None  # a watch keeps what has learnt by this step, and ends the stage there
     keep: float = 0.0  # weight of what holds the stage near to its start
     asks: bool = False  # all ranks read a text after each step, through the model as it is then
@@ -78,6 +80,8 @@ class Case:
             weight_decay=0.1,
             clip_norm=self.clip,
             loss_weighting=self.weighting,
+            objective="answers" if self.grpo is None else "grpo",
+            grpo=self.grpo,
             checkpoint_every_steps=self.every,
         )
 
@@ -146,6 +150,23 @@ ADDED: dict[str, Callable[[], LossPart]] = {
 }
 
 
+def letters_reward(question: str, gold: str, answer: str) -> float:
+    """0, 0.5 or 1, by the letters."""
+    return sum(map(ord, answer)) % 3 / 2
+
+
+def loss_of(case: Case, lvlm: LVLM) -> StageLoss:
+    """Of the model before `set_trainable`."""
+    stage = case.stage()
+    added = tuple((weight, ADDED[name]()) for name, weight in case.added.items())
+    if case.keep:
+        added += ((case.keep, Keep(frozen_start(lvlm, stage.train))),)
+    if case.grpo is None:
+        return StageLoss(added=added)
+    reference = frozen_start(lvlm, stage.train) if stage.rollouts.kl else None
+    return StageLoss(Grpo(stage.rollouts, letters_reward, 1, case.name, reference), added)
+
+
 def reading(case: Case, lvlm: LVLM) -> Callable[[int, int, int], list[dict]]:
     """Each rank notes what it makes of a text and a picture."""
 
@@ -195,6 +216,7 @@ class DrawnBatches:
 
     def __getitem__(self, number: int) -> Batch:
         step, turn = divmod(number, self.share.accumulation)
+        step //= 1 if self.case.grpo is None else self.case.stage().rollouts.updates_per_rollout
         world = self.share.world_size
         places = range(turn * world + self.share.rank, self.case.global_batch, self.share.accumulation * world)
         batch = batch_of(self.case, step, places)
@@ -261,9 +283,6 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
     watch = StopAt(case) if case.watches else None
     if watch is not None and ask is None:
         ask = lambda step, rank, ranks: []  # noqa: E731
-    added = tuple((weight, ADDED[name]()) for name, weight in case.added.items())
-    if case.keep:
-        added += ((case.keep, Keep(frozen_start(lvlm, stage.train))),)
     job = StageRun(
         name=case.name,
         stage=stage,
@@ -273,7 +292,7 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
         folder=case.out,
         also_log=Signals(case.signal_at, case.signal) if case.signal_at else None,
         seed=1,
-        loss=StageLoss(added=added),
+        loss=loss_of(case, lvlm),
         subset_every_steps=1 if ask else None,
         ask_subset=ask,
         watch=watch,

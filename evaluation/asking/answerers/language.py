@@ -15,10 +15,20 @@ PADDING = -1  # the owner of padding; the prefix is 0, branches of a row count f
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn. `uniforms`: one number in [0, 1) for each token that it may have: the same numbers give
+    the same answer, whatever else is asked."""
+
+    temperature: float
+    uniforms: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Branch:
     """One question: the prefix it goes on from, its own tokens, and the answers whose probability is wanted.
 
-    `options` as the beginning of the answer, `names` as the whole of it.
+    `options` as the beginning of the answer, `names` as the whole of it. The answer is the greedy one without
+    `sampling`.
     """
 
     prefix: int
@@ -26,17 +36,19 @@ class Branch:
     max_new_tokens: int
     options: tuple[tuple[int, ...], ...] = ()
     names: NameTrie | None = None
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)
 class Reply:
     """New token ids without the end token; did the end token come; (sum of ln p, tokens) of each option; ln p of each
-    name with the end behind it."""
+    name with the end behind it; which of the end tokens came."""
 
     tokens: list[int]
     finished: bool
     options: tuple[Option, ...] = ()
     names: tuple[float, ...] = ()
+    end: int | None = None
 
 
 @dataclass(frozen=True)

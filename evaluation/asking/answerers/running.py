@@ -13,6 +13,7 @@ from torch import Tensor
 from .cache import RoomyCache
 from .language import LOGITS_AT_ONCE, PADDING, Branch, Language, Option, Prefixes, Reply
 from .name_list import TrieGrid, weigh_names
+from .sampling import next_tokens
 
 FIRST_TOKENS = 8  # of each answer, for which there is room at once; few answers are longer
 
@@ -77,7 +78,7 @@ class Run:
         # The first token's probabilities are there anyway; only options of several tokens cost another pass.
         logits_SV = self.language.logits(self.last_SD)
         options, names = self._options(logits_SV), weigh_names(self, logits_SV)
-        replies = self._greedy(logits_SV)
+        replies = self._go_on(logits_SV)
         done = iter([replace(reply, options=o, names=n) for reply, o, n in zip(replies, options, names, strict=True)])
         return [[next(done) for _ in row] for row in self.rows]
 
@@ -128,14 +129,14 @@ class Run:
         for key, value in zip(of, values, strict=True):
             sums[key] += value
 
-    def _greedy(self, logits_SV: Tensor) -> list[Reply]:
+    def _go_on(self, logits_SV: Tensor) -> list[Reply]:
         new: list[list[int]] = [[] for _ in self.flat]
-        finished = [False] * len(self.flat)
+        ends: list[int | None] = [None] * len(self.flat)
         live = list(range(len(self.flat)))  # the questions that go on, in the order of logits_SV
         row_of = [r for r, _, _ in self.flat]  # where each question's row is now
         count = 0
         while True:
-            token_S = logits_SV.argmax(-1)
+            token_S = next_tokens(logits_SV, [self.flat[s][2].sampling for s in live], count)
             ended = torch.isin(token_S, self.language.end).tolist()
             going: list[int] = []
             ids: list[int] = []
@@ -143,14 +144,14 @@ class Run:
                 limit = self.flat[s][2].max_new_tokens
                 if count < limit:
                     if has_ended:
-                        finished[s] = True
+                        ends[s] = token
                     else:
                         new[s].append(token)
                 if not has_ended and count + 1 < limit:
                     going.append(s)
                     ids.append(token)
             if not going:
-                return [Reply(tokens, ends) for tokens, ends in zip(new, finished, strict=True)]
+                return [Reply(tokens, end is not None, end=end) for tokens, end in zip(new, ends, strict=True)]
             live = going
             self._drop_rows(live, row_of)
             width = [0] * len(self.owner_RL)

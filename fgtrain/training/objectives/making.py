@@ -62,10 +62,22 @@ def _keep(making: Making) -> LossPart:
     return Keep(frozen_start(making.lvlm, stage.train), keep.on, same_eyes=EYES.isdisjoint(stage.train))
 
 
+def _grpo(making: Making) -> LossPart:
+    from .grpo import Grpo
+    from .keep import frozen_start
+    from .rewarded_rows import check_rows, reward_of
+
+    stage, settings = making.stage, making.stage.rollouts
+    making.group.agree(lambda: check_rows(making.planned.name, making.data.rows))
+    reference = frozen_start(making.lvlm, stage.train) if settings.kl else None
+    return Grpo(settings, reward_of(making.recipe, stage), making.recipe.seed, making.planned.name, reference)
+
+
 # Each is imported where it is made: a stage does not change with the code of what it does not use (see
 # fgtrain.plan.versions, where every name stands with its modules).
 MAKERS: dict[str, Callable[[Making], LossPart]] = {
     "answers": _answers,
+    "grpo": _grpo,
     "supcon": _supcon,
     "patch_align": _patch_align,
     "keep": _keep,
