@@ -86,9 +86,12 @@ def test_what_only_asks_scores_or_shows_retrains_nothing(tmp_path, copy, file, o
     assert prints(plan_of(tmp_path, program=after)) == prints(plan_of(tmp_path, program=before))
 
 
-def test_no_training_code_imports_evaluation():
+def test_no_training_code_imports_evaluation_but_that_which_learns_from_scores():
     for objective in TRAINING:
         files = training_code(objective).files
+        assert ("evaluation/scoring/rules/names.py" in files) == (objective == "grpo")
+        if objective == "grpo":
+            continue
         assert "fgtrain/model/lvlm.py" in files
         # Which of several processes this is must be known where things are asked, too; a recipe knows how
         # perturbations are spelt. Neither is the business of scores.

@@ -156,10 +156,10 @@ def test_an_answer_hangs_on_its_address_alone(parts: str):
     case = Case(parts)
     whole = answers_of(*learning(parts), batch_of(case, 0, range(4)))
     assert answers_of(*learning(parts), *(batch_of(case, 0, range(n, n + 1)) for n in range(4))) == whole
-    assert len({tuple(ids) for group in whole["0/0"] for ids in group}) > 1
+    assert len({tuple(ids) for group in whole["drawn/0/0"] for ids in group}) > 1
     lvlm, grpo = learning(parts)
-    again = replace(batch_of(case, 0, range(1)), samples=["1/0"])
-    assert answers_of(lvlm, grpo, again)["1/0"] != whole["0/0"]
+    again = replace(batch_of(case, 0, range(1)), samples=["drawn/1/0"])
+    assert answers_of(lvlm, grpo, again)["drawn/1/0"] != whole["drawn/0/0"]
     lvlm, grpo = learning(parts, temperature=1e-4)
     for groups in answers_of(lvlm, grpo, batch_of(case, 0, range(4))).values():
         assert all(group[0] == ids for group in groups for ids in group)
