@@ -60,7 +60,8 @@ class Grpo(LossPart):
     ) -> None:
         if (reference is None) != (settings.kl == 0):
             raise ValueError(f"kl is {settings.kl}, and the reference {'none' if reference is None else 'there'}")
-        self.settings, self.reward, self.reference = settings, reward, reference
+        self.settings, self.reward = settings, reward
+        self.reference = None if reference is None else reference.eval()
         self.sampler = Sampler(seed, stage, settings.group, settings.temperature, settings.max_new_tokens)
         self.figures = ("reward", "length", "silent_groups", "clipped", *(("kl",) if reference is not None else ()))
         self.drawn: dict[str, Drawn] = {}  # sample -> its answers
