@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ..ledger import WORDS, ItemStore, Run, history_with_steps, is_accuracy, primary, task_history, transitions
 from ..links import links_of_run
 from ..published import beside as published
+from ..shared.sweeps import is_swept
 from .perturbed import conditions_of, drop_in
 from .results import Comparison, RunResult, TaskResult
 
@@ -43,12 +44,16 @@ def to_json(found: Comparison) -> dict:
 
 
 def pareto_rows(found: Comparison) -> list[dict]:
-    """Each run's gain and forgetting at its end; `on_front`: no other run gains more and forgets less."""
+    """Each run's gain and forgetting at its end, and at each share of a merge at several; `on_front`: no other of them
+    gains more and forgets less.
+    """
     rows = []
     for one in found.runs:
-        if one.gain and one.gain[-1] and one.forgetting[-1]:
-            ends = {"gain": one.gain[-1], "forgetting": one.forgetting[-1]}
-            rows.append({"run": one.run.name, **{key: value.to_json() for key, value in ends.items()}})
+        later = one.run.checkpoints[1:]
+        for point, gain, lost in zip(later, one.gain, one.forgetting, strict=True):
+            if gain and lost and (point is one.run.last or is_swept(point.name)):
+                about = {"run": one.run.name, "checkpoint": point.name}
+                rows.append({**about, "gain": gain.to_json(), "forgetting": lost.to_json()})
     for row in rows:
         row["on_front"] = not any(dominates(other, row) for other in rows)
     return rows

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..held_out.sides import Sides
 from ..scoring.statistics import ImageBootstrap, unlike_share
+from ..shared.sweeps import beside
 from .answers import Answers, read_answers
 from .floor import ever_beyond, floor
 from .run import Checkpoint, Run, is_accuracy, known, primary
@@ -153,8 +154,11 @@ def mean_change(store: ItemStore, run: Run, before: Checkpoint, after: Checkpoin
 
 
 def best_checkpoint(run: Run, task: str, until: int | None = None) -> Checkpoint:
-    """The checkpoint at which the task stood highest (the latest of equals), of the first `until` or of all."""
-    return max(reversed(run.checkpoints[:until]), key=lambda c: primary(c.tasks[task])["value"])
+    """The checkpoint at which the task stood highest (the latest of equals), of the first `until` or of all; other
+    shares of the last one's merge do not come before it.
+    """
+    points = [one for one in run.checkpoints[:until] if not beside(one.name, run.checkpoints[:until][-1].name)]
+    return max(reversed(points), key=lambda c: primary(c.tasks[task])["value"])
 
 
 def forgetting(store: ItemStore, run: Run, tasks: list[str], until: int | None = None) -> Estimate | None:

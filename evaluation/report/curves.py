@@ -6,6 +6,7 @@ import numpy as np
 
 from ..compare import Comparison, pareto_rows
 from ..ledger import GROUPS, Run, known, primary, shared_tasks
+from ..shared.sweeps import is_swept
 from .figures import Figure, Line, Point, Span, figure
 from .text import num, signed
 
@@ -44,15 +45,19 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
 
 
 def pareto(found: Comparison) -> dict[str, Figure]:
-    """Gain on fine-grained tasks against forgetting on general tasks, a large mark a run where it ended and a small
-    one for each checkpoint before; empty for under two runs."""
-    points, lines, ends = [], [], []
+    """Gain on fine-grained tasks against forgetting on general tasks, a large mark a run where it ended (one for each
+    share, where it merged at several) and a small one for each checkpoint before; empty for under two large ones."""
+    points, lines, ends = [], [], {}
     for i, result in enumerate(found.runs):
         way = [(0.0, 0.0)]
         for c, (gain, loss) in enumerate(zip(result.gain, result.forgetting, strict=True), 1):
             if not (gain and loss):
                 continue
-            last, name = c == len(result.gain), result.run.checkpoints[c].name
+            name = result.run.checkpoints[c].name
+            last = c == len(result.gain) or is_swept(name)
+            label = result.run.name
+            if is_swept(name):
+                label = name if len(found.runs) == 1 else f"{label} {name}"
             way.append((loss.value, gain.value))
             text = (
                 f"{result.run.name}, {name}: gained {signed(gain.value)} ({signed(gain.low)} to {signed(gain.high)}), "
@@ -62,22 +67,22 @@ def pareto(found: Comparison) -> dict[str, Figure]:
             )
             ends_of = {"low": gain.low, "high": gain.high, "x_low": max(loss.low, 0), "x_high": loss.high}
             points.append(
-                Point(i, loss.value, gain.value, text, large=last, label=result.run.name if last else "",
+                Point(i, loss.value, gain.value, text, large=last, label=label if last else "",
                       **(ends_of if last else {}))
             )  # fmt: skip
             if last:
-                ends.append(points[-1])
+                ends[result.run.name, name] = points[-1]
         lines.append(Line(i, way, "way", f"{result.run.name}: from {result.run.checkpoints[0].name} to the end"))
     if len(ends) < 2:
         return {}
-    right = max(10.0, *(p.x_high for p in ends), *(p.x for p in points)) * 1.15
-    top = max(10.0, *(p.high for p in ends), *(p.y for p in points)) * 1.12
-    bottom = min(0.0, *(p.low for p in ends), *(p.y for p in points)) * 1.1
-    front = {row["run"] for row in pareto_rows(found) if row["on_front"]}
-    best = sorted((p.x, p.y) for p in ends if p.label in front)
+    right = max(10.0, *(p.x_high for p in ends.values()), *(p.x for p in points)) * 1.15
+    top = max(10.0, *(p.high for p in ends.values()), *(p.y for p in points)) * 1.12
+    bottom = min(0.0, *(p.low for p in ends.values()), *(p.y for p in points)) * 1.1
+    front = [ends[row["run"], row["checkpoint"]] for row in pareto_rows(found) if row["on_front"]]
+    best = sorted((p.x, p.y) for p in front)
     steps = [xy for a, b in pairwise(best) for xy in (a, (b[0], a[1]))] + best[-1:]
     if len(best) > 1:
-        lines.append(Line(0, steps, "front", f"not bettered: {', '.join(sorted(front))}"))
+        lines.append(Line(0, steps, "front", f"not bettered: {', '.join(sorted(p.label for p in front))}"))
     points.sort(key=lambda p: p.large)
     return sizes(
         {"wide": (600, 380), "narrow": (364, 320)},
@@ -175,9 +180,10 @@ def _score_marks(found: Comparison, group: str) -> tuple[list[Line], list[Point]
         mean = {}
         for x in sorted(set.intersection(*(set(curve) for curve in by_task.values()))):
             mean[x] = sum(curve[x] for curve in by_task.values()) / len(tasks)
-        full = dict(zip(places(run), zip(run.checkpoints, result.means[group], strict=True), strict=True))
+        full = list(zip(places(run), run.checkpoints, result.means[group], strict=True))  # a merge sees no samples
+        there = {x for x, _, _ in full}
         for x, value in mean.items():
-            if x not in full:
+            if x not in there:
                 half, n = _subset_spread(run, tasks, x)
                 text = (
                     f"{run.name}, after {x:,} samples (subset): {value:.1f} "
@@ -185,7 +191,7 @@ def _score_marks(found: Comparison, group: str) -> tuple[list[Line], list[Point]
                     f"tasks as if independent), n = {n:,}"
                 )
                 points.append(Point(index, x, value, text, large=False))
-        for x, (checkpoint, e) in full.items():
+        for x, checkpoint, e in full:
             mean[x] = e.value
             text = (
                 f"{run.name}, {checkpoint.name}: {e.value:.1f} (95 % {e.low:.1f} to {e.high:.1f}), "

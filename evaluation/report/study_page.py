@@ -140,14 +140,15 @@ def lanes(answer: StudyAnswer) -> list[tuple[Contrast, dict | None]]:
 
 
 def pareto_figure(answer: StudyAnswer) -> dict[str, Figure]:
-    """Fine-grained score against forgetting, an arm a mark with both intervals; empty where one is not measured."""
+    """Fine-grained score against forgetting, an arm a mark (or each share of a merge at several) with both intervals;
+    empty where one is not measured."""
     places = answer.pareto
     if not places:
         return {}
     numbers = {one.arm: number for number, one in enumerate(answer.arms)}
     points = [
         Point(
-            numbers[one.arm], one.forgetting.value, one.fine_grained.value,
+            numbers[one.arm.partition(" ")[0]], one.forgetting.value, one.fine_grained.value,
             f"{one.arm}: fine-grained {ends_text(one.fine_grained)}, forgot {ends_text(one.forgetting)} points; "
             + ("not bettered" if one.on_front else f"bettered by {', '.join(one.bettered_by)}")
             + (", within noise" if one.within_noise else ""),

@@ -10,6 +10,7 @@ from ..ledger import ItemStore
 from ..scoring.chance import standing
 from ..scoring.statistics import holm
 from ..shared.measure_names import MeasureName, read_measure
+from .at_checkpoint import each_share
 from .caveats import not_measured, notes
 from .feature_measures import LEAD, feature_measure
 from .measures import Measured, measure
@@ -19,6 +20,7 @@ from .runs import StudyRun, StudyRuns, read_runs
 from .steps_to_score import steps_to_score
 
 LEVEL = 0.05
+PLANE = ("fine_grained", "forgetting")  # of the picture of gain against forgetting
 LEAST_SEEDS = 3  # below that nothing is claimed
 
 
@@ -120,13 +122,16 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
     """Read the run folders and answer. UserError: a folder without scores, an unknown arm or measure."""
     members, store = read_runs(runs), ItemStore()
     names = list(dict.fromkeys(runs.measures))
-    measured, always = {}, ("fine_grained", "forgetting")
-    with progress("answering the study", "measures", len({*names, *always}), brief=True) as advance:
-        for name in dict.fromkeys([*names, *always]):
+    measured, plane = {}, {}
+    shares = each_share(members)
+    with progress("answering the study", "measures", len(names) + len(PLANE), brief=True) as advance:
+        for name in names:
             measured[name] = measured_as(name, members, store)
             advance(1)
-    plane = [measured[name] for name in always]
-    measured = {name: measured[name] for name in names}
+        for name in PLANE:
+            known = shares == members and name in measured
+            plane[name] = measured[name] if known else measured_as(name, shares, store)
+            advance(1)
     return StudyAnswer(
         name=runs.name,
         question=runs.question,
@@ -136,7 +141,7 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
             for one in measured.values()
         ],
         contrasts=contrasts(runs.contrasts, measured),
-        pareto=pareto_places(list(runs.arms), *plane),
+        pareto=pareto_places(list(dict.fromkeys(one.arm for one in shares)), *(plane[name] for name in PLANE)),
         matched=[{**one, "exempt": list(one.get("exempt") or ())} for one in runs.matched],
         not_measured=not_measured(runs, measured),
         notes=notes(members, measured),

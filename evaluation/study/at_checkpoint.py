@@ -8,6 +8,7 @@ from data_builders.shared.errors import UserError
 from ..ledger import Checkpoint, Run
 from ..ledger.parts import OF_TASK
 from ..scoring.name_outcomes import SHARE
+from ..shared.sweeps import beside
 from .runs import StudyRun, asked, of_task
 
 
@@ -23,6 +24,23 @@ def ended_at(runs: Sequence[StudyRun], checkpoint: str, called: str) -> list[Stu
     if not found:
         there = ", ".join(dict.fromkeys(point.name for one in runs for point in one.run.checkpoints))
         raise UserError(f"measure {called!r}: no run was scored at {checkpoint}; checkpoints: {there}")
+    return found
+
+
+def each_share(runs: Sequence[StudyRun]) -> list[StudyRun]:
+    """With a member for each share, called "ARM wise@0.25", in place of a run that ends with a merge at several."""
+    found = []
+    for one in runs:
+        points = one.run.checkpoints
+        shares = [place for place, point in enumerate(points) if beside(point.name, one.run.last.name)]
+        if not shares:
+            found.append(one)
+            continue
+        for place in (*shares, len(points) - 1):
+            run = replace(one.run, checkpoints=points[: place + 1])
+            found.append(
+                replace(one, arm=f"{one.arm} {points[place].name}", run=run, questions=asked(run.folder, place))
+            )
     return found
 
 

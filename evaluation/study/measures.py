@@ -10,6 +10,7 @@ from ..ledger import Checkpoint, ItemStore, Run, ever_beyond, floor, known, prim
 from ..ledger.parts import named_part, run_of_part
 from ..ledger.store import half_width
 from ..shared.measure_names import read_measure
+from ..shared.sweeps import beside
 from .at_checkpoint import by_metric, ended_at, named_metric
 from .runs import StudyRun, common_tasks
 from .seed_image_interval import Z95, SeedImageMean, seed_image_mean
@@ -167,8 +168,11 @@ def terms(name: str, run: Run, tasks: Sequence[str]) -> list[tuple[float, Checkp
 
 
 def best_so_far(run: Run, task: str) -> Checkpoint:
-    """The checkpoint at which the task stood highest, the latest of equals, of those that have its number."""
-    numbered = [one for one in run.checkpoints if task in one.tasks and known(primary(one.tasks[task])["value"])]
+    """The checkpoint at which the task stood highest, the latest of equals, of those that have its number; other shares
+    of the last one's merge do not come before it.
+    """
+    points = [one for one in run.checkpoints if not beside(one.name, run.last.name)]
+    numbered = [one for one in points if task in one.tasks and known(primary(one.tasks[task])["value"])]
     return max(reversed(numbered), key=lambda one: primary(one.tasks[task])["value"])
 
 

@@ -76,8 +76,12 @@ def resolved_strategy(devices: Devices) -> str:
     return devices.strategy
 
 
-def held_bytes(total: int, trainable: int, precision: str, strategy: str, devices: int) -> tuple[int, int, int]:
+def held_bytes(
+    total: int, trainable: int, precision: str, strategy: str, devices: int, averaged: int = 0
+) -> tuple[int, int, int]:
     """Bytes per device of (weights, gradients, AdamW's two states); activations: see fgtrain.plan.memory.
+
+    `averaged`: learning parameters whose average is kept in fp32, with the states and spread as they are.
 
     Mixed precision keeps fp32 weights. DeepSpeed in bf16 keeps bf16 weights beside an fp32 master copy. Gradients are
     added up in fp32 everywhere.
@@ -87,7 +91,7 @@ def held_bytes(total: int, trainable: int, precision: str, strategy: str, device
     half = deepspeed and precision == "bf16"
     weights = total * (BYTES_BF16 if half else BYTES_FP32)
     gradients = trainable * BYTES_FP32
-    states = trainable * BYTES_FP32 * (3 if half else 2)
+    states = trainable * BYTES_FP32 * (3 if half else 2) + averaged * BYTES_FP32
     stage = 3 if strategy == "fsdp" else int(strategy[-1]) if deepspeed else 0
     spread_from = ((weights, 3), (gradients, 2), (states, 1))
     return tuple(-(-size // devices) if stage >= first else size for size, first in spread_from)

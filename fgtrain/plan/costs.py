@@ -5,7 +5,6 @@ from dataclasses import replace
 from fgtrain.counts import Counts
 from fgtrain.recipe import Recipe
 
-from .arithmetic import held_bytes, resolved_strategy
 from .cost import ASSUMED_MFU, ModelShape, training_work
 from .expected import most_of_a_micro_batch
 from .host import host_plan
@@ -39,6 +38,7 @@ def with_costs(
         heaviest=None,
         per_step=plan.batch.global_batch_size // recipe.devices.world_size,
         kept=kept(recipe, plan.name, plan.parts),
+        averaged=sum(p.trainable for p in plan.parts if p.ema is not None),
     )
     peak = peak or Peak(None, None)
     if shape is not None and plan.objective == "heads":
@@ -87,6 +87,5 @@ def _memory(recipe: Recipe, needs: Needs, peak: Peak, best: bool) -> dict:
     if added is not None:
         found |= {"activation_bytes": max(added.first, added.last), "heaviest_tokens": needs.heaviest.tokens}
         found["smaller"] = needs.smaller(devices)
-    strategy = resolved_strategy(devices)
-    held = held_bytes(needs.parameters, needs.trainable, devices.precision, strategy, devices.world_size)
-    return found | {"host": host_plan(devices, needs.parameters, held, memory, again=best)}
+    host = host_plan(devices, needs.parameters, needs.held(devices), memory, again=best, averaged=needs.averaged)
+    return found | {"host": host}

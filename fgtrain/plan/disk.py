@@ -1,8 +1,8 @@
 """What a run leaves on disk, and the most that lies there on the way. Pure.
 
 checkpoints  a stage's whole model in fp32, kept; twice where the best of it is kept beside the last
-resume       of the stage that trains: what learns in fp32 and AdamW's two states, of the last two points and the
-             one being written, and what had learnt at the best look; gone when the stage is done
+resume       of the stage that trains: what learns in fp32, AdamW's two states and averages, of the last two points and
+             the one being written, and what had learnt at the best look; gone when the stage is done
 features     the frozen encoder's outputs, of every view once
 answers      a row for each question of every checkpoint that is scored
 served       of the checkpoint that vLLM is asked about: the whole model in the type that it computes in, and of the
@@ -29,12 +29,16 @@ def disk_plan(
     """Bytes. `views`: bytes of all pictures that kept features stand for; `served`: see `served_bytes`."""
     stages, asked = list(stages), [one.questions for one in evaluations]
     sizes = [_parameters(stage) for stage in stages]
-    learning = [None if None in (n := [p.trainable for p in stage.parts]) else sum(n) for stage in stages]
+    learning = [_learning(stage) for stage in stages]
     best = [stage.watch is not None and stage.watch.best for stage in stages]
     copies = [1 + kept for kept in best]
     checkpoints = None if None in sizes else sum(map(mul, sizes, copies)) * BYTES_FP32
-    values = [STATES * POINTS + 2 * kept for kept in best]  # one more is written before the old one goes
-    resume = None if None in learning else max(map(mul, learning, values), default=0) * BYTES_FP32
+    # At the best look what learns alone; one more is written before the old one goes.
+    values = [
+        None if numbers is None else numbers[1] * POINTS + numbers[0] * 2 * kept
+        for numbers, kept in zip(learning, best, strict=True)
+    ]
+    resume = None if None in values else max(values, default=0) * BYTES_FP32
     answers = None if None in asked else sum(asked) * ANSWER
     if served:
         served = None if None in sizes else max(sizes, default=0) * served
@@ -55,6 +59,14 @@ def served_bytes(recipe: Recipe) -> int:
         return 0
     saved = BYTES_FP32 if START in recipe.evaluation.at else 0
     return saved + BYTES_SERVED[recipe.devices.precision]
+
+
+def _learning(stage: StagePlan) -> tuple[int, int] | None:
+    """(numbers that learn, numbers of a resume point)."""
+    counts = [(part.trainable, STATES + (part.ema is not None)) for part in stage.parts]
+    if any(learns is None for learns, _ in counts):
+        return None
+    return sum(learns for learns, _ in counts), sum(learns * times for learns, times in counts)
 
 
 def _parameters(stage: StagePlan) -> int | None:

@@ -24,10 +24,16 @@ WEIGHTS_FILE = 5_000_000_000  # largest file that checkpoints are cut into
 
 
 def host_plan(
-    devices: Devices, parameters: int, held: tuple[int, int, int], device_bytes: int, again: bool = False
+    devices: Devices,
+    parameters: int,
+    held: tuple[int, int, int],
+    device_bytes: int,
+    again: bool = False,
+    averaged: int = 0,
 ) -> HostPlan:
     """Bytes on one node. `held`: weights, gradients and states of a device; `device_bytes`: its peak, activations
-    included. `again`: the model is made once more while checkpoints are written.
+    included; `averaged`: parameters whose average is among the states. `again`: the model is made once more while
+    checkpoints are written.
     """
     here, on_cpu = devices.count, devices.accelerator == "cpu"
     sharded = devices.strategy == "fsdp" or devices.strategy.startswith("deepspeed")
@@ -37,7 +43,8 @@ def host_plan(
     offloaded = offloaded_bytes(held, devices.offload)
     # States are two numbers for each that learns, three with DeepSpeed's fp32 weights beside bf16 ones.
     numbers = 3 if devices.precision == "bf16" and devices.strategy.startswith("deepspeed") else 2
-    gradients = offloaded[2] // numbers
+    averages = -(-averaged * BYTES_FP32 // devices.world_size)
+    gradients = max(0, offloaded[2] - averages) // numbers
     training = always + here * (device_bytes if on_cpu else sum(offloaded) + gradients)
     return HostPlan(
         loading=always + (1 if sharded else here) * file + here * (held[0] if on_cpu else offloaded[0]),

@@ -232,4 +232,5 @@ def _part(part: str, name: str, stage: Stage, facts: ModelFacts, steps: int | No
         added=0 if how.adapter is None else facts.added.get(name, {}).get(part),
         trainable=facts.learning.get(name, {}).get(part, None if narrowed else parameters),
         updates=steps,
+        ema=stage.ema.decay if stage.ema and stage.ema.of(part) else None,
     )

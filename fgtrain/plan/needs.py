@@ -27,19 +27,22 @@ class Needs:
     heaviest: Counts | None
     per_step: int  # samples a device sees in a step
     kept: Kept | None = None  # what the stage is held near to
+    averaged: int = 0  # parameters whose average is kept
 
     def bytes(self, devices: Devices) -> tuple[int, Activations | None]:
         """(peak of one device, of it what a micro-batch adds), in bytes; None where activations are not known."""
-        held = held_bytes(
-            self.parameters, self.trainable, devices.precision, resolved_strategy(devices), devices.world_size
-        )
-        here = on_device(held, devices.offload)
+        here = on_device(self.held(devices), devices.offload)
         beside = self.kept.bytes(self.shape, self.heaviest) if self.kept is not None else 0
         if self.shape is None or self.heaviest is None:
             return sum(here) + beside, None
         added = activations(self.shape, self.heaviest, self.learning, devices)
         accumulation = max(1, self.per_step // devices.per_device_batch_size)
         return peak_bytes(here, added, accumulation, resolved_strategy(devices)) + beside, added
+
+    def held(self, devices: Devices) -> tuple[int, int, int]:
+        """As `held_bytes`."""
+        strategy, ranks = resolved_strategy(devices), devices.world_size
+        return held_bytes(self.parameters, self.trainable, devices.precision, strategy, ranks, self.averaged)
 
     def smaller(self, devices: Devices) -> dict[str, int]:
         """What to write -> bytes of one device with it, as many of the changes as there are, mildest first."""

@@ -115,6 +115,7 @@ class PartPlan(Numbers):
     added: int | None = 0  # numbers that adapters hold beside the part's own
     trainable: int | None  # parameters that learn, those of LoRA's adapters included
     updates: int | None  # optimizer steps that move it
+    ema: float | None = None  # decay of the average of its weights; None = the last weights are kept
     shares: dict[str, float] = {}  # checkpoint -> its share, where checkpoints are averaged
 
 

@@ -136,6 +136,8 @@ def _learning(part: PartPlan) -> str:
         words.append(f"LoRA rank {part.lora_rank}")
     if part.adapter is not None:
         words.append(part.adapter)
+    if part.ema is not None:
+        words.append(f"average, {part.ema:g}")
     if part.trainable != part.parameters:
         words.append(f"of it {number(part.trainable)}")
     return "\n".join(words)

@@ -8,6 +8,8 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # names are folder names and part
 # YAML has lists only; a tuple cannot be changed by whoever holds the recipe.
 AS_TUPLE = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+STAGE_PATTERN = NAME_PATTERN.removesuffix("$") + r"(@(0|1|0\.\d+))?$"  # wise@0.25: see sweep
+StageName = Annotated[str, Field(pattern=STAGE_PATTERN)]
 Texts = Annotated[tuple[str, ...], AS_TUPLE]
 Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], AS_TUPLE]
 Positive = Annotated[int, Field(gt=0)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from .keys import Fraction01, Name, Section
+from .keys import Fraction01, Section, StageName
 from .model_schema import PARTS, Part
 
 
@@ -16,7 +16,9 @@ def _of_every_part(value: Any) -> Any:
     if isinstance(value, dict):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError("no share. Write a number from 0 to 1, or shares by part: {language_model: 0.5}")
+        raise ValueError(
+            "no share. Write a number from 0 to 1, one list of different ones, or shares by part: {language_model: 0.5}"
+        )
     return dict.fromkeys(PARTS, value)
 
 
@@ -28,9 +30,9 @@ class MergeStage(Section):
     """What is averaged. The checkpoint that the stage starts from has what `merge` leaves of 1, in each part."""
 
     enabled: bool = True
-    after: Name | None = None  # the stage that it starts from; null = the one before
-    # start or an earlier stage -> its share, or part -> share
-    merge: Annotated[dict[Name, Shares], Field(min_length=1)]
+    after: StageName | None = None  # the stage that it starts from; null = the one before
+    # start or an earlier stage -> its share, part -> share, or several shares: a stage for each, see sweep.py
+    merge: Annotated[dict[StageName, Shares], Field(min_length=1)]
 
     objective: ClassVar[str] = "merge"
     trained_by: ClassVar[str] = "merge"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from .keys import Fraction01, Positive, Section, Texts
+from .keys import AS_TUPLE, Fraction01, Positive, Section, Texts
 
 PARTS = ("vision_encoder", "projector", "language_model")
 PROJECTOR_PATTERN = r"^((norm_)?(linear|mlp[1-9]\d*x_gelu)|pixel_shuffle_mlp[1-9]\d*x_gelu)$"
@@ -96,6 +96,28 @@ def _part_from_number(value: Any) -> Any:
 
 
 PartLearns = Annotated[TrainPart, BeforeValidator(_part_from_number)]
+
+
+class Ema(Section):
+    """The exponential average of a stage's weights, which its checkpoint holds instead of the last ones.
+
+    In a recipe a bare number is the decay. Step t decays by min(decay, (1 + t) / (10 + t)), so that a short stage does
+    not remember its beginning for ever.
+    """
+
+    decay: Annotated[float, Field(ge=0, lt=1)]  # per optimizer step; 0 = the last weights
+    parts: Annotated[tuple[Part, ...], AS_TUPLE, Field(min_length=1)] | None = None  # null = all that learn
+
+    def of(self, part: str) -> bool:
+        """Is the part averaged, where it learns?"""
+        return self.parts is None or part in self.parts
+
+
+def _ema_from_number(value: Any) -> Any:
+    return {"decay": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+MaybeEma = Annotated[Ema | None, BeforeValidator(_ema_from_number)]
 
 
 class Model(Section):

@@ -15,9 +15,22 @@ from fgtrain.errors import UserError
 
 from .devices_schema import Devices
 from .evaluation_schema import Evaluation
-from .keys import AS_TUPLE, MERGES, START, TRAINS, Augments, Fraction01, Name, Positive, Section, Tags, Texts
+from .keys import (
+    AS_TUPLE,
+    MERGES,
+    START,
+    TRAINS,
+    Augments,
+    Fraction01,
+    Name,
+    Positive,
+    Section,
+    StageName,
+    Tags,
+    Texts,
+)
 from .merge_stage import MergeStage
-from .model_schema import DECOMPOSED, Chat, InitOn, Model, Part, PartLearns
+from .model_schema import DECOMPOSED, Chat, InitOn, MaybeEma, Model, Part, PartLearns
 from .objective_schema import GRPO, GrpoSettings, Keep, OptimizerChoice, trained_by
 from .problems import nearest
 from .replay import REPLAY, ReplayOptions
@@ -68,7 +81,7 @@ class Stage(Section):
     """One stage of training: what learns (the rest is frozen), on what, how."""
 
     enabled: bool = True
-    after: Name | None = None  # the stage that it starts from; null = the one before, or the untrained model
+    after: StageName | None = None  # the stage that it starts from; null = the one before, or the untrained model
     train: dict[Part, PartLearns]
     mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
     global_batch_size: Positive  # samples per optimizer step, all devices
@@ -80,6 +93,7 @@ class Stage(Section):
     loss_weighting: Literal["token", "sample", "sqrt"] = "token"
     augment: Augments = "none"  # of every picture; or data set -> how, and pictures of the others stay as they are
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
+    ema: MaybeEma = None  # decay of the average of weights that the checkpoint holds; null = the last weights
     checkpoint_every_steps: Positive = 200
     objective: str = "answers"  # what is minimised: answers, heads, grpo (see objective_schema), or one of your own
     grpo: GrpoSettings | None = None  # null under objective grpo = its defaults
@@ -177,7 +191,7 @@ class Recipe(Section):
     model: Model
     data: dict[Name, DataSet] = Field(default_factory=dict)
     prepare: Annotated[tuple[Prepare, ...], AS_TUPLE] = ()
-    stages: dict[Name, AnyStage] = Field(default_factory=dict)
+    stages: dict[StageName, AnyStage] = Field(default_factory=dict)
     devices: Devices = Devices()
     encoder_cache: EncoderCache = EncoderCache()
     evaluation: Evaluation

@@ -1,5 +1,7 @@
 """What is impossible together in a stage, and between stages."""
 
+from evaluation.shared.sweeps import beside, is_swept
+
 from .merge_stage import MergeStage
 from .model_schema import PARTS
 from .objective_schema import AUXILIARY, known_additions, known_objectives, own_parts
@@ -43,6 +45,13 @@ def stages(recipe: Recipe) -> Found:
             text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
             yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]
         yield from _watched(recipe, name)
+        for place, part in enumerate(stage.ema.parts or () if stage.ema else ()):
+            if part not in stage.train:
+                text = f"is {part}, which the stage does not train. {instead(part, stage.train)}"
+                yield Problem((*key, "ema", "parts", place), text), [(*key, "train"), (*key, "ema", "parts", place)]
+        if stage.ema and stage.objective == "heads":
+            text = "averages weights, which objective heads does not do. Leave it out"
+            yield Problem((*key, "ema"), text), [(*key, "ema"), (*key, "objective")]
         if stage.global_batch_size % together:
             text = f"is {stage.global_batch_size}, not a multiple of {together} ({_product(recipe)}). "
             text += f"Nearest that {_multiples(stage.global_batch_size, together)}"
@@ -131,6 +140,10 @@ def _places(recipe: Recipe, name: str) -> Found:
     stage, key = recipe.stages[name], ("stages", name)
     enabled = list(recipe.enabled_stages)
     before = [START, *enabled[: enabled.index(name)]]
+    if stage.after is None and is_swept(before[-1]):
+        several = ", ".join(one for one in before if one == before[-1] or beside(one, before[-1]))
+        text = f"is missing, and the stage before is several: {several}. Write after: {before[-1]}"
+        yield Problem((*key, "after"), text), [(*key, "after")]
     if stage.after is not None and stage.after not in before:
         text = f"is {stage.after}, which is no checkpoint before {name}. {instead(stage.after, before)}"
         yield Problem((*key, "after"), text), [("stages", stage.after, "enabled"), (*key, "after")]

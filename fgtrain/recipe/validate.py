@@ -6,9 +6,10 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from .checks import check
-from .keys import MERGES, NAME_PATTERN, TRAINS
+from .keys import MERGES, NAME_PATTERN, STAGE_PATTERN, TRAINS
 from .problems import Key, Problem, instead, nearest
 from .schema import Recipe
+from .sweep import as_written, with_sweeps
 from .yaml_reader import as_number, yaml_number
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -21,6 +22,7 @@ STAND_INS: dict[str, Any] = {
     "mix": {},
     "global_batch_size": 1,
     "lr": 1.0,
+    "decay": 0.0,
     "what": "unknown",
     "out": "unknown",
     "at": [],
@@ -37,6 +39,7 @@ EXAMPLES = {
     "mix": "{llava_558k: 1}",
     "global_batch_size": "256",
     "lr": "1.0e-3",
+    "decay": "0.999",
     "model": "{vision_encoder: ..., projector: mlp2x_gelu, language_model: ...}",
     "merge": "{sft: 0.5}",
     "what": "short_answer",
@@ -49,9 +52,10 @@ EXAMPLES = {
 
 def validate(values: dict) -> tuple[Recipe | None, list[Problem]]:
     """The recipe, or None and what is wrong (places not filled in). Finds schema and cross-key problems together."""
-    recipe, problems, damaged = repaired(values, Recipe)
+    recipe, problems, damaged = repaired(with_sweeps(values), Recipe)
     if recipe is not None:
         problems += check(recipe, damaged)
+    problems = as_written(problems)
     return (None if problems else recipe), problems
 
 
@@ -136,7 +140,7 @@ def _sentence(key: Key, error: dict) -> Problem:
             return Problem(key, f"is no part of a model. {instead(value, allowed)}")
         return Problem(key, f"is {_shown(value)}. {instead(value, allowed)}")
     if kind == "string_pattern_mismatch":
-        if context.get("pattern") == NAME_PATTERN:
+        if context.get("pattern") in (NAME_PATTERN, STAGE_PATTERN):
             return Problem(key, f"is called {value!r}. Names hold letters, digits, - and _ only (no dots or slashes)")
         text = "Known are: linear, mlp<N>x_gelu (for example mlp2x_gelu), each also with norm_ in front, and "
         text += "pixel_shuffle_mlp<N>x_gelu"

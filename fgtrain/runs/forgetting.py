@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from evaluation.shared.sweeps import beside
+
 FINE_GRAINED, GENERAL = "fine_grained", "general"  # a task's group
 NO_GENERAL = "not measured: no general task was asked"
 NO_FINE_GRAINED = "not measured: no fine-grained task was asked"
@@ -35,6 +37,8 @@ def forgetting(seen: list[dict], now: list[dict]) -> Iterator[dict]:
     before: dict[str, list[float]] = {}
     had: set[str] = set()
     for row in seen:
+        if beside(row["stage"], now[0]["stage"]):  # another share of the same merge, which does not come before
+            continue
         if _counts(row) and row["subset"] == now[0]["subset"]:
             before.setdefault(row["task"], []).append(row["value"])
             if _beyond(row):

@@ -62,6 +62,7 @@ class StageModule(LightningModule):
         self.tokens_seen = 0
         self.touched = GradientWatch(self)
         self.finite = DivergenceWatch(name)
+        self.average: Any = None  # WeightAverage, where the stage averages its weights
 
     def learn(self, parameter_groups: list[dict]) -> None:
         self.parameter_groups = parameter_groups

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,10 @@ class Sharded(ABC):
     @abstractmethod
     def load_shards(self, shards: dict[str, Any]) -> None:
         """What `shards` returned, on as many ranks."""
+
+    @abstractmethod
+    def pieces(self) -> list[tuple[str, Tensor]]:
+        """(part, values) of the fp32 tensors that this rank's optimizer steps: its share of what learns."""
 
     @abstractmethod
     def learnt(self) -> Iterator[tuple[str, Tensor]]:
@@ -170,6 +174,8 @@ class Sharded(ABC):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any | None = None) -> None:
         shards = {**self.shards(), "buffers": buffers(self.copied_model)}
+        if (average := self.lightning_module.average) is not None:
+            shards["average"] = average.averages
         self.files.write(Path(filepath) / RANK_FILE.format(self.global_rank), shards)
         if self.is_global_zero:
             self.files.write(Path(filepath) / STATE_FILE, checkpoint)
@@ -181,19 +187,29 @@ class Sharded(ABC):
             for name, buffer in buffers(self.copied_model).items():
                 buffer.copy_(shards["buffers"][name])
         self.load_shards(shards)
+        if (average := self.lightning_module.average) is not None:
+            average.stored = shards["average"]
         return self.files.read(folder / STATE_FILE)
+
+
+def averages_in_place(module: Any) -> AbstractContextManager:
+    """Within it weights that are averaged have their averages."""
+    return nullcontext() if module.average is None else module.average.in_place()
 
 
 @contextmanager
 def whole_model(trainer: Any, module: Any) -> Iterator[Any]:
-    """The LVLM that a stage is training, whole and in eval mode, under any strategy; all ranks enter together."""
-    if isinstance(trainer.strategy, Sharded):
-        with trainer.strategy.whole() as lvlm:
-            yield lvlm
-        return
-    module.eval()
-    yield module.lvlm
-    module.train()
+    """The LVLM that a stage is training, whole and in eval mode, under any strategy; all ranks enter together. Where
+    weights are averaged it has the averages, as the checkpoint will.
+    """
+    with averages_in_place(module):
+        if isinstance(trainer.strategy, Sharded):
+            with trainer.strategy.whole() as lvlm:
+                yield lvlm
+            return
+        module.eval()
+        yield module.lvlm
+        module.train()
 
 
 def _replace(model: nn.Module, kind: str, other: Callable[[Any], Tensor]) -> Callable[[], None]:

@@ -91,6 +91,10 @@ class Fsdp2Strategy(Sharded, ModelParallelStrategy):
 
     # ---- shards
 
+    def pieces(self) -> list[tuple[str, Tensor]]:
+        groups = self.lightning_module.parameter_groups
+        return [(group["part"], p.detach().to_local()) for group in groups for p in group["params"]]
+
     def shards(self) -> dict[str, Any]:
         weights = {n: p.to_local() for n, p in self.copied_model.named_parameters() if p.requires_grad}
         return {"weights": weights, "optimizer": _local(self.optimizers[0].state_dict())}

@@ -217,7 +217,10 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
     def whole_values(self) -> Iterator[dict[str, Tensor]]:
         parameters = dict(self.copied_model.named_parameters())
         with deepspeed.zero.GatheredParameters(list(parameters.values()), enabled=self.zero_stage_3):
-            yield {name: parameter.data for name, parameter in parameters.items()}
+            values = {name: parameter.data for name, parameter in parameters.items()}
+            if self.lightning_module.average is not None:  # lies in the fp32 weights, of which these are copies
+                values |= {name: whole.to(values[name].dtype) for name, whole in self.learnt()}
+            yield values
 
     # ---- shards: fp32 weights in flat pieces, and the optimizer's states of the same pieces
 
@@ -225,6 +228,12 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
     def _flat(self) -> list[Tensor]:
         zero = self.deepspeed_engine.optimizer
         return zero.fp32_partitioned_groups_flat if self.zero_stage_3 else zero.single_partition_of_fp32_groups
+
+    def pieces(self) -> list[tuple[str, Tensor]]:
+        groups = self.lightning_module.parameter_groups
+        return [
+            (groups[number]["part"], flat.detach()) for number, flat in zip(self.group_of_norm, self._flat, strict=True)
+        ]
 
     def shards(self) -> dict[str, Any]:
         zero = self.deepspeed_engine.optimizer

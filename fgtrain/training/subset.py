@@ -12,7 +12,7 @@ from fgtrain.errors import SharedUserError, UserError
 
 from .metrics_log import MetricsLog
 from .module import StageModule, optimizer_step_ended
-from .sharded import Sharded, whole_model
+from .sharded import Sharded, averages_in_place, whole_model
 from .stage_progress import StageProgress
 from .working_copy import buffers
 
@@ -81,9 +81,10 @@ class SubsetEvaluation(Callback):
             self.metrics.tell([verdict.row])
         if verdict.best:
             mine, kept = trainer.is_global_zero, {}
-            for name, values in _learnt(trainer, module):  # all ranks go through it together
-                if mine:
-                    kept[name] = values.detach().to("cpu", copy=True).contiguous()
+            with averages_in_place(module):
+                for name, values in _learnt(trainer, module):  # all ranks go through it together
+                    if mine:
+                        kept[name] = values.detach().to("cpu", copy=True).contiguous()
             shared(trainer, lambda: self.watch.keep(step, kept))
         if verdict.stop is not None and step < self.steps:
             self.stopped = verdict.stop

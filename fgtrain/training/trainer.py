@@ -24,6 +24,7 @@ from .stage_progress import StageProgress
 from .stop_signals import StageInterruptedError
 from .strategy import OwnGpu, build_strategy, kind
 from .subset import SubsetEvaluation, Watch
+from .weight_average import WeightAverage
 from .working_copy import working_copy
 
 # What Lightning advises that is meant here: frozen parts are in eval mode, micro-batches are made in this process.
@@ -131,6 +132,9 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
     progress = StageProgress(job.name, job.steps, job.stage.global_batch_size)
     callbacks, asking = [log, progress], None
+    if job.stage.ema is not None:  # before all that asks or saves
+        module.average = WeightAverage(job.stage.ema)
+        callbacks.append(module.average)
     if job.subset_every_steps and job.ask_subset is not None:
         asking = SubsetEvaluation(job.subset_every_steps, job.steps, job.ask_subset, log, progress, job.watch)
         callbacks.append(asking)

@@ -26,10 +26,11 @@ def make_run(
     first: int = 0,
     hash_of: object = None,
     image_root: str = "images",
+    names: Sequence[str] = ("start", "align", "sft", "fg"),
 ) -> Path:
     """A run folder. `skill`: task -> log-odds at each checkpoint (start, align, sft, ...) of an image of middling
     difficulty; `seed_spread`: how much the odds vary with the seed; `first`: the number of the first question."""
-    names = ["start", "align", "sft", "fg"][: max(len(one) for one in skill.values())]
+    names = names[: max(len(one) for one in skill.values())]
     checkpoints = []
     for place, checkpoint in enumerate(names):
         scores = {}

@@ -1,5 +1,7 @@
 """Averages of checkpoints: of each tensor, by part, through little memory."""
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from fgtrain.checksums import SUMS, verify_checksums
 from fgtrain.model import build_model, load_checkpoint, save_checkpoint, weight_files, weights_hash
 from fgtrain.model.families import PARTS
 from fgtrain.model.merged import parts_in_files, write_merged
+from fgtrain.model.weight_files import Stored
 
 KINDS = {"composed": "norm_mlp2x_gelu", "a released class": "mlp2x_gelu"}  # by their projectors
 
@@ -63,6 +66,28 @@ def test_each_tensor_is_the_average_of_its_part(folders, tmp_path: Path, monkeyp
     verify_checksums(tmp_path / "merged")
     assert load_checkpoint(tmp_path / "merged").max_tokens == load_checkpoint(folders["a"]).max_tokens
     assert set(part_of.values()) == set(PARTS)
+
+
+def test_memory_holds_two_pieces_of_each_checkpoint_however_large_the_model(folders, tmp_path: Path, monkeypatch):
+    """And nothing is computed anywhere but on the CPU."""
+    alive: dict[int, tuple[weakref.ref, int]] = {}
+    most, read = [0], [0]
+    plain = Stored.pieces
+
+    def watched(tensor: Stored) -> Iterator[torch.Tensor]:
+        for piece in plain(tensor):
+            assert piece.device.type == "cpu"
+            size = piece.numel() * piece.element_size()
+            alive[len(alive)] = (weakref.ref(piece), size)
+            read[0] += size
+            most[0] = max(most[0], sum(size for kept, size in alive.values() if kept() is not None))
+            yield piece
+
+    monkeypatch.setattr(weight_files, "PIECE", 4096)
+    monkeypatch.setattr(Stored, "pieces", watched)
+    write_merged(folders, everywhere(a=0.5, b=0.3, c=0.2), tmp_path / "merged", {"stage": "merged"})
+    assert most[0] <= 2 * len(folders) * 4096
+    assert read[0] > 20 * most[0]
 
 
 def test_a_share_of_1_is_the_checkpoint_bit_by_bit(folders, tmp_path: Path):

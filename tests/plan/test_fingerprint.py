@@ -75,6 +75,8 @@ def test_where_and_how_it_runs_leaves_fingerprints_alone(tmp_path, override):
         "stages.align.augment=flip_crop",
         "stages.align.augment.general=flip_crop",
         "stages.align.augment_views=2",
+        "stages.align.ema=0.9",
+        "stages.align.ema={decay: 0.9, parts: [projector]}",
     ],
 )
 def test_what_decides_the_result_changes_every_later_fingerprint(tmp_path, override):
@@ -183,6 +185,15 @@ def test_equal_averages_are_the_same_work_whatever_they_are_called(tmp_path):
         found = prints(plan_of(tmp_path, f"stages.wise={other}"))
         assert (found[:2], found[2] == first[2]) == (first[:2], False)
     assert prints(plan_of(tmp_path, SFT_MERGED, "seed=18"))[2] != first[2]
+
+
+def test_a_share_of_a_sweep_is_the_same_work_as_the_share_alone(tmp_path):
+    swept = plan_of(tmp_path, "stages.wise={merge: {align: [0.5, 0.25]}}")
+    assert [stage.name for stage in swept.stages] == ["align", "sft", "wise@0.5", "wise@0.25"]
+    assert swept.evaluated[-2:] == ("wise@0.5", "wise@0.25")
+    for number, share in ((2, 0.5), (3, 0.25)):
+        alone = prints(plan_of(tmp_path, f"stages.other={{merge: {{align: {share}}}}}"))
+        assert prints(swept)[number] == alone[2]
 
 
 def test_a_stage_after_an_earlier_one_is_as_if_those_between_were_not_there(tmp_path):

@@ -40,6 +40,9 @@ def test_steps_take_every_sample_and_no_step_is_empty(samples, size):
     assert (steps - 1) * size < samples <= steps * size
 
 
+EIGHT = ("devices.count=8", "devices.per_device_batch_size=1", "devices.accelerator=gpu")
+
+
 def memory_bytes(*arguments) -> int:
     return sum(held_bytes(*arguments))
 
@@ -60,6 +63,26 @@ def test_the_numbers_of_a_small_recipe(tmp_path):
     assert align.checkpoint == "runs/base/align/checkpoint"
     assert align.store == f"runs/.stages/{align.fingerprint}/checkpoint"
     assert plan.evaluated == ("start", "align", "sft")
+
+
+def test_an_average_costs_a_number_a_learning_parameter_where_the_states_lie(tmp_path):
+    for keys in (
+        [],
+        ["devices.count=2", "devices.strategy=deepspeed_stage_2"],
+        ["devices.count=2", "devices.strategy=ddp"],
+    ):
+        plain = plan_of(tmp_path, *keys)
+        ranks = 2 if "deepspeed" in "".join(keys) else 1
+        for ema, numbers in (("0.9", 700), ("{decay: 0.9, parts: [language_model]}", 600)):
+            plan = plan_of(tmp_path, *keys, f"stages.sft.ema={ema}")
+            assert plan.stage("sft").memory_bytes - plain.stage("sft").memory_bytes == 4 * numbers / ranks
+            assert plan.stage("sft").smaller.keys() >= plain.stage("sft").smaller.keys()
+            assert plan.disk.resume - plain.disk.resume == 3 * 4 * numbers
+            assert [part.ema for part in plan.stage("sft").parts] == [None, 0.9 if numbers == 700 else None, 0.9]
+    offloaded = [*EIGHT, "devices.strategy=deepspeed_stage_2", "devices.offload=optimizer"]
+    plain, plan = (plan_of(tmp_path, *offloaded, *more).stage("sft") for more in ([], ["stages.sft.ema=0.9"]))
+    assert plan.memory_bytes == plain.memory_bytes
+    assert 0 <= plan.host.training - plain.host.training - 4 * 700 <= 8 * 4
 
 
 def test_a_full_last_step_counts_as_full(tmp_path):

@@ -97,6 +97,17 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
             ("{kl: 1, on: []}", "on is empty"),
         )
     ),
+    ("{projector: 1.0e-3}", "{projector: 1.0e-3}\n    ema: 1.0", ["align.ema.decay is 1.0, must be", "smaller than 1"]),
+    (
+        "{projector: 1.0e-3}",
+        "{projector: 1.0e-3}\n    ema: {decay: 0.9, parts: [language_model]}",
+        ["stages.align.ema.parts.0 is language_model, which the stage does not train. Known are: projector"],
+    ),
+    (
+        "{projector: 1.0e-3}",
+        "{vision_encoder: 1.0e-3}\n    ema: 0.9\n    objective: heads",
+        ["stages.align.ema averages weights, which objective heads does not do. Leave it out"],
+    ),
     ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
     *(
         ("evaluation: {tasks: [fgbmk]}", f"  wise: {written}\nevaluation: {{tasks: [fgbmk]}}", [told])
@@ -105,6 +116,11 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
             "{merge: {wise: 0.5}}": "stages.wise.merge.wise names wise, which is no checkpoint before wise",
             "{merge: {align: 1.5}}": "stages.wise.merge.align is 1.5, no share. Write a number from 0 to 1",
             "{merge: {align: {projektor: 1}}}": "align.projektor is no part of a model. Did you mean projector?",
+            "{merge: {algn: [0.5, 0.25]}}": "stages.wise.merge.algn names algn, which is no checkpoint before wise@0.5",
+            "{merge: {align: [0.5, 0.50]}}": "align is [0.5, 0.5], no share. Write a number from 0 to 1, one list of",
+            "{merge: {align: [0.5], start: [0.5]}}": "start is [0.5], no share",
+            "{merge: {align: [0.5, 1]}}\n  more: {merge: {align: 0.1}}": "stages.more.after is missing, and the stage "
+            "before is several: wise@0.5, wise@1. Write after: wise@1",
             "{merge: {}}": "stages.wise.merge is empty. For example merge: {sft: 0.5}",
             "{merge: {start: 0.6, align: 0.6}, after: sft}": "gives more than 1 in all: vision_encoder 1.2, projector",
             "{merge: {align: 0.5}, after: align}": "names align, which the stage starts from",

@@ -20,6 +20,7 @@ def launch(cases: list[Case], ranks: int = 2) -> str:
         port = free.getsockname()[1]
     common = {"WORLD_SIZE": str(ranks), "LOCAL_WORLD_SIZE": str(ranks), "GROUP_RANK": "0"}
     common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    common |= {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}  # the program that these tests lie beside
     common |= {"TORCHELASTIC_RUN_ID": "laws", "DS_ACCELERATOR": "cpu"}
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("strategy_worker.py")), str(path)],

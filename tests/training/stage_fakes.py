@@ -54,6 +54,7 @@ class Case:
     weighting: str = "token"
     images: str = "even"  # which samples of a step have one: even, all, none
     every: int = 100  # steps between resume points
+    ema: Any = None
     signal_at: int | None = None  # rank 0 signals itself at the end of this step
     signal: int = 15
     logits_at_once: int | None = None
@@ -83,6 +84,7 @@ class Case:
             objective="answers" if self.grpo is None else "grpo",
             grpo=self.grpo,
             checkpoint_every_steps=self.every,
+            ema=self.ema,
         )
 
     def device(self) -> torch.device:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from fgtrain.batch import IGNORE_INDEX
-from fgtrain.model import merge_adapters, set_trainable
+from fgtrain.model import LVLM, merge_adapters, set_trainable
 from fgtrain.training.gradient_norm import gradient_norms
 from fgtrain.training.resume_files import points
 from fgtrain.training.schedule import learning_rate_factor
@@ -28,6 +28,7 @@ SHARDING = STRATEGIES[2:]
 # A sum over 8 samples is split otherwise under each strategy; AdamW's first steps magnify what is near its epsilon.
 CLOSE = {"rtol": 1e-4, "atol": 2e-5}
 LORA = {"projector": 1.0e-2, "language_model": {"lr": 1.0e-2, "lora": {"rank": 2, "alpha": 8.0}}}
+AVERAGED = {"decay": 0.9, "parts": ["projector"]}  # the decay begins below it
 VARIANTS: dict[str, dict] = {
     "base": {},  # frozen encoder; on two processes one of them never sees an image
     "lora": {"train": LORA, "weighting": "sqrt"},
@@ -43,6 +44,8 @@ def plain(case: Case) -> tuple[dict[str, Tensor], list[dict]]:
     lvlm.train()
     optimizer = torch.optim.AdamW([{**g, "weight_decay": 0.1, "peak": g["lr"]} for g in groups])
     learns = [p for group in groups for p in group["params"]]
+    averaged = [p for g in groups if case.ema and g["part"] in case.ema["parts"] for p in g["params"]]
+    averages = [p.detach().clone() for p in averaged]
     figures = []
     for step in range(case.steps):
         optimizer.zero_grad()
@@ -61,7 +64,11 @@ def plain(case: Case) -> tuple[dict[str, Tensor], list[dict]]:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * learning_rate_factor(step, case.steps, 0.4, 0.0)
         optimizer.step()
+        decay = min(case.ema["decay"] if case.ema else 0.0, (2 + step) / (11 + step))
+        averages = [decay * average + (1 - decay) * p.detach() for average, p in zip(averages, averaged, strict=True)]
         figures.append({"loss": loss.item() / weight, "grad_norm": norm.item(), "grad_norm_by_part": parts})
+    for p, average in zip(averaged, averages, strict=True):
+        p.data.copy_(average)
     merge_adapters(lvlm)
     return lvlm.state_dict(), figures
 
@@ -85,6 +92,10 @@ class Launched:
         self.add("offload-3", strategy="deepspeed_stage_3", offload="parameters")
         self.add("offload-fsdp", strategy="fsdp", offload="parameters")
         for strategy in ("ddp", *SHARDING):
+            for key, more in {"averaged": {"asks": True}, "first-half": {"signal_at": 2}, "other-half": {}}.items():
+                name = "averaged" if key == "averaged" else "halves"
+                more |= {"save": None} if key == "first-half" else {}
+                self.add(f"{key}-{strategy}", name=f"{name}-{strategy}", strategy=strategy, ema=AVERAGED, **more)
             stop = {"signal_at": 2, "signal": int(signal.SIGUSR1), "save": None}
             self.add(f"stopped-{strategy}", strategy=strategy, **stop)
             self.add(f"stopped-{strategy}+", name=f"stopped-{strategy}", strategy=strategy)
@@ -196,6 +207,43 @@ def test_stopped_and_started_again_is_as_never_stopped(launched: Launched, strat
         }
     for name, tensor in launched.weights(whole).items():
         assert torch.equal(launched.weights(again)[name], tensor), name
+
+
+@pytest.mark.parametrize("strategy", ["ddp", *SHARDING])
+def test_the_average_of_a_part_is_the_plain_one_and_stopping_does_not_change_it(launched: Launched, strategy: str):
+    """Shards are averaged where they lie; what is asked on the way is asked of the average."""
+    key = f"averaged-{strategy}"
+    check(launched.cases[key], launched.weights(key))
+    for name, tensor in launched.weights(key).items():
+        assert torch.equal(launched.weights(f"other-half-{strategy}")[name], tensor), name
+        same = torch.equal(launched.weights(f"base-{strategy}")[name], tensor)
+        assert same == ("projector" not in name), name
+    plainly = launched.cases["averaged-ddp"].out
+    for rank in range(2):
+        read, wanted = (json.loads((of / f"read{rank}.json").read_text()) for of in (launched.cases[key].out, plainly))
+        assert read.keys() == wanted.keys() == {"1", "2"}
+        for step, losses in read.items():
+            assert losses == pytest.approx(wanted[step], rel=1e-4)
+
+
+def test_on_one_process_the_average_is_asked_and_kept_and_a_decay_of_0_is_the_last_weights(tmp_path: Path) -> None:
+    write_parts(tmp_path)
+    start, ends, asked = tiny_lvlm(tmp_path).state_dict(), {}, {}
+    for name, ema in {"without": None, "averaged": AVERAGED, "last": {"decay": 0.0}}.items():
+        case, lvlm, seen = Case(str(tmp_path), name=name, ema=ema), tiny_lvlm(tmp_path), []
+
+        def ask(*_: int, lvlm: LVLM = lvlm, seen: list = seen) -> list:
+            seen.append({name: values.clone() for name, values in lvlm.state_dict().items()})
+            return []
+
+        ends[name], asked[name] = run_case(case, lvlm, ask).state_dict(), seen
+        if name == "averaged":
+            check(case, ends[name])
+    for name, values in ends["without"].items():
+        assert torch.equal(ends["last"][name], values), name
+        share = 2 / 11 if "projector" in name else 0.0
+        expected = share * start[name] + (1 - share) * asked["without"][0][name]
+        torch.testing.assert_close(asked["averaged"][0][name], expected, rtol=1e-6, atol=1e-7)
 
 
 def test_without_shards_another_number_of_ranks_goes_on(launched: Launched) -> None:
