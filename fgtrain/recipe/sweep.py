@@ -9,8 +9,8 @@ from typing import Any
 
 from evaluation.shared.sweeps import AT, is_swept
 
+from .keys import START
 from .problems import Key, Problem
-from .schema import START
 
 
 def with_sweeps(values: dict) -> dict:
