@@ -61,9 +61,10 @@ def choose(
     """`count` of the rows, in their order. `rises`: by how much each one's loss has risen (nats a token); `parts`: what
     shares the budget with others, the rows' data sets where it is not given.
 
-    Of forgotten rows a part gets as many as its share of the whole rise, so that each of its rows counts with the
-    part's mean; equally forgotten ones get what random rows would get on average. `forgotten_rows`: within it the rows
-    that rose most, ties by order; `forgotten_sets`: drawn. UserError where there are too few.
+    Of forgotten rows a part gets as many as its share of all rises (a row whose loss fell takes none away), so that
+    each of its rows counts with the part's mean; equally forgotten ones get what random rows would get on average.
+    `forgotten_rows`: within it the rows that rose most, ties by order; `forgotten_sets`: drawn. UserError where there
+    are too few.
     """
     if len(places) < count:
         raise UserError(f"data.{name}.rows is {count:,}, but there are {len(places):,} rows to choose from")
@@ -72,7 +73,7 @@ def choose(
     of: dict[str, list[Place]] = {}
     for place in places:
         of.setdefault(place[0] if parts is None else parts[place], []).append(place)
-    whole = {part: max(0.0, sum(rises[one] for one in mine)) for part, mine in of.items()}
+    whole = {part: sum(max(0.0, rises[one]) for one in mine) for part, mine in of.items()}
     shares = divided(count, whole, {part: len(mine) for part, mine in of.items()})
     if sum(shares.values()) < count:
         raise UserError(

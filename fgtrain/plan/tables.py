@@ -106,7 +106,8 @@ def _data(plan: Plan, console: Console) -> None:
         Column("tokens", [number(data.tokens) + ("~" if data.expected else "") for data in shown]),
     ]
     notes = ["* as the recipe declares"] if any(data.declared for data in shown) else []
-    notes += ["~ as the recipe expects"] if any(data.expected for data in shown) else []
+    notes += ["~ as the recipe expects"] if any(data.expected and data.chosen is None for data in shown) else []
+    notes += ["replayed rows: as those that they are chosen from"] if any(data.chosen for data in shown) else []
     show_table(console, "Data", "stage: data set", names, columns, "; ".join(notes), first)
 
 
@@ -160,15 +161,20 @@ def _exposures(plan: Plan, console: Console) -> None:
     for stage in plan.stages:
         samples = {data.name: number(data.samples) for data in stage.data}
         columns.append(Column(stage.name, [samples.get(name, "-") for name in plan.exposures]))
-    columns.append(Column("all", [number(total) for total in plan.exposures.values()]))
+    columns.append(Column(_over(plan), [number(total) for total in plan.exposures.values()]))
     show_table(console, "Exposures: samples of each data set", "data set", list(plan.exposures), columns)
+
+
+def _over(plan: Plan) -> str:
+    """What a sum is over: all stages, or those that the last one comes from."""
+    return "all" if len(plan.lineage) == len(plan.stages) else f"up to {plan.stages[-1].name}"
 
 
 def _updates(plan: Plan, console: Console) -> None:
     columns = []
     for stage in plan.stages:
         columns.append(Column(stage.name, [number(p.updates) if p.learns else "-" for p in stage.parts]))
-    columns.append(Column("all", [number(total) for total in plan.updates.values()]))
+    columns.append(Column(_over(plan), [number(total) for total in plan.updates.values()]))
     show_table(console, "Updates: optimizer steps that move a part", "part", list(plan.updates), columns)
 
 

@@ -24,7 +24,7 @@ def row_losses(
     `batches`: of `ROWS_AT_ONCE` samples, each in a row of its own; `part`: (number, of how many) of them that this
     process reads. Together the parts give what one process gives, to the bit.
     """
-    device, found = lvlm.device, {}
+    device, found, left = lvlm.device, {}, len(batches.order)
     lvlm.eval()
     mine = range(part[0], len(batches), part[1])
     bf16 = precision == "bf16"
@@ -43,5 +43,6 @@ def row_losses(
                     named.setdefault(name, []).append(place)
                 for name, losses in zip(batch.samples, losses_S.split(labels_B), strict=True):
                     found[named[name].pop(0)] = losses.mean().item()
-            advance(len(places) * part[1])
+            advance(told := min(len(places) * part[1], left))  # the other parts are about as far
+            left -= told
     return found
