@@ -44,6 +44,7 @@ from .name_lists import name_lists
 from .names import name_outcomes
 from .papers import attribute_tables, frow_table, part_tables, strategy_table
 from .perturbed import perturbed_table
+from .recovery import recovery_tables
 from .seen import seen_table
 from .setup import setup
 from .table import same_n, score_table
@@ -104,6 +105,7 @@ def content(found: Comparison) -> dict:
         "changes": change_tables(found),
         "perturbed": perturbed_table(found),
         "links": link_tables(found),
+        "recoveries": recovery_tables(found),
         "watched": watched_tables(found),
         "name_lists": name_lists(found),
         "forgetting": forgetting_bars(found.store, found.runs),

@@ -10,7 +10,7 @@ from fgtrain.jobs.spec import RECIPE, JobSpec, forget_faults, write_spec
 from fgtrain.recipe import Recipe, dump_resolved
 
 # Jobs that leave a result. The others make what these need, and are done only where one of these is not.
-RESULTS = ("train", "merge", "evaluate", "features", "judge", "report", "answer")
+RESULTS = ("train", "merge", "best", "evaluate", "recover", "features", "judge", "report", "answer")
 
 
 @dataclass(frozen=True)

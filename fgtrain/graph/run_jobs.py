@@ -10,7 +10,7 @@ from fgtrain.errors import UserError
 from fgtrain.jobs.build import SAMPLE_TEXT, builds, built
 from fgtrain.plan import DataPlan, Plan, light_facts
 from fgtrain.plan.built_sets import outdated
-from fgtrain.plan.checkpoints import features_at, features_origin, judged_at
+from fgtrain.plan.checkpoints import features_at, features_origin, judged_at, recovered_at
 from fgtrain.plan.encoding import encoded_at, encoder_learns, encoder_origin
 from fgtrain.plan.lineage import ancestors, needed
 from fgtrain.plan.versions import encoding_code
@@ -21,12 +21,14 @@ from fgtrain.runs.features import UNDECISIVE, measured, source_roots
 from fgtrain.runs.folder import stage_kept
 from fgtrain.runs.judged import DECISIVE, TOGETHER
 from fgtrain.runs.prepared import prepared
+from fgtrain.runs.recovery import recovered
 from fgtrain.runs.reported import reported, results_of_run
 
 from .job import Graph, Job
 
 SEEN = {"mix", "augment", "augment_views", "steps"}  # what of a stage decides which pictures it sees
-NOT_ASKED = {"at", "batch_size", "features", "held_out", "judge"}  # what of `evaluation` changes no answer
+RECOVERED = {"recovery", "subset", "tasks", "groups", "data"}  # what of it decides what comes back
+NOT_ASKED = {"at", "batch_size", "features", "held_out", "judge", "recovery"}  # what of `evaluation` changes no answer
 JOBS = "jobs"  # folder of a run, or of a study, that holds those of its jobs
 
 
@@ -110,13 +112,14 @@ class RunJobs:
             reached = [self.reached[name] for name in needed(self.recipe, stage.name)]
             before = tuple(dict.fromkeys(job for jobs in reached for job in jobs))
             before += tuple(self._replay(stage.name, data) for data in stage.data if data.chosen is not None)
-            make = self._train if stage.batch is not None else self._merge
+            make = {"merge": self._merge, "best": self._best}.get(stage.objective, self._train)
             made = make(stage.name, stage.fingerprint, (*before, *pictures))
             before = self.reached[stage.name] = (self.prepared, made)
             encoded[stage.name] = self._encode(stage.name, encoding, before)
             if stage.name in self.asked:
                 self._evaluate(stage.name, stage.fingerprint, (*before, *encoded[START]))
             self._features(stage.name)
+            self._recover(stage.name, stage.fingerprint)
             self.ends.append(made)
 
     def _replay(self, stage: str, data: DataPlan) -> str:
@@ -208,6 +211,19 @@ class RunJobs:
             fingerprint=fingerprint,
         )
 
+    def _best(self, stage: str, fingerprint: str, after: tuple[str, ...]) -> str:
+        return self._job(
+            f"best-{stage}",
+            "best",
+            f"take the best checkpoint as {stage}",
+            ("best", str(self.recipe.stage_store(fingerprint))),
+            arguments={"stage": stage},
+            after=after,
+            done=lambda: stage_kept(self.recipe, fingerprint),
+            stage=stage,
+            fingerprint=fingerprint,
+        )
+
     def _evaluate(self, checkpoint: str, fingerprint: str, after: tuple[str, ...]) -> None:
         recipe, store = self.recipe, self.recipe.stage_store(fingerprint)
         evaluation = recipe.evaluation.model_dump(mode="json", exclude=NOT_ASKED)
@@ -268,6 +284,24 @@ class RunJobs:
                 **self._devices(),
             )
             self.ends.append(name)
+
+    def _recover(self, stage: str, fingerprint: str) -> None:
+        recipe, store = self.recipe, self.recipe.stage_store(fingerprint)
+        if stage not in recovered_at(recipe):
+            return
+        evaluation = recipe.evaluation.model_dump(mode="json", include=RECOVERED)
+        name = self._job(
+            f"recover-{stage}",
+            "recover",
+            f"recover from {stage}",
+            ("recover", str(store), json.dumps(evaluation, sort_keys=True)),
+            arguments={"stage": stage},
+            after=self.reached[stage],
+            done=lambda: recovered(recipe, store),
+            stage=stage,
+            **self._devices(),
+        )
+        self.ends.append(name)
 
     def report(self) -> str:
         recipe, plan = self.recipe, self.plan

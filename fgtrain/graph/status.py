@@ -22,7 +22,13 @@ from .build import build_graph
 from .job import Graph, Job
 from .todo import todo
 
-COUNTED = {"evaluate": "asked", "features": "features", "judge": "judged"}  # kind of jobs -> column of the table
+COUNTED = {
+    "evaluate": "asked",
+    "recover": "recovered",
+    "features": "features",
+    "judge": "judged",
+}  # kind of jobs -> column of the table
+STAGES = ("replay", "train", "merge", "best")  # kinds of jobs that make a checkpoint
 MARKS = {"done": "green", "running": "cyan", "queued": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
 
 
@@ -94,9 +100,7 @@ def _table(study: Study, plans: Mapping[str, Plan], graph: Graph, states: Mappin
         row = [run.removeprefix(f"{study.name}-") if study.name else run]
         row.append(_together([states[j.name] for j in mine if j.kind in ("build", "sample_text", "prepare", "encode")]))
         for name in names:
-            row.append(
-                _together([states[j.name] for j in mine if j.kind in ("replay", "train", "merge") and j.stage == name])
-            )
+            row.append(_together([states[j.name] for j in mine if j.kind in STAGES and j.stage == name]))
         for kind in more:
             found = [states[job.name] for job in mine if job.kind == kind]
             row.append(f"{sum(status.state == 'done' for status in found)}/{len(found)}")
@@ -137,8 +141,8 @@ def _readable(path: Path) -> Plan | None:
 
 def _planned_seconds(job: Job, plans: dict[str, Plan | None]) -> float | None:
     """Device seconds of a job by its run's final plan; None where there is none. Encoding counts with stages; how long
-    features take no plan knows."""
-    if job.kind in ("encode", "features"):
+    features and a recovery take no plan knows."""
+    if job.kind in ("encode", "features", "recover"):
         return 0.0
     if job.recipe.name not in plans:
         path = job.recipe.run_folder / "plan.json"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from .job import Graph, Job
 
 # Results that nothing but their own absence calls for; the others tell of them.
-WORK = ("train", "merge", "evaluate", "features", "judge")
+WORK = ("train", "merge", "best", "evaluate", "recover", "features", "judge")
 
 
 def todo(graph: Graph) -> list[Job]:

@@ -24,6 +24,7 @@ from fgtrain.runs.folder import link
 from fgtrain.runs.links import link_rows
 from fgtrain.runs.metrics import assemble
 from fgtrain.runs.model_card import fill_cards
+from fgtrain.runs.recovery import assemble_recoveries, found_recoveries
 from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
 from fgtrain.runs.subset import SUBSET, subset_folder
 from fgtrain.runs.tracking import send_all
@@ -45,6 +46,7 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         _links(recipe, plan, start)
         found = found_evaluations(recipe, plan, start)
         assemble_scores(recipe, plan, found)
+        assemble_recoveries(recipe, found_recoveries(recipe, plan))
         if missing := [name for name in asked(recipe) if name not in found]:
             raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
         links = write_links(load_run(recipe.run_folder, metrics=False)) if found else []

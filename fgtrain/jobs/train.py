@@ -79,10 +79,7 @@ def train_stage(recipe: Recipe, group: Group, stage: str, start: str) -> None:
             if steps != planned.steps:
                 made |= {"of_steps": planned.steps, "stopped": watch_lines(planned)[0]}
                 say(f"stage {stage}: {made['stopped']}")
-            left_out = data.left_out()
-            if planned.watch is not None and planned.watch.best:
-                save_best(recipe, plan, planned, steps, len(left_out))
-            if left_out:
+            if left_out := data.left_out():
                 made["left_out"] = left_out
             if isinstance(adapter, str):
                 made["no_adapter"], adapter = adapter, None
@@ -150,6 +147,8 @@ def train_model(
     finally:
         if tracker is not None:
             tracker.finish()
+    if group.first and planned.watch is not None and planned.watch.best:
+        save_best(recipe, plan, planned, lvlm, base, full, steps, len(data.left_out()))
     for part, found in reduce_intruders(lvlm, stage.train).items():
         if group.first:
             say(f"stage {planned.name}: {part} had {found} intruder dimensions")

@@ -7,18 +7,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from data_builders.shared.files import atomic_path, refuse_limit, write_json
-from evaluation.asking.disk import rows_on_disk
-from evaluation.asking.subset import subset_of
-from evaluation.scoring.answer_columns import cluster_of
 from evaluation.scoring.certain_loss import AskedTwice, certain_loss, image_losses
-from evaluation.scoring.score_answers import item_scores
-from evaluation.tasks.task import Task, group_of
+from evaluation.tasks.task import Task
 from fgtrain.errors import UserError
 from fgtrain.plan import StagePlan
 from fgtrain.recipe import Recipe
 from fgtrain.runs.forgetting import FINE_GRAINED, GENERAL
 from fgtrain.runs.watched import WATCH, best_look, read_watch, watch_row, why_stopped
 from fgtrain.training.subset import Verdict
+
+from .answer_scores import scores_of, tasks_of_group
 
 RISK = 0.05  # that a stage which has forgotten no more than it may is stopped, over all its looks
 LEARNT = "learnt-step{:08d}.safetensors"  # in the store: what had learnt at the best look so far
@@ -33,10 +31,8 @@ class StageWatch:
         self.store = recipe.stage_store(planned.fingerprint)
         self.subset, self.place = recipe.evaluation.subset, f"stages.{planned.name}"
         self.keeps_best = self.stage.keep_best is not None
-        counted = [task for task in tasks if not task.is_text]  # a text has no points to lose
-        groups = {task.name: group_of(task.name, task.group, recipe.evaluation.groups) for task in counted}
-        self.general = [task for task in counted if groups[task.name] == GENERAL]
-        self.fine = [task for task in counted if groups[task.name] == FINE_GRAINED]
+        self.general = tasks_of_group(recipe, tasks, GENERAL)
+        self.fine = tasks_of_group(recipe, tasks, FINE_GRAINED)
 
     def begin(self, step: int) -> None:
         """Forget looks at steps that will be done again. UserError where there is nothing to watch."""
@@ -117,23 +113,14 @@ class StageWatch:
         )
 
     def _scores(self, task: Task, step: int) -> dict[int | str, tuple[str, float]]:
-        """Question id -> what falls together with it, and its score in 0..1. UserError where nothing was answered."""
-        chosen = {item.question_id for item in subset_of(task, self.subset)}
-        rows = [row for row in rows_on_disk(self._path(task, step)) if row["question_id"] in chosen]
-        if not rows:
+        """As `scores_of`. UserError where nothing was answered."""
+        found = scores_of(task, self._path(task, step), self.subset)
+        if not found:
             raise UserError(
                 f"{self._path(task, step)} holds no answer, and stage {self.planned.name} is compared with it. Remove "
                 f"{self.store} to begin the stage anew"
             )
-        scores = item_scores(task, rows)
-        return {row["question_id"]: (self._together(task, row), scores[row["question_id"]]) for row in rows}
-
-    @staticmethod
-    def _together(task: Task, row: dict) -> str:
-        # One image has one name in all tasks of a data folder; a question without one stands for itself in its task.
-        if task.cluster == "question_id" or not row.get(task.cluster):
-            return f"{task.name} {cluster_of(row, task.cluster)}"
-        return f"{task.image_root} {cluster_of(row, task.cluster)}"
+        return found
 
     def _path(self, task: Task, step: int) -> Path:
         return self.folder / f"step{step:08d}" / task.file_name

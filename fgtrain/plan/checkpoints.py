@@ -19,6 +19,12 @@ def judged_at(recipe: Recipe) -> tuple[str, ...]:
     return _checkpoints(recipe, recipe.evaluation.judge)
 
 
+def recovered_at(recipe: Recipe) -> tuple[str, ...]:
+    """The stages from whose checkpoints it is tried how much comes back, in the order of training."""
+    recovery = recipe.evaluation.recovery
+    return tuple(name for name in recipe.enabled_stages if recovery is not None and name in recovery.at)
+
+
 def features_origin(recipe: Recipe, checkpoint: str, part: str) -> str:
     """The last checkpoint on the way to this one that has changed these features, or START."""
     return origin(recipe, checkpoint, DECIDING[part])

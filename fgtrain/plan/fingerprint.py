@@ -94,6 +94,11 @@ def _kept(stage: Stage, to: str | None) -> dict[str, Any] | None:
     return {"kl": stage.keep.kl, "to": to, "on": on}
 
 
+def best_fingerprint(before: str) -> str:
+    """The fingerprint of a stage that takes the best checkpoint of the one with the fingerprint `before`."""
+    return _hash({"best_of": before})
+
+
 def _as_its_passes(stage: Stage, facts: dict[str, DataFacts]) -> bool:
     """Does the stage's `steps` say what its passes say anyway?"""
     rows = {name: facts[name].rows for name in stage.mix if name in facts}

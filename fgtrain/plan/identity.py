@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fgtrain.recipe import MergeStage, Recipe
+from fgtrain.recipe import BestStage, MergeStage, Recipe
 
 from .asked_between import ASKED
-from .fingerprint import merge_fingerprint, model_fingerprint, stage_fingerprint
+from .fingerprint import best_fingerprint, merge_fingerprint, model_fingerprint, stage_fingerprint
 from .lineage import kept_to, sources, starts_from
 from .replayed import choice_identity, replayed_in
 from .schema import DataFacts, ModelFacts
@@ -43,6 +43,9 @@ def known_of(
             merge_fingerprint(recipe, name, {other: one.inputs for other, one in before.items()}),
             any(before[other].provisional for other in sources(recipe, name)),
         )
+    if isinstance(stage, BestStage):
+        last = before[stage.best_of]
+        return Known(best_fingerprint(last.fingerprint), best_fingerprint(last.inputs), last.provisional)
     start, kept = starts_from(recipe, name), kept_to(recipe, name)
     other = kept if kept not in (None, start) else None
     decides = (*stage.reads, ASKED) if stage.watched else stage.reads

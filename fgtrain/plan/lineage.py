@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from fgtrain.recipe import PARTS, START, MergeStage, Recipe
+from fgtrain.recipe import PARTS, START, BestStage, MergeStage, Recipe, Stage
 
 NOTHING = 1e-9  # what is left of 1 is a difference of decimals
 
@@ -18,7 +18,7 @@ def kept_to(recipe: Recipe, stage: str) -> str | None:
     stage starts from is called as what it starts from.
     """
     one, first = recipe.stages[stage], starts_from(recipe, stage)
-    if isinstance(one, MergeStage) or one.keep is None or not one.keep.kl:
+    if not isinstance(one, Stage) or one.keep is None or not one.keep.kl:
         return None
     to = one.keep.to or first
     return first if origin(recipe, to, PARTS) == origin(recipe, first, PARTS) else to
@@ -52,7 +52,10 @@ def origin(recipe: Recipe, checkpoint: str, parts: Collection[str]) -> str:
     """The checkpoint at which any of the parts was last changed on the way to this one, or START."""
     if checkpoint == START:
         return START
-    if not set(parts).isdisjoint(recipe.stages[checkpoint].train):
+    one = recipe.stages[checkpoint]
+    # The best checkpoint of a stage has other weights than its last, where that stage trains.
+    changed = recipe.stages[one.best_of].train if isinstance(one, BestStage) else one.train
+    if not set(parts).isdisjoint(changed):
         return checkpoint
     found = {origin(recipe, name, parts) for name in sources(recipe, checkpoint, parts)}
     return found.pop() if len(found) == 1 else checkpoint

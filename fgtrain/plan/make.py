@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
-from fgtrain.recipe import PARTS, START, MergeStage, Recipe, Stage, TrainPart
+from fgtrain.recipe import PARTS, START, Recipe, Stage, TrainPart
 
 from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .attention_way import planned_way
@@ -52,7 +52,7 @@ def make_plan(
         trains = program.trains(stage.trained_by).hash
         data_facts = data_facts | replayed_facts(recipe, name, known, data_facts, choosing)
         known[name] = known_of(recipe, name, known, data_facts, trains, choosing)
-        if isinstance(stage, MergeStage):
+        if not isinstance(stage, Stage):
             stages.append(merge_plan(recipe, name, model_facts, known[name]))
             continue
         made = _stage(recipe, name, stage, data_facts, model_facts, known[name])

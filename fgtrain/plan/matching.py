@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from fgtrain.recipe import MergeStage, Recipe, Study
+from fgtrain.recipe import Recipe, Stage, Study
 
 from .arithmetic import samples_of, stage_samples, steps_of
 from .schema import Plan
@@ -203,7 +203,7 @@ def _arm(study: Study, name: str, plan: Plan) -> ArmMix | None:
         if None in rows.values():
             return None
         chosen = recipe.stages[stage.name]
-        if isinstance(chosen, MergeStage):
+        if not isinstance(chosen, Stage):
             continue
         parts = tuple(part.part for part in stage.parts if part.learns)
         stages.append(StageMix(stage.name, dict(chosen.mix), rows, chosen.steps, chosen.global_batch_size, parts))

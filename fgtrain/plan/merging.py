@@ -1,4 +1,4 @@
-"""The plan of a stage that averages checkpoints: no data, no steps, one more checkpoint. Pure."""
+"""The plan of a stage that averages checkpoints, or takes one that was kept: no data and no steps. Pure."""
 
 from fgtrain.recipe import PARTS, Recipe
 
@@ -24,8 +24,8 @@ def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, known: Known) -> St
     )
     return StagePlan(
         name=name,
-        objective="merge",
-        trained_by="merge",
+        objective=recipe.stages[name].objective,
+        trained_by=recipe.stages[name].trained_by,
         data=(),
         samples=0,
         questions=0,

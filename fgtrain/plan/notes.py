@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from evaluation.serving.vllm import HOW, place_of_vllm
 from fgtrain.recipe import Recipe
 
-from .checkpoints import features_at, judged_at
+from .checkpoints import features_at, judged_at, recovered_at
 from .evaluation import Asked, known_questions
 from .keeping import keeping_note
 from .kernels import layer_kernels_note
@@ -26,6 +26,12 @@ def notes(
     yield from _served(recipe)
     yield from _measured(recipe)
     yield from (line for stage in stages if (line := watch_note(stage)))
+    if at := recovered_at(recipe):
+        chosen = recipe.evaluation.recovery
+        yield (
+            f"Recovery tried from {', '.join(at)}: {chosen.steps:,} steps on {', '.join(chosen.on)}, general tasks of "
+            f"the subset asked three times. Its time is not in the hours"
+        )
     yield from _judged(recipe, known_questions(recipe, asked))
     if kernels := layer_kernels_note(recipe.devices):
         yield kernels

@@ -22,6 +22,7 @@ TRAINING = {
     "keep": ("fgtrain.training.objectives.keep",),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
     "merge": (*MODEL, "fgtrain.model.merged"),
+    "best": (),  # copied
 }
 # What is added to an objective -> its own modules.
 ADDED = {

@@ -1,5 +1,6 @@
 """What a person chose: the schemas of recipe and study, and reading, comparing and writing them."""
 
+from .best_stage import BestStage
 from .differences import ABSENT, Difference, as_values, differences, dump_resolved
 from .evaluation_schema import Evaluation
 from .load import find_recipe, load_recipe
@@ -18,6 +19,7 @@ __all__ = [
     "START",
     "Arm",
     "ArmRecipe",
+    "BestStage",
     "Contrast",
     "DataSet",
     "Devices",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from .adapter_checks import adapters
 from .from_elsewhere import network_problems, texts_of_several_lines
 from .model_schema import PARTS
+from .objective_schema import WITHOUT_TOKENS
 from .problems import Found, Key, Problem, instead
 from .replay import replay_problems
 from .schema import PLACEHOLDERS, START, Recipe
@@ -109,6 +110,7 @@ def _evaluation(recipe: Recipe) -> Found:
     yield from _checkpoints(recipe, ("evaluation", "at"), recipe.evaluation.at)
     yield from _features(recipe)
     yield from _judge(recipe)
+    yield from _recovery(recipe)
 
 
 def _checkpoints(recipe: Recipe, place: Key, names: tuple[str, ...]) -> Found:
@@ -161,6 +163,24 @@ def _judge(recipe: Recipe) -> Found:
             yield Problem(key, text), [key, ("evaluation", "tasks")]
     if not judge.tasks:
         yield Problem((*place, "tasks"), "is empty: nothing is judged. Write tasks: [frow]"), [place]
+
+
+def _recovery(recipe: Recipe) -> Found:
+    recovery, place = recipe.evaluation.recovery, ("evaluation", "recovery")
+    if recovery is None:
+        return
+    able = [name for name, stage in recipe.training_stages.items() if stage.objective not in WITHOUT_TOKENS]
+    for index, name in enumerate(recovery.at):
+        if name not in able:
+            text = f"is {name}, which is no enabled stage that trains on answers. {instead(name, able)}"
+            yield Problem((*place, "at", index), text), [("stages", name), (*place, "at")]
+    for index, name in enumerate(recovery.on):
+        if name not in recipe.mixed_data:
+            text = f"is {name}, which no enabled stage mixes: nothing old. {instead(name, recipe.mixed_data)}"
+            yield Problem((*place, "on", index), text), [("stages",), (*place, "on")]
+    if not recipe.evaluation.tasks:
+        text = "asks evaluation.tasks again, which names none. Name general ones there"
+        yield Problem(place, text), [place, ("evaluation", "tasks")]
 
 
 def _texts(recipe: Recipe) -> Iterator[tuple[Key, str]]:

@@ -70,6 +70,15 @@ class Judge(Section):
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0  # to wait for a reply
 
 
+class Recovery(Section):
+    """Did a stage forget what the model knew, or only how to answer? A few steps on old rows, from its checkpoint, and
+    the general tasks of the subset are asked again (docs/strategies.md). Nothing of it is kept but the scores."""
+
+    at: Annotated[Texts, Field(min_length=1)]  # stages
+    on: Annotated[Texts, Field(min_length=1)]  # data sets of earlier stages, in equal parts
+    steps: Positive = 10  # optimizer steps, of the stage's parts at its peak rates, of its batch size
+
+
 class Evaluation(Section):
     at: Texts  # checkpoints scored in full: start and stages; left out = start and every enabled stage
     every_steps: Positive | None = None  # a fixed subset in between, for the curves
@@ -93,3 +102,4 @@ class Evaluation(Section):
     held_out: Texts | None = None
     features: Features | None = None
     judge: Judge | None = None  # needs network: true
+    recovery: Recovery | None = None

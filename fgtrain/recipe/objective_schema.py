@@ -17,7 +17,7 @@ GRPO = "grpo"
 OBJECTIVES = ("answers", "heads", GRPO)  # "merge" is that of a stage without training
 AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives them
 KEEP = "keep"  # the addition that a stage's `keep` makes
-WITHOUT_TOKENS = ("heads", "merge")  # these learn from no rows as tokens
+WITHOUT_TOKENS = ("heads", "merge", "best")  # these learn from no rows as tokens
 GROUP = "fgtrain.objectives"
 
 

@@ -13,12 +13,14 @@ from pydantic import Discriminator, Field, Tag, field_serializer, model_validato
 
 from fgtrain.errors import UserError
 
+from .best_stage import BestStage
 from .devices_schema import Devices
 from .evaluation_schema import Evaluation
 from .keys import (
     AS_TUPLE,
     MERGES,
     START,
+    TAKES,
     TRAINS,
     Augments,
     Fraction01,
@@ -153,12 +155,17 @@ class Stage(Section):
 
 def _kind_of_stage(value: Any) -> str:
     if not isinstance(value, dict):
-        return MERGES if isinstance(value, MergeStage) else TRAINS
+        return {MergeStage: MERGES, BestStage: TAKES}.get(type(value), TRAINS)
+    if "best_of" in value:
+        return TAKES
     meant = not {"train", "mix"} & set(value) and any(nearest(str(key), ["merge"]) for key in value)
     return MERGES if "merge" in value or meant else TRAINS
 
 
-AnyStage = Annotated[Annotated[Stage, Tag(TRAINS)] | Annotated[MergeStage, Tag(MERGES)], Discriminator(_kind_of_stage)]
+AnyStage = Annotated[
+    Annotated[Stage, Tag(TRAINS)] | Annotated[MergeStage, Tag(MERGES)] | Annotated[BestStage, Tag(TAKES)],
+    Discriminator(_kind_of_stage),
+]
 
 
 class EncoderCache(Section):
@@ -209,7 +216,7 @@ class Recipe(Section):
         return values
 
     @property
-    def enabled_stages(self) -> dict[str, Stage | MergeStage]:
+    def enabled_stages(self) -> dict[str, Stage | MergeStage | BestStage]:
         """The stages that run, in order."""
         return {name: stage for name, stage in self.stages.items() if stage.enabled}
 

@@ -20,7 +20,8 @@ def smoke(study: Study) -> Study:
 def small(recipe: Recipe) -> Recipe:
     stages = dict(recipe.stages)
     stages |= {name: one.model_copy(update={"steps": STEPS}) for name, one in stages.items() if isinstance(one, Stage)}
-    few: dict[str, Any] = {"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": None}
+    watched = any(one.watched for one in stages.values() if isinstance(one, Stage))
+    few: dict[str, Any] = {"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": 1 if watched else None}
     if (features := recipe.evaluation.features) is not None:
         attacked = QUESTIONS if "robustness" in features.measures else None
         few["features"] = features.model_copy(update={"images_per_class": IMAGES, "attack_images": attacked})

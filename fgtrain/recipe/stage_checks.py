@@ -2,6 +2,7 @@
 
 from evaluation.shared.sweeps import beside, is_swept
 
+from .best_stage import BestStage
 from .merge_stage import MergeStage
 from .model_schema import PARTS
 from .objective_schema import AUXILIARY, known_additions, known_objectives, own_parts
@@ -23,7 +24,7 @@ def stages(recipe: Recipe) -> Found:
         if not stage.enabled:
             continue
         yield from _places(recipe, name)
-        if isinstance(stage, MergeStage):
+        if not isinstance(stage, Stage):
             continue
         if not stage.mix:
             text = (
@@ -140,6 +141,13 @@ def _places(recipe: Recipe, name: str) -> Found:
     stage, key = recipe.stages[name], ("stages", name)
     enabled = list(recipe.enabled_stages)
     before = [START, *enabled[: enabled.index(name)]]
+    if isinstance(stage, BestStage):
+        keeping = [one for one in before[1:] if getattr(recipe.stages[one], "keep_best", None) is not None]
+        if stage.best_of not in keeping:
+            text = f"is {stage.best_of}, which is no stage before {name} that keeps its best checkpoint (keep_best). "
+            needs: list[Key] = [("stages", stage.best_of), (*key, "best_of")]
+            yield Problem((*key, "best_of"), text + instead(stage.best_of, keeping)), needs
+        return
     if stage.after is None and is_swept(before[-1]):
         several = ", ".join(one for one in before if one == before[-1] or beside(one, before[-1]))
         text = f"is missing, and the stage before is several: {several}. Write after: {before[-1]}"

@@ -20,7 +20,7 @@ from fgtrain.plan import PartPlan, Plan, StagePlan
 from fgtrain.recipe import Recipe
 
 from .evaluations import FOLDER as EVALUATIONS
-from .watched import watch_lines
+from .watched import BEST, watch_lines
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 LICENCE = (
@@ -67,6 +67,8 @@ def model_card(recipe: Recipe, plan: Plan, stage: str, left_out: int, best: bool
 
 
 def _stage_lines(stage: StagePlan) -> list[str]:
+    if stage.objective == "best":
+        return [f"- the best checkpoint of {stage.starts_from}, nothing trained", f"- fingerprint {stage.fingerprint}"]
     if stage.batch is None:
         of = [", ".join(f"{share:g} {name}" for name, share in part.shares.items()) for part in stage.parts]
         shares = "; ".join(f"{part.part}: {text}" for part, text in zip(stage.parts, of, strict=True))
@@ -129,6 +131,8 @@ def _replaced(card: str, title: str, lines: list[str], before: str) -> str:
 def scores_beside(checkpoint: Path) -> dict[str, TaskScore]:
     """Task -> score of every evaluation of the checkpoint in the store; of several, the latest."""
     found: dict[str, TaskScore] = {}
+    if checkpoint.resolve().name == BEST:  # those beside it are of the stage's last
+        return found
     folder = checkpoint.resolve().parent / EVALUATIONS
     for path in sorted(folder.glob("*.json"), key=lambda one: (one.stat().st_mtime_ns, one.name)):
         if (kept := read_checked(path)) is not None and "tasks" in kept:

@@ -14,7 +14,9 @@ from fgtrain.recipe import Recipe
 from .evaluations import asked, asked_questions, evaluation_path, stores
 from .features import FILE, features_folders
 from .held_out import held_out_of
+from .identity import identity_of
 from .judged import judged_path
+from .recovery import found_recoveries
 
 MADE_OF = ".report_made_of.json"
 
@@ -36,6 +38,8 @@ def results_of_run(recipe: Recipe, plan: Plan, start: str) -> dict[str, str]:
         found["held out"] = names.identity
     for (name, part), folder in features_folders(recipe, plan, start).items():
         found[f"features {name} {part}"] = _hash(folder / FILE)
+    for name, one in found_recoveries(recipe, plan).items():
+        found[f"recovery {name}"] = identity_of(one)
     return found
 
 

@@ -14,12 +14,14 @@ TASKS, QUESTIONS, RIGHT = 5, 40, 0.8  # as recipes/mini/general.yaml asks in bet
 def stream(rng: np.random.Generator, loss: list[float], moved: float) -> list[ImageLosses]:
     """The same questions at each look, whose answers move alike: the share `moved` of them, `loss` of it for the worse.
 
-    A question that is lost early is lost later too, so that looks hang together as those of one training do.
+    What moved at one look has moved at the next one too for half of the questions, so that looks hang together as those
+    of one training do, and still each is another chance to err.
     """
     before = rng.random(TASKS * QUESTIONS) < RIGHT
     luck = rng.random(before.size)
     found = []
     for lost in loss:
+        luck = np.where(rng.random(before.size) < 0.5, luck, rng.random(before.size))
         share = max(moved, lost)
         worse, better = (share + lost) / 2 / RIGHT, (share - lost) / 2 / (1 - RIGHT)
         change = np.where(before, luck < worse, -(luck < better).astype(float))

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
-from plan_fakes import FACTS, plan_of
+from plan_fakes import FACTS, plan_of, recipe_of
 
 from fgtrain.errors import UserError
 from fgtrain.plan import DataFacts
 from fgtrain.plan.asked_between import ASKED
+from fgtrain.plan.lineage import origin
 
 EVERY, STOP = "evaluation.every_steps=10", "stages.sft.stop_when={forgetting: 5}"
 ASKED_FACTS = FACTS | {ASKED: DataFacts(sha256="e" * 64)}
@@ -52,9 +53,21 @@ def test_the_plan_counts_looks_and_what_they_cost(tmp_path: Path) -> None:
         ([STOP], "evaluation.every_steps: it is null"),
         ([STOP, EVERY, "evaluation.tasks=[]"], "evaluation.tasks, which names none"),
         ([EVERY, STOP, "stages.sft.objective=heads", "stages.sft.train={vision_encoder: 1.0e-3}"], "has none"),
+        (["evaluation.recovery={at: [start], on: [general]}"], "no enabled stage that trains on answers"),
+        (["evaluation.recovery={at: [sft], on: [extra]}"], "which no enabled stage mixes: nothing old"),
         ([EVERY, "stages.sft.keep_best={gain: 0, forgetting: 0}"], "weighs nothing"),
     ],
 )
 def test_what_cannot_be_watched_is_refused(tmp_path: Path, overrides: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
         plan_of(tmp_path, *overrides)
+
+
+def test_a_best_checkpoint_has_a_name_and_only_what_its_stage_trains_is_another_than_before(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, EVERY, "stages.sft.keep_best={}", "stages.kept={best_of: sft}")
+    assert origin(recipe, "kept", ("language_model",)) == "kept"
+    assert origin(recipe, "kept", ("vision_encoder",)) == "start"
+    plan = plan_of(tmp_path, EVERY, "stages.sft.keep_best={}", "stages.kept={best_of: sft}")
+    assert (plan.stages[2].starts_from, plan.stages[2].steps, plan.evaluated[-1]) == ("sft", 0, "kept")
+    with pytest.raises(UserError, match="keeps its best checkpoint"):
+        plan_of(tmp_path, EVERY, "stages.kept={best_of: sft}")

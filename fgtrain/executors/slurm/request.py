@@ -8,6 +8,7 @@ from .profile import Cluster, Machine
 
 SECTIONS = {
     "train": "train",
+    "recover": "train",
     "encode": "evaluate",
     "replay": "evaluate",
     "evaluate": "evaluate",
