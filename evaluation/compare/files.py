@@ -7,6 +7,7 @@ from ..ledger import WORDS, ItemStore, Run, history_with_steps, is_accuracy, pri
 from ..links import links_of_run
 from ..published import beside as published
 from ..shared.sweeps import is_swept
+from .drift import correlations, drift_of_run
 from .perturbed import conditions_of, drop_in
 from .results import Comparison, RunResult, TaskResult
 
@@ -28,6 +29,10 @@ def to_json(found: Comparison) -> dict:
                 for one in found.between
             ],
             "pareto": pareto_rows(found),
+            "drift": {one.run.name: [stage.to_json() for stage in drift_of_run(one.run)] for one in found.runs},
+            "drift_and_forgetting": [
+                one.to_json() for one in correlations([drift_of_run(one.run) for one in found.runs])
+            ],
             "published": published.to_json(published.beside(published.of_runs([one.run for one in found.runs]))),
             "most_forgotten": [
                 {

@@ -14,6 +14,7 @@ from ..published.beside import Beside, beside, not_shown, of_runs
 from ..scoring.chance import standing
 from ..scoring.score_files import Score, TaskScore
 from ..tasks.task import CONDITION
+from .drift import StageDrift, correlation_words, correlations, drift_of_run
 from .perturbed import perturbed_table
 from .results import Comparison, RunResult
 
@@ -153,6 +154,19 @@ def estimate_text(one: Estimate) -> str:
     return f"{one.value:+.1f} points [{one.low:+.1f}, {one.high:+.1f}], mean of {one.tasks} tasks, n = {one.n:,}"
 
 
+def drift_table(runs: Sequence[Run], drift: Sequence[Sequence[StageDrift]]) -> Table:
+    """A row a run and stage."""
+    table = Table(title="How far each stage moved the answers, and what was forgotten since it began")
+    for column in ("run", "stage", "KL, nats", "words, 0-1", "forgotten, points"):
+        table.add_column(column, overflow="fold")
+    for run, stages in zip(runs, drift, strict=True):
+        for one in stages:
+            numbers = [(one.kl, ".4f"), (one.words, ".3f"), (one.forgotten, "+.1f")]
+            cells = ["not measured" if value is None else format(value, form) for value, form in numbers]
+            table.add_row(escape(run.name), escape(one.stage), *cells)
+    return table
+
+
 def print_comparison(found: Comparison) -> None:
     """Each run by itself, then every other run against the first."""
     console = wide_console(200)
@@ -176,6 +190,11 @@ def print_comparison(found: Comparison) -> None:
         if result.missing:
             missing = ", ".join(result.missing)
             console.print(f"{name}: no answers that give the score, so no paired test: {missing}", markup=False)
+    drift = [drift_of_run(one.run) for one in found.runs]
+    if any(drift):
+        console.print(drift_table([one.run for one in found.runs], drift))
+    for one in correlations(drift):
+        console.print(correlation_words(one), markup=False)
     for one in found.between:
         console.print(between_table(found.runs[one.first].run, found.runs[one.other].run, one.changes))
     published = beside(of_runs([one.run for one in found.runs]))

@@ -34,8 +34,8 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. `train`, `evals`, `stages`, `watched` are the rows of metrics.jsonl, without those a resume
-    overwrote."""
+    """One run folder. `train`, `evals`, `stages`, `watched`, `drift` are the rows of metrics.jsonl, without those a
+    resume overwrote."""
 
     name: str
     folder: Path
@@ -44,6 +44,7 @@ class Run:
     evals: list[dict] = field(default_factory=list)
     stages: list[dict] = field(default_factory=list)
     watched: list[dict] = field(default_factory=list)  # looks at stages that could stop early
+    drift: list[dict] = field(default_factory=list)  # how far stages have moved what the model answers
     plan: dict = field(default_factory=dict)
     recipe_text: str = ""
     recipe: dict = field(default_factory=dict)
@@ -105,6 +106,7 @@ def load_run(folder: Path, *, metrics: bool = True) -> Run:
         evals=_latest(rows, "eval", ("samples_seen", "task", "rule", "metric", "subset")),
         stages=_latest(rows, "stage", ("stage",)),
         watched=_latest(rows, "watch", ("stage", "step")),
+        drift=_latest(rows, "drift", ("stage", "step")),
         plan=_plan(folder / "plan.json"),
         recipe_text=recipe_text,
         recipe=_mapping(recipe_text),
@@ -130,11 +132,11 @@ def _wrong(row: dict) -> str:
     kind = row.get("kind")
     wrong = (
         []
-        if kind not in ("train", "eval", "watch")
+        if kind not in ("train", "eval", "watch", "drift")
         else [key for key in ("samples_seen",) if not _number(row.get(key))]
     )
     texts = (
-        {"eval": ("task", "rule"), "stage": ("stage",), "watch": ("stage",)}.get(kind, ())
+        {"eval": ("task", "rule"), "stage": ("stage",), "watch": ("stage",), "drift": ("stage",)}.get(kind, ())
         if isinstance(kind, str)
         else ("kind",)
     )

@@ -33,6 +33,7 @@ from . import text
 from .bias import bias_figures
 from .changes import change_tables
 from .curves import curves, pareto, passes
+from .drift import drift_tables
 from .examples import KINDS, examples, forgotten_examples
 from .figures import COLOURS, MARKERS
 from .items import ledger_tables
@@ -107,6 +108,7 @@ def content(found: Comparison) -> dict:
         "links": link_tables(found),
         "recoveries": recovery_tables(found),
         "watched": watched_tables(found),
+        "drift": drift_tables(found),
         "name_lists": name_lists(found),
         "forgetting": forgetting_bars(found.store, found.runs),
         "ledgers": ledger_tables(found),

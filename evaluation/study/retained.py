@@ -13,6 +13,7 @@ import numpy as np
 
 from data_builders.shared.seeding import draw
 
+from ..scoring.ranks import spearman
 from ..shared.measure_names import read_measure
 from .measures import Measured, keep_distinct
 from .seed_image_interval import SeedImageMean, seed_image_mean
@@ -125,11 +126,3 @@ def rank_correlation(
         found.append(spearman(again[0], again[1]))
     low, high = np.percentile([one for one in found if one is not None], [2.5, 97.5])
     return rho, float(low), float(high)
-
-
-def spearman(a: np.ndarray, b: np.ndarray) -> float | None:
-    """None where all numbers of a side are alike."""
-    ranks = [(one[:, None] > one).sum(1) + ((one[:, None] == one).sum(1) - 1) / 2 for one in (a, b)]
-    if any(np.ptp(one) == 0 for one in ranks):
-        return None
-    return float(np.corrcoef(ranks)[0, 1])

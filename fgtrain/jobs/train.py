@@ -1,6 +1,7 @@
 """Trains one stage from the checkpoint before it, to a checkpoint in the store."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -30,6 +31,7 @@ from fgtrain.runs.model_card import model_card
 from fgtrain.runs.subset import SUBSET
 from fgtrain.runs.watched import watch_lines
 from fgtrain.training.classification_pretraining import train_heads
+from fgtrain.training.drift_meter import DriftMeter, drawn_batches, drift_noter
 from fgtrain.training.objectives.making import Making, stage_loss
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
@@ -121,6 +123,7 @@ def train_model(
     kernels = use_layer_kernels(lvlm, layer_kernels(devices), devices.layer_kernels)
     if group.first:
         say(f"stage {planned.name}: kernels of the language model's layers: {kernels}")
+    note = _drift(recipe, planned, lvlm, data, store, tracker) if group.first else None
     base = adapter_base(recipe, plan, planned.name, lvlm) if group.first else None
     loss = stage_loss(Making(recipe, plan, planned, lvlm, data, group, _others(recipe, plan, lvlm)))
     groups = make_learn(recipe, planned.name, lvlm, group, store / "resume")
@@ -135,7 +138,7 @@ def train_model(
         also_log=tracker.trained if tracker is not None else None,
         work=planned.work,
         subset_every_steps=recipe.evaluation.every_steps if questions is not None else None,
-        ask_subset=questions.asking(lvlm) if questions is not None else None,
+        ask_subset=_asking(questions.asking(lvlm), note) if questions is not None else None,
         watch=questions.watch() if questions is not None else None,
         seed=recipe.seed,
         loss=loss,
@@ -144,17 +147,52 @@ def train_model(
     try:
         with explained(recipe, planned.name, data):
             steps = run_stage(run, lvlm, groups, data)
+        if group.first and planned.watch is not None and planned.watch.best:
+            save_best(recipe, plan, planned, lvlm, base, full, steps, len(data.left_out()))
+        for part, found in reduce_intruders(lvlm, stage.train).items():
+            if group.first:
+                say(f"stage {planned.name}: {part} had {found} intruder dimensions")
+        if note is not None:
+            note(steps)
     finally:
         if tracker is not None:
             tracker.finish()
-    if group.first and planned.watch is not None and planned.watch.best:
-        save_best(recipe, plan, planned, lvlm, base, full, steps, len(data.left_out()))
-    for part, found in reduce_intruders(lvlm, stage.train).items():
-        if group.first:
-            say(f"stage {planned.name}: {part} had {found} intruder dimensions")
     adapter = read_adapter(lvlm, base, full) if isinstance(base, Base) else base
     merge_adapters(lvlm)
     return steps, adapter
+
+
+def _drift(
+    recipe: Recipe, planned: StagePlan, lvlm: LVLM, data: StageData, store: Path, tracker: tracking.Tracker | None
+) -> Callable[[int], None]:
+    """A function that notes, at a step, how far the model has moved from what it is now."""
+    device, home = job_device(recipe, 0), lvlm.device
+    lvlm.to(device)  # where weights are dealt out it lies in host memory
+    meter = DriftMeter(lvlm, drawn_batches(data), recipe.devices.precision)
+    lvlm.to(home)
+    size = recipe.stages[planned.name].global_batch_size
+    noted = drift_noter(meter, lvlm, planned.name, store, lambda step: min(step * size, planned.samples))
+
+    def note(step: int) -> None:
+        row = noted(step)
+        if tracker is not None:
+            tracker.trained([row])
+
+    return note
+
+
+def _asking(
+    ask: Callable[[int, int, int], list[dict]], note: Callable[[int], None] | None
+) -> Callable[[int, int, int], list[dict]]:
+    """The same, and the first process notes the drift as well."""
+
+    def asked(step: int, rank: int, ranks: int) -> list[dict]:
+        rows = ask(step, rank, ranks)
+        if note is not None:
+            note(step)
+        return rows
+
+    return asked
 
 
 def _others(recipe: Recipe, plan: Plan, lvlm: LVLM) -> Callable[[str], LVLM]:

@@ -17,6 +17,7 @@ def axes(plan: Plan) -> dict[str, str]:
     found = {f"train/{stage.name}/step": f"train/{stage.name}/*" for stage in plan.stages}
     found["features/samples_seen"] = "features/*"
     found["watch/samples_seen"] = "watch/*"
+    found["drift/samples_seen"] = "drift/*"
     found["links/samples_seen"] = "links/*"
     for kind in ("full", "subset"):
         for what in ("eval", "forgetting"):
@@ -38,6 +39,10 @@ def curves(rows: Iterable[dict]) -> dict[str, Any]:
         elif row["kind"] == "watch":
             found["watch/samples_seen"] = row["samples_seen"]
             found |= {f"watch/{row['stage']}/{name}": row[name] for name in WATCHED if row.get(name) is not None}
+        elif row["kind"] == "drift":
+            found["drift/samples_seen"] = row["samples_seen"]
+            found |= {f"drift/{row['stage']}/kl": row["kl"]} if row["kl"] is not None else {}
+            found |= {f"drift/{row['stage']}/kl/{name}": kl for name, kl in row["by"].items()}
         elif row["kind"] == "links":
             found["links/samples_seen"] = row["samples_seen"]
             found[f"links/{row['part']}/{row['task']}/{row['link']}"] = row["value"]

@@ -15,6 +15,7 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.recipe import START, Recipe
 from fgtrain.recipe.objective_schema import WITHOUT_TOKENS
+from fgtrain.training.drift_file import drift_rows
 from fgtrain.training.metrics_file import missing_steps, readable_steps
 
 from .forgetting import with_forgetting
@@ -78,6 +79,7 @@ def stage_rows(recipe: Recipe, fingerprint: str) -> list[dict]:
         rows += rows_in_groups(recipe, with_seen_rows(_subset_rows(file), file.parent, sides))
     if (watch := read_watch(store)) is not None and rows:
         rows += watch_rows(rows[0]["stage"], watch)
+    rows += drift_rows(store)
     return sorted(rows, key=lambda row: row["step"])
 
 

@@ -91,7 +91,7 @@ class Tracker:
 
     def _steps(self, rows: Iterable[dict]) -> None:
         for row in rows:
-            if row["kind"] in ("train", "watch"):
+            if row["kind"] in ("train", "watch", "drift"):
                 self._log(curves([row | {"samples_seen": row["samples_seen"] + self.samples[row["stage"]]}]))
             if row.get("stopped") and self.sent.first_time({"alert": row["stage"], "text": row["stopped"]}):
                 self.run.alert(f"{row['stage']} stopped early"[:TITLE], f"{self.recipe.name}: {row['stopped']}", "WARN")

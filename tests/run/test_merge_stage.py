@@ -15,7 +15,8 @@ def recipe(place: Path, name: str, **stages: dict | None) -> Recipe:
     values = recipe_values(place, name=name)
     align = values["stages"]["align"] | {"mix": {"count": 0.34}}
     sft = values["stages"]["sft"] | {"mix": {"short": 0.25}}
-    known = {"align": align, "sft": sft, "other": sft | {"mix": {"count": 0.34}, "after": "align"}}
+    other = sft | {"mix": {"count": 0.34}, "after": "align", "keep": {"kl": 0.5, "to": "start", "on": ["count"]}}
+    known = {"align": align, "sft": sft | {"keep": {"kl": 0.5}}, "other": other}
     values["stages"] = {"align": align} | {name: known[name] if one is None else one for name, one in stages.items()}
     values["evaluation"] = {"tasks": ["drawn_count", "fgbmk"], "limit": 4}
     values["wandb"] = {"enabled": False}
@@ -47,6 +48,16 @@ def test_averages_are_checkpoints_among_others(place: Path):
     scores, stages = json.loads((run.run_folder / "scores.json").read_text()), ["align", "sft", "other", "soup", "wise"]
     assert [one["name"] for one in scores["checkpoints"]] == ["start", *stages]
     assert [row["stage"] for row in metrics(run.run_folder, "forgetting")] == [None, *stages]
+    # What is held near to an earlier checkpoint says how far it is, as do all of what they start from.
+    kept = {
+        name: [row["terms"]["keep"] for row in metrics(run.run_folder, "train") if row["stage"] == name]
+        for name in ("sft", "other")
+    }
+    assert kept["sft"][0] == 0
+    assert kept["other"][0] > 0
+    drift = metrics(run.run_folder, "drift")
+    assert [row["stage"] for row in drift] == ["align", "sft", "other"]
+    assert all(row["kl"] > 0 and row["positions"] > 0 and row["samples_seen"] > 0 for row in drift)
     card = (run.run_folder / "wise" / "checkpoint" / "README.md").read_text()
     assert "projector: 0.25 soup, 0.25 align, 0.5 start" in card
 
