@@ -96,7 +96,9 @@ def words_moved(run: Run, before: str, after: str, tasks: Iterable[str]) -> floa
 
 def distance(a: Counter, b: Counter) -> float:
     """Total variation between two counts of words, each as a distribution."""
-    return sum(abs(a[word] / a.total() - b[word] / b.total()) for word in a.keys() | b.keys()) / 2
+    of_a, of_b = a.total(), b.total()
+    # In whole numbers: the order in which words are added up must not count.
+    return sum(abs(a[word] * of_b - b[word] * of_a) for word in a.keys() | b.keys()) / (2 * of_a * of_b)
 
 
 @lru_cache(maxsize=512)
