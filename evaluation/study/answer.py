@@ -144,7 +144,7 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
         pareto=pareto_places(list(dict.fromkeys(one.arm for one in shares)), *(plane[name] for name in PLANE)),
         matched=[{**one, "exempt": list(one.get("exempt") or ())} for one in runs.matched],
         not_measured=not_measured(runs, measured),
-        notes=notes(members, measured),
+        notes=[*runs.notes, *notes(members, measured)],
         retained=retained(list(runs.arms), measured),
     )
 

@@ -31,6 +31,7 @@ class StudyRuns:
     contrasts: tuple[tuple[str, str], ...] = ()  # (first, second): first minus second
     matched: Sequence[dict] = ()
     costs: Mapping[str, float | None] = field(default_factory=dict)
+    notes: Sequence[str] = ()  # sentences about its arms, which belong beside the answer
 
 
 @dataclass(frozen=True)

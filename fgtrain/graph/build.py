@@ -31,7 +31,8 @@ def build_graph(study: Study, plans: Mapping[str, Plan]) -> Graph:
     for run in runs:
         run.prepare()
     proof = _match(graph, study) if study.matched else None
-    for run in runs:
+    # A run that averages others' checkpoints stands behind them.
+    for run in sorted(runs, key=lambda run: any(stage.elsewhere for stage in run.plan.stages)):
         run.carry_out(proof)
     ends = [run.report() for run in runs]
     if len(runs) > 1 and all(run.asked or features_at(run.recipe) for run in runs):
@@ -81,6 +82,7 @@ def _answer(graph: Graph, study: Study, ends: list[str]) -> None:
         "arms": arms,
         "measures": list(study.measure),
         "contrasts": [[one.a, one.b] for one in study.contrasts],
+        "notes": list(study.notes),
     }
     path, runs = report_path(study), [one.recipe.run_folder for one in study.recipes]
     graph.add(

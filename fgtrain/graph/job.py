@@ -84,6 +84,10 @@ class Graph:
         self.jobs[job.name] = job
         return job.name
 
+    def doing(self, *identities: tuple) -> tuple[str, ...]:
+        """The names of the jobs that do such work, of those that are there."""
+        return tuple(self._by_identity[one] for one in identities if one in self._by_identity)
+
     def __iter__(self) -> Iterator[Job]:
         return iter(self.jobs.values())
 

@@ -109,6 +109,9 @@ class RunJobs:
         self._features(START)
         for stage in self.plan.stages:
             pictures = encoded[encoder_origin(self.recipe, stage.name)] if stage.encoder.cached else ()
+            for name, fingerprint in stage.elsewhere.items():
+                store = str(self.recipe.stage_store(fingerprint))
+                self.reached[name] = self.graph.doing(("train", store), ("merge", store))
             reached = [self.reached[name] for name in needed(self.recipe, stage.name)]
             before = tuple(dict.fromkeys(job for jobs in reached for job in jobs))
             before += tuple(self._replay(stage.name, data) for data in stage.data if data.chosen is not None)

@@ -6,6 +6,8 @@ from tempfile import TemporaryDirectory
 
 from data_builders.shared.made_with import made_with
 from data_builders.shared.terminal import say
+from fgtrain.checksums import verify_checksums
+from fgtrain.errors import UserError
 from fgtrain.model import build_model, save_checkpoint
 from fgtrain.model.merged import write_merged
 from fgtrain.plan import Plan
@@ -35,13 +37,20 @@ def merge_checkpoints(recipe: Recipe, group: Group, stage: str) -> None:
         made = {"stage": stage, "fingerprint": planned.fingerprint, "merged": shares}
         made |= made_with(training_code(planned.trained_by).hash)
         with ExitStack() as until_done:
-            folders = {name: _folder(recipe, plan, name, store, until_done) for name in names}
+            folders = {name: _folder(recipe, plan, stage, name, store, until_done) for name in names}
             write_merged(folders, shares, store / "checkpoint", made, model_card(recipe, plan, stage, 0))
     stop_if_asked()
 
 
-def _folder(recipe: Recipe, plan: Plan, checkpoint: str, store: Path, until_done: ExitStack) -> Path:
+def _folder(recipe: Recipe, plan: Plan, stage: str, checkpoint: str, store: Path, until_done: ExitStack) -> Path:
     """Where the checkpoint lies. The untrained model lies nowhere as one, and is written for the time being."""
+    if (fingerprint := plan.stage(stage).elsewhere.get(checkpoint)) is not None:
+        folder, other = recipe.stage_store(fingerprint) / "checkpoint", recipe.stages[stage].runs[checkpoint]
+        if not folder.exists():
+            run = other.recipe["name"]
+            raise UserError(f"stage {other.stage} of {run} is not done: no checkpoint at {folder}. Start {run} first")
+        verify_checksums(folder)
+        return folder
     if checkpoint != START:
         return checkpoint_folder(recipe, plan, checkpoint)
     folder = Path(until_done.enter_context(TemporaryDirectory(prefix=".start-", dir=store))) / "checkpoint"

@@ -91,6 +91,7 @@ def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out
         measures=tuple(study["measures"]),
         contrasts=tuple((a, b) for a, b in study["contrasts"]),
         matched=read_json(matched) if matched.is_file() else [],
+        notes=tuple(study["notes"]),
         costs={arm: _device_hours(seeds.values()) for arm, seeds in study["arms"].items()},
     )
     answer = study_answer(known)

@@ -40,8 +40,13 @@ class Average(Stored):
     others: tuple[tuple[Stored, float], ...] = ()
 
     def pieces(self) -> Iterator[Tensor]:
-        """Summed in fp32, as they are stored: checkpoints of a run are."""
+        """Summed in fp32, as they are stored: checkpoints of a run are. What is equal in all stays so to the bit, as a
+        part that runs have kept frozen.
+        """
         for first, *more in zip(super().pieces(), *(one.pieces() for one, _ in self.others), strict=True):
+            if all(torch.equal(first, piece) for piece in more):
+                yield first
+                continue
             total = first.float() * self.share
             for piece, (_, share) in zip(more, self.others, strict=True):
                 total += piece.float() * share

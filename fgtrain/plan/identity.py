@@ -1,15 +1,17 @@
 """What is known of each checkpoint before it is there: its fingerprint, and whether that will change. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from fgtrain.recipe import BestStage, MergeStage, Recipe
+from fgtrain.recipe import START, BestStage, MergeStage, Recipe
+from fgtrain.recipe.soup import other_run
 
 from .asked_between import ASKED
 from .fingerprint import best_fingerprint, merge_fingerprint, model_fingerprint, stage_fingerprint
 from .lineage import kept_to, sources, starts_from
-from .replayed import choice_identity, replayed_in
+from .replayed import choice_identity, replayed_facts, replayed_in
 from .schema import DataFacts, ModelFacts
+from .versions import Program
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,25 @@ class Known:
         """Of the untrained model."""
         fingerprint = model_fingerprint(recipe, facts)
         return cls(fingerprint, fingerprint, facts.weights_sha is None)
+
+
+def known_in_turn(
+    recipe: Recipe, data: dict[str, DataFacts], model: ModelFacts, program: Program
+) -> Iterator[tuple[str, dict[str, Known], dict[str, DataFacts]]]:
+    """Stage by stage, in order: (its name, what is known of all checkpoints up to its own, facts of data up to those
+    that it replays). Checkpoints of other runs that it averages stand there by the names that it gives them.
+    """
+    replays = any(replayed_in(recipe, name) for name in recipe.enabled_stages)
+    choosing = program.chooses().hash if replays else None
+    known = {START: Known.of_model(recipe, model)}
+    for name, stage in recipe.enabled_stages.items():
+        data = data | replayed_facts(recipe, name, known, data, choosing)
+        for other in stage.runs if isinstance(stage, MergeStage) else ():
+            theirs, last = other_run(stage, other)
+            *_, (_, all_of_theirs, _) = known_in_turn(theirs, data, model, program)
+            known[other] = all_of_theirs[last]
+        known[name] = known_of(recipe, name, known, data, program.trains(stage.trained_by).hash, choosing)
+        yield name, known, data
 
 
 def known_of(

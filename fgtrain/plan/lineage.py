@@ -38,7 +38,9 @@ def shares_of(recipe: Recipe, stage: str, part: str) -> dict[str, float]:
 
 
 def sources(recipe: Recipe, stage: str, parts: Collection[str] = PARTS) -> list[str]:
-    """The checkpoints whose weights (of any of `parts`) go into the stage: one, but for a stage that merges."""
+    """The checkpoints whose weights (of any of `parts`) go into the stage: one, but for a stage that merges, which may
+    name those of other runs.
+    """
     return list(dict.fromkeys(name for part in parts for name in shares_of(recipe, stage, part)))
 
 
@@ -49,9 +51,11 @@ def needed(recipe: Recipe, stage: str) -> list[str]:
 
 
 def origin(recipe: Recipe, checkpoint: str, parts: Collection[str]) -> str:
-    """The checkpoint at which any of the parts was last changed on the way to this one, or START."""
-    if checkpoint == START:
-        return START
+    """The checkpoint at which any of the parts was last changed on the way to this one, or START; of another run's
+    checkpoint itself.
+    """
+    if checkpoint not in recipe.stages:
+        return checkpoint
     one = recipe.stages[checkpoint]
     # The best checkpoint of a stage has other weights than its last, where that stage trains.
     changed = recipe.stages[one.best_of].train if isinstance(one, BestStage) else one.train
@@ -67,7 +71,7 @@ def ancestors(recipe: Recipe, checkpoint: str) -> list[str]:
     waiting = [checkpoint]
     while waiting:
         name = waiting.pop()
-        if name != START and name not in found:
+        if name in recipe.stages and name not in found:
             found.add(name)
             waiting += sources(recipe, name)
     return [name for name in recipe.enabled_stages if name in found]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
-from fgtrain.recipe import PARTS, START, Recipe, Stage, TrainPart
+from fgtrain.recipe import PARTS, Recipe, Stage, TrainPart
 
 from .arithmetic import stage_samples, steps_of, warmup_steps_of
 from .attention_way import planned_way
@@ -14,12 +14,12 @@ from .encoder import encoder_plan
 from .evaluation import Asked, evaluation_plans, questions_cached
 from .expected import with_expected
 from .hours import device_hours, with_encoding
-from .identity import Known, known_of
+from .identity import Known, known_in_turn
 from .lineage import ancestors, starts_from
 from .merging import merge_plan
 from .notes import notes
 from .peak import Peak, assumed_peak
-from .replayed import choice_plans, replayed_facts, replayed_in
+from .replayed import choice_plans
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
 from .versions import Program, this_program
 from .watching import watch_plan
@@ -45,15 +45,10 @@ def make_plan(
     data_facts = with_expected(recipe, data_facts, model_facts)
     peak = peak or assumed_peak(recipe.devices)
     program = program or this_program()
-    replays = any(replayed_in(recipe, name) for name in recipe.enabled_stages)
-    choosing = program.chooses().hash if replays else None
-    known = {START: Known.of_model(recipe, model_facts)}
-    for name, stage in recipe.enabled_stages.items():
-        trains = program.trains(stage.trained_by).hash
-        data_facts = data_facts | replayed_facts(recipe, name, known, data_facts, choosing)
-        known[name] = known_of(recipe, name, known, data_facts, trains, choosing)
+    for name, known, data_facts in known_in_turn(recipe, data_facts, model_facts, program):  # noqa: B020
+        stage = recipe.stages[name]
         if not isinstance(stage, Stage):
-            stages.append(merge_plan(recipe, name, model_facts, known[name]))
+            stages.append(merge_plan(recipe, name, model_facts, known))
             continue
         made = _stage(recipe, name, stage, data_facts, model_facts, known[name])
         made = made.model_copy(update={"choices": choice_plans(recipe, made, data_facts, model_facts, peak)})

@@ -43,7 +43,11 @@ def _number(value: int | None) -> str:
 
 
 def _fact(study: Study, one: Matched, plans: Plans) -> MatchedFact:
-    by_seed = [{arm.name: _value(plans[arm.name, seed], one.what) for arm in study.arms} for seed in study.seeds]
+    runs = {(run.arm, run.seed) for run in study.recipes}  # a soup over seeds has but one
+    by_seed = [
+        {arm.name: _value(plans[arm.name, seed], one.what) for arm in study.arms if (arm.name, seed) in runs}
+        for seed in study.seeds
+    ]
     values = by_seed[0]
     without = [arm for arm, value in values.items() if value == 0 and one.what.startswith("exposures.")]
     exempt = tuple(arm for arm in values if arm in without or arm in one.but)
@@ -54,7 +58,7 @@ def _fact(study: Study, one: Matched, plans: Plans) -> MatchedFact:
     if free := [arm for arm in exempt if arm not in one.but]:
         notes.append(f"without this data: {', '.join(free)}")
     equal: bool | None = True
-    for found in ([of_seed[arm] for arm in group] for of_seed in by_seed for group in groups):
+    for found in ([of_seed[arm] for arm in group if arm in of_seed] for of_seed in by_seed for group in groups):
         if len({value for value in found if value is not None}) > 1:
             equal = False
         elif equal and None in found:

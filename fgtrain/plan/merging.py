@@ -1,14 +1,18 @@
 """The plan of a stage that averages checkpoints, or takes one that was kept: no data and no steps. Pure."""
 
-from fgtrain.recipe import PARTS, Recipe
+from collections.abc import Mapping
+
+from fgtrain.recipe import PARTS, MergeStage, Recipe
 
 from .identity import Known
 from .lineage import shares_of, starts_from
 from .schema import EncoderPlan, ModelFacts, PartPlan, StagePlan
 
 
-def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, known: Known) -> StagePlan:
-    """Nothing is learnt: every number of training is 0."""
+def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, all_known: Mapping[str, Known]) -> StagePlan:
+    """Nothing is learnt: every number of training is 0. `all_known`: of each checkpoint."""
+    known, stage = all_known[name], recipe.stages[name]
+    others = stage.runs if isinstance(stage, MergeStage) else ()
     parts = tuple(
         PartPlan(
             part=part,
@@ -24,8 +28,8 @@ def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, known: Known) -> St
     )
     return StagePlan(
         name=name,
-        objective=recipe.stages[name].objective,
-        trained_by=recipe.stages[name].trained_by,
+        objective=stage.objective,
+        trained_by=stage.trained_by,
         data=(),
         samples=0,
         questions=0,
@@ -44,4 +48,5 @@ def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, known: Known) -> St
         inputs=known.inputs,
         provisional=known.provisional,
         starts_from=starts_from(recipe, name),
+        elsewhere={other: all_known[other].fingerprint for other in others},
     )

@@ -212,6 +212,7 @@ class StagePlan(Numbers):
     inputs: str  # as fingerprint, but whatever the program's code: equal inputs, another fingerprint = changed code
     provisional: bool  # the fingerprint will change once data and weights are here
     starts_from: str  # the checkpoint
+    elsewhere: dict[str, str] = {}  # checkpoint of another run that is averaged -> its fingerprint
     watch: WatchPlan | None = None
 
 

@@ -26,6 +26,13 @@ def _of_every_part(value: Any) -> Any:
 Shares = Annotated[dict[Part, Fraction01], BeforeValidator(_of_every_part)]
 
 
+class OtherRun(Section):
+    """A checkpoint of another run."""
+
+    recipe: dict[str, Any]  # the run's, resolved
+    stage: StageName
+
+
 class MergeStage(Section):
     """What is averaged. The checkpoint that the stage starts from has what `merge` leaves of 1, in each part."""
 
@@ -33,6 +40,9 @@ class MergeStage(Section):
     after: StageName | None = None  # the stage that it starts from; null = the one before
     # start or an earlier stage -> its share, part -> share, or several shares: a stage for each, see sweep.py
     merge: Annotated[dict[StageName, Shares], Field(min_length=1)]
+
+    # Name -> a checkpoint of another run that `merge` names beside the run's own: what a study's soups write (soup.py)
+    runs: dict[StageName, OtherRun] = Field(default_factory=dict)
 
     objective: ClassVar[str] = "merge"
     trained_by: ClassVar[str] = "merge"

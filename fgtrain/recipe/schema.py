@@ -231,6 +231,9 @@ class Recipe(Section):
         named = {name for stage in self.enabled_stages.values() for name in stage.mix}
         named |= {name for stage in self.training_stages.values() for name in stage.reads}
         named |= {source for name in named if (replay := self.data[name].replay) is not None for source in replay.of}
+        for stage in self.enabled_stages.values():  # and those of other runs that are averaged
+            for run in stage.runs.values() if isinstance(stage, MergeStage) else ():
+                named |= set(Recipe.model_validate(run.recipe).mixed_data)
         return [name for name in self.data if name in named]
 
     def text(self, text: str, key: str = "") -> str:

@@ -3,7 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from .differences import as_values
+from .merge_stage import MergeStage, OtherRun
 from .schema import Recipe, Stage
+from .soup import other_run
 from .study import Study
 
 STEPS, QUESTIONS = 3, 5
@@ -20,6 +23,11 @@ def smoke(study: Study) -> Study:
 def small(recipe: Recipe) -> Recipe:
     stages = dict(recipe.stages)
     stages |= {name: one.model_copy(update={"steps": STEPS}) for name, one in stages.items() if isinstance(one, Stage)}
+    for name, one in stages.items():
+        if isinstance(one, MergeStage) and one.runs:
+            theirs = {key: (as_values(small(other_run(one, key)[0])), run.stage) for key, run in one.runs.items()}
+            runs = {key: OtherRun(recipe=values, stage=stage) for key, (values, stage) in theirs.items()}
+            stages[name] = one.model_copy(update={"runs": runs})
     watched = any(one.watched for one in stages.values() if isinstance(one, Stage))
     few: dict[str, Any] = {"limit": QUESTIONS, "subset": QUESTIONS, "every_steps": 1 if watched else None}
     if (features := recipe.evaluation.features) is not None:

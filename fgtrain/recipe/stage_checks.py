@@ -160,7 +160,7 @@ def _places(recipe: Recipe, name: str) -> Found:
     first = stage.after or before[-1]
     for other in stage.merge:
         place: Key = (*key, "merge", other)
-        if other not in before:
+        if other not in (*before, *stage.runs):
             text = f"names {other}, which is no checkpoint before {name}. {instead(other, before)}"
             yield Problem(place, text), [("stages", other, "enabled"), place]
         elif other == first:

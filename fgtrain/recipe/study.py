@@ -1,12 +1,14 @@
 """A study: one question as runs. Arms x seeds, each a whole recipe; what must be equal; what the answer is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from .differences import Difference, as_values
 from .schema import Recipe
+from .soup import SOUP, Soup
 from .study_schema import Contrast, Matched
 
 
@@ -44,6 +46,7 @@ class Study:
     measure: tuple[str, ...]
     contrasts: tuple[Contrast, ...]
     recipes: tuple[ArmRecipe, ...]  # all arms of the first seed, then all of the next
+    soups: Mapping[str, Soup] = field(default_factory=dict)  # arm -> what it averages
 
     @property
     def folder(self) -> Path | None:
@@ -54,6 +57,20 @@ class Study:
         return first.path(first.runs_root) / self.name
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of its arms beside their numbers."""
+        found = []
+        for arm, soup in self.soups.items():
+            text = f"{arm}: {soup}, at equal shares. Exposures, hours and what it may forget are its first ingredient's"
+            if soup.seeds_of is not None:
+                text += (
+                    f". One model, of {len(self.seeds)} seeds: it has no seed of its own, its interval covers images "
+                    "alone, and no contrast with it is shown or refuted"
+                )
+            found.append(text)
+        return tuple(found)
+
+    @property
     def resolved(self) -> str:
         """A study file that needs no other: `load_study` makes the same runs of it, whatever defaults change later."""
         if self.name is None:
@@ -62,6 +79,7 @@ class Study:
         for arm, values in whole.items():
             values["wandb"] |= _out_of_study(values["wandb"], self.name, arm, values["seed"])
             del values["name"], values["seed"]
+        whole |= {arm: {SOUP: soup.model_dump(mode="json", exclude_none=True)} for arm, soup in self.soups.items()}
         content = {
             "name": self.name,
             "seeds": list(self.seeds),

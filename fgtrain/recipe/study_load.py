@@ -1,17 +1,19 @@
 """Reads what a command line names: a study file, or recipes as an unnamed study. Every mistake in one message."""
 
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fgtrain.errors import UserError
 
-from .differences import Difference, as_values, differences
+from .differences import ABSENT, Difference, as_values, differences
 from .load import find_recipe, load_recipe, shown
 from .merge import COMMAND_LINE
 from .problems import raise_problems
 from .schema import Recipe
+from .soup import SOUP, Soup, souped
 from .study import Arm, ArmRecipe, Study, as_run, run_name
-from .study_read import read_study
+from .study_read import ReadStudy, read_study
 from .study_schema import STUDY_KEYS
 from .yaml_reader import Source, read_yaml
 
@@ -79,7 +81,7 @@ def _unnamed(files: list[Path], overrides: list[str], seeds: tuple[int, ...]) ->
         name=None,
         file=None,
         question="",
-        arms=_arms(recipes, loaded[0], {}),
+        arms=_arms(recipes, loaded[0], {}, {}),
         seeds=seeds or tuple(dict.fromkeys(recipe.seed for recipe in loaded)),
         matched=(),
         measure=(),
@@ -116,17 +118,31 @@ def _named(file: Path, source: Source, overrides: list[str], seeds: tuple[int, .
         name=name,
         file=file,
         question=_leading_comment(file),
-        arms=_arms(read.recipes, reference, read.points),
+        arms=_arms(read.recipes, reference, read.points, read.soups),
         seeds=seeds,
         matched=read.matched,
         measure=read.file.answer.measure,
         contrasts=read.contrasts,
-        recipes=tuple(
-            ArmRecipe(arm, seed, as_run(recipe, run_name(name, arm, seed), seed, group=name, arm=arm))
-            for seed in seeds
-            for arm, recipe in read.recipes.items()
-        ),
+        recipes=tuple(_runs(read, name, seeds)),
+        soups=read.soups,
     )
+
+
+def _runs(read: ReadStudy, name: str, seeds: tuple[int, ...]) -> Iterator[ArmRecipe]:
+    def run(arm: str, seed: int, recipe: Recipe) -> Recipe:
+        return as_run(recipe, run_name(name, arm, seed), seed, group=name, arm=arm)
+
+    for seed in seeds:
+        for arm, recipe in read.recipes.items():
+            if (soup := read.soups.get(arm)) is None:
+                yield ArmRecipe(arm, seed, run(arm, seed, recipe))
+            elif soup.seeds_of is None or seed == seeds[0]:
+                first, *others = soup.arms
+                ingredients = [(f"of-{one}", one, seed) for one in others]
+                if soup.seeds_of is not None:
+                    ingredients = [(f"of-seed-{one}", first, one) for one in seeds[1:]]
+                theirs = {key: run(one, its, read.recipes[one]) for key, one, its in ingredients}
+                yield ArmRecipe(arm, seed, run(arm, seed, souped(read.recipes[first], theirs)))
 
 
 def _equal(recipes: dict[str, Recipe]) -> tuple[str, str] | None:
@@ -145,11 +161,15 @@ def _made_equal(arms: tuple[str, str], overrides: list[str]) -> str:
     return f"{what} makes arms {arms[0]} and {arms[1]} equal, and nothing is left to compare. Leave it out"
 
 
-def _arms(recipes: dict[str, Recipe], reference: Recipe, points: dict[str, str]) -> tuple[Arm, ...]:
-    def changes(recipe: Recipe) -> tuple[Difference, ...]:
+def _arms(
+    recipes: dict[str, Recipe], reference: Recipe, points: dict[str, str], soups: Mapping[str, Soup]
+) -> tuple[Arm, ...]:
+    def changes(name: str, recipe: Recipe) -> tuple[Difference, ...]:
+        if name in soups:
+            return (Difference(SOUP, ABSENT, str(soups[name])),)
         return tuple(one for one in differences(reference, recipe) if one.key not in ("name", "seed"))
 
-    return tuple(Arm(name, changes(recipe), points.get(name, "")) for name, recipe in recipes.items())
+    return tuple(Arm(name, changes(name, recipe), points.get(name, "")) for name, recipe in recipes.items())
 
 
 def _leading_comment(file: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from .load import others_near, place_of, read_chain, shown
 from .problems import Key, Place, Problem
 from .schema import Recipe
+from .soup import SOUP, Soup, souped, what_is_wrong
 from .study_arms import ArmValues, Layer, arm_name, grid_layers, set_twice
 from .study_checks import check_study
 from .study_schema import Contrast, Matched, StudyFile
@@ -24,6 +25,7 @@ class ReadStudy:
     points: dict[str, str]  # arm -> its point of the grid, empty without one
     matched: tuple[Matched, ...]
     contrasts: tuple[Contrast, ...]
+    soups: dict[str, Soup]  # arm -> what it averages; its recipe is then one of its ingredients' with the average
 
 
 def read_study(file: Path, source: Source, overrides: list[str]) -> tuple[ReadStudy | None, list[Problem]]:
@@ -44,7 +46,7 @@ def read_study(file: Path, source: Source, overrides: list[str]) -> tuple[ReadSt
         problems += [Problem(p.key, p.text, place_of(p.key, source.places)) for p in wrong]
     if problems:
         return None, problems
-    return ReadStudy(study, reader.base(overrides), recipes, reader.point_of, matched, contrasts), []
+    return ReadStudy(study, reader.base(overrides), recipes, reader.point_of, matched, contrasts, reader.soups), []
 
 
 class _Reader:
@@ -57,6 +59,7 @@ class _Reader:
         self.points: dict[str, list[str]] = {}  # arm as written -> arms with the grid's points
 
         self.point_of: dict[str, str] = {}
+        self.soups: dict[str, Soup] = {}
 
     def problem(self, key: Key, text: str) -> None:
         self.problems.append(Problem(key, text, place_of(key, self.places)))
@@ -66,6 +69,8 @@ class _Reader:
         wrong: dict[str, list[Problem]] = {}
         grid = grid_layers(self.study.grid)
         for arm, changes in (self.study.arms or {"": {}}).items():
+            if SOUP in changes:
+                continue
             values = self.started(arm, changes.get("recipe"), whole="model" in changes)
             if values is None:
                 continue
@@ -81,6 +86,28 @@ class _Reader:
                 if recipe is not None:
                     found[name] = recipe
         self.problems += _of_arms(wrong)
+        return found if self.problems else found | self.souped(found)
+
+    def souped(self, recipes: dict[str, Recipe]) -> dict[str, Recipe]:
+        """The arms that average others, each as if all seeds were one."""
+        found = {}
+        for arm, changes in self.study.arms.items():
+            if SOUP not in changes:
+                continue
+            key: Key = ("arms", arm, SOUP)
+            if beside := [change for change in changes if change != SOUP]:
+                self.problem(key, f"stands beside {', '.join(beside)}. The arm is an average of others: leave them out")
+            soup, wrong, _ = repaired(changes[SOUP] if isinstance(changes[SOUP], dict) else {}, Soup)
+            for problem in wrong:
+                self.problem((*key, *problem.key), problem.text)
+            for text in what_is_wrong(soup, recipes, self.study.seeds):
+                self.problem(key, text)
+            if not self.problems:
+                first, *others = soup.arms
+                ingredients = {one: recipes[one] for one in others} or {"seeds": recipes[first]}
+                self.soups[arm] = soup
+                found[arm] = souped(recipes[first], ingredients).model_copy(update={"name": arm})
+                self.points[arm], self.point_of[arm] = [arm], ""
         return found
 
     def base(self, overrides: list[str]) -> Recipe | None:

@@ -8,6 +8,7 @@ from run_fakes import jobs_left, metrics, recipe_values, run_recipe, write_recip
 
 from fgtrain.model import load_checkpoint
 from fgtrain.recipe import Recipe, load_recipe
+from fgtrain.recipe.soup import souped
 
 
 def recipe(place: Path, name: str, **stages: dict | None) -> Recipe:
@@ -65,6 +66,17 @@ def test_averages_are_checkpoints_among_others(place: Path):
     left = [job.name for job in jobs_left(swept)]
     assert [name for name in left if "/train-" in name] == []  # another share trains nothing
     assert [name for name in left if "/merge-" in name] == ["swept/merge-soup"]
+
+    runs = [recipe(place, "one", sft=None), recipe(place, "two", other=None), recipe(place, "three")]
+    of_three = souped(runs[0], {"of-two": runs[1], "of-three": runs[2]})
+    assert [job.name for job in jobs_left(of_three) if "/train-" in job.name] == []
+    run_recipe(of_three)
+    for name, values in weights(of_three, "soup").items():
+        if values.is_floating_point():
+            torch.testing.assert_close(values, (sft[name] + other[name] + align[name]) / 3, rtol=1e-6, atol=1e-7)
+        if name.startswith("vision_encoder"):
+            assert torch.equal(values, align[name])
+    assert "0.333333 of-two" in (of_three.run_folder / "soup" / "checkpoint" / "README.md").read_text()
 
     alone = recipe(place, "alone", other=None)  # `after` a stage: as if those between were not there
     assert [job.name for job in jobs_left(alone) if "/train-" in job.name] == []
