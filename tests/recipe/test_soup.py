@@ -61,7 +61,7 @@ def test_a_soup_is_its_first_ingredient_and_an_average_of_what_the_arms_do_anywa
         "{soup: {of: [early, lat]}}": "arms.both.soup names lat, which is no arm with a recipe. Did you mean late?",
         "{soup: {of: [early, early]}}": "arms.both.soup names an arm twice",
         "{soup: {}}": "arms.both.soup must be {of: [ARM, ARM]}, seed by seed, or {seeds_of: ARM}",
-        "{soup: {of: [early, late]}, seed: 3}": "arms.both.soup stands beside seed. The arm is an average of others: leave them out",
+        "{soup: {of: [early, late]}, seed: 3}": "arms.both.soup stands beside seed.",
         "{soup: {of: [early, wide]}}": "arms.both.soup cannot be: wide has another model or precision than early",
     }.items(),
 )
