@@ -61,7 +61,8 @@ def notes(
         yield f"Questions as published, not counted: {', '.join(by_papers)}"
     if unknown := [name for name in tasks if name not in known]:
         yield f"Questions unknown until their files are here: {', '.join(unknown)}"
-    if stages and (aside := [one.name for one in stages if one.name not in ancestors(recipe, stages[-1].name)]):
+    on_the_way = ancestors(recipe, stages[-1].name) if stages else []
+    if aside := [one.name for one in stages if one.batch is not None and one.name not in on_the_way]:
         yield f"Exposures and updates are those of checkpoint {stages[-1].name}, so without {', '.join(aside)}"
     yield from (_chosen(stage, choice) for stage in stages for choice in stage.choices)
     if any(stage.provisional for stage in stages):

@@ -1,5 +1,6 @@
 """A study's plan for people: the arms, what is matched, what is shared, what it costs. Two screens at 80 columns."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from rich.box import SIMPLE
@@ -128,7 +129,7 @@ def told(changes: Iterable[Difference]) -> str:
     of_stages: dict[str, list[str]] = {}
     others = []
     for one in changes:
-        match one.key.split("."):
+        match re.split(r"(?<!@0)\.", one.key):  # a stage may be called wise@0.25
             case ["stages", stage]:
                 others.append(f"no stage {stage}" if one.b == ABSENT else f"stage {stage}")
             case ["stages", stage, "mix", data_set]:
