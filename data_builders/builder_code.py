@@ -6,6 +6,7 @@ from .shared.code_identity import CodeIdentity, code_of, explain_change
 MODULES = {
     "short_answer": "short_answer",
     "questions": "questions",
+    "preferences": "preferences",
     "caption": "caption",
     "caption_fg": "caption_fg",
     "tf_balanced": "tf_balanced",

@@ -161,7 +161,7 @@ class Asker:
         if kind == "short_answer":
             return short_answer(which, words), self.source.label(row, level)
         if kind == "choice":
-            options, right = self._options(row, level, number)
+            options, right = self.options_of(row, level, number)
             return choice(which, words, options), right
         yes, label = self._statement(row, level, place, number, of)
         return true_false(which, words, label), "yes" if yes else "no"
@@ -170,7 +170,7 @@ class Asker:
         draws = Draws(self.seed, self.purpose, kind, level.name, row.image)
         return next(islice(draws.order(self.wordings), number % self.wordings, None))
 
-    def _wrong(self, row: LabelledImage, level: Level, *address: object) -> Iterator[str]:
+    def wrong_labels(self, row: LabelledImage, level: Level, *address: object) -> Iterator[str]:
         draws = Draws(self.seed, self.purpose, level.name, row.image, "wrong", *address)
         pool = self._labels(level)
         if self._several(level):
@@ -196,7 +196,7 @@ class Asker:
                 f"negatives: pictures of {self.source.name} bear several labels, and mined names are for one"
             )
 
-    def _options(self, row: LabelledImage, level: Level, number: int) -> tuple[list[str], str]:
+    def options_of(self, row: LabelledImage, level: Level, number: int) -> tuple[list[str], str]:
         draws = Draws(self.seed, self.purpose, "options", level.name, row.image, number)
         right = self.source.label(row, level)
         if self._several(level):
@@ -204,7 +204,7 @@ class Asker:
                 raise UserError(f"{row.image} bears no label, so no option is right: write --kinds true_false")
             right = row.labels[draws.below(len(row.labels))]
         holds, kept, held = self._as_plain(right), [], []
-        for other in self._wrong(row, level, "choice", number):
+        for other in self.wrong_labels(row, level, "choice", number):
             (held if self.apart and holds in self._as_plain(other) else kept).append(other)
             if len(kept) == self.options - 1:
                 break
@@ -230,7 +230,7 @@ class Asker:
         right = row.labels if self._several(level) else (self.source.label(row, level),)
         if not yes or not right:
             # The second no about an image asks about another wrong label than the first, while there are any.
-            wrong = list(islice(self._wrong(row, level, "true_false"), before + 1))
+            wrong = list(islice(self.wrong_labels(row, level, "true_false"), before + 1))
             if wrong:
                 return False, wrong[min(before, len(wrong) - 1)]
         if len(right) == 1:

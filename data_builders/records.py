@@ -11,6 +11,9 @@ pictures, which training puts before the question), `source`, `kind`, `category`
   that order: by commas (`answer: reading_order`, or no such key), or each with its place (`answer: position`).
   `exact: true` makes tiles of whole pictures; without it, of JPEGs reduced by their decoder.
 
+* `chosen`, `rejected` - two answers to the question that the conversation ends with: a preference. A stage with
+  objective `dpo` learns from both, one with `answers` from the chosen one; answers before that question are read only.
+
 A row with a single gpt turn and no human turn is plain text: all of it is learnt. An answer with `loss: false` is read
 by the model and not learnt.
 """
@@ -83,6 +86,15 @@ def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
     return turns
 
 
+def is_preference(row: dict) -> bool:
+    return "chosen" in row or "rejected" in row
+
+
+def texts_of(row: dict) -> list[str]:
+    """All that is said in a row: questions and answers, those of a preference included."""
+    return [turn["value"] for turn in row["conversations"]] + [row[key] for key in ("chosen", "rejected") if key in row]
+
+
 def check_row(row: dict, place: str) -> None:
     """Raise UserError unless the row follows the contract above."""
     name = f"{place}, row {row.get('id')!r}"
@@ -98,7 +110,9 @@ def check_row(row: dict, place: str) -> None:
             raise UserError(f"{name}: a turn's value must be text, not {turn.get('value')!r}")
         if "loss" in turn and not (isinstance(turn["loss"], bool) and turn["from"] == "gpt"):
             raise UserError(f"{name}: loss is {turn['loss']!r}; write false in an answer (gpt) that is not learnt")
-    if not any(turn["from"] == "gpt" and turn["value"].strip() and turn.get("loss", True) for turn in turns):
+    if is_preference(row):
+        _check_preference(row, name)
+    elif not any(turn["from"] == "gpt" and turn["value"].strip() and turn.get("loss", True) for turn in turns):
         raise UserError(f"{name}: no answer to learn from")
     if row.get("turns") not in (None, "independent"):
         raise UserError(f"{name}: turns is {row['turns']!r}; write turns: independent, or leave it out")
@@ -109,6 +123,19 @@ def check_row(row: dict, place: str) -> None:
             check_inside(image, HERE)
         except UserError as error:
             raise UserError(f"{name}: {error}") from None
+
+
+def _check_preference(row: dict, name: str) -> None:
+    answers = [row.get(key) for key in ("chosen", "rejected")]
+    for key, answer in zip(("chosen", "rejected"), answers, strict=True):
+        if not isinstance(answer, str) or not answer.strip():
+            raise UserError(f"{name}: {key} is {answer!r}; a preference has two answers, chosen and rejected")
+    if len({answer.strip() for answer in answers}) == 1:
+        raise UserError(f"{name}: chosen and rejected are both {answers[0]!r}; they must differ")
+    if row["conversations"][-1]["from"] != "human":
+        raise UserError(f"{name}: it has chosen and rejected, so its conversations must end with the question (human)")
+    if apart := [key for key in ("turns", "mosaic") if key in row]:
+        raise UserError(f"{name}: {apart[0]} does not go with chosen and rejected. Write a row for each question")
 
 
 def write_training_set(

@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from transformers.utils import logging as transformers_logging
 
-from data_builders.records import IMAGE_PLACEHOLDER, Manifest, images_of
+from data_builders.records import Manifest, conversation, images_of
 from fgtrain.data import encode_row, show_mask
 from fgtrain.data.chat import image_refs
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, outline_model
 from fgtrain.recipe import Recipe
-from fgtrain.recipe.objective_schema import WITHOUT_TOKENS
+from fgtrain.recipe.objective_schema import PAIRED, WITHOUT_TOKENS
 
 LOOKED_AT = 200  # rows, for one with a picture
 SHOWN = 600  # characters of a branch
@@ -41,15 +41,16 @@ def example_lines(recipe: Recipe) -> Iterator[str]:
         return
     finally:
         transformers_logging.set_verbosity(level)
-    shown: set[str] = set()
+    shown: set[tuple[str, bool]] = set()
     for name, stage in recipe.enabled_stages.items():
-        chat = stage.chat or lvlm.chat
-        if stage.objective not in WITHOUT_TOKENS and chat not in shown:
-            shown.add(chat)
+        chat, paired = stage.chat or lvlm.chat, stage.objective in PAIRED
+        if stage.objective not in WITHOUT_TOKENS and (chat, paired) not in shown:
+            shown.add((chat, paired))
             yield from _stage_lines(recipe, name, chat, lvlm)
 
 
 def _stage_lines(recipe: Recipe, name: str, chat: str, lvlm: LVLM) -> Iterator[str]:
+    paired = recipe.stages[name].objective in PAIRED
     with TemporaryDirectory() as folder:
         row = _first(recipe, name) or _drawn(recipe, name, Path(folder))
         try:
@@ -61,6 +62,7 @@ def _stage_lines(recipe: Recipe, name: str, chat: str, lvlm: LVLM) -> Iterator[s
                 recipe.model.max_tokens,
                 image_root=row.image_root,
                 name=row.name,
+                paired=paired,
             )
             pictures = [ref.size for ref in image_refs(row.row, row.image_root)]
         except UserError as error:
@@ -103,6 +105,7 @@ def _drawn(recipe: Recipe, stage: str, folder: Path) -> Row:
     expected = recipe.data[next(iter(recipe.stages[stage].mix))].expected
     size = DRAWN_SIZE if expected is None else (expected.width, expected.height)
     Image.new("RGB", size).save(folder / "drawn.png")
-    turns = [("human", f"{IMAGE_PLACEHOLDER}\nWhat is this?"), ("gpt", "A bird.")]
-    row = {"id": "drawn", "image": "drawn.png", "conversations": [{"from": who, "value": text} for who, text in turns]}
+    row: dict = {"id": "drawn", "image": "drawn.png", "conversations": conversation("What is this?", "A bird.")}
+    if recipe.stages[stage].objective in PAIRED:
+        row |= {"conversations": row["conversations"][:1], "chosen": "A bird.", "rejected": "A fish."}
     return Row("a row made up for this", row, folder)

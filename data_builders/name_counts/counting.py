@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import records
 from ..llava.reading import read_file
 from ..shared.errors import UserError
 from ..shared.progress import progress
@@ -61,7 +62,7 @@ def count(names: Names, file: Path) -> Counted:
 
 def texts_of(row: Mapping, file: Path, number: int) -> Iterable[str]:
     try:
-        texts = [turn["value"] for turn in row["conversations"]]
+        texts = records.texts_of(row)
         "".join(texts)
     except (KeyError, TypeError):
         raise UserError(

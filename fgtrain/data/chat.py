@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from data_builders.records import IMAGE_PLACEHOLDER, images_of
+from data_builders.records import IMAGE_PLACEHOLDER, images_of, is_preference
 from data_builders.shared.files import safe_join
 from fgtrain.batch import Prompt
 from fgtrain.errors import UserError
@@ -33,45 +33,46 @@ def encode_row(
     *,
     image_root: Path = Path("."),
     name: str | None = None,
+    paired: bool = False,
 ) -> Sample:
     """The row of a training set as tokens.
 
     A dialogue is one branch, of which every answer is learnt that does not say `loss: false`; with `turns: independent`
-    each question that is learnt is a branch; a row that begins with an answer is text, all of it learnt. Images come
-    first, wherever their placeholders stand. A
-    mosaic is one image. UserError, naming `name` (default: the row's id), when placeholders and images differ in
-    number, when questions and answers do not alternate, when an image's size is needed and cannot be read, or when the
-    row does not fit (see `assemble`).
+    each question that is learnt is a branch; a row that begins with an answer is text, all of it learnt. Of a
+    preference the chosen answer is learnt alone; `paired`: each row is one, as two branches, the conversation with the
+    chosen answer and with the rejected one. Images come first, wherever their placeholders stand. A mosaic is one
+    image. UserError, naming `name` (default: the row's id), when placeholders and images differ in number, when
+    questions and answers do not alternate, when an image's size is needed and cannot be read, when the row does not fit
+    (see `assemble`), or when it is no preference and should be.
     """
     name = f"row {row['id']!r}" if name is None else name
     template, encoder = TEMPLATES[chat], encoder_of(tokenizer)
     images = image_refs(row, image_root)
-    pairs = _pairs(row, name, len(images))
-    asked = pairs[0][0] is not None
+    dialogues = [_pairs(turns, name, len(images)) for turns in _conversations(row, name, paired)]
+    asked = dialogues[0][0][0] is not None
+    if row.get("turns") == "independent":
+        dialogues = [[pair] for pair in dialogues[0] if pair[-1]]
+    if len(dialogues) > 1 and not template.asks:
+        several = f"{len(dialogues)} {'answers to compare' if paired else 'independent questions'}"
+        raise UserError(
+            f"{name}: {several}, but chat is {chat} here, which drops questions. Write chat: qa, or leave this "
+            f"data set out"
+        )
     layouts = _layouts(images, spec, name)
     prefix = encode_prefix(template, encoder, layouts, spec, plain=not asked)
-    independent = row.get("turns") == "independent"
-    if independent and len(pairs) > 1 and not template.asks:
-        raise UserError(
-            f"{name}: {len(pairs)} independent questions, but chat is {chat} here, which drops questions. Write "
-            f"chat: qa, or leave this data set out"
-        )
     branches: list[Branch] = []
-    for question, answer, learnt in pairs:
-        if independent and not learnt:
-            continue
-        first = not branches or independent
-        if first:
-            branches.append(Branch())
-            start = prefix.anchor
-        else:
-            ids, start = encoder.pieces(template.tail, encoder.anchor(template.end))
-            branches[-1].add(ids, False)
-        ids, start = _question(template, encoder, question, bool(images), first, start)
-        branches[-1].add(ids, False)
-        form = template.answer if question is not None else "{answer}"
-        ids, _ = encoder.pieces((form,), start, answer=answer)
-        branches[-1].add(ids + encoder.special(template.end), bool(answer) and learnt)
+    for dialogue in dialogues:
+        branch, start = Branch(), prefix.anchor
+        for number, (question, answer, learnt) in enumerate(dialogue):
+            if number:
+                ids, start = encoder.pieces(template.tail, encoder.anchor(template.end))
+                branch.add(ids, False)
+            ids, start = _question(template, encoder, question, bool(images), not number, start)
+            branch.add(ids, False)
+            form = template.answer if question is not None else "{answer}"
+            ids, _ = encoder.pieces((form,), start, answer=answer)
+            branch.add(ids + encoder.special(template.end), bool(answer) and learnt)
+        branches.append(branch)
     return assemble(
         prefix.ids,
         prefix.is_image,
@@ -166,9 +167,22 @@ def _without_images(text: str) -> str:
     return " ".join(part for part in (p.strip() for p in text.split(IMAGE_PLACEHOLDER)) if part)
 
 
-def _pairs(row: dict, name: str, images: int) -> list[Pair]:
+def _conversations(row: dict, name: str, paired: bool) -> list[list[dict]]:
+    """The row's turns; of a preference with the chosen answer, `paired` also with the rejected one."""
+    if not is_preference(row):
+        if paired:
+            raise UserError(
+                f"{name}: no chosen and rejected answers, from which a stage with objective dpo learns. Build its data "
+                f"with python -m data_builders preferences, or write objective: answers"
+            )
+        return [row["conversations"]]
+    before = [turn if turn["from"] == "human" else {**turn, "loss": False} for turn in row["conversations"]]
+    answers = [row["chosen"], row["rejected"]] if paired else [row["chosen"]]
+    return [[*before, {"from": "gpt", "value": answer}] for answer in answers]
+
+
+def _pairs(turns: list[dict], name: str, images: int) -> list[Pair]:
     """Questions and their answers. UserError unless they alternate and every image has its placeholder."""
-    turns = row["conversations"]
     asked = [turn["value"] for turn in turns if turn["from"] == "human"]
     places = asked[0].count(IMAGE_PLACEHOLDER) if asked else images
     if places != images or any(IMAGE_PLACEHOLDER in question for question in asked[1:]):

@@ -151,6 +151,7 @@ def rows_identity(data_set: str, maker: SampleMaker) -> str:
         maker.chat,
         sorted(maker.spec.to_dict().items()),
         maker.max_tokens,
+        maker.paired,
         rows.manifest.content,
         str(rows.image_root),
     )

@@ -18,6 +18,7 @@ from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import stage_samples, steps_of
+from fgtrain.recipe.objective_schema import PAIRED
 from fgtrain.recipe.schema import Devices, Stage
 
 from .checks import CutRows, check_rows, cut_rows, rows_identity
@@ -109,6 +110,7 @@ class StageData(LightningDataModule):
             max_tokens=self.max_tokens,
             augment=self.stage.augmented,
             augment_views=self.stage.augment_views,
+            paired=self.stage.objective in PAIRED,
         )
 
     @cached_property

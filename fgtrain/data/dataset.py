@@ -154,6 +154,18 @@ class MicroBatches(Dataset):
         return torch.cat(pixels) if pixels else torch.empty(0)
 
 
+def rows_once(batches: MicroBatches) -> MicroBatches:
+    """Micro-batches of as many samples that hold each row of the stage once, as it is in the first pass."""
+    order, share = batches.order, batches.share
+    _, first_R = np.unique(order.data_set_S.astype(np.int64) << 32 | order.row_S, return_index=True)
+    once = StageOrder(
+        order.names, order.data_set_S[first_R], np.zeros_like(order.pass_S[first_R]), order.row_S[first_R]
+    )
+    size = share.global_batch_size // share.accumulation
+    alone = Share(size, 1, share.rank, share.world_size)
+    return replace(batches, order=once, loads_SL=batches.loads_SL[first_R], share=alone)
+
+
 def stage_views(order: StageOrder, maker: SampleMaker) -> dict[View, list[tuple[str, str]]]:
     """Every view that the stage will see -> the (data set, row id) that show it. Rows that cannot be encoded are left
     out: the check reports them."""

@@ -33,6 +33,7 @@ class SampleMaker:
     max_tokens: int
     augment: Mapping[str, str] = field(default_factory=dict)  # data set -> how, of those whose pictures are augmented
     augment_views: int | None = None
+    paired: bool = False  # each row is a preference, of which both answers are learnt from
     _memo: dict[tuple[str, int], tuple[str, Sample]] = field(default_factory=dict, repr=False)
     _memo_tokens: int = 0
 
@@ -85,6 +86,7 @@ class SampleMaker:
                 self.max_tokens,
                 image_root=self.rows[data_set].image_root,
                 name=place,
+                paired=self.paired,
             )
         except (KeyError, TypeError, ValueError) as error:  # a mosaic without names, a grid that is no pair, ...
             raise UserError(f"{place}: {type(error).__name__} {error}") from None

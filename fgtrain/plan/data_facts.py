@@ -75,7 +75,11 @@ def _answers(rows: Path, memo: Path | None) -> int | None:
 
 
 def count_answers(rows: Path) -> int:
-    """Answers (gpt turns) in a rows file. Counts bytes: parsing 665,000 rows takes minutes."""
-    with open(rows, "rb") as file:
+    """Answers (gpt turns) in a rows file; a preference is one. Counts bytes: parsing 665,000 rows takes minutes."""
+
+    def answers(line: bytes) -> int:
         # Inside a JSON string the quotes would be escaped, so text that talks of gpt turns is not counted.
-        return sum(line.count(b'"from": "gpt"') - line.count(b'"loss": false') for line in file)
+        return 1 if b'"chosen": "' in line else line.count(b'"from": "gpt"') - line.count(b'"loss": false')
+
+    with open(rows, "rb") as file:
+        return sum(map(answers, file))

@@ -19,6 +19,7 @@ ANSWERS = (*MODEL, "fgtrain.model.trainable_weights", "fgtrain.data.datamodule",
 TRAINING = {
     "answers": ANSWERS,
     "grpo": (*ANSWERS, "fgtrain.training.objectives.grpo", "fgtrain.training.objectives.rewarded_rows"),
+    "dpo": (*ANSWERS, "fgtrain.training.objectives.dpo"),
     "keep": ("fgtrain.training.objectives.keep",),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
     "merge": (*MODEL, "fgtrain.model.merged"),

@@ -14,10 +14,11 @@ from pydantic import Field
 from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Texts
 
 GRPO = "grpo"
-OBJECTIVES = ("answers", "heads", GRPO)  # "merge" is that of a stage without training
+OBJECTIVES = ("answers", "dpo", "heads", GRPO)  # "merge" is that of a stage without training
 AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives them
 KEEP = "keep"  # the addition that a stage's `keep` makes
 WITHOUT_TOKENS = ("heads", "merge", "best")  # these learn from no rows as tokens
+PAIRED = ("dpo",)  # these learn from rows with a chosen and a rejected answer
 GROUP = "fgtrain.objectives"
 
 
@@ -47,6 +48,15 @@ class GrpoSettings(Section):
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the ratio of probabilities, at either side of 1
     kl: Annotated[float, Field(ge=0)] = 0.04  # weight of the KL to the stage's start; 0 = no reference is held
     updates_per_rollout: Positive = 1  # optimizer steps on the same rows and answers; the stage's steps stay as many
+
+
+class Preference(Section):
+    """How objective `dpo` prefers one answer to another; the formulas: fgtrain.training.objectives.dpo."""
+
+    beta: Annotated[float, Field(gt=0)] = 0.1  # how dearly the model that the stage starts from is kept
+    variant: Literal["sigmoid", "ipo", "hinge"] = "sigmoid"
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # sigmoid: how often rejected would be right
+    sft_weight: Annotated[float, Field(ge=0)] = 0.0  # of the chosen answer's cross entropy, added
 
 
 def own_parts() -> dict[str, EntryPoint]:

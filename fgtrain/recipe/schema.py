@@ -33,7 +33,7 @@ from .keys import (
 )
 from .merge_stage import MergeStage
 from .model_schema import DECOMPOSED, Chat, InitOn, MaybeEma, Model, Part, PartLearns
-from .objective_schema import GRPO, GrpoSettings, Keep, OptimizerChoice, trained_by
+from .objective_schema import GRPO, GrpoSettings, Keep, OptimizerChoice, Preference, trained_by
 from .problems import nearest
 from .replay import REPLAY, ReplayOptions
 from .watch_schema import KeepBest, StopWhen
@@ -97,8 +97,9 @@ class Stage(Section):
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     ema: MaybeEma = None  # decay of the average of weights that the checkpoint holds; null = the last weights
     checkpoint_every_steps: Positive = 200
-    objective: str = "answers"  # what is minimised: answers, heads, grpo (see objective_schema), or one of your own
+    objective: str = "answers"  # what is minimised: answers, dpo, heads, grpo (see objective_schema), or your own
     grpo: GrpoSettings | None = None  # null under objective grpo = its defaults
+    dpo: Preference | None = None  # of objective dpo; null = its defaults
     auxiliary: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # what is added -> its weight
     keep: Keep | None = None  # which checkpoint's answers the stage is held near to
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)  # the user's own objective or addition -> options

@@ -6,6 +6,7 @@ from .best_stage import BestStage
 from .merge_stage import MergeStage
 from .model_schema import PARTS
 from .objective_schema import AUXILIARY, known_additions, known_objectives, own_parts
+from .preference_checks import preference
 from .problems import Found, Key, Problem, instead
 from .rollout_checks import rollouts
 from .schema import START, Recipe, Stage
@@ -42,6 +43,7 @@ def stages(recipe: Recipe) -> Found:
         if stage.keep is not None:
             yield from _keep(recipe, name, stage)
         yield from rollouts(recipe, name, stage)
+        yield from preference(name, stage)
         if stage.objective == "heads" and stage.train and set(stage.train) != {"vision_encoder"}:
             text = f"names {', '.join(stage.train)}. Objective heads trains the vision_encoder and nothing else"
             yield Problem((*key, "train"), text), [(*key, "train"), (*key, "objective")]

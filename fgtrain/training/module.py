@@ -74,6 +74,7 @@ class StageModule(LightningModule):
             self.trainer.strategy.shard(self)
 
     def on_train_start(self) -> None:
+        self.loss.begin(self.trainer, self)
         self.train()  # Lightning leaves modes as they are, and evaluation has left the model in eval mode
         self.touched.start()
 

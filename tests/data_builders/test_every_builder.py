@@ -13,7 +13,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import open_image
 from data_builders.sources import SOURCE_NAMES, load_source
 
-TRAINING = ("short_answer", "questions", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world")
+TRAINING = ("short_answer", "questions", "preferences", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world")
 BENCHMARKS = ("fgbmk", "frow")
 # Pictures with several labels have no single name to balance, to write about, or to list among a mosaic's tiles.
 SEVERAL_LABELS = {"tf_balanced", "open_world", "frow", "mosaic"}

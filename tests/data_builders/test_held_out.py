@@ -6,12 +6,12 @@ import pytest
 
 from data_builders.build import build
 from data_builders.leakage.training import find_sets
-from data_builders.records import Manifest, images_of, read_rows
+from data_builders.records import Manifest, images_of, read_rows, texts_of
 from data_builders.shared.errors import UserError
 from data_builders.sources import SOURCE_NAMES, HoldOut, hold_out, load_source, same_name
 from data_builders.writing.unsaid import Unsaid, unsaid_of
 
-BUILDERS = ("short_answer", "questions", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world")
+BUILDERS = ("short_answer", "questions", "preferences", "caption", "caption_fg", "tf_balanced", "mosaic", "open_world")
 ONE_NAME_A_PICTURE = {"tf_balanced", "open_world", "mosaic"}
 FINE = {"categories": {"hold_out": 0.25}}
 
@@ -31,7 +31,7 @@ def options_for(what: str, name: str, root) -> dict:
 
 def told(row: dict) -> str:
     """All that a row says, without the names of its pictures."""
-    return json.dumps([row["conversations"], row["category"], (row.get("mosaic") or {}).get("names")])
+    return json.dumps([texts_of(row), row["category"], (row.get("mosaic") or {}).get("names")])
 
 
 @pytest.mark.parametrize("name", SOURCE_NAMES)

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,14 @@ from fgtrain.data.datamodule import MicroBatchLoader
 from fgtrain.data.dataset import Share
 from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.model.seen import Seen
+from fgtrain.recipe.objective_schema import Preference
 from fgtrain.recipe.schema import Devices, Stage
 from fgtrain.training.objectives import LossPart, StageLoss, Summed
+from fgtrain.training.objectives.dpo import Dpo, answers_N2
 from fgtrain.training.objectives.grpo import Grpo
 from fgtrain.training.objectives.keep import Keep, frozen_start
 from fgtrain.training.objectives.patch_align import PatchAlign
+from fgtrain.training.objectives.reference import Reference
 from fgtrain.training.objectives.supcon import SupCon
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.subset import Verdict
@@ -66,6 +69,7 @@ class Case:
     grpo: dict[str, Any] | None = None  # the objective's section, which takes the place of answers
     watches: int | None = None  # a watch keeps what has learnt by this step, and ends the stage there
     keep: float = 0.0  # weight of what holds the stage near to its start
+    dpo: dict[str, Any] | None = None  # samples are pairs, learnt by objective dpo with these options
     asks: bool = False  # all ranks read a text after each step, through the model as it is then
 
     @property
@@ -163,6 +167,8 @@ def loss_of(case: Case, lvlm: LVLM) -> StageLoss:
     added = tuple((weight, ADDED[name]()) for name, weight in case.added.items())
     if case.keep:
         added += ((case.keep, Keep(frozen_start(lvlm, stage.train))),)
+    if case.dpo is not None:
+        return StageLoss(dpo_of(case), added)
     if case.grpo is None:
         return StageLoss(added=added)
     reference = frozen_start(lvlm, stage.train) if stage.rollouts.kl else None
@@ -198,8 +204,9 @@ def batch_of(case: Case, step: int, places: range) -> Batch:
     for place in places:
         rng = np.random.default_rng((step, place))
         has = {"even": place % 2 == 0, "all": True, "none": False}[case.images]
-        asked = [(3, int(n)) for n in rng.integers(1, 9, size=1 + place % 2)]
-        samples.append(drawn_sample(rng, asked, int(has), f"drawn/{step}/{place}").sample())
+        asked = [(3, int(n)) for n in rng.integers(1, 9, size=1 + place % 2 if case.dpo is None else 2)]
+        name = f"drawn/{step}/{place}" if case.dpo is None else f"drawn/0/{step}-{place}"
+        samples.append(drawn_sample(rng, asked, int(has), name).sample())
         if has:
             images.append(pixels(1, seed=1000 * step + place))
     from fgtrain.data.packing import pack
@@ -275,6 +282,16 @@ class StopAt:
 
     def keep(self, step: int, learnt: dict[str, torch.Tensor]) -> None:
         save_file(learnt, self.case.out / "kept.safetensors")
+
+
+def dpo_of(case: Case) -> Dpo:
+    """What its pairs are to the model at the start is kept in the case's folder."""
+
+    def share(rank: int, ranks: int) -> Iterator[Batch]:
+        return (batch_of(case, step, range(rank, case.global_batch, ranks)) for step in range(case.steps))
+
+    path = Path(case.folder) / f"{case.name}-reference.safetensors"
+    return Dpo(Preference(**case.dpo), Reference(case.name, path, share, answers_N2, case.precision == "bf16"))
 
 
 def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int], list[dict]] | None = None) -> LVLM:

@@ -1,17 +1,22 @@
 """From what a stage's recipe names to its loss."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from fgtrain.data.checks import rows_identity
 from fgtrain.data.datamodule import StageData
+from fgtrain.data.dataset import rows_once
+from fgtrain.data.loader import MicroBatchLoader
 from fgtrain.errors import UserError
-from fgtrain.model import LVLM
+from fgtrain.model import LVLM, weights_hash
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.lineage import kept_to
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, Stage
-from fgtrain.recipe.objective_schema import additions, own_parts
+from fgtrain.recipe.objective_schema import Preference, additions, own_parts
 
 from .part import LossPart
 from .stage_loss import StageLoss
@@ -73,11 +78,31 @@ def _grpo(making: Making) -> LossPart:
     return Grpo(settings, reward_of(making.recipe, stage), making.recipe.seed, making.planned.name, reference)
 
 
+def _dpo(making: Making) -> LossPart:
+    from .dpo import Dpo, answers_N2
+    from .reference import Reference
+
+    data, name, precision = making.data, making.planned.name, making.recipe.devices.precision
+
+    def share(rank: int, ranks: int) -> MicroBatchLoader:
+        return MicroBatchLoader(rows_once(data.micro_batches(rank, ranks)), 0, data.devices.workers)
+
+    known_by = making.group.agree(lambda: [
+        name, making.recipe.seed, precision, data.samples_of_each,
+        {one: rows_identity(one, data.maker) for one in data.rows},
+        weights_hash(making.lvlm), making.plan.code[making.planned.trained_by].hash,
+    ])  # fmt: skip
+    file = f"{hashlib.sha256(json.dumps(known_by, sort_keys=True).encode()).hexdigest()[:32]}.safetensors"
+    reference = Reference(name, data.cache / "reference" / file, share, answers_N2, precision == "bf16")
+    return Dpo(making.stage.dpo or Preference(), reference)
+
+
 # Each is imported where it is made: a stage does not change with the code of what it does not use (see
 # fgtrain.plan.versions, where every name stands with its modules).
 MAKERS: dict[str, Callable[[Making], LossPart]] = {
     "answers": _answers,
     "grpo": _grpo,
+    "dpo": _dpo,
     "supcon": _supcon,
     "patch_align": _patch_align,
     "keep": _keep,

@@ -32,6 +32,9 @@ class LossPart:
     name: str  # as in the recipe
     figures: tuple[str, ...] = ()  # shown beside the loss, as NAME/FIGURE
 
+    def begin(self, trainer: Any, module: Any) -> None:
+        """Before the first step of this start, with the model as it then is: under way, where the stage resumes."""
+
     def total(self, batch: Batch) -> float:
         """What the micro-batch adds to the step's total; called where batches are loaded, before `prepared`."""
         raise NotImplementedError

@@ -27,6 +27,11 @@ class StageLoss:
     def parts(self) -> tuple[tuple[float, LossPart], ...]:
         return (1.0, self.objective), *self.added
 
+    def begin(self, trainer: Any, module: Any) -> None:
+        """Of all parts, see LossPart.begin."""
+        for _, part in self.parts:
+            part.begin(trainer, module)
+
     def totals(self, batch: Batch) -> tuple[float, ...]:
         """Of one micro-batch, part by part."""
         return tuple(part.total(batch) for _, part in self.parts)
