@@ -35,6 +35,11 @@ VARIANTS: dict[str, dict] = {
     "encoder": {"train": {"vision_encoder": 1.0e-3, "projector": 1.0e-2}, "clip": None},
     "text": {"train": {"language_model": 1.0e-2}, "weighting": "sample"},
 }
+ADAPTERS: dict[str, dict] = {
+    "osf-ddp": {"osf": {"keep": 0.5}},
+    "mica-deepspeed_stage_3": {"lora": {"rank": 2, "alpha": 8.0, "init": "mica"}},
+    "pissa-fsdp": {"lora": {"rank": 2, "alpha": 8.0, "init": "pissa"}},
+}
 
 
 def plain(case: Case) -> tuple[dict[str, Tensor], list[dict]]:
@@ -83,6 +88,11 @@ class Launched:
         for variant, values in VARIANTS.items():
             for strategy in STRATEGIES if variant == "base" else SHARDING:
                 self.add(f"{variant}-{strategy}", strategy=strategy, **values)
+        for key, how in ADAPTERS.items():
+            train, strategy = {"language_model": {"lr": 1.0e-2, **how}}, key.partition("-")[2]
+            self.add(key, strategy=strategy, train=train, clip=None)
+            self.add(f"stopped-{key}", strategy=strategy, train=train, clip=None, signal_at=2, save=None)
+            self.add(f"stopped-{key}+", name=f"stopped-{key}", strategy=strategy, train=train, clip=None)
         for strategy in ("ddp", "deepspeed_stage_2"):
             self.add(f"turns-{strategy}", strategy=strategy, per_device=1)
         # Ranks with more labels than others: their logits are made in more pieces.
@@ -200,7 +210,17 @@ def test_accumulation_pieces_and_offload_do_not_change_the_step(launched: Launch
 @pytest.mark.parametrize("strategy", ["ddp", *SHARDING])
 def test_stopped_and_started_again_is_as_never_stopped(launched: Launched, strategy: str) -> None:
     assert f"CASE stopped-{strategy} rank 0: stopped: stage stopped-{strategy} stopped by SIGUSR1" in launched.printed
-    whole, again = f"base-{strategy}", f"stopped-{strategy}+"
+    assert_same_bits(launched, f"base-{strategy}", f"stopped-{strategy}+")
+
+
+@pytest.mark.parametrize("key", ADAPTERS)
+def test_adapters_that_begin_otherwise_take_the_plain_step_and_outlive_a_stop(launched: Launched, key: str) -> None:
+    check(launched.cases[key], launched.weights(key))
+    assert_same_bits(launched, key, f"stopped-{key}+")
+
+
+def assert_same_bits(launched: Launched, whole: str, again: str) -> None:
+    """The figures and weights of a case that was never stopped, and of one that was."""
     for a, b in zip(figures_of(launched.cases[whole]), figures_of(launched.cases[again]), strict=True):
         assert {key: b[key] for key in ("step", "loss", "grad_norm", "lr")} == {
             key: a[key] for key in ("step", "loss", "grad_norm", "lr")
