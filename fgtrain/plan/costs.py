@@ -11,6 +11,7 @@ from .host import host_plan
 from .keeping import kept
 from .needs import Needs
 from .peak import Peak
+from .rollouts import rollouts_of
 from .schema import DataFacts, ModelFacts, StagePlan
 
 
@@ -46,15 +47,22 @@ def with_costs(
     if shape is None or plan.objective == "merge":
         return plan.model_copy(update=_memory(recipe, needs, peak, best))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
-    if needs.kept is not None:
+    rollouts = rollouts_of(recipe.stages[plan.name], plan)
+    if needs.kept is not None and rollouts is None:
         work += needs.kept.work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}
     counts = _whole(plan, data_facts)
     if counts is not None:
+        if rollouts is not None:
+            counts = rollouts.counts(counts, plan.samples)
         added["flops"] = work.flops(counts.tokens, counts.pairs, counts.labels, counts.image_tokens)
+        if rollouts is not None:
+            added["flops"] += rollouts.flops(shape, counts)
         if peak.train is not None:
             added["seconds"] = added["flops"] / (peak.train * ASSUMED_MFU * recipe.devices.world_size)
     heaviest = heaviest or most_of_a_micro_batch(recipe, recipe.stages[plan.name], model_facts)
+    if rollouts is not None and heaviest is not None:
+        heaviest = rollouts.counts(heaviest, recipe.devices.per_device_batch_size)
     return plan.model_copy(update=added | _memory(recipe, replace(needs, shape=shape, heaviest=heaviest), peak, best))
 
 

@@ -11,6 +11,7 @@ from .keeping import keeping_note
 from .kernels import layer_kernels_note
 from .lineage import ancestors
 from .needs import USABLE, too_large
+from .rollouts import rollouts_note
 from .schema import ChoicePlan, DataFacts, ModelFacts, StagePlan
 from .unmeasured import unmeasured
 from .watching import watch_note
@@ -51,6 +52,7 @@ def notes(
     if any(stage.bounded and stage.activation_bytes is not None for stage in stages):
         yield "Memory holds the longest micro-batch that could be, until the rows have been counted"
     yield from (line for stage in stages if (line := keeping_note(recipe, stage)))
+    yield from (line for stage in stages if (line := rollouts_note(recipe, stage)))
     yield from (line for stage in stages if (line := too_large(stage, stage.device_holds, USABLE)))
     for stage in stages:
         if not stage.encoder.cached and recipe.encoder_cache.enabled and "max_gib" in stage.encoder.why:

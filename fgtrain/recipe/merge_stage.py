@@ -49,6 +49,7 @@ class MergeStage(Section):
     train: ClassVar[dict] = {}
     mix: ClassVar[dict] = {}
     steps: ClassVar[None] = None
+    rollouts: ClassVar[None] = None
 
     def left(self, part: str) -> float:
         """The share of the checkpoint that the stage starts from."""

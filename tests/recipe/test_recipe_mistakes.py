@@ -108,6 +108,30 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
         "{vision_encoder: 1.0e-3}\n    ema: 0.9\n    objective: heads",
         ["stages.align.ema averages weights, which objective heads does not do. Leave it out"],
     ),
+    *(
+        ("{projector: 1.0e-3}", "{projector: 1.0e-3}\n    objective: grpo" + more, [told])
+        for more, told in (
+            ("\n    grpo: {groop: 8}", "stages.align.grpo.groop is no key here. Did you mean group?"),
+            ("\n    grpo: {group: 1}", "stages.align.grpo.group is 1, must be at least 2"),
+            (
+                "\n    grpo: {reward: level}",
+                "stages.align.grpo.reward is level, but general is not built from a source",
+            ),
+            ("\n    loss_weighting: sample", "loss_weighting is sample, but objective grpo weighs all answers alike"),
+            ("\n    chat: plain", "chat plain drops questions. Write chat: qa"),
+            ("\n    keep: {kl: 1}", "Write grpo.kl, and leave keep out"),
+        )
+    ),
+    (
+        "{projector: 1.0e-3}",
+        "{projector: 1.0e-3}\n    grpo: {group: 4}",
+        ["grpo is said of a stage whose objective is"],
+    ),
+    (
+        "global_batch_size: 32\n",
+        "global_batch_size: 32\n    objective: grpo\ndevices: {strategy: fsdp}\n",
+        ["stages.sft.objective is grpo", "devices.strategy is fsdp", "Write devices.strategy: ddp"],
+    ),
     ("{projector: 1.0e-3}", "{}", ["stages.align.train is empty: the stage trains nothing", "enabled: false"]),
     *(
         ("evaluation: {tasks: [fgbmk]}", f"  wise: {written}\nevaluation: {{tasks: [fgbmk]}}", [told])
