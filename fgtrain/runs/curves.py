@@ -14,7 +14,8 @@ PLACE = ("kind", "stage", "step", "group", "subset", "unmeasured")
 
 def axes(plan: Plan) -> dict[str, str]:
     """Step axis -> the curves drawn against it. Without one of its own a curve would lose points to the others'."""
-    found = {f"train/{stage.name}/step": f"train/{stage.name}/*" for stage in plan.stages}
+    trained = [stage.name for stage in plan.stages if stage.batch is not None]
+    found = {f"train/{stage}/step": f"train/{stage}/*" for stage in trained}
     found["features/samples_seen"] = "features/*"
     found["watch/samples_seen"] = "watch/*"
     found["drift/samples_seen"] = "drift/*"
