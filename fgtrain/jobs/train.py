@@ -31,7 +31,7 @@ from fgtrain.runs.model_card import model_card
 from fgtrain.runs.subset import SUBSET
 from fgtrain.runs.watched import watch_lines
 from fgtrain.training.classification_pretraining import train_heads
-from fgtrain.training.drift_meter import DriftMeter, drawn_batches, drift_noter
+from fgtrain.training.drift_meter import DriftMeter, drawn_batches, drift_noter, within_reach
 from fgtrain.training.objectives.making import Making, stage_loss
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
@@ -166,16 +166,20 @@ def _drift(
     recipe: Recipe, planned: StagePlan, lvlm: LVLM, data: StageData, store: Path, tracker: tracking.Tracker | None
 ) -> Callable[[int], None]:
     """A function that notes, at a step, how far the model has moved from what it is now."""
-    device, home = job_device(recipe, 0), lvlm.device
-    lvlm.to(device)  # where weights are dealt out it lies in host memory
-    meter = DriftMeter(lvlm, drawn_batches(data), recipe.devices.precision)
-    lvlm.to(home)
+    device, meter = job_device(recipe, 0), None
+    with within_reach(lvlm, device) as here:
+        if here:
+            meter = DriftMeter(lvlm, drawn_batches(data), recipe.devices.precision)
+    if meter is None:
+        say(f"stage {planned.name}: how far it moves is not measured: the whole model does not fit a GPU")
+        return lambda step: None
     size = recipe.stages[planned.name].global_batch_size
     noted = drift_noter(meter, lvlm, planned.name, store, lambda step: min(step * size, planned.samples))
 
     def note(step: int) -> None:
-        row = noted(step)
-        if tracker is not None:
+        with within_reach(lvlm, device) as here:
+            row = noted(step) if here else None
+        if tracker is not None and row is not None:
             tracker.trained([row])
 
     return note

@@ -20,13 +20,13 @@ TRAINING = {
     "answers": ANSWERS,
     "grpo": (*ANSWERS, "fgtrain.training.objectives.grpo", "fgtrain.training.objectives.rewarded_rows"),
     "dpo": (*ANSWERS, "fgtrain.training.objectives.dpo"),
-    "keep": ("fgtrain.training.objectives.keep",),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
     "merge": (*MODEL, "fgtrain.model.merged"),
     "best": (),  # copied
 }
 # What is added to an objective -> its own modules.
 ADDED = {
+    "keep": ("fgtrain.training.objectives.keep",),
     "supcon": ("fgtrain.training.objectives.supcon",),
     "patch_align": ("fgtrain.training.objectives.patch_align",),
 }

@@ -6,7 +6,8 @@ with pictures as they are, and a mean over positions. The start's log-probabilit
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from fgtrain.model import LVLM
 from .drift_file import DRIFT
 
 SAMPLES, POSITIONS = 32, 8  # rows of a stage, and tokens of a row that are looked at, at most
+ROOM = 0.8  # of a GPU's free memory, that a model may take to be measured
 
 
 class DriftMeter:
@@ -69,7 +71,8 @@ def drawn_batches(data: StageData) -> list[Batch]:
     found: list[Batch] = []
     for name in names:
         wanted = max(1, SAMPLES // len(names))
-        for index in draw(data.seed, data.name, "drift", name).permutation(len(data.rows[name])).tolist():
+        order = draw(data.seed, data.name, "drift", name).permutation(len(data.rows[name]))
+        for index in order[: 4 * wanted].tolist():
             if wanted and (batch := _batch(data, name, index)) is not None:
                 found.append(batch)
                 wanted -= 1
@@ -89,6 +92,25 @@ def _batch(data: StageData, name: str, index: int) -> Batch | None:
     learnt_BT = batch.targets_BT != IGNORE_INDEX
     first_BT = learnt_BT & (learnt_BT.cumsum(dim=1) <= POSITIONS)
     return replace(batch, targets_BT=batch.targets_BT.masked_fill(~first_BT, IGNORE_INDEX)) if first_BT.any() else None
+
+
+@contextmanager
+def within_reach(lvlm: LVLM, device: torch.device) -> Iterator[bool]:
+    """While it is open, the model is on the device, if it lay in host memory before. False where it does not fit: to
+    measure on the host would take longer than training."""
+    if lvlm.device.type == device.type:
+        yield True
+        return
+    size = sum(value.numel() * value.element_size() for value in lvlm.parameters())
+    if size > ROOM * torch.cuda.mem_get_info(device)[0]:
+        yield False
+        return
+    home = lvlm.device
+    lvlm.to(device)
+    try:
+        yield True
+    finally:
+        lvlm.to(home)
 
 
 def drift_noter(
