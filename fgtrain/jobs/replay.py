@@ -70,7 +70,12 @@ def _losses(
     lvlm.settle_attention(recipe.devices.attention, device, recipe.devices.precision == "bf16")
     data = candidate_data(recipe, name, lvlm)
     data.order = as_order(places, recipe.data[name].replay.of)
+    part = (group.rank, group.size)
     same_encoder = origin(recipe, checkpoint, ("vision_encoder",)) == encoder_origin(recipe, stage)
+    if plan.stage(stage).encoder.cached and same_encoder:
+        data.features = feature_cache(recipe, encoder_of(lvlm))
+        data.encode(part)  # what no stage has shown the model yet
+        group.together(True)
     batches = MicroBatches(
         order=data.order,
         loads_SL=data.loads_SL,
@@ -79,11 +84,11 @@ def _losses(
         spec=data.image_spec,
         quarantine=data.quarantine,
         pack_tokens=A_ROW_EACH,
-        features=feature_cache(recipe, encoder_of(lvlm)) if plan.stage(stage).encoder.cached and same_encoder else None,
+        features=data.features,
         left_out=data.quarantine.left_out(),
     )
     title = f"{name}: what {checkpoint} makes of them"
-    mine = row_losses(lvlm, batches, title, recipe.devices.precision, (group.rank, group.size))
+    mine = row_losses(lvlm, batches, title, recipe.devices.precision, part)
     found = {number: loss for part in group.gather(mine) for number, loss in part.items()}
     if group.first:
         write_json(kept, {str(number): found[number] for number in sorted(found)})
