@@ -11,6 +11,7 @@ from .host import host_plan
 from .keeping import kept
 from .needs import Needs
 from .peak import Peak
+from .preferring import reference_flops
 from .rollouts import rollouts_of
 from .schema import DataFacts, ModelFacts, StagePlan
 
@@ -58,6 +59,7 @@ def with_costs(
         added["flops"] = work.flops(counts.tokens, counts.pairs, counts.labels, counts.image_tokens)
         if rollouts is not None:
             added["flops"] += rollouts.flops(shape, counts)
+        added["flops"] += reference_flops(plan, _whole(plan, data_facts, once=True), shape)
         if peak.train is not None:
             added["seconds"] = added["flops"] / (peak.train * ASSUMED_MFU * recipe.devices.world_size)
     heaviest = heaviest or most_of_a_micro_batch(recipe, recipe.stages[plan.name], model_facts)
@@ -75,14 +77,16 @@ def _of_heads(plan: StagePlan, data_facts: dict[str, DataFacts], shape: ModelSha
     return {"flops": flops} | ({"seconds": flops / (peak.fp32 * ASSUMED_MFU)} if peak.fp32 is not None else {})
 
 
-def _whole(plan: StagePlan, facts: dict[str, DataFacts]) -> Counts | None:
-    """What the whole stage holds: of each data set the counts of a pass, as often as its samples are of its rows."""
+def _whole(plan: StagePlan, facts: dict[str, DataFacts], once: bool = False) -> Counts | None:
+    """What the whole stage holds: of each data set the counts of a pass, as often as its samples are of its rows; or no
+    row more than `once`."""
     total = Counts()
     for data in plan.data:
         known = facts.get(data.name, DataFacts())
         if known.counts_per_pass is None or not known.rows or data.samples is None:
             return None
-        total += known.counts_per_pass.times(data.samples / known.rows)
+        passes = data.samples / known.rows
+        total += known.counts_per_pass.times(min(passes, 1.0) if once else passes)
     return total
 
 

@@ -11,6 +11,7 @@ from .keeping import keeping_note
 from .kernels import layer_kernels_note
 from .lineage import ancestors
 from .needs import USABLE, too_large
+from .preferring import preferring_note
 from .rollouts import rollouts_note
 from .schema import ChoicePlan, DataFacts, ModelFacts, StagePlan
 from .unmeasured import unmeasured
@@ -53,6 +54,7 @@ def notes(
         yield "Memory holds the longest micro-batch that could be, until the rows have been counted"
     yield from (line for stage in stages if (line := keeping_note(recipe, stage)))
     yield from (line for stage in stages if (line := rollouts_note(recipe, stage)))
+    yield from (line for stage in stages if (line := preferring_note(recipe, stage)))
     yield from (line for stage in stages if (line := too_large(stage, stage.device_holds, USABLE)))
     for stage in stages:
         if not stage.encoder.cached and recipe.encoder_cache.enabled and "max_gib" in stage.encoder.why:
