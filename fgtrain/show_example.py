@@ -42,7 +42,7 @@ def example_lines(recipe: Recipe) -> Iterator[str]:
     finally:
         transformers_logging.set_verbosity(level)
     shown: set[tuple[str, bool]] = set()
-    for name, stage in recipe.enabled_stages.items():
+    for name, stage in recipe.training_stages.items():
         chat, paired = stage.chat or lvlm.chat, stage.objective in PAIRED
         if stage.objective not in WITHOUT_TOKENS and (chat, paired) not in shown:
             shown.add((chat, paired))

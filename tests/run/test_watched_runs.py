@@ -14,6 +14,7 @@ from fgtrain.model import load_checkpoint
 from fgtrain.plan import read_plan
 from fgtrain.recipe import Recipe, load_recipe
 from fgtrain.runs.watched import read_watch
+from fgtrain.show_example import example_lines
 
 # Drawn answers of an untrained model are what they are: what the looks find is written here.
 FOUND = {2: {"at_least": -3.0, "worth": 4.0}, 4: {"at_least": 7.5, "worth": 1.0}}
@@ -43,6 +44,7 @@ def test_a_stage_that_stopped_early_and_its_best_checkpoint(
     report = run_recipe(run).read_text()
     folder, store = run.run_folder, (run.run_folder / "sft").resolve()
     assert jobs_left(run) == []
+    assert any("learnt between" in line for line in example_lines(run))  # as --plan ends, whichever stages there are
 
     why = "stopped early at step 4 of 6"
     extra = json.loads((store / "checkpoint" / "fgtrain.json").read_text())["extra"]
