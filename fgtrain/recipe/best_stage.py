@@ -17,6 +17,7 @@ class BestStage(Section):
     mix: ClassVar[dict] = {}
     reads: ClassVar[tuple] = ()
     looks_at: ClassVar[dict] = {}
+    rollouts: ClassVar[None] = None
     steps: ClassVar[None] = None
 
     @property

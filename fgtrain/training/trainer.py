@@ -126,7 +126,6 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
             trained.always_run = frozenset({"projector"} if cached else {"vision_encoder", "projector"})
             trained.most_of_ranks = strategy.most_of_ranks
     module = StageModule(trained, groups, job.steps, job.stage, job.name, job.seed, job.loss)
-    datamodule.totals = job.loss.totals
     path, size = job.folder / "metrics.jsonl", job.stage.global_batch_size
     log = MetricsLog(path, job.name, size, job.samples, job.also_log, job.work, job.devices)
     resume = ResumePoint(job.folder / "resume", job.stage.checkpoint_every_steps, job.steps, files, kind(job.devices))
@@ -145,6 +144,7 @@ def run_stage(job: StageRun, lvlm: Any, parameter_groups: list[dict], datamodule
         for library in ("lightning.pytorch", "lightning.fabric"):
             logging.getLogger(library).setLevel(logging.WARNING)
         trainer = build_trainer(job, strategy, plugins, callbacks)
+        datamodule.totals = job.loss.totals
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume_from(job, resume.folder), weights_only=True)
     if resume.stopped:
         where = f"step {trainer.global_step} of {job.steps}"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from launching import figures_of, launch
 from safetensors.torch import load_file
-from stage_fakes import BASE, Case, tiny_lvlm, write_parts
+from stage_fakes import BASE, Case, DrawnData, tiny_lvlm, write_parts
 from test_strategy_laws import LORA, SHARDING
 
 from fgtrain.model import merge_adapters, set_trainable
@@ -88,7 +88,7 @@ def test_a_first_rank_without_weights_is_refused(tmp_path: Path, strategy: str):
     lvlm = tiny_lvlm(tmp_path, "meta")
     job = StageRun(case.name, case.stage(), case.devices_section(), case.steps, 24, case.out)
     with pytest.raises(RuntimeError, match="the first rank's model has no weights"):
-        run_stage(job, lvlm, set_trainable(lvlm, case.stage().train), None)
+        run_stage(job, lvlm, set_trainable(lvlm, case.stage().train), DrawnData(case))
 
 
 def test_adapters_leave_a_model_without_weights_as_it_was(tmp_path: Path):

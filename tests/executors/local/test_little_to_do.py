@@ -39,7 +39,7 @@ def test_other_code_of_the_loss_trains_anew_and_says_why_and_a_comment_changes_n
 
     file.write_text(plain + "\n# a comment\n")
     assert "nothing to do" in output("comment")
-    changed = plain.replace("loss = weighted_S.sum()", "loss = weighted_S.sum() * 0.5")
+    changed = plain.replace("        return loss\n", "        return loss * 0.5\n")
     assert changed != plain
     file.write_text(changed)
     assert "fgtrain/training/module.py changed since" in output("changed")
