@@ -22,6 +22,13 @@ KEY = "fedcba9876543210fedcba9876543210fedcba98"
 LEAD = "to send it: wandb sync "
 
 
+@pytest.fixture(autouse=True)
+def no_service_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier test's run in this process has left: a child that ended W&B's service leaves its address here."""
+    wandb_run.forget_runs()
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
+
+
 @pytest.fixture(scope="module")
 def interrupted(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A run with a key in the environment, killed in its second stage, started again; and what that printed."""
