@@ -320,4 +320,14 @@ def run_case(case: Case, lvlm: LVLM | None = None, ask: Callable[[int, int, int]
     return lvlm
 
 
-__all__ = ["Case", "asdict", "batch_of", "packed", "run_case", "tiny_lvlm", "write_parts"]
+def weights(lvlm: LVLM) -> dict[str, torch.Tensor]:
+    """Every parameter as it is now, by its name."""
+    return {name: value.detach().clone() for name, value in lvlm.named_parameters()}
+
+
+def rows(case: Case) -> list[dict]:
+    """What the stage has written of its steps."""
+    return [json.loads(line) for line in (case.out / "metrics.jsonl").read_text().splitlines()]
+
+
+__all__ = ["Case", "asdict", "batch_of", "packed", "rows", "run_case", "tiny_lvlm", "weights", "write_parts"]

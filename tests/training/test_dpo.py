@@ -15,7 +15,7 @@ from launching import figures_of, launch
 from model_fakes import drawn_sample, gradients, packed, pixels
 from safetensors.numpy import load
 from safetensors.torch import load_file
-from stage_fakes import Case, run_case, tiny_lvlm, write_parts
+from stage_fakes import Case, run_case, tiny_lvlm, weights, write_parts
 
 from data_builders.shared.sealed import unsealed
 from fgtrain.errors import UserError
@@ -40,10 +40,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("parts")
     write_parts(folder)
     return str(folder)
-
-
-def weights(lvlm: LVLM) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in lvlm.named_parameters()}
 
 
 def moved(lvlm: LVLM) -> LVLM:

@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from launching import launch
 from safetensors.torch import load_file
-from stage_fakes import CATEGORIES, Case, batch_of, run_case, tiny_lvlm, write_parts
+from stage_fakes import CATEGORIES, Case, batch_of, run_case, tiny_lvlm, weights, write_parts
 
 from fgtrain.errors import UserError
-from fgtrain.model import LVLM
 from fgtrain.recipe import load_recipe
 from fgtrain.training.objectives.patch_align import PatchAlign
 from fgtrain.training.objectives.supcon import SupCon
@@ -25,10 +24,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("parts")
     write_parts(folder)
     return str(folder)
-
-
-def weights(lvlm: LVLM) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in lvlm.named_parameters()}
 
 
 def test_the_step_is_the_same_however_it_is_dealt(parts: str):

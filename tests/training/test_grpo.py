@@ -1,7 +1,6 @@
 """Reward stage: the loss is GRPO's formula, answers hang on their address alone, an image is read once a group."""
 
 import copy
-import json
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from launching import launch
 from model_fakes import gradients
 from safetensors.torch import load_file
-from stage_fakes import BASE, Case, batch_of, letters_reward, run_case, tiny_lvlm, write_parts
+from stage_fakes import BASE, Case, batch_of, letters_reward, rows, run_case, tiny_lvlm, weights, write_parts
 
 from fgtrain.batch import Batch
 from fgtrain.model import LVLM, set_trainable
@@ -30,14 +29,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("parts")
     write_parts(folder)
     return str(folder)
-
-
-def weights(lvlm: LVLM) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in lvlm.named_parameters()}
-
-
-def rows(case: Case) -> list[dict]:
-    return [json.loads(line) for line in (case.out / "metrics.jsonl").read_text().splitlines()]
 
 
 def learning(parts: str, **settings: object) -> tuple[LVLM, Grpo]:

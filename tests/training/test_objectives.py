@@ -1,6 +1,5 @@
 """A loss of several parts: each is a mean over the whole step, however it is dealt out, and a stage resumes with it."""
 
-import json
 import signal
 import sys
 from dataclasses import replace
@@ -11,10 +10,9 @@ import pytest
 import torch
 from launching import launch
 from safetensors.torch import load_file
-from stage_fakes import Case, Spread, run_case, write_parts
+from stage_fakes import Case, Spread, rows, run_case, weights, write_parts
 
 from fgtrain.errors import UserError
-from fgtrain.model import LVLM
 from fgtrain.recipe import load_recipe
 from fgtrain.training.trainer import StageInterruptedError
 
@@ -26,14 +24,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("parts")
     write_parts(folder)
     return str(folder)
-
-
-def weights(lvlm: LVLM) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in lvlm.named_parameters()}
-
-
-def rows(case: Case) -> list[dict]:
-    return [json.loads(line) for line in (case.out / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("images", ["even", "none"])
