@@ -3,11 +3,10 @@
 Carries out what a recipe or a study says: builds its data, trains every stage, asks the checkpoints, reports. What is
 done already is not done again, whoever has done it. Several recipes are carried out together and compared;
 seed=17,18,19 makes a run of each seed.
-
-python -m fgtrain export CHECKPOINT --to DIR: a checkpoint for other programs; see export --help.
 """
 
 import argparse
+import importlib
 import os
 import sys
 
@@ -18,11 +17,18 @@ from fgtrain.recipe.problems import instead
 from fgtrain.recipe.study import Study
 from fgtrain.recipe.study_load import load_study
 
+# Word -> the module whose main(words) does it, imported when asked for, and its line in the help.
+SUBCOMMANDS = {
+    "export": ("fgtrain.export", "a checkpoint for other programs"),
+}
+
 
 def parser() -> argparse.ArgumentParser:
+    others = "".join(f"  {word:<12}{line}\n" for word, (_, line) in SUBCOMMANDS.items())
     top = argparse.ArgumentParser(
         prog="python -m fgtrain",
         description=__doc__,
+        epilog=f"other commands, each with a --help of its own:\n{others}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -78,6 +84,9 @@ def carry_out_here(study: Study) -> int:
 
 
 def main(words: list[str]) -> int:
+    """Do what the words say, whichever command they begin with; returns the exit status."""
+    if words and words[0] in SUBCOMMANDS:
+        return importlib.import_module(SUBCOMMANDS[words[0]][0]).main(words[1:]) or 0
     options = parser()
     arguments, unknown = options.parse_known_intermixed_args(words)  # changes may stand behind options, too
     if unknown:
@@ -116,12 +125,7 @@ def command() -> int:
 
     def run() -> None:
         nonlocal status
-        if sys.argv[1:2] == ["export"]:
-            from fgtrain.export import main as export
-
-            export(sys.argv[2:])
-        else:
-            status = main(sys.argv[1:])
+        status = main(sys.argv[1:])
 
     return run_command(run) or status
 
