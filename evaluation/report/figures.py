@@ -58,7 +58,7 @@ class Span:
 
 @dataclass
 class Figure:
-    """Everything in pixels, ready to be drawn."""
+    """Everything in pixels, ready to be drawn. `drawn_from`: the same in data units, as `figure` was given it."""
 
     width: int
     height: int
@@ -76,6 +76,7 @@ class Figure:
     x_label: str = ""
     y_label: str = ""
     corner: str = ""
+    drawn_from: dict = field(default_factory=dict)
 
 
 def figure(
@@ -141,6 +142,8 @@ def figure(
         )
     inner = {round(to_x(span.start), 1) for span in spans if span.start > x_range[0]}
     result.boundaries = sorted(inner)
+    ranges = {"x_range": x_range, "y_range": y_range, "x_names": list(x_names)}
+    result.drawn_from = {**ranges, "lines": list(lines), "points": list(points), "spans": list(spans)}
     return result
 
 

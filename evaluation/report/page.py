@@ -72,7 +72,13 @@ def write_report(runs: list[Path], out: Path, found: Comparison | None = None) -
 
 def render(found: Comparison) -> str:
     """The report's HTML."""
-    return environment().get_template("report.html").render(content(found))
+    return runs_page(found)[0]
+
+
+def runs_page(found: Comparison) -> tuple[str, dict]:
+    """The report's HTML, and what it shows."""
+    shown = content(found)
+    return environment().get_template("report.html").render(shown), shown
 
 
 def environment() -> Environment:

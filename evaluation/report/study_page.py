@@ -40,20 +40,23 @@ def write_study_report(runs: StudyRuns, answer: StudyAnswer, path: Path) -> None
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file for the report, for example {path / 'report.html'}")
+    html, shown = study_page(runs, answer, path)
+    if shown["beside"]:
+        write_report(one_seed(runs)[1], path.with_name(shown["beside"]))
+    with atomic_write(path) as file:
+        file.write(html)
+
+
+def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> tuple[str, dict]:
+    """The study's page as HTML that will lie at `path`, and what it shows."""
     folders = [Path(folder) for seeds in runs.arms.values() for _, folder in sorted(seeds.items())]
     shown: dict = {"side_by_side": len(folders) <= MOST_RUNS, "beside": None, "beside_seed": None}
     if shown["side_by_side"]:
         shown |= content(compare_runs([load_run(folder) for folder in folders]))
     else:
-        seed, some = one_seed(runs)
-        beside = path.with_name(f"{path.stem}_runs.html")
-        write_report(some, beside)
-        shown |= {"beside": beside.name, "beside_seed": seed}
-    html = (
-        environment().get_template("study.html").render(shown | {"answer": answer, "study": page_content(answer, path)})
-    )
-    with atomic_write(path) as file:
-        file.write(html)
+        shown |= {"beside": f"{path.stem}_runs.html", "beside_seed": one_seed(runs)[0]}
+    shown |= {"answer": answer, "study": page_content(answer, path)}
+    return environment().get_template("study.html").render(shown), shown
 
 
 def one_seed(runs: StudyRuns) -> tuple[int, list[Path]]:
