@@ -87,7 +87,7 @@ def write_files(folder: Path, rows: int, one_file: bool) -> list[tuple[str, Path
 def ours(files: list[tuple[str, Path]]) -> dict:
     from evaluation.scoring.predictions import read_predictions
     from evaluation.scoring.score_answers import score_answers
-    from evaluation.tasks.task import task_without_items
+    from evaluation.tasks.task_files import task_without_items
 
     rows = right = 0
     for name, path in files:

@@ -15,7 +15,9 @@ from ..held_out import read_held_out, read_sides, sides_of_tasks, with_sides, wr
 from ..perturbing import perturbed_tasks
 from ..scoring.score_files import add_checkpoint
 from ..serving.answerer import BATCH_SIZE as SERVED_BATCH
-from ..tasks.task import Task, group_of, load_tasks
+from ..tasks.load import load_tasks
+from ..tasks.task import Task
+from ..tasks.task_files import group_of
 from .argument_types import positive
 from .endpoint_options import add_endpoint_options
 

@@ -23,7 +23,8 @@ from ..scoring.name_outcomes import with_names
 from ..scoring.predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
 from ..scoring.score_answers import score_answers, score_judged
 from ..scoring.score_files import GroupScore, TaskScore
-from ..tasks.task import Task, task_without_items
+from ..tasks.task import Task
+from ..tasks.task_files import task_without_items
 from ..tasks.taxonomies import has_names
 from .endpoint_options import add_endpoint_options, client_of
 

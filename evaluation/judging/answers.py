@@ -9,7 +9,9 @@ from data_builders.shared.files import read_jsonl
 from data_builders.shared.thoughts import without_thoughts
 
 from ..scoring.answer_formats import OURS, shortened
-from ..tasks.task import CONDITION, Item, Task, load_tasks, task_without_items
+from ..tasks.load import load_tasks
+from ..tasks.task import CONDITION, Item, Task
+from ..tasks.task_files import task_without_items
 from .candidate import Candidate
 
 PATTERN = "frow__*.jsonl"

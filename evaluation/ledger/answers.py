@@ -20,7 +20,8 @@ from ..scoring.score_answers import RIGHT, grade
 from ..scoring.seen_scores import part_measure, part_places
 from ..scoring.wordings import KEY as WORDING
 from ..scoring.wordings import SPREAD, spread
-from ..tasks.task import Task, task_without_items
+from ..tasks.task import Task
+from ..tasks.task_files import task_without_items
 from .faults import fault_of_items, form_of, margin
 
 GOLD_YES = {"yes": 1, "no": 0}

@@ -9,7 +9,8 @@ from ..ledger.run import Checkpoint, Run
 from ..scoring.answer_columns import cluster_of
 from ..scoring.score_answers import RIGHT, item_scores
 from ..shared.texts import normalise
-from ..tasks.task import CONDITION, task_without_items
+from ..tasks.task import CONDITION
+from ..tasks.task_files import task_without_items
 from .probes import Prediction
 
 LINKS = ("right", "features", "knowledge", "grounding")

@@ -9,7 +9,8 @@ from data_builders.shared.files import read_json, sha256_file
 from data_builders.sources import SOURCE_NAMES, load_source
 from data_builders.sources.base import Box
 
-from ..tasks.task import Item, Task, spec_of
+from ..tasks.task import Item, Task
+from ..tasks.task_files import spec_of
 from .changes import GreyBackground
 
 SOURCE_OF = {dataset: source for source, dataset in DATASETS.items()}

@@ -6,7 +6,8 @@ from dataclasses import replace
 from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import ChangedPicture, PictureChange
 
-from ..tasks.task import BESIDE, CONDITION, Task, selects, spec_of
+from ..tasks.task import BESIDE, CONDITION, Task
+from ..tasks.task_files import selects, spec_of
 from .changes import same_for_all
 from .misleading import misleading_texts
 from .objects import grey_backgrounds

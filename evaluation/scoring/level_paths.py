@@ -18,7 +18,8 @@ import numpy as np
 from ..judging.mentions import Text
 from ..judging.recognition import EXACT, LEVEL, UNNAMED, Known
 from ..judging.taxonomy import Taxonomy, key_of
-from ..tasks.task import CONDITION, Task, spec_of
+from ..tasks.task import CONDITION, Task
+from ..tasks.task_files import spec_of
 from ..tasks.taxonomies import NoTaxonomy, taxonomy_for
 from .intervals import score_of
 from .metrics import Measure

@@ -12,7 +12,8 @@ from data_builders.shared.thoughts import without_thoughts
 
 from ..judging.files import by_question, has_absolute_images
 from ..tasks.question_files import read_items
-from ..tasks.task import Item, Task, spec_of
+from ..tasks.task import Item, Task
+from ..tasks.task_files import spec_of
 from .answer_formats import ALL, NAMED, form_of, forms_of, no_form, shortened, to_answer
 from .answered_questions import same_gold, same_image
 from .foreign_files import read_foreign

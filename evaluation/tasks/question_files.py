@@ -11,7 +11,8 @@ from data_builders.shared.files import read_json, read_jsonl, safe_join
 
 from ..scoring.rules.base import golds_of
 from ..shared.texts import normalise
-from .task import Item, Task, TaskSpec, key_name, make_task
+from .task import Item, Task
+from .task_files import TaskSpec, key_name, make_task
 
 FGBMK_KEYS = {"question_id": (int, str), "image": (str,), "text": (str,), "class": (str,)}
 FROW_KEYS = {"image": (str,), "name": (str,), "question": (str,), "ref_answer": (str,)}

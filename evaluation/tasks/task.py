@@ -1,64 +1,19 @@
-"""A task is a small YAML file: which question files it reads, the prompt suffix, named rules, cluster key, version.
-
-A spec may match several files in the data folders; every file becomes a task of its own (`fgbmk/cub/species/choice`).
-"""
+"""What is asked: an item is one question, a task a file of them with the way to ask and to score it."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-
-from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import ChangedPicture
 
-SPEC_FOLDER = Path(__file__).parent
-FGBMK_KINDS = ("choice", "true_false", "short_answer")
-KINDS = {"frow": "open", "text": "text"}
-ATTRIBUTE_FILE = "_attribute_questions"
 # Measured beside the means: what it measures is in them already, or says why they are what they are.
 BESIDE = "beside"
 CONDITION = "@"  # in the name of a task that asks another's questions about perturbed pictures
 Group = Literal["fine_grained", "general", "beside"]
 Cluster = Literal["image", "category", "question_id"]
-
-
-def one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-class TaskSpec(BaseModel):
-    """One YAML file under evaluation/tasks/."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    title: str  # may hold {dataset}, {level}, {type}
-    task: str  # the tasks' names; may hold {dataset}, {level}, {type}
-    group: Group
-    version: int  # raised whenever the same answers would get another score
-    reader: Literal["fgbmk", "names", "frow", "questions", "text"]
-    files: Annotated[tuple[str, ...], BeforeValidator(one_or_more)]  # globs, relative to a data folder
-    suffix: str = ""  # appended to every question
-    max_new_tokens: int = 32
-    rules: tuple[str, ...]
-    primary: str  # the rule whose first metric stands for the task
-    per_category: bool = False
-    kind: str = ""  # the tasks' kind, where the files' place does not tell it
-    # Keys of the question rows; "metadata.skills" looks inside, and a row may have several values (see `group_values`).
-    groups: tuple[str, ...] = ()  # by whose values the score is also given
-    mean_of: str = ""  # over whose values the score is averaged: the splits or parts of a benchmark
-    ranked: str = ""  # one of `groups`: its worst, best and spread are scores of their own
-    details: tuple[str, ...] = ()  # that the rules need
-    headline: str = ""  # the metric that stands for the task; default the first of the primary rule
-    cluster: Cluster = "image"  # answers with the same value are resampled together for every interval
-    build: str  # the command that makes the missing files
 
 
 @dataclass(frozen=True)
@@ -122,132 +77,6 @@ class Task:
         return self.name.partition(CONDITION)[0]
 
 
-@cache
-def all_specs() -> dict[str, TaskSpec]:
-    """Every task file by its name."""
-    specs = {}
-    for path in sorted(SPEC_FOLDER.glob("*.yaml")):
-        try:
-            spec = TaskSpec(**yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (ValidationError, TypeError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: {error}") from None
-        if spec.name != path.stem:
-            raise UserError(f"{path}: name is {spec.name!r}, not the file's name {path.stem!r}")
-        specs[spec.name] = spec
-    return specs
-
-
-def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
-    """dataset, level and type of one question file, from where it lies."""
-    if spec.reader == "fgbmk" and path.stem.endswith(ATTRIBUTE_FILE):
-        return {"dataset": path.stem.removesuffix(ATTRIBUTE_FILE), "level": "", "type": spec.kind}
-    if spec.reader == "names":
-        return {"dataset": path.parents[1].name, "level": path.parent.name, "type": spec.kind}
-    if spec.reader == "fgbmk" and spec.kind:
-        return {"dataset": path.parent.name, "level": "", "type": spec.kind}
-    if spec.reader == "fgbmk":
-        # the published files are not all spelt alike: class_question_true_flase.jsonl
-        stem = path.stem
-        kind = "choice" if "choice" in stem else "short_answer" if "short" in stem else "true_false"
-        return {"dataset": path.parents[1].name, "level": path.parent.name, "type": kind}
-    if spec.reader == "frow":
-        return {"dataset": path.stem.removesuffix("_with_reference"), "level": "", "type": KINDS["frow"]}
-    return {"dataset": path.parent.name, "level": "", "type": spec.kind or KINDS.get(spec.reader, path.parent.name)}
-
-
-def key_name(key: str) -> str:
-    """What a key of the question rows is called in scores: "metadata.skills" is skills.
-
-    But "metadata.category" is metadata_category: every row has a category, and that is another.
-    """
-    last = key.rsplit(".", 1)[-1]
-    return key.replace(".", "_") if last == "category" else last
-
-
-def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
-    return Task(
-        name=spec.task.format(**fields),
-        title=spec.title.format(**fields).replace("_", " "),
-        group=spec.group,
-        version=spec.version,
-        kind=fields["type"],
-        rules=spec.rules,
-        primary=spec.primary,
-        max_new_tokens=spec.max_new_tokens,
-        per_category=spec.per_category,
-        suffix=spec.suffix,
-        groups=tuple(map(key_name, spec.groups)),
-        mean_of=key_name(spec.mean_of),
-        ranked=key_name(spec.ranked),
-        headline=spec.headline,
-        cluster=spec.cluster,
-        **more,
-    )
-
-
-def selects(selector: str, spec: TaskSpec, task_name: str) -> bool:
-    """Does `selector` mean this task: the task file's name, the task's name, a part of it up to a "/", or a glob."""
-    return (
-        selector in (spec.name, task_name) or task_name.startswith(selector + "/") or fnmatchcase(task_name, selector)
-    )
-
-
-def group_of(task_name: str, group: str, groups: Mapping[str, str]) -> str:
-    """The group of a task: that of the last of `groups` (selector -> group) that means it, else `group`, its file's.
-    A perturbed task keeps its own."""
-    if CONDITION in task_name:
-        return group
-    spec = spec_of(task_name)[0] if groups else None
-    for selector, other in groups.items():
-        group = other if selects(selector, spec, task_name) else group
-    return group
-
-
-def find_files(spec: TaskSpec, data: Iterable[Path]) -> list[tuple[Path, dict[str, str]]]:
-    """The question files of one spec with their fields, data folders in order, each folder's files by path."""
-    return [
-        (path, task_fields(spec, path))
-        for folder in data
-        for path in sorted(path for pattern in spec.files for path in folder.glob(pattern))
-    ]
-
-
-def could_select(selector: str, spec: TaskSpec) -> bool:
-    """Might `selector` mean a task of this spec, whatever files there are? Used for the message when none is found."""
-    head = spec.task.split("{")[0]
-    plain = selector.split("*")[0]
-    return selector == spec.name or (bool(plain) and (plain.startswith(head) or (head + "/").startswith(plain + "/")))
-
-
-def load_tasks(names: list[str], data: list[Path]) -> list[Task]:
-    """The tasks that `names` mean (see `selects`), with all their items, in the order of `names`, then of files.
-
-    Raises UserError for a data folder or a task that is not there (with the command that builds it), for a task
-    found twice, and for rows that are broken (with file and line).
-    """
-    from .question_files import read_items  # readers needs Item and Task
-
-    folders: list[Path] = []
-    for folder in map(Path, data):
-        if not folder.is_dir():
-            raise UserError(f"no data folder {folder}")
-        if folder.resolve() not in [known.resolve() for known in folders]:
-            folders.append(folder)
-    candidates = []
-    for spec in all_specs().values():
-        candidates += [(spec, path, fields, spec.task.format(**fields)) for path, fields in find_files(spec, folders)]
-    chosen: dict[str, tuple[TaskSpec, Path, dict[str, str]]] = {}
-    for selector in names:
-        matching = [row for row in candidates if selects(selector, row[0], row[3])]
-        if not matching:
-            raise UserError(nothing_found(selector, folders, [row[3] for row in candidates]))
-        for spec, path, fields, name in matching:
-            if name in chosen and chosen[name][1] != path:
-                raise UserError(f"task {name} is found twice: {chosen[name][1]} and {path}; name one data folder only")
-            chosen[name] = (spec, path, fields)
-    return [read_items(spec, path, fields) for spec, path, fields in chosen.values()]
-
-
 def questions_hash(task: Task) -> str:
     """32 hexadecimal digits over what the task asks and holds to be right, in whatever order its file has it, and over
     what is done to its pictures."""
@@ -259,44 +88,3 @@ def questions_hash(task: Task) -> str:
 
     lines = sorted(map(line, task.items))
     return hashlib.sha256("\n".join([*lines, *task.names]).encode()).hexdigest()[:32]
-
-
-def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str:
-    where = ", ".join(map(str, folders)) or "no data folder"
-    likely = [spec for spec in all_specs().values() if could_select(selector, spec)]
-    if not likely:
-        known = ", ".join(all_specs())
-        return f"unknown task {selector!r}; task files: {known}" + (
-            f"; found here: {', '.join(present)}" if present else ""
-        )
-    looked = "; ".join(f"{' or '.join(spec.files)} (build it: {spec.build})" for spec in likely)
-    message = f"task {selector!r}: no question file in {where}; looked for {looked}"
-    if inside := next((one for one in folders if one.resolve().name in ("FG-BMK", "FROW", "general")), None):
-        message += f". Name the folder that holds {inside.resolve().name}/: {inside.resolve().parent}"
-    return message + (f". Found here: {', '.join(present)}" if present else "")
-
-
-def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
-    """The task file and the fields of a task's full name, without its condition. UserError when no task is named so."""
-    name = name.partition(CONDITION)[0]
-    for spec in all_specs().values():
-        parts, values = spec.task.split("/"), name.split("/")
-        if len(parts) != len(values) or not all(values):
-            continue
-        if any(part != value for part, value in zip(parts, values, strict=True) if not part.startswith("{")):
-            continue
-        fields = {"dataset": "", "level": "", "type": spec.kind or KINDS.get(spec.reader, values[-1])}
-        fields |= {part[1:-1]: value for part, value in zip(parts, values, strict=True) if part.startswith("{")}
-        if spec.reader == "fgbmk" and not spec.kind and fields["type"] not in FGBMK_KINDS:
-            raise UserError(f"task {name!r}: the last part must be one of {', '.join(FGBMK_KINDS)}")
-        return spec, fields
-    raise UserError(f"unknown task {name!r}; tasks are named {', '.join(spec.task for spec in all_specs().values())}")
-
-
-def task_without_items(name: str) -> Task:
-    """The task of that full name as far as its spec tells, to score answers without the question file. UserError."""
-    task = make_task(*spec_of(name))
-    condition = name.partition(CONDITION)[2]
-    if not condition:
-        return task
-    return replace(task, name=name, title=f"{task.title}, {condition.replace('_', ' ')}", group=BESIDE)

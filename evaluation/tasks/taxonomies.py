@@ -20,7 +20,8 @@ from data_builders.sources import SOURCE_NAMES
 
 from ..judging.taxonomy import Taxonomy, key_of, read_taxonomy, taxonomy_of
 from .question_files import quoted_options
-from .task import Task, spec_of
+from .task import Task
+from .task_files import spec_of
 
 NAMED_KINDS = ("short_answer", "open")  # of tasks whose answers are names, or hold one
 SOURCES = {dataset: source for source, dataset in DATASETS.items()} | {"dog": "dogs"}

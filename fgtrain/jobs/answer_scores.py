@@ -6,7 +6,8 @@ from evaluation.asking.disk import rows_on_disk
 from evaluation.asking.subset import subset_of
 from evaluation.scoring.answer_columns import cluster_of
 from evaluation.scoring.score_answers import item_scores
-from evaluation.tasks.task import Task, group_of
+from evaluation.tasks.task import Task
+from evaluation.tasks.task_files import group_of
 from fgtrain.recipe import Recipe
 
 

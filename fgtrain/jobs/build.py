@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from data_builders.build import BUILDERS, build, command_line, same_build
-from evaluation.tasks.task import all_specs, selects
+from evaluation.tasks.task_files import all_specs, selects
 from fgtrain.errors import UserError
 from fgtrain.plan.built_sets import SAMPLE_TEXT
 from fgtrain.processes import Group

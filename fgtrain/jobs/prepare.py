@@ -6,7 +6,9 @@ from dataclasses import replace
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
 from evaluation.perturbing import perturbed_tasks
-from evaluation.tasks.task import CONDITION, group_of, load_tasks
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task import CONDITION
+from evaluation.tasks.task_files import group_of
 from fgtrain.data.datamodule import StageData
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan

@@ -5,7 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from evaluation.asking.subset import subset_of
-from evaluation.tasks.task import load_tasks, questions_hash
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task import questions_hash
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 

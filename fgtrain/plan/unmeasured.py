@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from evaluation.tasks.task import all_specs, could_select
+from evaluation.tasks.task_files import all_specs, could_select
 from fgtrain.recipe import Recipe
 
 from .evaluation import Asked

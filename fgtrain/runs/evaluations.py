@@ -15,7 +15,8 @@ from data_builders.shared.files import write_json
 from data_builders.shared.state_files import read_checked, write_checked
 from evaluation.perturbing import perturbed_tasks
 from evaluation.scoring.score_files import TaskScore
-from evaluation.tasks.task import Task, load_tasks, questions_hash
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task import Task, questions_hash
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.plan.checkpoints import features_at, judged_at

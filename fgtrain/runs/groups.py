@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from evaluation.tasks.task import group_of
+from evaluation.tasks.task_files import group_of
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 

@@ -28,7 +28,9 @@ from evaluation.held_out import (
 from evaluation.judging.judge_scores import with_judges_beside
 from evaluation.scoring.score_answers import split_score
 from evaluation.scoring.score_files import GroupScore, TaskScore
-from evaluation.tasks.task import Task, group_of, load_tasks, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task import Task
+from evaluation.tasks.task_files import group_of, task_without_items
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 

@@ -4,7 +4,7 @@ import importlib.util
 
 from evaluation.serving.vllm import HOW as INSTALL_VLLM
 from evaluation.serving.vllm import place_of_vllm
-from evaluation.tasks.task import all_specs, could_select
+from evaluation.tasks.task_files import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.plan.attention_way import compiler_missing
 from fgtrain.recipe import Recipe

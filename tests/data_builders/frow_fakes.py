@@ -16,7 +16,7 @@ def make(cub, texts, out, **more):
 
 
 def as_evaluation_reads(names, folders):
-    from evaluation.tasks.task import load_tasks
+    from evaluation.tasks.load import load_tasks
 
     return load_tasks(names, folders)
 

@@ -9,7 +9,7 @@ from data_builders.build import build
 from data_builders.class_facts import HAS, LACKS, class_facts
 from data_builders.shared.errors import UserError
 from data_builders.sources import load_source
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 def drawn(folder, **options):

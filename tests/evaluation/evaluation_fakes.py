@@ -10,7 +10,7 @@ from data_builders.shared.files import read_jsonl
 from evaluation.protocols import Answer, ImageQuestions, Question
 from evaluation.scoring.predictions import load_questions, read_predictions
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 HIERARCHY = "FG-BMK/human-oriented/hierarchical_granularity_recognition"
 NAME = "fgbmk/cub/species/choice"

@@ -11,7 +11,7 @@ from data_builders.shared.files import read_json, read_jsonl, write_jsonl
 from evaluation import __main__ as command
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.score_files import add_checkpoint
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "data_builders"))
 from fake_endpoint import KEY, NEVER, Reply, endpoint, failed, said

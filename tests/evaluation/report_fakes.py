@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from data_builders.shared.files import write_json, write_jsonl
 from data_builders.shared.seeding import address_hash, draw
 from evaluation.scoring.score_answers import item_scores
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 SPECIES = ("Scarlet Tanager", "Summer Tanager", "Blue Jay", "Green Jay", "House Wren", "Marsh Wren")
 ALIGN, SFT, FG = 600, 900, 600  # samples of each stage

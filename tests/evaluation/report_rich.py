@@ -11,7 +11,7 @@ from data_builders.shared.files import write_json, write_jsonl
 from data_builders.shared.seeding import draw
 from evaluation.features.friedman import compare_models
 from evaluation.scoring.score_answers import judge_rows, score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 ATTRIBUTES = ("wing color", "back color", "wing pattern", "tail pattern", "bill shape", "size")
 SHARES = {"start": 0.3, "align": 0.4, "sft": 0.6, "fg": 0.8}

@@ -10,7 +10,7 @@ import numpy as np
 from data_builders.shared.files import write_json, write_jsonl
 from data_builders.shared.seeding import address_hash, draw
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 FINE, GENERAL = "fgbmk/cub/species/choice", "drawn/count"
 GROUPS = {FINE: "fine_grained", GENERAL: "general"}

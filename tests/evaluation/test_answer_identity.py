@@ -11,7 +11,7 @@ from evaluation_fakes import FakeAnswerer, make_benchmark
 from data_builders.shared.code_identity import CodeIdentity, code_of
 from evaluation.asking import ask
 from evaluation.asking.answerers.endpoint import endpoint_answerer
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 _path = Path(__file__).parents[1] / "data_builders" / "fake_endpoint.py"
 _spec = importlib.util.spec_from_file_location("fake_endpoint", _path)

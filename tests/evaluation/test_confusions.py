@@ -10,7 +10,7 @@ from evaluation.__main__ import main
 from evaluation.features.confusions import centroid_likeness
 from evaluation.shared.confusions import write_confusions
 from evaluation.shared.number_lists import written
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 def test_the_likeliest_wrong_names_of_each_category(tmp_path, capsys):

@@ -17,7 +17,7 @@ from evaluation import __main__ as command
 from evaluation.asking import ask, evaluate, read_unanswered
 from evaluation.asking.answerers.endpoint import endpoint_answerer
 from evaluation.protocols import Answerer
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 _path = Path(__file__).parents[1] / "data_builders" / "fake_endpoint.py"
 _spec = importlib.util.spec_from_file_location("fake_endpoint", _path)

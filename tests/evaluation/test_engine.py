@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from data_builders.shared.errors import UserError
 from evaluation.asking import ask, evaluate, subset_of
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import load_tasks, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task_files import task_without_items
 
 ALL = ["fgbmk", "frow", "drawn", "perplexity"]
 
@@ -138,7 +139,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from evaluation_fakes import FakeAnswerer
 from evaluation.asking import ask
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 model = FakeAnswerer()
 model.reply = lambda *_: os.kill(os.getpid(), signal.SIGKILL) if len(model.asked) > 12 else "yes"
 ask(model, load_tasks(["fgbmk"], [Path(sys.argv[1])]), Path(sys.argv[2]), batch_size=4)

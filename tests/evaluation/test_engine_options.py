@@ -8,7 +8,8 @@ from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 from evaluation.asking import ask
 from evaluation.asking.options import options_of, spoken, weighed
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import Item, load_tasks
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task import Item
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import evaluation.asking.share as shares
 from data_builders.shared.errors import UserError
 from evaluation.asking import Share, ask, evaluate
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 ALL = ["fgbmk", "frow", "drawn", "perplexity"]
 
@@ -141,7 +141,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from evaluation_fakes import FakeAnswerer
 from evaluation.asking import Share, ask
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 left = [int(sys.argv[4])]
 def reply(*_):
     if left[0] == 0:

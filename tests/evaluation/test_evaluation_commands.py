@@ -11,7 +11,7 @@ from data_builders.shared.files import read_json, read_jsonl
 from evaluation import __main__ as command
 from evaluation.asking import ask, evaluate
 from evaluation.asking.answerers import find
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 @pytest.fixture(scope="module")

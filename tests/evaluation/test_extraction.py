@@ -8,7 +8,7 @@ from data_builders.shared.errors import UserError
 from evaluation.__main__ import main
 from evaluation.scoring.extraction import NOTHING, ModelExtractor, with_extractions
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 QUERY = "Hint: Please answer the question requiring an integer answer and provide the final value.\nQuestion: How many?"
 

@@ -10,8 +10,9 @@ from data_builders.templates import ATTRIBUTE_CHOICE, ATTRIBUTE_TRUE_FALSE, attr
 from evaluation.__main__ import main as score_file
 from evaluation.asking import evaluate
 from evaluation.scoring.group_values import attribute_of
+from evaluation.tasks.load import load_tasks
 from evaluation.tasks.question_files import quoted_options
-from evaluation.tasks.task import load_tasks, task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 ATTRIBUTES = ("wing color", "under tail color", "head pattern", "shape", "bill length", "size", "primary color")
 TRACKS = "hierarchy,knowledge_bias,attributes"

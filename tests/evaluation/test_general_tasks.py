@@ -9,7 +9,8 @@ from data_builders.__main__ import main as build
 from evaluation.asking import evaluate
 from evaluation.scoring.predictions import load_questions, read_predictions
 from evaluation.scoring.score_answers import item_scores, score_answers
-from evaluation.tasks.task import load_tasks, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task_files import task_without_items
 
 NAMES = ("ai2d", "chartqa", "docvqa", "infovqa", "mathvista", "pope")
 

@@ -9,7 +9,7 @@ from PIL import Image
 from data_builders.__main__ import main as build
 from data_builders.shared.files import read_json, write_json
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 KEYS = ("task", "skills", "context", "grade", "language", "category", "question_type", "answer_type")
 

@@ -9,7 +9,8 @@ from evaluation.scoring.matching import RULES
 from evaluation.scoring.rules.letters import lettered, lmms_eval_reply, vlmevalkit_letter
 from evaluation.scoring.rules.mathvista import direct, normalised, quick
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import Item, task_without_items
+from evaluation.tasks.task import Item
+from evaluation.tasks.task_files import task_without_items
 
 KEPT = {
     "anls.jsonl": ("anls", "anls_lmms_eval"),

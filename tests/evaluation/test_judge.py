@@ -12,7 +12,7 @@ from evaluation.judging.deterministic import VERSION, judge
 from evaluation.judging.quantities import quantities
 from evaluation.judging.taxonomy import aliases, read_taxonomy
 from evaluation.judging.verdict import filed_scores
-from evaluation.tasks.task import all_specs
+from evaluation.tasks.task_files import all_specs
 
 NAME = "sooty albatross"
 OTHERS = ("laysan albatross", "song sparrow", NAME)

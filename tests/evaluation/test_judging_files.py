@@ -25,7 +25,7 @@ from evaluation.judging.judge_scores import with_judges_beside
 from evaluation.judging.prompt import LONGEST_ANSWER, prompt_text
 from evaluation.judging.prompt import Reply as Form
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 @pytest.fixture(autouse=True)

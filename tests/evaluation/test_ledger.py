@@ -14,7 +14,7 @@ from evaluation.compare import compare_runs, to_json
 from evaluation.ledger import WORDS, ItemStore, forgetting, load_run, shared_tasks, transition
 from evaluation.scoring.score_files import TaskScore, add_checkpoint, read_scores
 from evaluation.scoring.statistics import holm
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 @pytest.mark.parametrize(

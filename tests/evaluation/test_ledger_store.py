@@ -17,7 +17,7 @@ from evaluation.ledger.answers import read_answers
 from evaluation.ledger.most_forgotten import most_forgotten, own_steps
 from evaluation.ledger.transitions import times_forgotten
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=8))

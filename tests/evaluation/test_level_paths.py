@@ -5,7 +5,7 @@ import pytest
 from data_builders.shared.files import write_jsonl
 from evaluation.scoring.level_paths import with_paths
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 CUB = "FG-BMK/human-oriented/hierarchical_granularity_recognition/cub"
 TREE = {  # species: genus, class

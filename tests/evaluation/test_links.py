@@ -16,7 +16,7 @@ from evaluation.links.probes import Prediction
 from evaluation.report import write_report
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.score_files import add_checkpoint
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 NAMES = ("lum wug", "tam wug", "lum dax", "tam dax")
 TASK, TEXT = "fgbmk/drawn/species/short_answer", "knowledge/drawn"

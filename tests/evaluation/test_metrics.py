@@ -12,7 +12,7 @@ from evaluation.scoring import metrics
 from evaluation.scoring.matching import pope_label, released
 from evaluation.scoring.score_answers import score_judged
 from evaluation.scoring.statistics import cluster_sums
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 
 def value(measure, clusters=None):

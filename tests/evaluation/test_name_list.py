@@ -25,7 +25,8 @@ from evaluation.scoring.name_lists import area_under_risk
 from evaluation.scoring.predictions import read_predictions
 from evaluation.scoring.score_answers import score_answers
 from evaluation.shared.number_lists import read, written
-from evaluation.tasks.task import load_tasks, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task_files import task_without_items
 
 # Names that begin others, names of one token, names that share their beginning or their end.
 NAMES = ("gull", "gull tern", "gull ternlet", "g", "a", "arctic tern", "arctic skua", "x tern", "Gull")

@@ -18,7 +18,7 @@ from evaluation.scoring.name_outcomes import named_file, with_names
 from evaluation.scoring.score_answers import score_answers
 from evaluation.shared.measure_names import read_measure
 from evaluation.study.at_checkpoint import by_metric
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 TASK = "fgbmk/cub/species/short_answer"
 TREE = {

@@ -19,7 +19,8 @@ from evaluation.judging.recognition import GRADES, OUTCOMES, Known
 from evaluation.judging.taxonomy import NO_TAXONOMY, read_taxonomy, taxonomy_of
 from evaluation.scoring.name_outcomes import with_names
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import load_tasks, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task_files import task_without_items
 from evaluation.tasks.taxonomies import NoTaxonomy, of_question_files, taxonomy_for
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -22,7 +22,9 @@ from evaluation.perturbing.typography import SMALLEST, MisleadingText, fitted
 from evaluation.protocols import Answer
 from evaluation.report import write_report
 from evaluation.scoring.score_files import add_checkpoint
-from evaluation.tasks.task import BESIDE, load_tasks, questions_hash, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task import BESIDE, questions_hash
+from evaluation.tasks.task_files import task_without_items
 
 CHOICE = "fgbmk/cub/species/choice"
 

@@ -10,7 +10,7 @@ from evaluation_fakes import FakeAnswerer, make_benchmark
 from data_builders.shared.errors import UserError
 from evaluation.asking import ask
 from evaluation.asking.answerers.ahead import PicturesAhead
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 class Reading(FakeAnswerer):

@@ -10,7 +10,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 from evaluation import __main__ as command
 from evaluation.asking import evaluate
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 
 @pytest.fixture(scope="module")

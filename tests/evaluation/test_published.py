@@ -18,7 +18,7 @@ from evaluation.published import tables
 from evaluation.published.beside import beside, of_runs
 from evaluation.published.tables import Paper, papers
 from evaluation.report.page import render
-from evaluation.tasks.task import spec_of
+from evaluation.tasks.task_files import spec_of
 
 SPECIES, GENUS, BIAS = "fgbmk/cub/species/choice", "fgbmk/cub/genus/choice", "fgbmk/cub/knowledge_bias"
 

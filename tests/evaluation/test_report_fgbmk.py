@@ -14,7 +14,7 @@ from evaluation.report.levels import in_order, level_figures
 from evaluation.report.page import render
 from evaluation.report.wordings import wording_table
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 LEVELS = {"class": 0.95, "genus": 0.7, "species": 0.4}
 WORDINGS = "fgbmk_wordings/cub/species/choice"

@@ -15,7 +15,7 @@ from evaluation.scoring.name_lists import LIST_RULES
 from evaluation.scoring.rules.mathvista import plain, types_from_query
 from evaluation.scoring.score_answers import item_scores, score_answers
 from evaluation.scoring.score_files import TaskScore
-from evaluation.tasks.task import all_specs, task_without_items
+from evaluation.tasks.task_files import all_specs, task_without_items
 
 GENERAL = ("ai2d", "chartqa", "docvqa", "mathvista", "pope")
 FGBMK = ("fgbmk/cub/species/choice", "fgbmk/cub/species/true_false", "fgbmk/cub/knowledge_bias", "fgbmk/cub/attributes")

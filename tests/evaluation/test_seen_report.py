@@ -16,7 +16,7 @@ from evaluation.report.bias import bias_figures
 from evaluation.report.seen import seen_table
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.seen_scores import PARTS
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 BIAS, CHOICE = "fgbmk/cub/knowledge_bias", "fgbmk/cub/species/choice"
 UNSEEN = ("Blue Jay", "Scarlet Tanager")

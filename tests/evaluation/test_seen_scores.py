@@ -16,7 +16,7 @@ from evaluation.scoring.metrics import accuracy
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.seen_scores import HARMONIC, PARTS, part_measure
 from evaluation.shared.number_lists import written
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 DRAWN = {"source": "cub", "pixels": 32, "train_images_per_species": 2, "test_images_per_species": 2}
 

@@ -11,7 +11,7 @@ from data_builders.shared.files import read_json, read_jsonl, write_json
 from evaluation.held_out import Sides, write_sides
 from evaluation.scoring.score_answers import score_answers
 from evaluation.study import StudyRuns, study_answer
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 IMAGES = 40
 UNSEEN = frozenset(f"{number:04d}.jpg" for number in range(0, IMAGES, 4))

@@ -17,7 +17,7 @@ from evaluation.asking.answerers.sent import upright
 from evaluation.protocols import ImageQuestions, Question
 from evaluation.serving import answerer as answerers
 from evaluation.serving import find_vllm, place_of_vllm
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 __all__ = ["stand"]
 

@@ -15,7 +15,7 @@ from evaluation.asking import ask, evaluate
 from evaluation.protocols import ImageQuestions, Question
 from evaluation.serving import answerer as answerers
 from evaluation.serving import server
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 __all__ = ["stand"]
 

@@ -6,8 +6,9 @@ import pytest
 from evaluation_fakes import HIERARCHY, make_benchmark, write_rows
 
 from data_builders.shared.errors import UserError
+from evaluation.tasks.load import load_tasks
 from evaluation.tasks.question_files import quoted_options
-from evaluation.tasks.task import all_specs, group_of, load_tasks, task_without_items
+from evaluation.tasks.task_files import all_specs, group_of, task_without_items
 
 SPECIES_FOLDER = f"{HIERARCHY}/cub/species"
 

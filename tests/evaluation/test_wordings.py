@@ -9,7 +9,8 @@ from data_builders.shared.files import read_json, write_json, write_jsonl
 from data_builders.shared.seeding import draw
 from evaluation.scoring.score_answers import score_answers
 from evaluation.study import StudyRuns, study_answer
-from evaluation.tasks.task import load_tasks, task_without_items
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task_files import task_without_items
 
 NAME = "fgbmk_wordings/cub/species/short_answer"
 TASK = task_without_items(NAME)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.scoring.predictions import load_questions, read_predictions
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 SPLITS = ("random", "popular", "adversarial")
 SUFFIX = "\nAnswer the question using a single word or phrase."

@@ -6,7 +6,7 @@ from pathlib import Path
 from data_builders.shared.files import write_json, write_jsonl
 from evaluation.ledger import Run, load_run
 from evaluation.scoring.score_answers import score_answers
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 CHOICE, SPECIES, PRESENCE = "fgbmk/cub/species/choice", "fgbmk/cub/species/true_false", "drawn/presence"
 COUNT, DOCUMENT, FROW, PEOPLE = "drawn/count", "drawn/document", "frow/cub", "fgbmk/fungi/species/choice"

@@ -11,7 +11,7 @@ from evaluation.scoring.chance import standing
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.score_files import TaskScore
 from evaluation.study import StudyRuns, answer_words, study_answer
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 from fgtrain.runs.metrics import eval_rows
 
 HALF, ALL, NEVER = [True, False] * 20, [True] * 40, [False] * 40

@@ -14,7 +14,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 from data_builders.sources import LabelledImage, Level, Source
 from data_builders.templates import choice, short_answer, true_false
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 
 # Spelt out, as the eye passes over the letters that are too many.
 PUBLISHED = "knowledge_bias_" + "est" + "im" + "in" + "ation"

@@ -14,7 +14,8 @@ from data_builders.leakage.benchmarks import find_question_files
 from data_builders.shared.errors import UserError
 from data_builders.sources import load_source
 from evaluation.asking import evaluate
-from evaluation.tasks.task import load_tasks, spec_of
+from evaluation.tasks.load import load_tasks
+from evaluation.tasks.task_files import spec_of
 
 # --- where the images lie
 

@@ -11,7 +11,7 @@ from evaluation.compare.files import to_json
 from evaluation.compare.tables import print_comparison
 from evaluation.report.page import render
 from evaluation.study import StudyRuns, answer_words, study_answer
-from evaluation.tasks.task import group_of, task_without_items
+from evaluation.tasks.task_files import group_of, task_without_items
 from fgtrain.plan.evaluation import Asked
 from fgtrain.plan.unmeasured import unmeasured as said_in_plan
 from fgtrain.recipe import load_recipe

@@ -11,7 +11,7 @@ from evaluation.report.page import render
 from evaluation.scoring.score_answers import score_answers
 from evaluation.scoring.statistics import difference_interval, share_interval
 from evaluation.study import StudyRuns, study_answer
-from evaluation.tasks.task import task_without_items
+from evaluation.tasks.task_files import task_without_items
 
 ALL, NEVER, YES = [True] * 30, [False] * 30, ["yes"] * 30
 BOUND = 100 * (1 - 0.025 ** (1 / 30))  # Clopper-Pearson's end for 0 of 30

@@ -29,7 +29,7 @@ from transformers import AutoModelForImageTextToText, CLIPVisionModel, LlavaForC
 
 from data_builders.shared.files import read_jsonl
 from evaluation.asking import evaluate
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 from fgtrain.model import load_checkpoint, weights_hash
 from fgtrain.training.answerer import load_answerer
 

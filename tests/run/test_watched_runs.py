@@ -7,7 +7,7 @@ import pytest
 import torch
 from run_fakes import jobs_left, metrics, recipe_values, run_recipe, study_of, write_recipe
 
-from evaluation.tasks.task import load_tasks
+from evaluation.tasks.load import load_tasks
 from fgtrain.graph.status import print_status
 from fgtrain.jobs.watch import StageWatch
 from fgtrain.model import load_checkpoint
