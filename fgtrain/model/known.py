@@ -14,7 +14,7 @@ from typing import Any
 from data_builders.shared.terminal import say
 from fgtrain.plan.known_facts import FACTS, MODELS, entry_of, how_key, model_key
 from fgtrain.recipe import Model, Recipe, Stage, TrainPart, load_recipe, load_study
-from fgtrain.recipe.load import REPOSITORY
+from fgtrain.shipped import SHIPPED
 
 from .model_facts import model_facts
 
@@ -49,7 +49,7 @@ def _stage(train: dict[str, TrainPart]) -> Stage:
 
 def shipped_recipes() -> list[Recipe]:
     """All recipes in recipes/, those of its studies included."""
-    folder = REPOSITORY / "recipes"
+    folder = SHIPPED / "recipes"
     files = [path for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml") for path in sorted(folder.glob(pattern))]
     return [recipe for path in files for recipe in _recipes(path)]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fgtrain.errors import UserError
+from fgtrain.shipped import SHIPPED
 
 from .merge import COMMAND_LINE, apply_override, merge
 from .problems import Key, Place, Problem, nearest, raise_problems
@@ -13,7 +14,6 @@ from .schema import Recipe
 from .validate import validate
 from .yaml_reader import Source, read_yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA_KEYS = list(Recipe.model_fields)
 
 
@@ -45,7 +45,7 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
 def find_recipe(path: str | Path) -> Path:
     """The recipe's file. UserError with the recipes nearby when there is none."""
     path = Path(path).expanduser()
-    places = [path] if path.is_absolute() else [path, REPOSITORY / path]
+    places = [path] if path.is_absolute() else [path, SHIPPED / path]
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise UserError(f"no recipe {path}{others_near(path)}")
@@ -67,7 +67,7 @@ def shown(path: Path) -> str:
 
 def others_near(path: Path) -> str:
     """Which recipes lie beside `path` (or in recipes/, when that folder holds none), the nearest name first."""
-    for folder in (path.parent, REPOSITORY / path.parent, Path("recipes"), REPOSITORY / "recipes"):
+    for folder in (path.parent, SHIPPED / path.parent, Path("recipes"), SHIPPED / "recipes"):
         recipes = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
         recipes = [recipe for recipe in recipes if recipe != path]
         if recipes:

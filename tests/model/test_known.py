@@ -11,7 +11,7 @@ from fgtrain.model.plans import whole_plan
 from fgtrain.plan import light_facts
 from fgtrain.plan.known_facts import FACTS, kept_models, kept_name, known_facts, model_key
 from fgtrain.recipe import load_recipe
-from fgtrain.recipe.load import REPOSITORY
+from fgtrain.shipped import SHIPPED
 
 PUBLISHED = {
     "general": {"vision_encoder": 304_012_288, "language_model": 7_737_708_544 + 4 * 2 * 4096},
@@ -22,7 +22,7 @@ PUBLISHED = {
 
 
 def recipe(name: str, *overrides: str):
-    return load_recipe(REPOSITORY / "recipes" / f"{name}.yaml", overrides)
+    return load_recipe(SHIPPED / "recipes" / f"{name}.yaml", overrides)
 
 
 def test_kept_facts_are_what_the_kept_values_give():
@@ -30,7 +30,7 @@ def test_kept_facts_are_what_the_kept_values_give():
 
 
 def test_every_model_of_a_full_scale_recipe_is_kept():
-    for path in sorted((REPOSITORY / "recipes").glob("*.yaml")):
+    for path in sorted((SHIPPED / "recipes").glob("*.yaml")):
         facts = light_facts(load_recipe(path))
         assert None not in facts.parameters.values(), path
         assert facts.shape is not None, path

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fgtrain.errors import UserError
-from fgtrain.recipe.load import REPOSITORY, shown
+from fgtrain.recipe.load import shown
+from fgtrain.shipped import SHIPPED
 from fgtrain.recipe.problems import Key, Place, Problem, raise_problems
 from fgtrain.recipe.schema import Texts
 from fgtrain.recipe.validate import described
@@ -142,7 +143,7 @@ def find_cluster(named: str | None) -> Path:
         if not path.is_file():
             raise UserError(f"{by} is {text}, and there is no such file. {_near(path) or _example()}")
         return path
-    for path in (DEFAULT, REPOSITORY / DEFAULT):
+    for path in (DEFAULT, SHIPPED / DEFAULT):
         if path.is_file():
             return path
     raise UserError(f"no cluster profile: no file {DEFAULT}, no --cluster FILE, no ${VARIABLE}. {_example()}")
@@ -156,7 +157,7 @@ def _near(path: Path) -> str:
 
 
 def _example() -> str:
-    return f"Copy one and edit it: cp {shown(REPOSITORY / EXAMPLE)} {DEFAULT}"
+    return f"Copy one and edit it: cp {shown(SHIPPED / EXAMPLE)} {DEFAULT}"
 
 
 def _mistakes(source: Source) -> list[Problem]:

@@ -11,13 +11,14 @@ from jinja2 import Environment, StrictUndefined, Template
 from fgtrain.errors import UserError
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import LOG
-from fgtrain.recipe.load import REPOSITORY, shown
+from fgtrain.recipe.load import shown
+from fgtrain.shipped import SHIPPED
 
 from .chained import SlurmJob
 from .profile import Cluster
 from .request import Request, request
 
-TEMPLATES = REPOSITORY / "slurm"
+TEMPLATES = SHIPPED / "slurm"
 LAUNCH, SCRIPT = "launch.sh", "job.sbatch"
 
 
