@@ -23,5 +23,10 @@ def main(arguments: list[str]) -> None:
     say(f"{what}: {', '.join(parts)} in {out}")
 
 
+def command() -> int:
+    """The console script; returns the exit status."""
+    return run_command(lambda: main(sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(lambda: main(sys.argv[1:])))
+    sys.exit(command())

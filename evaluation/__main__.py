@@ -2,44 +2,45 @@
 
 import argparse
 import sys
+from importlib import import_module
 
 from data_builders.shared.errors import run_command
+from data_builders.shared.version_option import add_version
+
+# Word -> its line in the help. Its module in commands/ is imported when it is asked for: some need much.
+COMMANDS = {
+    "run": "ask a model and score its answers",
+    "score": "score a predictions or a judge's file",
+    "compare": "set runs beside each other and write a report",
+    "study": "compare arms, each with runs of several seeds, and write the answer",
+    "judge": "have a model, or rules, judge FROW answers",
+    "judge-agreement": "how far judges agree on the same answers, people among them",
+    "features": "measure a vision encoder's features: probe, kNN, retrieval, PGD",
+    "confusions": "wrong names that a model takes for the right one, for questions with hard options",
+    "friedman": "do models differ over data sets: Friedman, Nemenyi, CD diagram",
+    "published": "list the numbers of the papers, with table, rule and conditions",
+}
 
 
-def parser() -> argparse.ArgumentParser:
-    from .commands.compare import add_compare
-    from .commands.confusions import add_confusions
-    from .commands.features import add_features
-    from .commands.friedman import add_friedman
-    from .commands.judge import add_judge
-    from .commands.judge_agreement import add_judge_agreement
-    from .commands.published import add_published
-    from .commands.run import add_run
-    from .commands.score import add_score
-    from .commands.study import add_study
-
+def parser(*asked: str) -> argparse.ArgumentParser:
+    """With the options of the commands `asked`; without any, of all."""
     main = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
+    add_version(main)
     commands = main.add_subparsers(dest="command", required=True)
-    add_run(commands)
-    add_score(commands)
-    add_compare(commands)
-    add_study(commands)
-    add_judge(commands)
-    add_judge_agreement(commands)
-    add_features(commands)
-    add_confusions(commands)
-    add_friedman(commands)
-    add_published(commands)
+    for word, line in COMMANDS.items():
+        one = commands.add_parser(word, help=line, description=f"{line[0].upper()}{line[1:]}.")
+        if word in asked or not asked:
+            import_module(f".commands.{word.replace('-', '_')}", __package__).add_options(one)
     return main
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 the user's input is at fault, 1 anything else (with its traceback)."""
-
+    words = sys.argv[1:] if argv is None else argv
     ends = [0]
 
     def run() -> None:
-        arguments = parser().parse_args(argv)
+        arguments = parser(words[0] if words else "").parse_args(words)
         ends.append(arguments.do(arguments) or 0)
 
     return run_command(run) or ends[-1]  # imports too: Ctrl-C meanwhile ends as it does later

@@ -9,13 +9,14 @@ import argparse
 import importlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from evaluation.launcher import launched
+# Nothing that takes long: --help and the other commands come through here. The rest is imported where it is needed.
+from data_builders.shared.version_option import add_version
 from fgtrain.errors import SharedUserError, UserError, run_command
-from fgtrain.misfit import refuse_misfit
-from fgtrain.recipe.problems import instead
-from fgtrain.recipe.study import Study
-from fgtrain.recipe.study_load import load_study
+
+if TYPE_CHECKING:
+    from fgtrain.recipe.study import Study
 
 # Word -> the module whose main(words) does it, imported when asked for, and its line in the help.
 SUBCOMMANDS = {
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument(
         "--cluster", metavar="FILE", help="the cluster's profile (default: $FGTRAIN_CLUSTER, then slurm/cluster.yaml)"
     )
+    add_version(top)
     return top
 
 
@@ -57,9 +59,11 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise UserError("--full is of --plan. Add --plan, or leave it out")
 
 
-def carry_out_here(study: Study) -> int:
+def carry_out_here(study: "Study") -> int:
     """Carry the study out on this host; returns the exit status."""
+    from evaluation.launcher import launched
     from fgtrain.graph.begin import begin, tell_left, tell_results
+    from fgtrain.misfit import refuse_misfit
     from fgtrain.training.stop_signals import stoppable
 
     try:
@@ -90,9 +94,13 @@ def main(words: list[str]) -> int:
     options = parser()
     arguments, unknown = options.parse_known_intermixed_args(words)  # changes may stand behind options, too
     if unknown:
+        from fgtrain.recipe.problems import instead
+
         known = [option for action in options._actions for option in action.option_strings if option.startswith("--")]
         raise UserError(f"unknown option {unknown[0]}. {instead(unknown[0], known)} And key=value changes the recipe")
     refuse_what_does_not_go_together(arguments)
+    from fgtrain.recipe.study_load import load_study
+
     study = load_study(arguments.words)
     if arguments.smoke:
         from fgtrain.recipe.smoke import smoke

@@ -13,8 +13,7 @@ from ..compare.tables import print_comparison
 from ..ledger import load_run
 
 
-def add_compare(commands: argparse._SubParsersAction) -> None:
-    one = commands.add_parser("compare", help="set runs beside each other and write a report")
+def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folder with scores.json")
     one.add_argument("--out", type=Path, required=True, help="report file (HTML); its numbers go beside it as .json")
     one.add_argument("--ledger", type=Path, help="also write every item at every checkpoint, one JSON row an item")

@@ -9,13 +9,11 @@ from ..shared.confusions import TOP
 from .argument_types import positive
 
 
-def add_confusions(commands: argparse._SubParsersAction) -> None:
-    one = commands.add_parser(
-        "confusions",
-        help="wrong names that a model takes for the right one, for questions with hard options",
-        description="Out of the answers to a task of names/: run --tasks names --data DATA --out OUT leaves them in "
+def add_options(one: argparse.ArgumentParser) -> None:
+    one.description = (
+        "Out of the answers to a task of names/: run --tasks names --data DATA --out OUT leaves them in "
         "OUT/answers/start/names__DATASET__LEVEL.jsonl. FG-BMK asks about test pictures, so what is mined of them "
-        "serves test questions; for training rows mine with features --confusions, which sees training pictures.",
+        "serves test questions; for training rows mine with features --confusions, which sees training pictures."
     )
     one.add_argument("--answers", type=Path, required=True, help="the answers to a task of names/")
     one.add_argument("--questions", type=Path, required=True, help="its file of short-answer questions")

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from ..protocols import Featurizer
 
 
-def add_features(commands: argparse._SubParsersAction) -> None:
-    one = commands.add_parser("features", help="measure a vision encoder's features: probe, kNN, retrieval, PGD")
+def add_options(one: argparse.ArgumentParser) -> None:
     what = one.add_mutually_exclusive_group(required=True)
     what.add_argument("--model", help="folder, hub id, or preset, also PRESET=FOLDER (--model list)")
     what.add_argument(

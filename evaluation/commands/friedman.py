@@ -10,8 +10,7 @@ from data_builders.shared.terminal import say
 MEASURES = ("probe", "knn", "retrieval")
 
 
-def add_friedman(commands: argparse._SubParsersAction) -> None:
-    one = commands.add_parser("friedman", help="do models differ over data sets: Friedman, Nemenyi, CD diagram")
+def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "tables", type=Path, nargs="+", metavar="OUT", help="folders with features.json, or one .csv table"
     )

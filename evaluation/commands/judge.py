@@ -12,8 +12,7 @@ from .endpoint_options import add_endpoint_options, client_of
 MODEL = "gpt-4o-mini"
 
 
-def add_judge(commands) -> None:
-    judge = commands.add_parser("judge", help="have a model, or rules, judge FROW answers")
+def add_options(judge: argparse.ArgumentParser) -> None:
     judge.add_argument(
         "--answers", type=Path, nargs="+", required=True, help="a run, its folders of answers, or files of answers"
     )

@@ -11,12 +11,10 @@ from .argument_types import positive
 STUDY = Path("judge_study")
 
 
-def add_judge_agreement(commands) -> None:
-    agreement = commands.add_parser(
-        "judge-agreement",
-        help="how far judges agree on the same answers, people among them",
-        description="Two judges' files; or a study with people: --sample draws and writes a blind sheet, --sheets "
-        "reads filled ones. The sheet audits generated open-world rows, too (--rows).",
+def add_options(agreement: argparse.ArgumentParser) -> None:
+    agreement.description = (
+        "Two judges' files; or a study with people: --sample draws and writes a blind sheet, --sheets "
+        "reads filled ones. The sheet audits generated open-world rows, too (--rows)."
     )
     agreement.add_argument("files", type=Path, nargs="*", metavar="FILE", help="two judges' files")
     agreement.add_argument("--out", type=Path, help="write it as JSON (of a study: default STUDY/agreement.json)")

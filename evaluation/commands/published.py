@@ -14,8 +14,7 @@ from ..compare.tables import wide_console
 from ..published.tables import Paper, PublishedTable, papers
 
 
-def add_published(commands: argparse._SubParsersAction) -> None:
-    one = commands.add_parser("published", help="list the numbers of the papers, with table, rule and conditions")
+def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument(
         "task",
         nargs="?",

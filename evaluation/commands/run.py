@@ -24,8 +24,7 @@ from .endpoint_options import add_endpoint_options
 OWN_BATCH = 64
 
 
-def add_run(commands) -> None:
-    run = commands.add_parser("run", help="ask a model and score its answers")
+def add_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--model", required=True, help="checkpoint folder, hub id, or endpoint:NAME")
     run.add_argument("--tasks", required=True, help="task files, tasks or globs: fgbmk,frow/cub,drawn/*")
     run.add_argument(

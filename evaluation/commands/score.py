@@ -31,8 +31,7 @@ from .endpoint_options import add_endpoint_options, client_of
 ENDS = 8  # rows shown of each end of a long table
 
 
-def add_score(commands) -> None:
-    score = commands.add_parser("score", help="score a predictions or a judge's file")
+def add_options(score: argparse.ArgumentParser) -> None:
     score.add_argument("task", help="full name, for example fgbmk/cub/species/choice")
     score.add_argument("--predictions", type=Path, required=True)
     score.add_argument("--questions", type=Path, help="the question file; then missing and foreign rows are found")

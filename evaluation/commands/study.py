@@ -9,8 +9,7 @@ from data_builders.shared.terminal import say
 from ..ledger import load_run
 
 
-def add_study(commands: argparse._SubParsersAction) -> None:
-    one = commands.add_parser("study", help="compare arms, each with runs of several seeds, and write the answer")
+def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("arms", nargs="+", metavar="ARM=RUN,RUN", help="an arm's name and its run folders, one a seed")
     one.add_argument(
         "--contrast", action="append", default=[], metavar='"A - B"', help="arms to compare; several times"

@@ -1,4 +1,4 @@
-"""The recipes and Slurm files that come with the program: recipes/ and slurm/ beside the packages, or here in a wheel."""
+"""Recipes and Slurm files that come with the program: recipes/ and slurm/ beside the packages, or here in a wheel."""
 
 from pathlib import Path
 

@@ -72,15 +72,15 @@ class Finder:
         if name in ("data_builders.build", "evaluation.commands.run"):
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Finder())
-sys.argv = [sys.argv[1], "--help"]
+sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.parametrize("package", ["data_builders", "evaluation"])
-def test_ctrl_c_while_the_program_is_still_loading_is_no_traceback(package):
+@pytest.mark.parametrize("words", ["data_builders fgbmk --help", "evaluation run --help"])
+def test_ctrl_c_while_the_program_is_still_loading_is_no_traceback(words):
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, package],
+        [sys.executable, "-c", INTERRUPTED, *words.split()],
         cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
         text=True,

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fgtrain.errors import UserError
 from fgtrain.recipe.load import shown
-from fgtrain.shipped import SHIPPED
 from fgtrain.recipe.problems import Key, Place, Problem, raise_problems
 from fgtrain.recipe.schema import Texts
 from fgtrain.recipe.validate import described
 from fgtrain.recipe.yaml_reader import Source, read_yaml
+from fgtrain.shipped import SHIPPED
 
 VARIABLE = "FGTRAIN_CLUSTER"
 DEFAULT = Path("slurm") / "cluster.yaml"
