@@ -118,19 +118,20 @@ def write_replayed(
     name: str,
     chosen: Sequence[Place],
     rows: Mapping[str, Rows],
+    texts: Mapping[Place, dict],
     ledger: Sequence[dict],
     options: ReplayOptions,
     code: CodeIdentity,
 ) -> Manifest:
     """Write the rows as a training set of their own, whose pictures stay where they are. A row is called
-    `<data set>/<its id>`."""
+    `<data set>/<its id>`. `texts`: rows that take the place of those."""
     root = Path(os.path.commonpath([rows[data_set].image_root for data_set in options.of]))
     folder.mkdir(parents=True, exist_ok=True)
     write_jsonl(folder / LEDGER, ledger)
     of = [rows[data_set].manifest for data_set in options.of]
     return write_training_set(
         folder,
-        (_moved(data_set, rows[data_set][index], rows[data_set].image_root, root) for data_set, index in chosen),
+        (_moved(place[0], texts.get(place) or _row(rows, place), rows[place[0]].image_root, root) for place in chosen),
         name=name,
         builder=REPLAY,
         code=code,
@@ -139,6 +140,10 @@ def write_replayed(
         splits=list(dict.fromkeys(split for one in of for split in one.splits)),
         options=options.model_dump(mode="json", exclude_none=True),
     )
+
+
+def _row(rows: Mapping[str, Rows], place: Place) -> dict:
+    return rows[place[0]][place[1]]
 
 
 def _moved(data_set: str, row: dict, its_root: Path, root: Path) -> dict:

@@ -127,7 +127,7 @@ class RunJobs:
 
     def _replay(self, stage: str, data: DataPlan) -> str:
         recipe, folder = self.recipe, self.recipe.replay_store(data.chosen)
-        reached = [self.reached[checkpoint] for checkpoint in recipe.data[data.name].replay.between or (START,)]
+        reached = [self.reached[checkpoint] for checkpoint in recipe.data[data.name].replay.checkpoints or (START,)]
         return self._job(
             f"replay-{data.name}",
             "replay",

@@ -10,15 +10,14 @@ from fgtrain.data.dataset import MicroBatches, Share
 from fgtrain.data.replay import Place, as_order, candidates, choose, parts_of, write_replayed
 from fgtrain.model import outline_model
 from fgtrain.plan import Plan
-from fgtrain.plan.encoding import encoder_origin
-from fgtrain.plan.lineage import origin
 from fgtrain.plan.versions import choosing_code
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.training.row_losses import A_ROW_EACH, ROWS_AT_ONCE, row_losses
 from fgtrain.training.stop_signals import stop_if_asked
 
-from .inputs import candidate_data, encoder_of, feature_cache, final_plan, job_device, model_at, replayed_folder
+from .inputs import candidate_data, final_plan, job_device, model_at, replayed_folder
+from .own_answers import own_answers, use_kept_features
 
 
 def choose_replayed(recipe: Recipe, group: Group, name: str, stage: str) -> None:
@@ -34,9 +33,15 @@ def choose_replayed(recipe: Recipe, group: Group, name: str, stage: str) -> None
         )
         group.agree(data.check)
         places = candidates(recipe.seed, name, _usable(data), chosen.among)
-        losses = [_losses(recipe, plan, group, name, stage, one, places, folder) for one in chosen.between or ()]
-        if group.first:
-            _write(recipe, name, data, places, losses, folder)
+        if chosen.answers is not None:
+            texts, ledger = own_answers(recipe, plan, group, name, stage, data, places, folder)
+            if group.first:
+                write_replayed(folder, name, list(texts), data.rows, texts, ledger, chosen, choosing_code())
+                say(f"{name}: {len(texts):,} rows drawn at random, answered by {chosen.answers}")
+        else:
+            losses = [_losses(recipe, plan, group, name, stage, one, places, folder) for one in chosen.between or ()]
+            if group.first:
+                _write(recipe, name, data, places, losses, folder)
     group.together(True)
     stop_if_asked()
 
@@ -71,11 +76,7 @@ def _losses(
     data = candidate_data(recipe, name, lvlm)
     data.order = as_order(places, recipe.data[name].replay.of)
     part = (group.rank, group.size)
-    same_encoder = origin(recipe, checkpoint, ("vision_encoder",)) == encoder_origin(recipe, stage)
-    if plan.stage(stage).encoder.cached and same_encoder:
-        data.features = feature_cache(recipe, encoder_of(lvlm))
-        data.encode(part)  # what no stage has shown the model yet
-        group.together(True)
+    use_kept_features(recipe, plan, group, stage, checkpoint, lvlm, data)
     batches = MicroBatches(
         order=data.order,
         loads_SL=data.loads_SL,
@@ -113,7 +114,7 @@ def _write(
             before, after = known[place]
             entry |= {"before": before, "after": after, "rise": rises[place]}
         ledger.append(entry | {"replayed": place in taken})
-    write_replayed(folder, name, rows, data.rows, ledger, chosen, choosing_code())
+    write_replayed(folder, name, rows, data.rows, {}, ledger, chosen, choosing_code())
     of = Counter(parts[place] for place in rows)
     say(f"{name}: {count:,} rows chosen by {chosen.by}: {', '.join(f'{n:,} of {part}' for part, n in of.items())}")
 

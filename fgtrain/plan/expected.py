@@ -37,12 +37,17 @@ def most_of_a_micro_batch(recipe: Recipe, stage: Stage, model: ModelFacts) -> Co
     """
     if model.images is None:
         return None
-    replayed = {name: recipe.data[name].replay for name in stage.mix}
-    names = [one for name, replay in replayed.items() for one in (replay.of if replay is not None else [name])]
+    names = [one for name in stage.mix for one in _holding(recipe, name)]
     longest = [_longest(recipe, name, model.images) for name in names]
     tokens, image_tokens, labels = (max(values) for values in zip(*longest, strict=True))
     size = recipe.devices.per_device_batch_size
     return Counts(tokens, image_tokens, labels, tokens * (tokens + 1) // 2).times(size)
+
+
+def _holding(recipe: Recipe, name: str) -> tuple[str, ...]:
+    """Data sets that tell how long a row of `name` can be: what a checkpoint answers may be longer than its sources."""
+    replay = recipe.data[name].replay
+    return (name,) if replay is None or replay.answers is not None else replay.of
 
 
 def _longest(recipe: Recipe, name: str, spec: ImageSpec) -> tuple[int, int, int]:

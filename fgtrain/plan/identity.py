@@ -7,6 +7,7 @@ from fgtrain.recipe import START, BestStage, MergeStage, Recipe
 from fgtrain.recipe.soup import other_run
 
 from .asked_between import ASKED
+from .expected import with_expected
 from .fingerprint import best_fingerprint, merge_fingerprint, model_fingerprint, stage_fingerprint
 from .lineage import kept_to, sources, starts_from
 from .replayed import choice_identity, replayed_facts, replayed_in
@@ -39,7 +40,7 @@ def known_in_turn(
     choosing = program.chooses().hash if replays else None
     known = {START: Known.of_model(recipe, model)}
     for name, stage in recipe.enabled_stages.items():
-        data = data | replayed_facts(recipe, name, known, data, choosing)
+        data = data | with_expected(recipe, replayed_facts(recipe, name, known, data, choosing), model)
         for other in stage.runs if isinstance(stage, MergeStage) else ():
             theirs, last = other_run(stage, other)
             *_, (_, all_of_theirs, _) = known_in_turn(theirs, data, model, program)

@@ -77,6 +77,8 @@ def _chosen(stage: StagePlan, choice: ChoicePlan) -> str:
     rows = next(data.rows for data in stage.data if data.name == choice.data)
     among = "rows not counted yet" if choice.candidates is None else f"{choice.candidates:,} rows"
     text = f"Stage {stage.name} replays {rows:,} of {among} of {', '.join(choice.of)} ({choice.data})"
+    if choice.answered_by is not None:
+        return f"{text}, drawn at random and answered by {choice.answered_by}. Answering is not in the hours"
     if choice.between is None:
         return f"{text}, drawn at random"
     before, after = choice.between

@@ -50,6 +50,8 @@ def choice_identity(
         "seed": recipe.seed,
         "code": code,
     }
+    if chosen.answers is not None:
+        values["answers"] = [fingerprints[chosen.answers], chosen.questions, chosen.max_new_tokens]
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
@@ -67,7 +69,7 @@ def replayed_facts(
         identity = choice_identity(recipe, name, fingerprints, facts, code)
         known = [facts.get(source, DataFacts()) for source in chosen.of]
         open_yet = any(one.sha256 is None for one in known) or any(
-            before[one].provisional for one in chosen.between or ()
+            before[one].provisional for one in chosen.checkpoints
         )
         made = DataFacts(
             rows=recipe.data[name].rows,
@@ -76,6 +78,9 @@ def replayed_facts(
             chosen=identity,
             code=code,
         )
+        if chosen.answers is not None:  # as long as the recipe expects: it is not known what will be answered
+            found[name] = replace(made, questions=made.rows * len(chosen.questions) or None)
+            continue
         of, counts = _sum([one.rows for one in known]), [one.counts_per_pass for one in known]
         if of and None not in counts:
             each = sum(counts, Counts()).times(made.rows / of)
@@ -89,14 +94,17 @@ def replayed_facts(
 def choice_plans(
     recipe: Recipe, plan: StagePlan, facts: Mapping[str, DataFacts], model: ModelFacts, peak: Peak | None
 ) -> tuple[ChoicePlan, ...]:
-    """What choosing the stage's replayed rows costs: each row that is looked at goes once through either checkpoint."""
+    """What choosing the stage's replayed rows costs: each row that is looked at goes once through either checkpoint.
+
+    What a checkpoint writes itself is not counted: how long its answers are is not known.
+    """
     found = []
     for name in replayed_in(recipe, plan.name):
         chosen = recipe.data[name].replay
         known = [facts.get(source, DataFacts()) for source in chosen.of]
         rows = _sum([one.rows for one in known])
         if chosen.between is None:
-            found.append(ChoicePlan(data=name, of=chosen.of, by=chosen.by, candidates=rows))
+            found.append(ChoicePlan(data=name, of=chosen.of, by=chosen.by, candidates=rows, answered_by=chosen.answers))
             continue
         read = rows if rows is None or chosen.among is None else min(rows, chosen.among)
         counts = [one.counts_per_pass for one in known]

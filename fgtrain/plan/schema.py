@@ -86,6 +86,7 @@ class ChoicePlan(Numbers):
     of: tuple[str, ...]  # data sets
     by: str
     between: tuple[str, str] | None = None  # checkpoints that read the candidates; None = nothing is read
+    answered_by: str | None = None  # checkpoint whose own answers the rows get
     candidates: int | None  # rows
     tokens: int | None = 0  # read forward, by both
     seconds: float | None = 0.0  # an estimate, by all devices

@@ -36,8 +36,8 @@ ASSEMBLY = ("fgtrain.jobs.train", "fgtrain.jobs.inputs", "fgtrain.training.objec
 ENCODING = ("fgtrain.data.features", "fgtrain.model.families")
 # What measures a vision encoder's features.
 MEASURING = ("fgtrain.training.featurizer", "evaluation.features.measure_sets")
-# What chooses replayed rows by what two checkpoints make of them.
-CHOOSING = (*MODEL, "fgtrain.training.row_losses", "fgtrain.data.replay")
+# What chooses replayed rows by what two checkpoints make of them, or has them answered by one.
+CHOOSING = (*MODEL, "fgtrain.training.row_losses", "fgtrain.training.answerer", "fgtrain.data.replay")
 # What asks a checkpoint and scores its answers; and what else does where a server answers.
 ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
 SERVING = ("evaluation.serving.answerer",)
@@ -90,7 +90,7 @@ def _text_hash(point: EntryPoint) -> str:
 
 def choosing_code(top: Path = TOP) -> CodeIdentity:
     """What chooses replayed rows."""
-    return code_of(*CHOOSING, alone=("fgtrain.jobs.replay",), top=top)
+    return code_of(*CHOOSING, alone=("fgtrain.jobs.replay", "fgtrain.jobs.own_answers"), top=top)
 
 
 def encoding_code() -> CodeIdentity:

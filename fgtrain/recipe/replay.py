@@ -3,6 +3,8 @@
 Random rows are what the field calls experience replay. `forgotten_sets` divides them among the sets as these are
 forgotten, kin to mix-cd's densities of what fine-tuning damages (Bai et al., arXiv 2402.08096); `forgotten_rows` takes
 those whose answers became least likely as well, as maximally interfered retrieval does (Aljundi et al., 1908.04742).
+With `answers` their texts are a checkpoint's own: learning from them is distillation from the model that was
+(pseudo-rehearsal), and needs nothing of what that model was trained on.
 """
 
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -30,6 +32,15 @@ class ReplayOptions(Section):
     )
     parts: Literal["folder"] | None = None  # that share the budget within a set: by the first folder of a row's picture
     among: Positive | None = None  # rows that are looked at, drawn from all sets together; null = all of them
+    answers: Name | None = None  # the checkpoint whose own answers take the place of the rows'
+    # asked about the rows' pictures instead of the rows' own; with answers
+    questions: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AS_TUPLE] = ()
+    max_new_tokens: Positive = 64  # of an answer; one that is not finished by then is left out
+
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """Those that decide which rows it holds, or what they say."""
+        return (*(self.between or ()), *((self.answers,) if self.answers is not None else ()))
 
 
 def replay_problems(recipe: "Recipe") -> Found:
@@ -74,6 +85,13 @@ def _of_the_set(recipe: "Recipe", name: str, options: ReplayOptions) -> Found:
         elif recipe.data[source].what == REPLAY or source in options.of[:number]:
             why = "replayed rows themselves" if recipe.data[source].what == REPLAY else "named twice"
             yield Problem(place, f"is {source}, which is {why}. Remove it"), [place]
+    if options.answers is None:
+        for given in {"questions", "max_new_tokens"} & options.model_fields_set:
+            text = "is given, but nobody answers. Remove it, or name a checkpoint: answers: sft"
+            yield Problem((*key, "options", given), text), places
+    elif options.by != RANDOM:
+        text = f"goes with by: {RANDOM} alone: what was forgotten is measured on the rows' own answers"
+        yield Problem((*key, "options", "answers"), text), places
     if options.by == RANDOM:
         for given in ("between", "parts", "among"):
             if getattr(options, given) is not None:
@@ -98,8 +116,9 @@ def _in_stage(recipe: "Recipe", name: str, stage: str, options: ReplayOptions) -
             yield Problem(place, f"looks at {name}, whose rows are not chosen yet. Name another set"), [place]
     enabled = list(recipe.enabled_stages)
     before = [START, *enabled[: enabled.index(stage)]]
-    for number, checkpoint in enumerate(options.between or ()):
+    places: list[Key] = [("data", name, "options", "between", number) for number in range(len(options.between or ()))]
+    places.append(("data", name, "options", "answers"))
+    for place, checkpoint in zip(places, options.checkpoints, strict=False):
         if checkpoint not in before:
-            place: Key = ("data", name, "options", "between", number)
             text = f"is {checkpoint}, which is no checkpoint before stage {stage}, which mixes {name}. "
             yield Problem(place, text + instead(checkpoint, before)), [place, ("stages", checkpoint, "enabled"), mixed]

@@ -34,6 +34,23 @@ def test_exposures_are_those_that_the_last_checkpoint_has_seen(tmp_path):
     assert plan.tokens > sum(plan.stage(name).tokens for name in plan.lineage)  # but the probe costs what it costs
 
 
+def test_own_answers_hang_on_who_answers_what(tmp_path):
+    text = TEXT.replace("by: forgotten_rows, between: [sft, probe]", "by: random, answers: sft")
+    prints = {}
+    for override in ("rows=80", "answers=probe", "questions=[What is it]", "max_new_tokens=8"):
+        key = "data.replayed." if override.startswith("rows") else "data.replayed.options."
+        made = plan_of(tmp_path, key + override, text=text)
+        prints[override] = made.stage("fg").fingerprint
+        assert made.exposures["replayed"] == 160
+        assert any("answered by" in note for note in made.notes)
+    assert len({fg(tmp_path).fingerprint, *prints.values()}) == 5
+    for wrong in ("by=forgotten_sets", "answers=fg", "answers=nobody"):
+        with pytest.raises(UserError, match=r"options\.answers"):
+            plan_of(tmp_path, f"data.replayed.options.{wrong}", "data.replayed.options.between=[sft, probe]", text=text)
+    with pytest.raises(UserError, match="nobody answers"):
+        plan_of(tmp_path, "data.replayed.options.questions=[What is it]", text=TEXT)
+
+
 def test_what_choosing_costs_is_counted(tmp_path):
     [choice] = fg(tmp_path).choices
     tokens = 2 * (FACTS["general"].tokens_per_pass + FACTS["extra"].tokens_per_pass)

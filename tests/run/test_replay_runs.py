@@ -1,6 +1,7 @@
 """Rows of earlier data, chosen by what two checkpoints of the run make of them, replayed in a later stage."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -9,12 +10,14 @@ from run_fakes import jobs_left, metrics, one_kind, recipe_values, run_recipe, w
 
 from data_builders.records import read_rows
 from data_builders.shared.files import read_json, read_jsonl
+from evaluation.protocols import Answer, ImageQuestions, Question
 from fgtrain.data.dataset import MicroBatches, Share
 from fgtrain.data.replay import LEDGER, as_order
 from fgtrain.jobs.inputs import candidate_data
 from fgtrain.model import load_checkpoint
 from fgtrain.plan import read_plan
 from fgtrain.recipe import Recipe, load_recipe
+from fgtrain.training.answerer import ModelAnswerer, load_answerer
 from fgtrain.training.row_losses import row_losses
 
 ROWS = 10
@@ -98,3 +101,46 @@ def test_the_rows_that_are_forgotten_most_are_replayed(place: Path):
     rmtree(run.stage_store(plan.stage("fg").fingerprint))
     assert one_kind(run, "replay") == ["choose rows of replayed"]
     assert ((folder / "rows.jsonl").read_bytes(), (folder / LEDGER).read_bytes()) == written
+
+
+def test_rows_are_answered_by_the_checkpoint_itself(place: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its answers are those that evaluation would get from it, to the questions of the rows or to others.
+
+    A model of a few steps says nothing, so that a word is added here, and every second question's answer never ends.
+    """
+    answer = ModelAnswerer.answer
+
+    def said(self: ModelAnswerer, groups: list[ImageQuestions]) -> list[list[Answer]]:
+        return [
+            [replace(one, text=f"{one.text} so", finished=number % 2 == 0) for number, one in enumerate(found)]
+            for found in answer(self, groups)
+        ]
+
+    monkeypatch.setattr(ModelAnswerer, "answer", said)
+    own = {"what": "replay", "rows": 12, "options": {"of": ["count", "short"], "by": "random", "answers": "sft"}}
+    run = recipe(place, name="own", mix={"short": 0.25, "own": 1}, data=recipe_values(place)["data"] | {"own": own})
+    asked = ["What is it?", "How many shapes are in the image?"]
+    assert run_recipe(run) is not None
+    folder = run.replay_store(read_plan(run.run_folder / "plan.json").stage("fg").data[1].chosen)
+    rows, ledger = list(read_rows(folder)), [one for one in read_jsonl(folder / LEDGER) if one["replayed"]]
+    assert len(rows) == len(ledger) == 12
+    answerer = load_answerer(run.run_folder / "sft" / "checkpoint")
+    before = {f"{name}/{row['id']}": row for name in ("count", "short") for row in read_rows(run.data_folder(name))}
+    root = folder / read_json(folder / "manifest.json")["image_root"]
+    for row in rows:
+        turns = row["conversations"]
+        pairs = {q["value"].removeprefix("<image>\n"): a["value"] for q, a in zip(turns[::2], turns[1::2], strict=True)}
+        own = [turn["value"].removeprefix("<image>\n") for turn in before[row["id"]]["conversations"][::2]]
+        assert set(pairs) <= set(own)
+        group = ImageQuestions(root / row["image"], tuple(Question(question, 64) for question in own))
+        given = dict(zip(own, answerer.answer([group])[0], strict=True))
+        assert pairs == {question: answer.text for question, answer in given.items() if answer.finished}
+    assert {row["id"].split("/")[0] for row in rows} == {"count", "short"}
+
+    run.data["own"].options.update(questions=asked)
+    other = recipe(place, name="own", mix={"short": 0.25, "own": 1}, data=run.model_dump(mode="json")["data"])
+    assert run_recipe(other) is not None
+    plan = read_plan(other.run_folder / "plan.json")
+    rows = list(read_rows(other.replay_store(plan.stage("fg").data[1].chosen)))
+    assert {turn["value"].removeprefix("<image>\n") for row in rows for turn in row["conversations"][::2]} <= set(asked)
+    assert "answered by sft" in "\n".join(plan.notes)
