@@ -1,4 +1,4 @@
-"""python -m fgtrain.convert SRC DST [--network]
+"""python -m fgtrain convert SRC DST [--network]
 
 Weights that were published as pickles (pytorch_model.bin) become safetensors, bit by bit, beside the model's other
 files. Only tensors are read (torch.load with weights_only): nothing that a pickle could run is run.
@@ -7,7 +7,6 @@ files. Only tensors are read (torch.load with weights_only): nothing that a pick
 import argparse
 import pickle
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from torch import Tensor
 from data_builders.shared.files import read_json, whole_folder, write_json
 from data_builders.shared.progress import progress
 from data_builders.shared.terminal import say
-from fgtrain.errors import UserError, run_command
-from fgtrain.model.import_internvl.writing import Outgoing, write_safetensors
+from fgtrain.errors import UserError
+from fgtrain.import_internvl.writing import Outgoing, write_safetensors
 
 PICKLED_INDEX, INDEX = "pytorch_model.bin.index.json", "model.safetensors.index.json"
 BESIDE = ["*.json", "*.txt", "*.jinja", "*.model"]  # what is copied
@@ -30,7 +29,7 @@ COUNTED = "position_ids"  # buffers of 0, 1, 2, ..., which models make themselve
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="python -m fgtrain.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m fgtrain convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     top.add_argument("src", metavar="SRC", help="a folder with config.json and pytorch_model*.bin, or a hub id")
     top.add_argument("dst", metavar="DST", type=Path, help="a new folder; it appears when it is whole")
@@ -141,7 +140,3 @@ def _outgoing(path: Path, name: str, tensor: Tensor) -> Outgoing:
     if tensor.dtype not in DTYPES:
         raise UserError(f"{path}: {name} is {tensor.dtype}; known are {', '.join(map(str, DTYPES))}")
     return Outgoing(name, DTYPES[tensor.dtype], tuple(tensor.shape), tensor.detach)
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(lambda: main(sys.argv[1:])))

@@ -1,14 +1,12 @@
-"""python -m fgtrain.model.import_internvl SRC DST [--network]
+"""python -m fgtrain import-internvl SRC DST [--network]
 
 Reads InternVL-2.5, InternViT or InternLM2 as published into transformers' own format. None of SRC's code is run.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from data_builders.shared.terminal import say
-from fgtrain.errors import run_command
 
 from .convert import import_checkpoint
 from .source import find_folder
@@ -16,7 +14,7 @@ from .source import find_folder
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="python -m fgtrain.model.import_internvl",
+        prog="python -m fgtrain import-internvl",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,7 +30,3 @@ def main(words: list[str]) -> None:
     say(f"{arguments.dst}: {done.kind}, {done.parameters:,} parameters in {done.files} files, {done.dtype}")
     for note in done.notes:
         say(f"note: {note}")
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(lambda: main(sys.argv[1:])))

@@ -76,7 +76,7 @@ def weight_files(folder: Path) -> list[Path]:
     if pickled:
         raise UserError(
             f"{folder} holds only pickled weights ({pickled[0]}), which could run code and are never read here. Make "
-            f"safetensors of them first: python -m fgtrain.convert {shlex.quote(str(folder))} NEW_FOLDER"
+            f"safetensors of them first: python -m fgtrain convert {shlex.quote(str(folder))} NEW_FOLDER"
         )
     raise UserError(f"{folder} holds no weights (*.safetensors)")
 

@@ -2,10 +2,10 @@
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from fgtrain.import_internvl import chat, internlm2, internvit
+from fgtrain.import_internvl.values import Values
 from fgtrain.plan.known_facts import MODELS, kept_models, kept_name
 
-from .import_internvl import chat, internlm2, internvit
-from .import_internvl.values import Values
 from .vocabulary import IMAGE_TOKENS
 
 

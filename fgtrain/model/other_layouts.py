@@ -42,6 +42,6 @@ def refuse_other_layout(values: dict[str, Any], place: str, value: str, download
         part = place.removeprefix("model.")
         raise UserError(
             f"{place} {value} is {PUBLISHED[kind]} as published, which runs code of its own; that is "
-            f"never trusted here. Import it once: python -m fgtrain.model.import_internvl "
+            f"never trusted here. Import it once: python -m fgtrain import-internvl "
             f"{shlex.quote(value)} NEW_FOLDER{network}, and write {part}: NEW_FOLDER"
         )

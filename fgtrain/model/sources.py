@@ -132,7 +132,7 @@ class Source:
 
     def _converting(self) -> str:
         network = " --network" if self.folder is None and self.network else ""
-        command = f"python -m fgtrain.convert {shlex.quote(self.value)} NEW_FOLDER{network}"
+        command = f"python -m fgtrain convert {shlex.quote(self.value)} NEW_FOLDER{network}"
         return f"{command}, and write {self.place.removeprefix('model.')}: NEW_FOLDER"
 
     def refuse_missing_weights(self) -> None:

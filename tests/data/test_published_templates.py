@@ -16,8 +16,8 @@ from fgtrain.data import encode_prompt, encode_row, show_mask
 from fgtrain.data.sample import Sample
 from fgtrain.errors import UserError
 from fgtrain.images import AnyRes, ImageSpec, Native, Square, Tiles
-from fgtrain.model.import_internvl.chat import chat_template
-from fgtrain.model.import_internvl.values import Values
+from fgtrain.import_internvl.chat import chat_template
+from fgtrain.import_internvl.values import Values
 from fgtrain.templates import EOS, TEMPLATES
 
 LOOK = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "resample": "bicubic"}

@@ -28,10 +28,10 @@ from evaluation.protocols import ImageQuestions, Question
 from fgtrain.data import ImageRef, encode_prompt, render
 from fgtrain.errors import UserError
 from fgtrain.images import Square
+from fgtrain.import_internvl.chat import chat_template
+from fgtrain.import_internvl.values import Values
 from fgtrain.model import LVLM, build_model, load_checkpoint
 from fgtrain.model.build import outline_model
-from fgtrain.model.import_internvl.chat import chat_template
-from fgtrain.model.import_internvl.values import Values
 from fgtrain.recipe.model_schema import Model
 from fgtrain.training.answerer import ModelAnswerer
 

@@ -127,7 +127,7 @@ def _of_type(kind: str):
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
         (_pickled, "pickled"),
         (_of_type("blip-2"), "not known here"),
-        (_of_type("internvl_chat"), "import_internvl"),
+        (_of_type("internvl_chat"), "import-internvl"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "no tokenizer"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "preprocessor_config.json is missing"),
     ],

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
 
+from fgtrain.import_internvl import import_checkpoint
 from fgtrain.model import build_model, load_checkpoint, model_facts, save_checkpoint, weights_hash
-from fgtrain.model.import_internvl import import_checkpoint
 
 LIKE_6B = {"norm_type": "rms_norm", "qk_normalization": True, "qkv_bias": False}
 
@@ -202,7 +202,7 @@ evaluation: {{tasks: []}}
 def test_the_command_and_a_program_without_this_package(tmp_path: Path):
     values = chat_values(vision_values(), internlm2_values())
     weights = write_chat(tmp_path / "src", values)
-    words = [sys.executable, "-m", "fgtrain.model.import_internvl", str(tmp_path / "src"), str(tmp_path / "dst")]
+    words = [sys.executable, "-m", "fgtrain", "import-internvl", str(tmp_path / "src"), str(tmp_path / "dst")]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert f"{sum(tensor.numel() for tensor in weights.values()):,} parameters" in done.stdout
     program = (

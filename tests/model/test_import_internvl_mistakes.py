@@ -21,9 +21,9 @@ from model_fakes import model_values
 from safetensors.torch import load_file, save_file
 
 from fgtrain.errors import UserError
+from fgtrain.import_internvl import convert, import_checkpoint
+from fgtrain.import_internvl.command import main
 from fgtrain.model import build_model, model_facts
-from fgtrain.model.import_internvl import convert, import_checkpoint
-from fgtrain.model.import_internvl.__main__ import main
 
 WEIGHTS = "model.safetensors"
 
@@ -270,10 +270,10 @@ def test_an_unread_part_names_the_command_that_imports_it(tmp_path: Path):
     write_part(eyes, vision_values())
     write_part(voice, internlm2_values())
     facts = model_facts(model_values(eyes, voice), network=False)
-    assert sum("python -m fgtrain.model.import_internvl" in note for note in facts.notes) == 2
-    with pytest.raises(UserError, match=r"python -m fgtrain\.model\.import_internvl") as caught:
+    assert sum("python -m fgtrain import-internvl" in note for note in facts.notes) == 2
+    with pytest.raises(UserError, match=r"python -m fgtrain import-internvl") as caught:
         build_model(model_values(eyes, voice), network=False, seed=5)
-    words = shlex.split(str(caught.value).split("import_internvl ")[1].split(",")[0])
+    words = shlex.split(str(caught.value).split("import-internvl ")[1].split(",")[0])
     assert words == [str(eyes), "NEW_FOLDER"]
     main([words[0], str(tmp_path / "eyes")])
     main([str(voice), str(tmp_path / "ears")])
@@ -283,5 +283,5 @@ def test_an_unread_part_names_the_command_that_imports_it(tmp_path: Path):
 def test_a_whole_model_as_checkpoint_names_it_too(chat: Path):
     from fgtrain.recipe.model_schema import Model
 
-    with pytest.raises(UserError, match=r"import_internvl .* checkpoint: NEW_FOLDER"):
+    with pytest.raises(UserError, match=r"import-internvl .* checkpoint: NEW_FOLDER"):
         build_model(Model(checkpoint=str(chat)), network=False, seed=5)
