@@ -38,15 +38,18 @@ def vlmevalkit_label(answer: str) -> str | None:
 
 
 def pope(answer: str, gold: Gold, options: Sequence[str] = (), details: Details = NO_DETAILS) -> Verdict:
+    """POPE's own script: "no" iff No, not or no stands in the first sentence; everything else is a yes."""
     label = pope_label(answer)
     return Verdict(float(label in golds_of(gold)), label)
 
 
 def pope_lmms_eval(answer: str, gold: Gold, options: Sequence[str] = (), details: Details = NO_DETAILS) -> Verdict:
+    """lmms-eval: the whole answer is the word, in any case."""
     label = lmms_eval_label(answer)
     return Verdict(float(label in golds_of(gold)), label)
 
 
 def pope_vlmevalkit(answer: str, gold: Gold, options: Sequence[str] = (), details: Details = NO_DETAILS) -> Verdict:
+    """VLMEvalKit: one of the two words occurs and the other does not."""
     label = vlmevalkit_label(answer)
     return Verdict(float(label in golds_of(gold)), label)
