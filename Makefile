@@ -4,7 +4,7 @@ PY := .venv/bin/python
 DEMO := recipes/mini/studies/demo.yaml
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install lock demo test test-slow test-slurm lint plans base base-worlds clean
+.PHONY: install lock demo docs test test-slow test-slurm lint plans base base-worlds clean
 
 install: .venv/installed
 
@@ -46,6 +46,11 @@ lint: install
 
 plans: install
 	PYTHONPATH=. $(PY) .ci/plan_all.py
+
+# The site, in build/docs. Warnings are errors, and so are links inside it that lead nowhere.
+docs: install
+	mkdir -p build
+	PYTHONPATH=. $(PY) -m sphinx --quiet --nitpicky --fail-on-warning --keep-going --doctree-dir build/docs-trees docs build/docs
 
 # Makes the drawn miniature's "pretrained" parts again, from scratch.
 base: install

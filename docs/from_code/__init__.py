@@ -1,15 +1,12 @@
 """The parts of the reference that are made from the code when the site is built."""
 
-from .commands import commands
-from .keys import cluster_keys, recipe_keys, study_keys
-from .rules import rules
-from .tasks import tasks
+from . import commands, keys, rules, tasks
 
 PAGES = {
-    "recipe_keys": recipe_keys,
-    "study_keys": study_keys,
-    "cluster_keys": cluster_keys,
-    "commands": commands,
-    "tasks": tasks,
-    "rules": rules,
+    "recipe_keys": keys.recipe_keys,
+    "study_keys": keys.study_keys,
+    "cluster_keys": keys.cluster_keys,
+    "commands": commands.commands,
+    "tasks": tasks.tasks,
+    "rules": rules.rules,
 }

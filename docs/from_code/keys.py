@@ -118,12 +118,13 @@ def _words(kind: Any) -> str:
 
 
 def _bounds(metadata: Any) -> str:
+    parts = [part for one in metadata for part in (getattr(one, "metadata", None) or [one])]
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     told = [
-        f"{sign} {getattr(one, name):g}"
-        for one in metadata
-        for part in (getattr(one, "metadata", None) or [one])
-        for name, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<="))
-        if (one := part) is not None and getattr(part, name, None) is not None
+        f"{sign} {limit:g}"
+        for part in parts
+        for name, sign in signs.items()
+        if (limit := getattr(part, name, None)) is not None
     ]
     return f" {', '.join(told)}" if told else ""
 

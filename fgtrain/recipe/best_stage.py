@@ -8,7 +8,7 @@ from .keys import Name, Section
 class BestStage(Section):
     """Makes the best checkpoint of a stage one among others: asked, gone on from, averaged."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: the stage is passed over
     best_of: Name  # an earlier stage with keep_best
 
     objective: ClassVar[str] = "best"

@@ -10,9 +10,9 @@ from .keys import Positive, Section
 class GpuFigures(Section):
     """What one GPU can do and hold, by its data sheet; dense, without sparsity."""
 
-    bf16_tflops: Annotated[float, Field(gt=0)]
-    fp32_tflops: Annotated[float, Field(gt=0)]
-    memory_tb_per_s: Annotated[float, Field(gt=0)]
+    bf16_tflops: Annotated[float, Field(gt=0)]  # 10^12 operations a second in bf16
+    fp32_tflops: Annotated[float, Field(gt=0)]  # the same in fp32
+    memory_tb_per_s: Annotated[float, Field(gt=0)]  # 10^12 bytes a second
     memory_gb: Annotated[float, Field(gt=0)]  # of 10^9 bytes
 
 
@@ -20,15 +20,16 @@ class Devices(Section):
     """Where it runs. Nothing here changes what is learnt but `precision`, and `layer_kernels` by rounding."""
 
     count: Positive = 1  # per node
-    nodes: Positive = 1
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    nodes: Positive = 1  # of a job
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"  # auto = GPUs where there are any
     # What plans reckon with where no GPU is, or one that is not known: a name (H200) or its figures; null = an A100.
     gpu: str | GpuFigures | None = None
+    # How devices share the work; all take the same step. auto = single on one device, else ddp
     strategy: Literal[
         "auto", "single", "ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp"
     ] = "auto"
     offload: Literal["optimizer", "parameters"] | None = None  # to host memory: optimizer states; weights as well
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the arithmetic; weights and optimizer states are fp32
     per_device_batch_size: Positive = 8  # samples per device and micro-batch
     # Most tokens in a row; null = a micro-batch is one row without padding. For language models that run no packed
     # attention: their mask grows with the square of the row.

@@ -23,8 +23,8 @@ Perturbation = Annotated[str, AfterValidator(_perturbation)]
 class FeatureSource(Section):
     """A data set in its official layout, with training and test pictures."""
 
-    source: SourceName
-    root: str
+    source: SourceName  # as builders call it: cub, dogs, ...
+    root: str  # its folder, as downloaded
 
 
 class Features(Section):
@@ -33,9 +33,10 @@ class Features(Section):
     Several sources are also measured as one (FG-BMK's meta-classes), where `measures` names the probe.
     """
 
-    sources: Annotated[tuple[FeatureSource, ...], AS_TUPLE]
+    sources: Annotated[tuple[FeatureSource, ...], AS_TUPLE]  # whose pictures are looked at
     at: Texts | None = None  # checkpoints; null = as evaluation.at
     parts: Annotated[tuple[Literal["encoder", "projector"], ...], AS_TUPLE] = ("encoder", "projector")  # behind which
+    # what is measured of them: a linear probe, nearest neighbours, retrieval, adversarial pictures
     measures: Annotated[tuple[Literal["probe", "knn", "retrieval", "robustness"], ...], AS_TUPLE] = (
         "probe",
         "knn",
@@ -52,7 +53,7 @@ class Features(Section):
 class Judge(Section):
     """A model behind an OpenAI-compatible endpoint that judges open-world answers, beside the rules."""
 
-    model: str = "gpt-4o-mini"
+    model: str = "gpt-4o-mini"  # as the endpoint calls it
     base_url: str | None = None  # null = $OPENAI_BASE_URL, else OpenAI's own
     key_variable: Literal[KEY_VARIABLES] = "OPENAI_API_KEY"  # holds the key
     tasks: Texts = ("frow",)  # of evaluation.tasks
@@ -60,7 +61,7 @@ class Judge(Section):
     requests: Positive = 5000  # most that are sent for a checkpoint, over all starts, retried ones too
     tokens: Positive | None = None  # most that are paid for a checkpoint, over all starts
     requests_in_all: Positive | None = None  # most that are sent for all checkpoints of a run, of all runs of a study
-    tokens_in_all: Positive | None = None
+    tokens_in_all: Positive | None = None  # the same, of tokens that are paid for
     with_image: bool = True  # false: it reads the texts alone, which is another judge
     temperature: Annotated[float, Field(ge=0)] | None = 0.0  # null = the endpoint's own
     max_tokens: Positive | None = None  # of a reply; null = the endpoint's own
@@ -83,7 +84,7 @@ class Evaluation(Section):
     at: Texts  # checkpoints scored in full: start and stages; left out = start and every enabled stage
     every_steps: Positive | None = None  # a fixed subset in between, for the curves
     subset: Positive = 50  # questions per task in between
-    tasks: Texts = ()
+    tasks: Texts = ()  # task files, tasks or globs: fgbmk, frow/cub, drawn/*
     # Task, part of its name up to a "/", or glob -> what it asks for, where its task file says otherwise; the last that
     # fits counts. With {fgbmk/fungi: general} what the model could do on fungi before is what it may forget.
     groups: dict[str, Literal["fine_grained", "general"]] = Field(default_factory=dict)
@@ -100,6 +101,6 @@ class Evaluation(Section):
     # Categories whose fine-grained scores are also given apart: what all of these hold out (entries of `data`, which
     # are built for it, or folders of training sets), or a file of names, one a line; null = what all mixed sets do.
     held_out: Texts | None = None
-    features: Features | None = None
+    features: Features | None = None  # a vision encoder's features, without the language model
     judge: Judge | None = None  # needs network: true
-    recovery: Recovery | None = None
+    recovery: Recovery | None = None  # a few steps on old rows, to see whether what was lost comes back

@@ -30,13 +30,13 @@ class OtherRun(Section):
     """A checkpoint of another run."""
 
     recipe: dict[str, Any]  # the run's, resolved
-    stage: StageName
+    stage: StageName  # whose checkpoint it is
 
 
 class MergeStage(Section):
     """What is averaged. The checkpoint that the stage starts from has what `merge` leaves of 1, in each part."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: the stage is passed over
     after: StageName | None = None  # the stage that it starts from; null = the one before
     # start or an earlier stage -> its share, part -> share, or several shares: a stage for each, see sweep.py
     merge: Annotated[dict[StageName, Shares], Field(min_length=1)]

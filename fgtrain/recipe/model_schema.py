@@ -44,11 +44,12 @@ class InitOn(Section):
 class Lora(Section):
     """Low-rank adapters on a part, instead of its own weights."""
 
-    rank: Positive = 16
-    alpha: Annotated[float, Field(gt=0)] = 32.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    rank: Positive = 16  # of each adapter
+    alpha: Annotated[float, Field(gt=0)] = 32.0  # an adapter is scaled by alpha / rank
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of what enters an adapter, while it learns
     targets: Texts | None = None  # module names; null = all linear layers of the part
     init: Init | None = None  # null = LoRA's own: drawn, and nothing
+    # rows that corda looks at; a bare text is the data set
     init_on: Annotated[InitOn, BeforeValidator(lambda v: {"data": v} if isinstance(v, str) else v)] | None = None
     # Of each intruder dimension, what is left of it after training (arXiv 2410.21228); null = all, and none is sought
     intruders: Fraction01 | None = None
@@ -68,8 +69,8 @@ class TrainPart(Section):
     lr: Annotated[float, Field(gt=0)]  # peak
     only: Literal["attention", "gate_up"] | None = None  # these projections; null = all of the part
     layers: str | None = None  # "last 4", "first 2", "20-23" (from 0, both included); null = all
-    lora: Lora | None = None
-    osf: Osf | None = None
+    lora: Lora | None = None  # low-rank adapters in place of its weights
+    osf: Osf | None = None  # a subspace of its weights in their place
 
     @property
     def adapter(self) -> "Lora | Osf | None":
@@ -126,8 +127,9 @@ class Model(Section):
     image_size, max_tiles, fit and chat: null = as the checkpoint was published; a composed model has its own defaults.
     """
 
-    checkpoint: str | None = None
+    checkpoint: str | None = None  # hub id or folder of a released LVLM, in place of the three parts
     vision_encoder: str | None = None  # hub id or folder
+    # fresh: linear, mlp2x_gelu, ... (norm_: a LayerNorm first; pixel_shuffle_: four patches as one)
     projector: Annotated[str, Field(pattern=PROJECTOR_PATTERN)] | None = None
     projector_width: Positive | None = None  # hidden width; null = the language model's hidden size
     language_model: str | None = None  # hub id or folder

@@ -25,7 +25,7 @@ GROUP = "fgtrain.objectives"
 class OptimizerChoice(Section):
     """AdamW, or SGD with momentum, which moves weights less where gradients are small (arXiv 2211.09359)."""
 
-    name: Literal["adamw", "sgd"] = "adamw"
+    name: Literal["adamw", "sgd"] = "adamw"  # which of the two
     betas: Annotated[tuple[Fraction01, Fraction01], AS_TUPLE] = (0.9, 0.999)  # adamw
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # sgd
 
@@ -42,7 +42,7 @@ class GrpoSettings(Section):
     """Objective grpo (arXiv 2402.03300): how answers are drawn, what they are worth, how far one rollout leads."""
 
     group: Annotated[int, Field(ge=2)] = 8  # answers drawn to each question
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Annotated[float, Field(gt=0)] = 1.0  # at which answers are drawn
     max_new_tokens: Positive = 32  # of an answer, its end included
     reward: Literal["strict", "level"] = "strict"  # level: less than 1 for the right name of a coarser level
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the ratio of probabilities, at either side of 1
@@ -54,6 +54,7 @@ class Preference(Section):
     """How objective `dpo` prefers one answer to another; the formulas: fgtrain.training.objectives.dpo."""
 
     beta: Annotated[float, Field(gt=0)] = 0.1  # how dearly the model that the stage starts from is kept
+    # DPO (arXiv 2305.18290), IPO (2310.12036), or SLiC's hinge (2309.06657)
     variant: Literal["sigmoid", "ipo", "hinge"] = "sigmoid"
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # sigmoid: how often rejected would be right
     sft_weight: Annotated[float, Field(ge=0)] = 0.0  # of the chosen answer's cross entropy, added

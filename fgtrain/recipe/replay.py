@@ -26,7 +26,7 @@ class ReplayOptions(Section):
     """`data.NAME.options` of a set of replayed rows; `data.NAME.rows` is their number."""
 
     of: Annotated[tuple[Name, ...], AS_TUPLE, Field(min_length=1)]  # data sets
-    by: Literal["random", "forgotten_sets", "forgotten_rows"]
+    by: Literal["random", "forgotten_sets", "forgotten_rows"]  # how rows are chosen
     between: Annotated[tuple[Name, Name], AS_TUPLE] | None = (
         None  # checkpoints: what was forgotten from one to the other
     )

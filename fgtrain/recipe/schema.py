@@ -46,7 +46,7 @@ class ExpectedRow(Section):
 
     pictures: Annotated[float, Field(ge=0)] = 1.0  # 0.9 = one row in ten is text only
     width: Positive = 512  # pixels of a picture
-    height: Positive = 512
+    height: Positive = 512  # the same
     text_tokens: Positive  # all texts, image tokens not counted
     learnt_tokens: Positive  # of these, the answers'
     most_text_tokens: Positive | None = None  # of the longest row; null = as many as model.max_tokens leaves
@@ -58,7 +58,7 @@ class DataSet(Section):
     what: str | None = None  # a builder: python -m data_builders WHAT; or replay: rows of other sets, see replay.py
     root: str | None = None  # the builder's source
     options: dict[str, Any] = Field(default_factory=dict)  # the builder's options
-    path: str | None = None
+    path: str | None = None  # folder of a set that is there already, in place of `what`
     rows: Positive | None = None  # declared; lets a plan count without the data, and is checked against the manifest
     images_in: Texts = ()  # folders beside data_root, built_root and its own that its images, or links to them, lie in
     max_cut_fraction: Fraction01 = 0.05  # of its rows, that model.max_tokens may cut: a cut answer never ends
@@ -73,30 +73,31 @@ class DataSet(Section):
 class Prepare(Section):
     """A builder command that makes worlds or benchmark files before anything else."""
 
-    what: str
-    root: str | None = None
-    out: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    what: str  # as of a data set: python -m data_builders WHAT
+    root: str | None = None  # the builder's source
+    out: str  # folder that is written
+    options: dict[str, Any] = Field(default_factory=dict)  # the builder's options
 
 
 class Stage(Section):
     """One stage of training: what learns (the rest is frozen), on what, how."""
 
-    enabled: bool = True
+    enabled: bool = True  # false: the stage is passed over, as if it were not written
     after: StageName | None = None  # the stage that it starts from; null = the one before, or the untrained model
-    train: dict[Part, PartLearns]
+    train: dict[Part, PartLearns]  # part -> its peak learning rate, or how it learns; unlisted = frozen
     mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
     global_batch_size: Positive  # samples per optimizer step, all devices
     steps: Positive | None = None  # optimizer steps, all of them full: the passes of `mix` are proportions then
     warmup_fraction: Fraction01 = 0.03  # of this stage's optimizer steps
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0  # decoupled (times the learning rate), of all that learns
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0  # of the whole gradient; null = no clipping
     min_lr_fraction: Fraction01 = 0.0  # of the peak, at the end of the cosine
+    # Of each label: 1 (token), 1 / labels of its sample (sample), 1 / square root of them (sqrt)
     loss_weighting: Literal["token", "sample", "sqrt"] = "token"
     augment: Augments = "none"  # of every picture; or data set -> how, and pictures of the others stay as they are
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     ema: MaybeEma = None  # decay of the average of weights that the checkpoint holds; null = the last weights
-    checkpoint_every_steps: Positive = 200
+    checkpoint_every_steps: Positive = 200  # optimizer steps between states that a stopped stage goes on from
     objective: str = "answers"  # what is minimised: answers, dpo, heads, grpo (see objective_schema), or your own
     grpo: GrpoSettings | None = None  # null under objective grpo = its defaults
     dpo: Preference | None = None  # of objective dpo; null = its defaults
@@ -175,14 +176,14 @@ class EncoderCache(Section):
     Only for pictures that become one square each; tiles and pictures of their own size are encoded as they come.
     """
 
-    enabled: bool = True
+    enabled: bool = True  # false: the frozen encoder runs in every pass
     max_gib: Annotated[float, Field(gt=0)] = 200.0  # of a stage's pictures; a stage that would need more goes without
 
 
 class Wandb(Section):
-    project: str = "fgtrain"
+    project: str = "fgtrain"  # where runs are listed
     entity: str | None = None  # user or team; null = the key's own
-    enabled: bool = True
+    enabled: bool = True  # false: nothing is written for W&B, offline neither
     group: str | None = None  # a study gives its name, where none is written
     tags: Tags = ()  # a study adds the arm and the seed
 
@@ -191,19 +192,19 @@ class Recipe(Section):
     """The whole recipe, resolved: no `extends`, every default filled in. See `load_recipe`."""
 
     name: Name  # also the run folder's name
-    seed: Annotated[int, Field(ge=0)] = 17
+    seed: Annotated[int, Field(ge=0)] = 17  # of every draw; seed=17,18,19 on the command line makes three runs
     network: bool = False  # downloads from the hub and online W&B only when true
     data_root: str | None = None  # folder of downloads in their official layouts
     built_root: str = "data"  # training sets are built at <built_root>/<name>
     runs_root: str = "runs"  # the run lies at <runs_root>/<name>
-    model: Model
-    data: dict[Name, DataSet] = Field(default_factory=dict)
-    prepare: Annotated[tuple[Prepare, ...], AS_TUPLE] = ()
-    stages: dict[StageName, AnyStage] = Field(default_factory=dict)
-    devices: Devices = Devices()
-    encoder_cache: EncoderCache = EncoderCache()
-    evaluation: Evaluation
-    wandb: Wandb = Wandb()
+    model: Model  # what is trained
+    data: dict[Name, DataSet] = Field(default_factory=dict)  # name -> training set, to be named in a `mix`
+    prepare: Annotated[tuple[Prepare, ...], AS_TUPLE] = ()  # what is made before anything else, in this order
+    stages: dict[StageName, AnyStage] = Field(default_factory=dict)  # name -> stage, in the order in which they run
+    devices: Devices = Devices()  # where it runs
+    encoder_cache: EncoderCache = EncoderCache()  # a frozen encoder's outputs on disk
+    evaluation: Evaluation  # what is asked, and when
+    wandb: Wandb = Wandb()  # curves and tables in Weights & Biases
 
     @model_validator(mode="before")
     @classmethod

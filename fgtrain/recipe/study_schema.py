@@ -53,8 +53,8 @@ class Matched(Section):
 class Contrast(Section):
     """Two arms, the second taken from the first."""
 
-    a: str
-    b: str
+    a: str  # arm
+    b: str  # arm that is taken from it
 
     def __str__(self) -> str:
         return f"{self.a} - {self.b}"
@@ -75,6 +75,7 @@ class Answer(Section):
     # Of MEASURES, names of tasks, TASK:METRIC (pope:yes_ratio), each also "... at CHECKPOINT", or "steps until ...
     # reaches PERCENT"; or features/DATA SET/MEASURE/PART (PART: encoder, projector, projector-encoder).
     measure: Texts = ("fine_grained", "forgetting")
+    # differences that answer the question; in a study each is a text: ARM - ARM
     contrasts: Annotated[tuple[Annotated[Contrast, BeforeValidator(_contrast)], ...], BeforeValidator(_as_tuple)] = ()
 
 
@@ -89,8 +90,9 @@ class StudyFile(Section):
     # Key -> values; every arm with every combination of them.
     grid: dict[str, Values] = Field(default_factory=dict)
     seeds: Annotated[tuple[Seed, ...], BeforeValidator(_as_tuple)] = ()  # none = the base's
+    # What must be equal in all arms: exposures.DATASET, updates.PART, tokens.
     matched: Annotated[
         tuple[Annotated[Matched, BeforeValidator(lambda v: {"what": v} if isinstance(v, str) else v)], ...],
         BeforeValidator(_as_tuple),
     ] = ()
-    answer: Answer = Answer()
+    answer: Answer = Answer()  # what is measured, and which arms are set against each other

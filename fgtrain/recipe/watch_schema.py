@@ -21,8 +21,8 @@ class StopWhen(Section):
 class KeepBest(Section):
     """What a checkpoint is worth: gain x points gained on fine-grained tasks - forgetting x points lost on general."""
 
-    gain: Annotated[float, Field(ge=0)] = 1.0
-    forgetting: Annotated[float, Field(ge=0)] = 1.0
+    gain: Annotated[float, Field(ge=0)] = 1.0  # weight of a point gained
+    forgetting: Annotated[float, Field(ge=0)] = 1.0  # weight of a point forgotten
 
     @model_validator(mode="after")
     def _weighs_something(self) -> "KeepBest":

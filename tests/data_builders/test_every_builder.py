@@ -18,7 +18,7 @@ BENCHMARKS = ("fgbmk", "frow")
 # Pictures with several labels have no single name to balance, to write about, or to list among a mosaic's tiles.
 SEVERAL_LABELS = {"tf_balanced", "open_world", "frow", "mosaic"}
 NO_TEST_IMAGES = {"imagenet_1each"}
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+DATA_PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/data.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module", params=SOURCE_NAMES)
@@ -73,10 +73,10 @@ def test_benchmarks(drawn, tmp_path):
                 assert {row["image"] for row in rows} <= test
 
 
-def test_the_readmes_command_reads_it(drawn, tmp_path, monkeypatch):
-    """In a folder where it lies under the name that the README gives."""
+def test_the_documented_command_reads_it(drawn, tmp_path, monkeypatch):
+    """In a folder where it lies under the name that the page about data gives."""
     name, root = drawn
-    (line,) = [line for line in README.splitlines() if f"--source {name} --root " in line and line.startswith("| ")]
+    (line,) = [line for line in DATA_PAGE.splitlines() if f"--source {name} --root " in line and line.startswith("| ")]
     assert re.match(r"\| \[.+\]\(https?://\S+\) \| `|\| your own: ", line)
     words = re.search(rf"`(--source {name} --root (\S+))`", line)
     folder = tmp_path / words[2]

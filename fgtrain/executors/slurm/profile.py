@@ -29,17 +29,17 @@ class Machine(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    gpus_per_node: Count
-    gpu_type: str | None = None
-    cpus_per_task: Positive = 1
+    partition: str | None = None  # null = the cluster's own
+    account: str | None = None  # that is charged
+    qos: str | None = None  # quality of service
+    gpus_per_node: Count  # that a node has; a stage takes devices.count of them; 0 = none
+    gpu_type: str | None = None  # as Slurm names it: h100; null = any
+    cpus_per_task: Positive = 1  # per process; there is one process a GPU
     memory: str | None = None  # per node, in Slurm's notation
-    time: str
-    save_seconds: Positive = 600
-    srun: Texts = ()
-    sbatch: Texts = ()
+    time: str  # limit of one job; a stage that needs longer is queued again and goes on
+    save_seconds: Positive = 600  # so long before the limit the state is saved
+    srun: Texts = ()  # more options of srun
+    sbatch: Texts = ()  # more #SBATCH options
 
     @field_validator("time", mode="before")
     @classmethod
@@ -89,20 +89,20 @@ class Machine(BaseModel):
 class Other(Machine):
     """What is different for jobs that do not train: only what is written here counts."""
 
-    gpus_per_node: Count = 0
-    time: str = "1:00:00"
+    gpus_per_node: Count = 0  # that such a job takes
+    time: str = "1:00:00"  # limit of such a job
 
 
 class Cluster(Machine):
     """The whole profile: the machine of training jobs, what differs for others, and how python is started."""
 
-    modules: Texts = ()
-    setup: Texts = ()
-    python: str | None = None
-    container: str | None = None
-    prepare: Other = Other()
-    evaluate: Other = Other()
-    report: Other = Other()
+    modules: Texts = ()  # module load ..., in this order
+    setup: Texts = ()  # shell lines before the run
+    python: str | None = None  # null = the python that submits
+    container: str | None = None  # put before python: apptainer exec --nv FILE
+    prepare: Other = Other()  # jobs that build and check data
+    evaluate: Other = Other()  # jobs that encode pictures or ask a checkpoint
+    report: Other = Other()  # jobs that report
 
     def machine(self, kind: str) -> Machine:
         """What a job of this kind asks for: "train", "prepare", "evaluate" or "report"."""

@@ -1,4 +1,4 @@
-"""The README's data commands, run as they stand there, on drawn miniatures under the names that they give."""
+"""The commands of the page about data, run as they stand there, on drawn miniatures under the names that they give."""
 
 import json
 import re
@@ -13,10 +13,10 @@ from data_builders.build import BUILDERS, build
 from data_builders.general.builder import BENCHMARK_NAMES
 from data_builders.records import Manifest
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-COMMANDS = re.findall(r"^    python -m data_builders ((?!WHAT).*?)(?:  +#.*)?$", README, re.MULTILINE)
-OTHERS = re.findall(r"\| `((?:llava|frow|general) .*)` \|", README)
+PAGE = (DOCS / "how-to" / "data.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    python -m data_builders ((?!WHAT).*?)(?:  +#.*)?$", PAGE, re.MULTILINE)
+OTHERS = re.findall(r"\| `((?:llava|frow|general) .*)` \|", PAGE)
 
 
 def run(words: str, *more: str) -> None:
@@ -81,8 +81,8 @@ def test_the_table_of_other_data_sets_has_their_commands(here, words):
 
 
 def test_every_builder_and_benchmark_is_named():
-    """In the README, or in the page of docs/ about what it is for."""
-    told = README + "".join(path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md")))
+    """In the page of docs/ about data, or about what it is for."""
+    told = "".join(path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md")))
     for name in BUILDERS:
         assert f"`{name}" in told or f"data_builders {name} " in told, name
     assert [one.split()[2] for one in OTHERS if one.startswith("general")] == list(BENCHMARK_NAMES)
