@@ -50,7 +50,8 @@ plans: install
 # The site, in build/docs. Warnings are errors, and so are links inside it that lead nowhere.
 docs: install
 	mkdir -p build
-	PYTHONPATH=. $(PY) -m sphinx --quiet --nitpicky --fail-on-warning --keep-going --doctree-dir build/docs-trees docs build/docs
+	PYTHONPATH=. $(PY) -m sphinx --quiet --nitpicky --fail-on-warning --keep-going --fresh-env \
+		--doctree-dir build/docs-trees docs build/docs
 
 # Makes the drawn miniature's "pretrained" parts again, from scratch.
 base: install

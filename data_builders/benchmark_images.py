@@ -67,8 +67,8 @@ def find_images(benchmark: Path, dataset: str, images: Iterable[str]) -> ImageFo
     """The folder of the images that a data set's questions ask about; `images`: the first of them is looked for.
 
     images.json in the benchmark's folder says it; else it is the data set's folder beside the benchmark that has the
-    image, called as the table of docs/how-to/data.md or as the benchmark calls it; else, where no such folder has it, the first that is
-    there or should be. None for a data set of which nothing is known.
+    image, called as in docs/how-to/data.md or as the benchmark calls it; else, where no such folder has it, the first
+    that is there or should be. None for a data set of which nothing is known.
     """
     listed = benchmark / "images.json"
     roots = read_json(listed) if listed.exists() else {}

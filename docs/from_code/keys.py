@@ -75,14 +75,18 @@ def described(section: type[BaseModel]) -> dict[str, str]:
 
 def _page(top: type[BaseModel], whole: str, extra: dict[str, type[BaseModel]]) -> Iterator[str]:
     for place, section in [*sections(top), *extra.items()]:
-        which = {Stage: ", a stage that trains", MergeStage: ", a stage that averages", BestStage: ", the best of a stage"}
+        which = {
+            Stage: ", a stage that trains",
+            MergeStage: ", a stage that averages",
+            BestStage: ", the best of a stage",
+        }
         yield f"\n## {f'`{place}`' if place else f'Top level of {whole}'}{which.get(section, '')}\n"
         if section.__doc__ and section.__doc__ != BaseModel.__doc__:
             yield inspect.cleandoc(section.__doc__) + "\n"
-        yield "| key | type | default | meaning |\n| --- | --- | --- | --- |"
+        yield "| key | meaning | type | default |\n| --- | --- | --- | --- |"
         told = described(section)
         for key, field in section.model_fields.items():
-            yield f"| `{key}` | {_cell(type_of(field))} | {_cell(default_of(field))} | {_cell(told[key])} |"
+            yield f"| `{key}` | {_cell(told[key])} | {_cell(type_of(field))} | {_cell(default_of(field))} |"
 
 
 def _cell(text: str) -> str:
