@@ -1,4 +1,4 @@
-"""How Sphinx builds this site (`make docs`): Markdown by MyST, and what the code says of itself where a page asks for it.
+"""How Sphinx builds this site (`make docs`): Markdown by MyST; what the code says of itself where pages ask for it.
 
 A line `<!-- from code: NAME -->` of a page is replaced by what `from_code.PAGES[NAME]` makes, so no key, option, task
 or rule is written down twice.
