@@ -9,6 +9,7 @@ import argparse
 import importlib
 import os
 import sys
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 # Nothing that takes long: --help and the other commands come through here. The rest is imported where it is needed.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Word -> the module whose main(words) does it, imported when asked for, and its line in the help.
 SUBCOMMANDS = {
+    "recipes": ("fgtrain.recipes", "recipes that come with the program: list them, copy one"),
     "export": ("fgtrain.export", "a checkpoint for other programs"),
     "convert": ("fgtrain.convert", "weights published as pickles, as safetensors"),
     "import-internvl": ("fgtrain.import_internvl.command", "published InternVL, or a part of it, without its code"),
@@ -59,6 +61,13 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise UserError("--cluster names a profile for --submit. Add --submit, or leave it out")
     if arguments.full and not arguments.plan:
         raise UserError("--full is of --plan. Add --plan, or leave it out")
+
+
+def refuse_misspelt_command(word: str) -> None:
+    """UserError where the first word is no file and looks like a command."""
+    near = get_close_matches(word, SUBCOMMANDS, n=1)
+    if near and not os.path.exists(word):
+        raise UserError(f"no recipe and no command {word}. Did you mean {near[0]}?")
 
 
 def carry_out_here(study: "Study") -> int:
@@ -101,6 +110,7 @@ def main(words: list[str]) -> int:
         known = [option for action in options._actions for option in action.option_strings if option.startswith("--")]
         raise UserError(f"unknown option {unknown[0]}. {instead(unknown[0], known)} And key=value changes the recipe")
     refuse_what_does_not_go_together(arguments)
+    refuse_misspelt_command(arguments.words[0])
     from fgtrain.recipe.study_load import load_study
 
     study = load_study(arguments.words)

@@ -14,7 +14,7 @@ from typing import Any
 from data_builders.shared.terminal import say
 from fgtrain.plan.known_facts import FACTS, MODELS, entry_of, how_key, model_key
 from fgtrain.recipe import Model, Recipe, Stage, TrainPart, load_recipe, load_study
-from fgtrain.shipped import SHIPPED
+from fgtrain.shipped import shipped_recipes
 
 from .model_facts import model_facts
 
@@ -47,11 +47,9 @@ def _stage(train: dict[str, TrainPart]) -> Stage:
     return Stage(train=train, mix={"any": 1.0}, global_batch_size=1)
 
 
-def shipped_recipes() -> list[Recipe]:
-    """All recipes in recipes/, those of its studies included."""
-    folder = SHIPPED / "recipes"
-    files = [path for pattern in ("*.yaml", "*/*.yaml", "*/*/*.yaml") for path in sorted(folder.glob(pattern))]
-    return [recipe for path in files for recipe in _recipes(path)]
+def all_recipes() -> list[Recipe]:
+    """All that come with the program, those of the studies included."""
+    return [recipe for path in shipped_recipes().values() for recipe in _recipes(path)]
 
 
 def _recipes(path: Path) -> list[Recipe]:
@@ -64,7 +62,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m fgtrain.model.known", description=__doc__)
     parser.add_argument("--write", action="store_true")
     write = parser.parse_args(words).write
-    made = entries(shipped_recipes())
+    made = entries(all_recipes())
     text = json.dumps(made, indent=1) + "\n"
     if write:
         FACTS.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fgtrain.errors import UserError
-from fgtrain.shipped import SHIPPED
+from fgtrain.shipped import SHIPPED, hint
 
 from .merge import COMMAND_LINE, apply_override, merge
 from .problems import Key, Place, Problem, nearest, raise_problems
@@ -48,7 +48,8 @@ def find_recipe(path: str | Path) -> Path:
     places = [path] if path.is_absolute() else [path, SHIPPED / path]
     found = next((place for place in places if place.exists()), None)
     if found is None:
-        raise UserError(f"no recipe {path}{others_near(path)}")
+        near = others_near(path)
+        raise UserError(f"no recipe {path}{'.' if not near else f'{near}.'} {hint(str(path))}")
     if found.is_dir():
         raise UserError(f"recipe {path} is a folder{others_near(found / 'x')}")
     if not found.is_file():
@@ -67,7 +68,7 @@ def shown(path: Path) -> str:
 
 def others_near(path: Path) -> str:
     """Which recipes lie beside `path` (or in recipes/, when that folder holds none), the nearest name first."""
-    for folder in (path.parent, SHIPPED / path.parent, Path("recipes"), SHIPPED / "recipes"):
+    for folder in (path.parent, Path("recipes")):
         recipes = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]) if folder.is_dir() else []
         recipes = [recipe for recipe in recipes if recipe != path]
         if recipes:

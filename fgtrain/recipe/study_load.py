@@ -15,7 +15,7 @@ from .soup import SOUP, Soup, souped
 from .study import Arm, ArmRecipe, Study, as_run, run_name
 from .study_read import ReadStudy, read_study
 from .study_schema import STUDY_KEYS
-from .yaml_reader import Source, read_yaml
+from .yaml_reader import Source, leading_comment, read_yaml
 
 
 def load_study(words: list[str]) -> Study:
@@ -117,7 +117,7 @@ def _named(file: Path, source: Source, overrides: list[str], seeds: tuple[int, .
     return Study(
         name=name,
         file=file,
-        question=_leading_comment(file),
+        question=leading_comment(file),
         arms=_arms(read.recipes, reference, read.points, read.soups),
         seeds=seeds,
         matched=read.matched,
@@ -170,12 +170,3 @@ def _arms(
         return tuple(one for one in differences(reference, recipe) if one.key not in ("name", "seed"))
 
     return tuple(Arm(name, changes(name, recipe), points.get(name, "")) for name, recipe in recipes.items())
-
-
-def _leading_comment(file: Path) -> str:
-    lines = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.removeprefix("#").removeprefix(" ").rstrip())
-    return "\n".join(lines).strip()

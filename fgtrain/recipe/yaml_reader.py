@@ -23,6 +23,16 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
 
 
+def leading_comment(file: Path) -> str:
+    """What the file says of itself before its first key."""
+    lines = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").removeprefix(" ").rstrip())
+    return "\n".join(lines).strip()
+
+
 def as_number(text: str) -> float | None:
     """The number that a person means by `1e-3` (which YAML 1.1 reads as text), or None."""
     if not any(character.isdigit() for character in text):

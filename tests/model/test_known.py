@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fgtrain.model import model_facts
-from fgtrain.model.known import entries, shipped_recipes
+from fgtrain.model.known import all_recipes, entries
 from fgtrain.model.plans import whole_plan
 from fgtrain.plan import light_facts
 from fgtrain.plan.known_facts import FACTS, kept_models, kept_name, known_facts, model_key
@@ -26,7 +26,7 @@ def recipe(name: str, *overrides: str):
 
 
 def test_kept_facts_are_what_the_kept_values_give():
-    assert json.dumps(entries(shipped_recipes()), indent=1) + "\n" == FACTS.read_text(encoding="utf-8")
+    assert json.dumps(entries(all_recipes()), indent=1) + "\n" == FACTS.read_text(encoding="utf-8")
 
 
 def test_every_model_of_a_full_scale_recipe_is_kept():
