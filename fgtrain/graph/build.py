@@ -9,7 +9,8 @@ from fgtrain.recipe.study import Study
 from fgtrain.runs.reported import reported, results_of_study
 
 from .job import Graph, Job
-from .run_jobs import JOBS, RunJobs
+from .one_run import JOBS
+from .run_jobs import RunJobs
 
 RESOLVED = "study.resolved.yaml"  # in the study's folder: what a start was asked for, whatever its file says later
 
