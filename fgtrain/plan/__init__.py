@@ -7,7 +7,8 @@ from .data_facts import data_facts, light_facts
 from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
 from .evaluation import Asked, asked_of
 from .make import make_plan
-from .matched import MatchedFact, check_matched
+from .matched import check_matched
+from .matching import MatchedFact
 from .peak import Peak, assumed_peak
 from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
 from .study_hours import study_hours

@@ -4,23 +4,10 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import Matched, Study
 from fgtrain.recipe.load import shown
 
-from .matching import groups_of, remedies
-from .schema import Numbers, Plan
+from .matching import MatchedFact, groups_of, remedies
+from .schema import Plan
 
 Plans = dict[tuple[str, int], Plan]  # (arm, seed) -> plan
-
-
-class MatchedFact(Numbers):
-    """One quantity that the study says is equal in all arms, and what the plans say of it.
-
-    Where a grid multiplies several arms, they are equal at each of its points.
-    """
-
-    what: str  # exposures.DATASET (samples), updates.PART (optimizer steps) or tokens
-    values: dict[str, int | None]  # of every arm; None = unknown
-    equal: bool | None  # None = not proven yet
-    exempt: tuple[str, ...]  # arms that need not be equal
-    note: str  # why arms are exempt, or why nothing is proven
 
 
 def check_matched(study: Study, plans: Plans) -> list[MatchedFact]:

@@ -2,15 +2,25 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fgtrain.recipe import Recipe, Stage, Study
 
 from .arithmetic import samples_of, stage_samples, steps_of
-from .schema import Plan
+from .schema import Numbers, Plan
 
-if TYPE_CHECKING:
-    from .matched import MatchedFact
+
+class MatchedFact(Numbers):
+    """One quantity that the study says is equal in all arms, and what the plans say of it.
+
+    Where a grid multiplies several arms, they are equal at each of its points.
+    """
+
+    what: str  # exposures.DATASET (samples), updates.PART (optimizer steps) or tokens
+    values: dict[str, int | None]  # of every arm; None = unknown
+    equal: bool | None  # None = not proven yet
+    exempt: tuple[str, ...]  # arms that need not be equal
+    note: str  # why arms are exempt, or why nothing is proven
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ def groups_of(study: Study) -> list[list[str]]:
     return groups if max(map(len, groups)) > 1 else [[arm.name for arm in study.arms]]
 
 
-def remedies(study: Study, facts: list["MatchedFact"], plans: dict[tuple[str, int], Plan]) -> list[str]:
+def remedies(study: Study, facts: list[MatchedFact], plans: dict[tuple[str, int], Plan]) -> list[str]:
     """Lines that say what to write in which arm; one line where passes and steps alone cannot do it.
 
     Tokens are left out: they follow from the samples.

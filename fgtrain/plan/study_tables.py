@@ -12,7 +12,7 @@ from data_builders.shared.console import SafeConsole
 from fgtrain.recipe import ABSENT, Difference, Recipe, Study
 from fgtrain.recipe.load import shown
 
-from .matched import MatchedFact
+from .matching import MatchedFact
 from .schema import Plan
 from .study_hours import Plans, distinct_stages, study_hours
 from .tables import number
