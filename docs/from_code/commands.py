@@ -19,13 +19,11 @@ def helps() -> Iterator[tuple[str, str]]:
     from data_builders.command_help import parser as data_parser
     from evaluation.__main__ import parser as evaluation_parser
     from fgtrain.__main__ import SUBCOMMANDS, main
-    from fgtrain.convert import parser as convert_parser
 
     os.environ["COLUMNS"] = str(WIDTH)
     yield "python -m fgtrain", _printed(lambda: main(["--help"]))
     for word in SUBCOMMANDS:
         yield f"python -m fgtrain {word}", _printed(lambda word=word: main([word, "--help"]))
-    yield "python -m fgtrain.convert", convert_parser().format_help()
     yield from _of_all("python -m data_builders", data_parser())
     yield from _of_all("python -m evaluation", evaluation_parser())
 

@@ -1,6 +1,6 @@
 """Every task that is shipped: what it asks, how it is scored, what its file says of its source."""
 
-from evaluation.tasks.task import SPEC_FOLDER, TaskSpec, all_specs
+from evaluation.tasks.task_files import SPEC_FOLDER, TaskSpec, all_specs
 
 
 def tasks() -> str:

@@ -35,7 +35,7 @@ def test_a_key_is_shown_with_its_type_bounds_default_and_comment(from_code):
 
 
 def test_every_rule_says_what_it_follows(from_code):
-    from evaluation.tasks.task import all_specs
+    from evaluation.tasks.task_files import all_specs
 
     told = from_code.rules.rule_texts()
     assert [name for name, (text, _) in told.items() if not text.strip()] == []
