@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--status", action="store_true", help="print what is done, running, waiting or failed, and stop")
     top.add_argument("--submit", action="store_true", help="hand the jobs to Slurm; with --plan, show its scripts")
     top.add_argument("--full", action="store_true", help="with --plan: every run's whole plan, not only the study's")
+    top.add_argument("--quiet", action="store_true", help="say only what goes wrong, and the scores in the end")
     top.add_argument(
         "--smoke", action="store_true", help="three steps a stage, five questions a task, in a folder of its own"
     )
@@ -61,6 +62,8 @@ def refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise UserError("--cluster names a profile for --submit. Add --submit, or leave it out")
     if arguments.full and not arguments.plan:
         raise UserError("--full is of --plan. Add --plan, or leave it out")
+    if arguments.quiet and (arguments.plan or arguments.status or arguments.submit):
+        raise UserError("--quiet is of a run on this host: --plan, --status and --submit are there to be read. Drop it")
 
 
 def refuse_misspelt_command(word: str) -> None:
@@ -70,10 +73,12 @@ def refuse_misspelt_command(word: str) -> None:
         raise UserError(f"no recipe and no command {word}. Did you mean {near[0]}?")
 
 
-def carry_out_here(study: "Study") -> int:
-    """Carry the study out on this host; returns the exit status."""
+def carry_out_here(study: "Study", quiet: bool) -> int:
+    """Carry the study out on this host; returns the exit status. `quiet`: says only what goes wrong, and the scores."""
     from evaluation.launcher import launched
-    from fgtrain.graph.begin import begin, tell_left, tell_results
+    from fgtrain.graph.begin import begin
+    from fgtrain.graph.ending import tell_results
+    from fgtrain.graph.opening import tell_opening
     from fgtrain.misfit import refuse_misfit
     from fgtrain.training.stop_signals import stoppable
 
@@ -86,12 +91,13 @@ def carry_out_here(study: "Study") -> int:
     if not here.first:
         return 0  # the first one starts as many as are needed
     with stoppable():
-        graph, left = begin(study)
+        graph, left, plans = begin(study)
     if left:
         from fgtrain.executors.local import carry_out
 
-        tell_left(graph, left)
-        outcome = carry_out(left)
+        if not quiet:
+            tell_opening(study, plans, graph, left)
+        outcome = carry_out(left, quiet=quiet)
         if outcome.status:
             return outcome.status
     tell_results(study, len(graph) - len(left), len(left))
@@ -135,7 +141,7 @@ def main(words: list[str]) -> int:
 
         print_status(study, queue_of(study))
     elif not arguments.plan:
-        return carry_out_here(study)
+        return carry_out_here(study, arguments.quiet)
     return 0
 
 

@@ -11,10 +11,11 @@ from evaluation.tasks.task import CONDITION
 from evaluation.tasks.task_files import group_of
 from fgtrain.data.datamodule import StageData
 from fgtrain.model import model_facts, outline_model
-from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
+from fgtrain.plan import Plan, data_facts, make_plan, write_plan
 from fgtrain.plan.checkpoints import features_at
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of, perturbed_entries
+from fgtrain.plan.prepared_lines import prepared_lines, write_plan_text
 from fgtrain.plan.replayed import replayed_in
 from fgtrain.plan.schema import earlier_plan
 from fgtrain.processes import Group
@@ -33,7 +34,7 @@ from .serving import refuse_unserved
 
 
 def prepare(recipe: Recipe, group: Group, show: bool) -> None:
-    """Leave the run's plan.json with nothing provisional in it. `show`: print it, too.
+    """Leave the run's plan.json with nothing provisional in it, and plan.txt for people. `show`: say what it comes to.
 
     UserError for rows that cannot be used, questions that are missing, a run that was begun over other data.
     """
@@ -61,8 +62,10 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         for line in why_anew(earlier_plan(path), plan):
             say(line)
         write_plan(plan, path)
+        write_plan_text(plan, recipe.run_folder)
     if show:
-        print_plan(plan)
+        for line in prepared_lines(plan):
+            say(line)
 
 
 def counted_questions(recipe: Recipe) -> dict[str, Asked]:

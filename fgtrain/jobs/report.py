@@ -8,6 +8,7 @@ from typing import Any
 from data_builders.shared.files import read_json
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
+from evaluation.compare import compare_runs
 from evaluation.ledger import load_run
 from evaluation.links import write_links
 from evaluation.report import write_report, write_study_report
@@ -26,6 +27,7 @@ from fgtrain.runs.metrics import assemble
 from fgtrain.runs.model_card import fill_cards
 from fgtrain.runs.recovery import assemble_recoveries, found_recoveries
 from fgtrain.runs.reported import note_reported, results_of_run, results_of_study
+from fgtrain.runs.scores_text import write_scores_text
 from fgtrain.runs.subset import SUBSET, subset_folder
 from fgtrain.runs.tracking import send_all
 from fgtrain.runs.unmeasured import unmeasured_lines
@@ -52,7 +54,9 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
         links = write_links(load_run(recipe.run_folder, metrics=False)) if found else []
         assemble(recipe, plan, found, [*feature_rows(recipe, plan, start), *link_rows(links)])
         if found or features_at(recipe):
-            write_report([recipe.run_folder], recipe.run_folder / REPORT)
+            comparison = compare_runs([load_run(recipe.run_folder)])
+            write_report([recipe.run_folder], recipe.run_folder / REPORT, comparison)
+            write_scores_text(comparison, recipe.run_folder)
         fill_cards(recipe.stage_store(stage.fingerprint) / "checkpoint" for stage in plan.stages)
         send_all(recipe, plan, start)
         note_reported(recipe.run_folder, results_of_run(recipe, plan, start))

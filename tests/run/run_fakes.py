@@ -94,7 +94,7 @@ def study_of(*recipes: Recipe) -> Study:
 def jobs_left(recipe: Recipe) -> list[Job]:
     """What a start of the recipe would do now."""
     question_hashes.cache_clear()  # once a process, and a start is one
-    return begin(study_of(recipe))[1]
+    return begin(study_of(recipe)).left
 
 
 def run_recipe(recipe: Recipe) -> Path | None:

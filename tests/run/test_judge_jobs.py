@@ -119,7 +119,7 @@ def test_what_starts_together_has_one_budget_as_well(tmp_path: Path) -> None:
         study = study_of(one, other)
 
         def start() -> None:
-            for job in begin(study)[1]:
+            for job in begin(study).left:
                 if job.kind in ("prepare", "evaluate", "judge"):
                     function_of(job.kind)(job.recipe, Group(), **job.arguments)
 

@@ -54,11 +54,12 @@ class Stops:
             signal.signal(number, handler)
 
 
-def carry_out(jobs: Sequence[Job], host: Host | None = None) -> Outcome:
+def carry_out(jobs: Sequence[Job], host: Host | None = None, *, quiet: bool = False) -> Outcome:
     """Do the jobs, each when those that it waits for are done. One that fails ends nothing but what waits for it.
 
-    Prints what goes wrong, once. Whatever happens to this process, no job's process outlives it by more than the time
-    it takes to save. UserError where GPUs or nodes are missing that a job asks for.
+    Prints what goes wrong, once; and what the jobs say, unless `quiet`. Whatever happens to this process, no job's
+    process outlives it by more than the time it takes to save. UserError where GPUs or nodes are missing that a job
+    asks for.
     """
     own, host = host is None, host or this_host()
     seen = cache(look_from_outside)
@@ -68,7 +69,7 @@ def carry_out(jobs: Sequence[Job], host: Host | None = None) -> Outcome:
             refuse_missing_gpus(job.recipe.devices, len(host.gpus))
             if own and host.gpus:
                 refuse_unusable_gpus(job.recipe.devices, seen)
-    starter, display = Starter(), Display(several=len({run for job in jobs for run in job.runs}) > 1)
+    starter, display = Starter(), Display(len({run for job in jobs for run in job.runs}) > 1, quiet)
     with Stops() as stops:
         try:
             return _Course(jobs, host, starter, display, stops).run()

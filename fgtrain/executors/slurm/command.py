@@ -30,7 +30,7 @@ MANY = 40  # jobs that are not listed one by one
 def show(study: Study, named: str | None) -> None:
     """Print the jobs and their scripts; nothing is written or submitted, and Slurm is not asked."""
     cluster, profile = _profile(study, named)
-    _, left = begin(study, write=False)
+    left = begin(study, write=False).left
     scripts = chained(left)
     for one in scripts:
         say(f"\n---- {shown(script_path(one.first))}")
@@ -54,7 +54,7 @@ def submit(study: Study, named: str | None) -> None:
     with ExitStack() as held:
         for root in roots:
             held.enter_context(_submitting(root))
-        _, left = begin(study)
+        left = begin(study).left
         ids = found_in_queue(left, roots)
         there = set(ids.values())
         scripts = chained([job for job in left if job.name not in ids])

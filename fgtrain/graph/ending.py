@@ -1,0 +1,61 @@
+"""What a start says last: scores as a table, where everything lies, and what to type next."""
+
+from collections.abc import Iterator
+
+from data_builders.shared.terminal import say
+from data_builders.shared.wrapping import say_wrapped
+from fgtrain.plan import read_plan
+from fgtrain.recipe.load import shown
+from fgtrain.recipe.study import Study
+from fgtrain.runs.scores_text import SCORES_TEXT
+from fgtrain.runs.unmeasured import unmeasured_lines
+from fgtrain.runs.wandb_outcome import outcome_lines
+from fgtrain.runs.watched import watched_lines
+
+from .build import report_path, study_folder
+
+FEW = 4  # runs that have a line each
+
+
+def tell_results(study: Study, done: int, did: int) -> None:
+    """What came out, where it lies, and what was not measured."""
+    if not did:
+        say(f"nothing to do: all {done} jobs are done")
+    for line in _scores(study):
+        say_wrapped(line)
+    for one in study.recipes:
+        path = one.recipe.run_folder / "plan.json"
+        watched = watched_lines(one.recipe.name, read_plan(path)) if path.is_file() else ()
+        for line in (*watched, *unmeasured_lines(one.recipe)):
+            say_wrapped(line)
+    for label, text in _places(study):
+        say(f"{label:<8}{text}")  # whole: it is to be copied
+    for line in outcome_lines(one.recipe for one in study.recipes):
+        say(line)
+
+
+def _scores(study: Study) -> Iterator[str]:
+    """Of the one run, or the study's answer."""
+    if len(study.recipes) > 1:
+        folder = study_folder(study)
+        if (folder / "answer.json").is_file():
+            from evaluation.study import read_answer  # brings numpy along
+            from evaluation.study.brief import brief_lines
+
+            yield ""
+            yield from brief_lines(read_answer(folder))
+        return
+    path = study.recipes[0].recipe.run_folder / SCORES_TEXT
+    if path.is_file():
+        yield ""
+        yield from path.read_text(encoding="utf-8").splitlines()
+
+
+def _places(study: Study) -> Iterator[tuple[str, str]]:
+    yield "", ""
+    together = report_path(study)
+    if len(study.recipes) > 1 and together.is_file():
+        yield ("answer:" if study.name else "report:"), shown(together)
+    for one in study.recipes if len(study.recipes) <= FEW else ():
+        report = one.recipe.run_folder / "report.html"
+        yield ("report:", shown(report)) if report.is_file() else ("run:", shown(one.recipe.run_folder))
