@@ -25,6 +25,14 @@ AT_ONCE = 16  # rows
 KEPT_TOGETHER = 512  # rows; what a start that was stopped loses at most
 
 
+def refuse_unasked(recipe: Recipe, name: str, data: StageData) -> None:
+    """UserError for a row that the checkpoint which is to answer the set `name` cannot be asked about."""
+    if recipe.data[name].replay.answers is not None:
+        for data_set, rows in data.rows.items():
+            for index in range(len(rows)):
+                _asked_of(recipe, name, data, (data_set, index))
+
+
 def own_answers(
     recipe: Recipe,
     plan: Plan,
@@ -38,14 +46,13 @@ def own_answers(
     """(row of the candidates -> the row with the checkpoint's answers, as many as the recipe says; a ledger of all that
     were asked). In a drawn order; an answer that is empty or not finished is left out, and so is a row without any.
 
-    UserError when too few rows get one, or one cannot be asked.
+    UserError when too few rows get one.
     """
     chosen, wanted = recipe.data[name].replay, recipe.data[name].rows
     device = job_device(recipe, group.local_rank)
     lvlm = model_at(recipe, plan, chosen.answers, device)
     lvlm.settle_attention(recipe.devices.attention, device, recipe.devices.precision == "bf16")
     places = drawn_order(recipe.seed, name, places)
-    group.agree(lambda: any(not _asked_of(recipe, name, data, place) for place in places))  # before the first is asked
     data.order = as_order(places, chosen.of)
     use_kept_features(recipe, plan, group, stage, chosen.answers, lvlm, data)
     answerer = ModelAnswerer(

@@ -30,6 +30,7 @@ from .adapters import activation_data
 from .build import refuse_missing
 from .device_memory import refuse_too_large
 from .inputs import candidate_data, stage_data
+from .own_answers import refuse_unasked
 from .serving import refuse_unserved
 
 
@@ -52,6 +53,8 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         sources = [candidate_data(recipe, name, lvlm) for name in replayed]
         for one in (*data.values(), *sources):
             one.check()
+        for name, source in zip(replayed, sources, strict=True):
+            refuse_unasked(recipe, name, source)
         for name, stage in recipe.training_stages.items():
             for part in stage.looks_at:
                 activation_data(recipe, name, part, lvlm).check()

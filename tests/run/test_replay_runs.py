@@ -13,6 +13,7 @@ from data_builders.shared.files import read_json, read_jsonl
 from evaluation.protocols import Answer, ImageQuestions, Question
 from fgtrain.data.dataset import MicroBatches, Share
 from fgtrain.data.replay import LEDGER, as_order
+from fgtrain.errors import UserError
 from fgtrain.jobs.inputs import candidate_data
 from fgtrain.model import load_checkpoint
 from fgtrain.plan import read_plan
@@ -137,6 +138,11 @@ def test_rows_are_answered_by_the_checkpoint_itself(place: Path, monkeypatch: py
         assert pairs == {question: answer.text for question, answer in given.items() if answer.finished}
     assert {row["id"].split("/")[0] for row in rows} == {"count", "short"}
 
+    mosaics = {"what": "mosaic", "root": str(place / "world" / "CUB_200_2011"), "options": {"source": "cub", "grid": 2}}
+    data = run.model_dump(mode="json")["data"] | {"mosaics": mosaics}
+    data["own"]["options"]["of"] = ["mosaics"]
+    with pytest.raises(UserError, match="asked about one"):  # before anything is trained
+        run_recipe(recipe(place, name="several", mix={"short": 0.25, "own": 1}, data=data))
     run.data["own"].options.update(questions=asked)
     other = recipe(place, name="own", mix={"short": 0.25, "own": 1}, data=run.model_dump(mode="json")["data"])
     assert run_recipe(other) is not None
