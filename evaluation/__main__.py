@@ -1,4 +1,5 @@
-"""`python -m evaluation run | score | compare | study`: ask, score, set runs or arms beside each other."""
+"""`python -m evaluation run | score | compare | study | report`: ask, score, set runs or arms beside each other, export
+for a paper."""
 
 import argparse
 import sys
@@ -13,6 +14,7 @@ COMMANDS = {
     "score": "score a predictions or a judge's file",
     "compare": "set runs beside each other and write a report",
     "study": "compare arms, each with runs of several seeds, and write the answer",
+    "report": "write the report of runs or of a study again, or export it for a paper",
     "judge": "have a model, or rules, judge FROW answers",
     "judge-agreement": "how far judges agree on the same answers, people among them",
     "features": "measure a vision encoder's features: probe, kNN, retrieval, PGD",

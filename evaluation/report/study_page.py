@@ -151,7 +151,7 @@ def pareto_figure(answer: StudyAnswer) -> dict[str, Figure]:
     numbers = {one.arm: number for number, one in enumerate(answer.arms)}
     points = [
         Point(
-            numbers[one.arm.partition(" ")[0]], one.forgetting.value, one.fine_grained.value,
+            number_of(one.arm, numbers), one.forgetting.value, one.fine_grained.value,
             f"{one.arm}: fine-grained {ends_text(one.fine_grained)}, forgot {ends_text(one.forgetting)} points; "
             + ("not bettered" if one.on_front else f"bettered by {', '.join(one.bettered_by)}")
             + (", within noise" if one.within_noise else ""),
@@ -178,6 +178,11 @@ def pareto_figure(answer: StudyAnswer) -> dict[str, Figure]:
         y_label="fine-grained tasks, % right",
         corner="better",
     )
+
+
+def number_of(name: str, numbers: dict[str, int]) -> int:
+    """The arm's number; `name` may be that of one share of its merge: `arm share`."""
+    return numbers[max((arm for arm in numbers if f"{name} ".startswith(f"{arm} ")), key=len)]
 
 
 def ends_text(one: Ends) -> str:

@@ -4,6 +4,7 @@
 `answer` puts them together, `pareto` orders the arms, `words`, `files`, `tables` and `page` tell it.
 """
 
+from .again import read_study
 from .answer import ArmAnswer, ArmMean, Contrast, StudyAnswer, study_answer
 from .files import from_json, read_answer, to_json, write_answer
 from .pareto import ParetoPlace
@@ -23,6 +24,7 @@ __all__ = [
     "from_json",
     "print_answer",
     "read_answer",
+    "read_study",
     "study_answer",
     "to_json",
     "write_answer",

@@ -1,0 +1,67 @@
+"""`python -m evaluation report`: the report of finished runs, or of a study, written again; and its tables and figures
+as files for a paper."""
+
+import argparse
+from pathlib import Path
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.terminal import say
+
+from ..compare.results import compare_runs
+from ..ledger import load_run
+
+ANSWER = "answer.json"
+
+
+def add_options(one: argparse.ArgumentParser) -> None:
+    one.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="run folders, or one study's folder")
+    one.add_argument("--out", type=Path, help="the page (HTML); default without --export: FOLDER/report.html")
+    one.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="new folder for all tables as CSV and LaTeX, all figures as PDF and SVG",
+    )
+    one.set_defaults(do=command_report)
+
+
+def command_report(arguments: argparse.Namespace) -> None:
+    folders, out = arguments.folders, arguments.out
+    studies = [folder for folder in folders if (folder / ANSWER).is_file()]
+    if studies and len(folders) > 1:
+        raise UserError(f"{studies[0]} is the folder of a study, which has a report of its own; give it alone")
+    if out is None and arguments.export is None:
+        if len(folders) > 1:
+            raise UserError("several runs have no page of their own; say where to: --out PAGE.html or --export DIR")
+        out = folders[0] / "report.html"
+    (report_study if studies else report_runs)(folders, out, arguments.export)
+    if out:
+        say(f"report: {out}")
+    if arguments.export:
+        say(f"exported: {arguments.export}, listed in {arguments.export / 'contents.md'}")
+
+
+def report_runs(folders: list[Path], out: Path | None, export: Path | None) -> None:
+    from ..report import write_report
+
+    found = compare_runs([load_run(folder) for folder in folders])
+    if out:
+        write_report(folders, out, found)
+    if export:
+        from ..report.export import export_runs
+
+        export_runs(found, export)
+
+
+def report_study(folders: list[Path], out: Path | None, export: Path | None) -> None:
+    """From the kept answer; nothing is computed again but the runs' own pages."""
+    from ..report import write_study_report
+    from ..study import read_study
+
+    runs, answer = read_study(folders[0])
+    if out:
+        write_study_report(runs, answer, out)
+    if export:
+        from ..report.export import export_study
+
+        export_study(runs, answer, export)
