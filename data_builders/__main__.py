@@ -1,6 +1,7 @@
 """python -m data_builders WHAT --root DIR --out DIR [options]"""
 
 import sys
+from importlib import import_module
 
 from .shared.errors import run_command
 from .shared.terminal import say
@@ -8,15 +9,13 @@ from .shared.terminal import say
 
 def main(arguments: list[str]) -> None:
     # Here, so that Ctrl-C meanwhile ends as it does later.
-    from .build import build
-    from .command_help import parser
-    from .leakage import check_command as check
-    from .name_counts import command as name_counts
+    from .command_line import COMMANDS, parser
 
-    values = vars(parser().parse_args(arguments))
-    for other in (check, name_counts):
-        if values["what"] == other.NAME:
-            return other.run(values)
+    values = vars(parser(arguments[0] if arguments else "").parse_args(arguments))
+    if (module := COMMANDS.get(values["what"])) is not None:
+        return import_module(f".{module}", __package__).run(values)
+    from .build import build
+
     what, out, root = values.pop("what"), values.pop("out"), values.pop("root", None)
     manifest = build(what, root=root, out=out, options=values)
     parts = [f"{manifest[key]:,} {key}" for key in ("rows", "images") if key in manifest]

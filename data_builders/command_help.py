@@ -1,7 +1,6 @@
-"""The command line as argparse has it, and all that --help says."""
+"""A builder's own command line: its options, and all that its --help says."""
 
 import argparse
-from difflib import get_close_matches
 from pathlib import Path
 from textwrap import fill
 from types import NoneType, UnionType
@@ -9,95 +8,10 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from .build import BENCHMARK_BUILDERS, BUILDERS, find_builder
 from .builder import Builder
-from .leakage import check_command as check
-from .name_counts import command as name_counts
-from .options import LeakOptions, Options, SourceOptions, WhichSource
-from .shared.errors import UserError
+from .command_line import PROGRAM
+from .options import Options, SourceOptions, WhichSource
 from .sources import HELP_WIDTH, SOURCE_NAMES, about
-
-PROGRAM = "python -m data_builders"
-DESCRIPTION = """\
-Writes training sets and benchmark question files from data sets as they are downloaded. No GPU, no torch.
-
-training sets, which never hold an official test image:
-{training}
-
-benchmarks, from official test images:
-{benchmarks}
-
-besides:
-{others}
-"""
-EPILOG = f"""\
-a first round, with nothing to download:
-  {PROGRAM} drawn --source cub --out drawn/cub        # a miniature in the layout of CUB-200-2011
-  {PROGRAM} short_answer --source cub --root drawn/cub --out data/names
-  {PROGRAM} fgbmk --source cub --root drawn/cub --out data
-  {PROGRAM} check --root data --against data --out leakage
-
-{PROGRAM} WHAT --help has WHAT's options, and what must lie at --root.
-
-The same inputs, options and seed give the same bytes. Every command can be interrupted: the same one again goes on,
-or returns at once when all is there. Exit status: 0 done; 2 the input is at fault (one message says where and what to
-write instead); 130 interrupted; 1 a defect of this program.
-"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what a misspelt option may have meant."""
-
-    def parse_args(self, args=None, namespace=None):
-        found, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            command = self.commands[found.what]
-            name, known = unknown[0].partition("=")[0], list(command._option_string_actions)
-            close = get_close_matches(name, known, 1)
-            meant = f" Did you mean {close[0]}?" if close else ""
-            raise UserError(f"{found.what} has no {name}.{meant} All its options: {PROGRAM} {found.what} --help")
-        return found
-
-
-def parser() -> Parser:
-    names = {
-        "training": [name for name in BUILDERS if issubclass(find_builder(name).options, LeakOptions)],
-        "benchmarks": list(BENCHMARK_BUILDERS),
-    }
-    names["others"] = [name for name in BUILDERS if name not in names["training"] + names["benchmarks"]]
-    told = {kind: "\n".join(map(line_of, some)) for kind, some in names.items()}
-    for other in (check, name_counts):
-        told["others"] += "\n" + line(other.NAME, other.SUMMARY)
-    top = Parser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} WHAT --root DIR --out DIR [options]",
-        description=DESCRIPTION.format(**told),
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = top.add_subparsers(
-        dest="what",
-        metavar="WHAT",
-        required=True,
-        help=argparse.SUPPRESS,
-        parser_class=argparse.ArgumentParser,
-        prog=PROGRAM,
-    )
-    for name in BUILDERS:
-        add_builder(commands, name, find_builder(name))
-    check.add_to(commands)
-    name_counts.add_to(commands)
-    top.commands = commands.choices
-    return top
-
-
-def line(name: str, text: str) -> str:
-    return fill(text, HELP_WIDTH, initial_indent=f"  {name:13} ", subsequent_indent=" " * 16)
-
-
-def line_of(name: str) -> str:
-    summary = find_builder(name).summary
-    return line(name, summary.removeprefix("training rows: ").removeprefix("benchmark questions: "))
 
 
 def add_builder(commands: argparse._SubParsersAction, name: str, builder: Builder) -> None:

@@ -16,7 +16,7 @@ def commands() -> str:
 
 def helps() -> Iterator[tuple[str, str]]:
     """(command, its help) of all three packages, and of each of their commands."""
-    from data_builders.command_help import parser as data_parser
+    from data_builders.command_line import parser as data_parser
     from evaluation.__main__ import parser as evaluation_parser
     from fgtrain.__main__ import SUBCOMMANDS, main
 

@@ -4,12 +4,15 @@ import errno
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from data_builders.__main__ import main
-from data_builders.build import BUILDERS, find_builder
+from data_builders.build import BENCHMARK_BUILDERS, BUILDERS, find_builder
+from data_builders.command_line import BENCHMARKS, COMMANDS, OTHERS, TRAINING
+from data_builders.options import LeakOptions
 from data_builders.shared.errors import UserError, run_command
 from data_builders.sources import SOURCE_NAMES, about
 
@@ -32,6 +35,19 @@ def test_help_names_every_builder_and_its_own_help_every_option(capsys):
         for option in find_builder(name).options.model_fields if name != "check" else ():
             assert f"  --{option.replace('_', '-')} " in own, (name, option)
         assert f"example:\n  python -m data_builders {name} " in own
+
+
+def test_the_lines_of_the_help_are_what_the_builders_say_of_themselves():
+    assert [*TRAINING, *BENCHMARKS, *OTHERS] == sorted(
+        (*BUILDERS, *COMMANDS), key=[*TRAINING, *BENCHMARKS, *OTHERS].index
+    )
+    assert tuple(BENCHMARKS) == BENCHMARK_BUILDERS
+    for name in BUILDERS:
+        builder = find_builder(name)
+        assert builder.summary.endswith((TRAINING | BENCHMARKS | OTHERS)[name])
+        assert (name in TRAINING) == issubclass(builder.options, LeakOptions)
+    for name, module in COMMANDS.items():
+        assert OTHERS[name] == import_module(f"data_builders.{module}").SUMMARY
 
 
 def test_help_says_of_every_source_what_must_lie_there_and_where_to_get_it(capsys):

@@ -35,7 +35,7 @@ def imported(folder: Path, *words: str) -> set[str]:
     return set(modules)
 
 
-@pytest.mark.parametrize("package", ["fgtrain", "evaluation"])
+@pytest.mark.parametrize("package", ["fgtrain", "evaluation", "data_builders"])
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_no_library_that_takes_long(package, option, tmp_path):
     assert imported(tmp_path, package, option) & SLOW == set()
