@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Word -> the module whose main(words) does it, imported when asked for, and its line in the help.
 SUBCOMMANDS = {
     "recipes": ("fgtrain.recipes", "recipes that come with the program: list them, copy one"),
+    "ask": ("fgtrain.ask.command", "what a checkpoint says about your photos"),
     "export": ("fgtrain.export", "a checkpoint for other programs"),
     "convert": ("fgtrain.convert", "weights published as pickles, as safetensors"),
     "import-internvl": ("fgtrain.import_internvl.command", "published InternVL, or a part of it, without its code"),

@@ -22,6 +22,7 @@ from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.features import features_folder
 from fgtrain.runs.groups import refuse_idle_groups
+from fgtrain.runs.names import write_names
 from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
 from fgtrain.training.throughput import device_peak
@@ -64,6 +65,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
         path = recipe.run_folder / "plan.json"
         for line in why_anew(earlier_plan(path), plan):
             say(line)
+        write_names(recipe)
         write_plan(plan, path)
         write_plan_text(plan, recipe.run_folder)
     if show:
