@@ -2,7 +2,8 @@
 were.
 
 Known again are: lists, taxonomies and texts by their content; pictures by name, size and time, a folder at a time;
-what was written by its content. A file whose size, times and place on the disk are those of the record is not read.
+what was written by its content; a user's own reader by its code. A file whose size, times and place on the disk are
+those of the record is not read.
 """
 
 import os
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from .options import Options
+from .shared.code_identity import explain_change
 from .shared.errors import UserError
 from .shared.files import read_json, sha256_file, write_json
 from .shared.picture_formats import PICTURE_SUFFIXES
 from .shared.progress import progress
+from .sources import own_code
 
 RECORD = ".built.json"
 NOT_READ = ("cache", "model", "base_url")  # options that may look like a path, and name nothing that is read for itself
@@ -119,6 +122,8 @@ def write_record(folder: Path, touched: Touched, root: Path | None, options: Opt
         "folders": {os.path.relpath(path, folder): states[path] for path in sorted(folders)},
         "wrote": {os.path.relpath(p, folder): _file_state(p) for p in sorted(touched.wrote) if os.path.isfile(p)},
     }
+    if readers := own_code(getattr(options, "source", None) or ()):
+        values["readers"] = readers
     write_json(folder / RECORD, values)
 
 
@@ -176,6 +181,10 @@ def _changed(folder: Path, record: dict[str, Any]) -> str:
     states = _states(list(paths), folder)
     for path, was in paths.items():
         found += _differences(_short(path, root), was, states[path])
+    readers = record.get("readers", {})
+    for name, now in own_code(readers).items():  # of one that is not installed any more, what it has built stays of use
+        if changed := explain_change(readers[name], now):
+            found.append(f"source {name}: {changed.removesuffix(' since')}")
     if not found:
         return ""
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 from .builder import Builder
 from .command_line import PROGRAM
 from .options import Options, SourceOptions, WhichSource
-from .sources import HELP_WIDTH, SOURCE_NAMES, about
+from .shared.plugins import package_of
+from .sources import HELP_WIDTH, OWN, SOURCE_NAMES, about
 
 
 def add_builder(commands: argparse._SubParsersAction, name: str, builder: Builder) -> None:
@@ -50,6 +51,7 @@ def described(builder: Builder) -> str:
     told = [part if "\n" in part else fill(part, HELP_WIDTH) for part in parts]
     if reads_sources(builder.options):
         sources = [about(name).entry(name) for name in SOURCE_NAMES]
+        sources += [f"  {name:15}of {package_of(point)}" for name, point in OWN.installed().items()]
         told.append("\n".join(["--source, and what must lie at --root:", *sources]))
     return "\n\n".join(filter(None, told))
 

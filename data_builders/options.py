@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .shared.errors import UserError
 from .shared.files import sha256_file
-from .sources import SOURCE_NAMES, HoldOut, Source, SplitDraw, hold_out, load_sources
+from .sources import SOURCE_NAMES, HoldOut, Source, SplitDraw, hold_out, known_sources, load_sources
 
 
 def split_commas(value: Any) -> Any:
@@ -23,8 +23,8 @@ def split_pairs(value: Any) -> Any:
 
 def known_source(value: str | dict[str, str]) -> str | dict[str, str]:
     for name in [value] if isinstance(value, str) else value:
-        if name not in SOURCE_NAMES:
-            raise ValueError(f"{name!r} is no source; there are: {', '.join(SOURCE_NAMES)}")
+        if name not in SOURCE_NAMES and name not in known_sources():
+            raise ValueError(f"{name!r} is no source; there are: {', '.join(known_sources())}")
     if not value or (isinstance(value, dict) and not all(value.values())):
         raise ValueError("write one source, or source=folder of each: cub=CUB_200_2011,cars=stanford_cars")
     return value

@@ -4,6 +4,7 @@ for a paper."""
 import argparse
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from data_builders.shared.errors import run_command
 from data_builders.shared.version_option import add_version
@@ -22,6 +23,8 @@ COMMANDS = {
     "friedman": "do models differ over data sets: Friedman, Nemenyi, CD diagram",
     "published": "list the numbers of the papers, with table, rule and conditions",
 }
+NAMING_TASKS = ("run", "score", "compare", "study", "report", "judge", "judge-agreement", "confusions")
+TASKS_FROM = "a folder with task files of your own; several times for several (docs/extending/tasks.md)"
 
 
 def parser(*asked: str) -> argparse.ArgumentParser:
@@ -33,6 +36,8 @@ def parser(*asked: str) -> argparse.ArgumentParser:
         one = commands.add_parser(word, help=line, description=f"{line[0].upper()}{line[1:]}.")
         if word in asked or not asked:
             import_module(f".commands.{word.replace('-', '_')}", __package__).add_options(one)
+            if word in NAMING_TASKS:
+                one.add_argument("--tasks-from", type=Path, action="append", default=[], metavar="DIR", help=TASKS_FROM)
     return main
 
 
@@ -43,6 +48,10 @@ def main(argv: list[str] | None = None) -> int:
 
     def run() -> None:
         arguments = parser(words[0] if words else "").parse_args(words)
+        if folders := getattr(arguments, "tasks_from", None):
+            from .tasks.task_files import use_tasks_from
+
+            use_tasks_from(folders)
         ends.append(arguments.do(arguments) or 0)
 
     return run_command(run) or ends[-1]  # imports too: Ctrl-C meanwhile ends as it does later

@@ -9,7 +9,7 @@ from ..fgbmk_layout import dataset_of
 from ..shared.errors import UserError
 from ..shared.files import atomic_write, write_json
 from ..shared.terminal import say
-from ..sources import SOURCE_NAMES, load_source
+from ..sources import SOURCE_NAMES, known_sources, load_source
 from .counting import count, rows_file, table
 from .names import Names
 
@@ -60,8 +60,8 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 def run(values: dict) -> None:
     source_name, level_name = values["source"], values.get("level")
-    if source_name not in SOURCE_NAMES:
-        raise UserError(f"source is {source_name!r}; there are: {', '.join(SOURCE_NAMES)}")
+    if source_name not in (known := known_sources()):
+        raise UserError(f"source is {source_name!r}; there are: {', '.join(known)}")
     files = {name: rows_file(path) for name, path in values["data"].items()}
     source = load_source(source_name, values["root"], look_for_images=False)
     level = source.level(level_name)

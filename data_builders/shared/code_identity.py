@@ -46,6 +46,15 @@ def code_of(*roots: str, alone: tuple[str, ...] = (), top: Path = TOP) -> CodeId
     return CodeIdentity(_short(f"{path} {found}" for path, found in sorted(files.items())), files)
 
 
+def with_plugin_code(found: CodeIdentity, files: dict[str, str]) -> CodeIdentity:
+    """The identity of our code together with a user's own (`Plugins.code`)."""
+    if not files:
+        return found
+    return CodeIdentity(
+        _short([found.hash, *(f"{path} {one}" for path, one in sorted(files.items()))]), found.files | files
+    )
+
+
 def _short(lines: Iterable[str]) -> str:
     return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
 

@@ -36,10 +36,10 @@ class SourceFile:
 
 
 class Closure:
-    """The files that modules of ours under `top` depend on."""
+    """The files under `top` that modules of `packages` depend on; by default of ours."""
 
-    def __init__(self, top: Path) -> None:
-        self.top = top
+    def __init__(self, top: Path, packages: tuple[str, ...] = PACKAGES) -> None:
+        self.top, self.packages = top, packages
         self._files: dict[str, str] = {}
         self._taken: dict[str, set[str]] = {}  # an __init__ that is looked through -> what was taken from it
         self._seen: set[Import] = set()
@@ -66,7 +66,7 @@ class Closure:
         waiting = [first]
         while waiting:
             found = waiting.pop()
-            if found in self._seen or found.module.split(".")[0] not in PACKAGES:
+            if found in self._seen or found.module.split(".")[0] not in self.packages:
                 continue
             self._seen.add(found)
             waiting += self._one(found)
@@ -77,8 +77,8 @@ class Closure:
         if path is None:
             raise ValueError(f"{found} is imported, but there is no such module in {self.top}")
         above = module.rpartition(".")[0]
-        if above:  # it is run first
-            file = source_file(_path(self.top, above), above, True)
+        if above and (init := _path(self.top, above)) is not None:  # it is run first
+            file = source_file(init, above, True)
             if file.exports is None:
                 yield Import(above)
         file = source_file(path, module, path.name == "__init__.py")

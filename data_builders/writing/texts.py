@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..shared.errors import UserError
 from ..shared.files import read_jsonl
-from ..sources import SOURCE_NAMES, same_name
+from ..sources import known_sources, same_name
 
 JSONL = "class_texts.jsonl"
 WIKIPEDIA = "wikipedia"
@@ -57,7 +57,7 @@ def folder_of(folder: Path, source: str) -> Path:
 
 def digest(folder: Path) -> str:
     """A hash of all texts in the folder and in those of single sources."""
-    inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in SOURCE_NAMES]
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name in known_sources()]
     places = {"": folder, **{path.name: path for path in inside}}
     listed = [(name, key, text) for name, path in places.items() for key, (text, _) in texts_in(path).items()]
     return hashlib.sha256(repr(sorted(listed)).encode()).hexdigest()[:16]

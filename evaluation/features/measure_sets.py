@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json, write_jsonl
+from data_builders.shared.plugins import Plugins
 from data_builders.sources import Source
 
 from ..protocols import Featurizer
@@ -14,13 +14,15 @@ from .labelled import Labelled, union
 
 MEASURES = ("probe", "knn", "retrieval", "robustness")
 DEFAULT_MEASURES = MEASURES[:3]
-FEATURIZERS = "evaluation.featurizers"  # entry points: name -> callable(folder, **options) -> Featurizer | None
+FEATURIZERS = Plugins(
+    "evaluation.featurizers", "a function of a folder and **options that gives a Featurizer, or None for a strange one"
+)
 
 
 def registered(model: str, options: dict) -> Featurizer | None:
     """The model as an installed program loads its own kind of checkpoint; None when none of them knows it."""
-    for point in sorted(entry_points(group=FEATURIZERS), key=lambda one: one.name):
-        if (found := point.load()(model, **options)) is not None:
+    for name in FEATURIZERS.installed():
+        if (found := FEATURIZERS.load(name)(model, **options)) is not None:
             return found
     return None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from data_builders.fgbmk_layout import DATASETS
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, sha256_file
-from data_builders.sources import SOURCE_NAMES, load_source
+from data_builders.sources import known_sources, load_source
 from data_builders.sources.base import Box
 
 from ..tasks.task import Item, Task
@@ -20,7 +20,7 @@ NEEDS = "grey_background needs boxes or masks of the objects"
 def grey_backgrounds(task: Task) -> dict[int | str, GreyBackground]:
     """Question id -> the change of its picture. UserError where the pictures have neither boxes nor masks."""
     name, root = source_of(task), Path(task.image_root)
-    if name not in SOURCE_NAMES:
+    if name not in known_sources():
         raise UserError(f"task {task.name}: {NEEDS}, and no data set is known that its pictures are of")
     try:
         boxes = boxes_of(name, root)

@@ -41,7 +41,7 @@ def nothing_found(selector: str, folders: list[Path], present: list[str]) -> str
     likely = [spec for spec in all_specs().values() if could_select(selector, spec)]
     if not likely:
         known = ", ".join(all_specs())
-        return f"unknown task {selector!r}; task files: {known}" + (
+        return f"unknown task {selector!r}; task files: {known} (your own: --tasks-from DIR)" + (
             f"; found here: {', '.join(present)}" if present else ""
         )
     looked = "; ".join(f"{' or '.join(spec.files)} (build it: {spec.build})" for spec in likely)

@@ -56,6 +56,7 @@ class Task:
     ranked: str = ""
     headline: str = ""
     cluster: Cluster = "image"
+    spec_hash: str = ""  # of a user's own task file
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -79,7 +80,7 @@ class Task:
 
 def questions_hash(task: Task) -> str:
     """32 hexadecimal digits over what the task asks and holds to be right, in whatever order its file has it, and over
-    what is done to its pictures."""
+    what is done to its pictures; and over a task file of a user's own."""
 
     def line(item: Item) -> str:
         known = (item.question_id, item.image, item.prompt, item.gold, item.category, item.options)
@@ -87,4 +88,5 @@ def questions_hash(task: Task) -> str:
         return json.dumps((*known, *changed), default=str)
 
     lines = sorted(map(line, task.items))
-    return hashlib.sha256("\n".join([*lines, *task.names]).encode()).hexdigest()[:32]
+    own = [task.spec_hash] if task.spec_hash else []
+    return hashlib.sha256("\n".join([*lines, *task.names, *own]).encode()).hexdigest()[:32]

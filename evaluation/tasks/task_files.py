@@ -1,8 +1,11 @@
 """A task file is a small YAML: which question files it reads, the prompt suffix, named rules, cluster key, version.
 
+Built in are those of this folder; a process may be told of folders with a user's own (docs/extending/tasks.md).
+
 A spec may match several files in the data folders; every file becomes a task of its own (`fgbmk/cub/species/choice`).
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -15,9 +18,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from data_builders.shared.errors import UserError
 
+from .own_files import check_own
 from .task import BESIDE, CONDITION, Cluster, Group, Task
 
 SPEC_FOLDER = Path(__file__).parent
+_own_folders: list[Path] = []
 FGBMK_KINDS = ("choice", "true_false", "short_answer")
 KINDS = {"frow": "open", "text": "text"}
 ATTRIBUTE_FILE = "_attribute_questions"
@@ -28,7 +33,7 @@ def one_or_more(value: object) -> object:
 
 
 class TaskSpec(BaseModel):
-    """One YAML file under evaluation/tasks/."""
+    """One YAML file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,19 +60,48 @@ class TaskSpec(BaseModel):
     build: str  # the command that makes the missing files
 
 
-@cache
+def use_tasks_from(folders: Iterable[Path | str]) -> None:
+    """From here on this process knows the task files in these folders, too. UserError where there are none, and for
+    one that is broken or takes what another has.
+    """
+    for folder in map(Path, folders):
+        known = folder.resolve()
+        if not known.is_dir():
+            raise UserError(f"no folder {folder}, which should hold task files (*.yaml)")
+        if not list(known.glob("*.yaml")):
+            raise UserError(f"{folder} holds no task file (*.yaml)")
+        if known not in _own_folders:
+            _specs((*_own_folders, known))
+            _own_folders.append(known)
+
+
 def all_specs() -> dict[str, TaskSpec]:
     """Every task file by its name."""
-    specs = {}
-    for path in sorted(SPEC_FOLDER.glob("*.yaml")):
-        try:
-            spec = TaskSpec(**yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (ValidationError, TypeError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: {error}") from None
-        if spec.name != path.stem:
-            raise UserError(f"{path}: name is {spec.name!r}, not the file's name {path.stem!r}")
-        specs[spec.name] = spec
+    return _specs(tuple(_own_folders))
+
+
+@cache
+def _specs(own: tuple[Path, ...]) -> dict[str, TaskSpec]:
+    specs: dict[str, TaskSpec] = {}
+    for folder in (SPEC_FOLDER, *own):
+        for path in sorted(folder.glob("*.yaml")):
+            try:
+                spec = TaskSpec(**yaml.safe_load(path.read_text(encoding="utf-8")))
+            except (ValidationError, TypeError, yaml.YAMLError, UnicodeDecodeError) as error:
+                raise UserError(f"{path}: {error}") from None
+            if spec.name != path.stem:
+                raise UserError(f"{path}: name is {spec.name!r}, not the file's name {path.stem!r}")
+            if folder != SPEC_FOLDER:
+                check_own(path, spec, specs)
+            specs[spec.name] = spec
     return specs
+
+
+def own_hash(spec: TaskSpec) -> str:
+    """16 hexadecimal digits over a user's own task file; "" of one of ours, whose version tells when scores change."""
+    if spec.name in _specs(()):
+        return ""
+    return hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:16]
 
 
 def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:
@@ -114,6 +148,7 @@ def make_task(spec: TaskSpec, fields: dict[str, str], **more) -> Task:
         ranked=key_name(spec.ranked),
         headline=spec.headline,
         cluster=spec.cluster,
+        spec_hash=own_hash(spec),
         **more,
     )
 
@@ -166,7 +201,8 @@ def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:
         if spec.reader == "fgbmk" and not spec.kind and fields["type"] not in FGBMK_KINDS:
             raise UserError(f"task {name!r}: the last part must be one of {', '.join(FGBMK_KINDS)}")
         return spec, fields
-    raise UserError(f"unknown task {name!r}; tasks are named {', '.join(spec.task for spec in all_specs().values())}")
+    known = ", ".join(spec.task for spec in all_specs().values())
+    raise UserError(f"unknown task {name!r}; tasks are named {known}. Of a task of your own: --tasks-from DIR")
 
 
 def task_without_items(name: str) -> Task:

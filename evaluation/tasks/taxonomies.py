@@ -16,7 +16,7 @@ from data_builders.benchmark_images import FOLDERS, folders_beside
 from data_builders.fgbmk_layout import DATASETS
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
-from data_builders.sources import SOURCE_NAMES
+from data_builders.sources import known_sources
 
 from ..judging.taxonomy import Taxonomy, key_of, read_taxonomy, taxonomy_of
 from .question_files import quoted_options
@@ -96,7 +96,7 @@ def at_hand(path: Path, dataset: str) -> tuple[Taxonomy | str, ...]:
     if (file := data / TAXONOMY_FOLDER / f"{dataset}.csv").is_file():
         return (read_taxonomy(str(file)),)  # somebody's own word: a fault in it is said, nothing is put in its place
     source = SOURCES.get(dataset, dataset)
-    for folder in folders_beside(data, dataset) if source in SOURCE_NAMES else ():
+    for folder in folders_beside(data, dataset) if source in known_sources() else ():
         try:
             found.append(read_taxonomy(f"{source}={data / folder}"))
         except UserError as error:

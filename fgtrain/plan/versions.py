@@ -1,16 +1,11 @@
 """The program that a plan is carried out with: which modules decide a stage, their hash, commit, libraries."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
-from importlib.util import find_spec
 from pathlib import Path
 
-from data_builders.shared.code_identity import TOP, CodeIdentity, code_of, commit
+from data_builders.shared.code_identity import TOP, CodeIdentity, code_of, commit, with_plugin_code
 from data_builders.shared.made_with import versions
-from fgtrain.errors import UserError
-from fgtrain.recipe.objective_schema import own_parts
+from fgtrain.recipe.objective_schema import OWN
 
 MODEL = ("fgtrain.model.build", "fgtrain.model.checkpoint")
 # Objective of a stage -> the modules that, with all they import, decide the weights after it.
@@ -66,26 +61,15 @@ def this_program(top: Path = TOP) -> Program:
 
 
 def training_code(trained_by: str, top: Path = TOP) -> CodeIdentity:
-    """What trains a stage with an objective and what is added to it ("answers+supcon"). A user's own part counts as
-    the text of its file.
+    """What trains a stage with an objective and what is added to it ("answers+supcon"). A user's own part counts
+    with all that it imports of its package.
     """
     names = trained_by.split("+")
     known = TRAINING | ADDED
     roots = [root for name in names for root in known.get(name, TRAINING["answers"])]
     found = code_of(*dict.fromkeys(roots), alone=ASSEMBLY, top=top)
-    own = own_parts()
-    files = {f"{own[name].value} (entry point {name})": _text_hash(own[name]) for name in names if name not in known}
-    if not files:
-        return found
-    told = json.dumps([found.hash, files], sort_keys=True)
-    return CodeIdentity(hashlib.blake2b(told.encode(), digest_size=8).hexdigest(), found.files | files)
-
-
-def _text_hash(point: EntryPoint) -> str:
-    spec = find_spec(point.module)
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise UserError(f"entry point {point.name} = {point.value}: there is no such module. Install its package anew")
-    return hashlib.blake2b(Path(spec.origin).read_bytes(), digest_size=8).hexdigest()
+    own = {path: one for name in names if name not in known for path, one in OWN.code(name).items()}
+    return with_plugin_code(found, own)
 
 
 def choosing_code(top: Path = TOP) -> CodeIdentity:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from data_builders.shared.llm.keys import KEY_VARIABLES
-from data_builders.sources import SourceName
+from data_builders.sources import known_sources
 from evaluation.perturbing.spelling import condition_problem
 
 from .keys import AS_TUPLE, Positive, Section, Texts
@@ -20,10 +20,16 @@ def _perturbation(condition: str) -> str:
 Perturbation = Annotated[str, AfterValidator(_perturbation)]
 
 
+def _source(name: str) -> str:
+    if name not in known_sources():
+        raise ValueError(f"is no source; there are: {', '.join(known_sources())}")
+    return name
+
+
 class FeatureSource(Section):
     """A data set in its official layout, with training and test pictures."""
 
-    source: SourceName  # as builders call it: cub, dogs, ...
+    source: Annotated[str, AfterValidator(_source)]  # as builders call it: cub, dogs, ...
     root: str  # its folder, as downloaded
 
 
@@ -93,6 +99,7 @@ class Evaluation(Section):
     # (docs/perturbations.md).
     perturb: dict[str, Annotated[tuple[Perturbation, ...], AS_TUPLE]] = Field(default_factory=dict)
     data: Texts = ("{data_root}", "{built_root}")  # folders searched for question files
+    tasks_from: Texts = ()  # folders with task files of your own (docs/extending/tasks.md)
     # Who computes the answers of full evaluations. vllm: an installed vLLM serves the checkpoint, one server a GPU
     # (docs/vllm.md); what needs probabilities, and the subset in between, is asked by own in any case.
     engine: Literal["own", "vllm"] = "own"

@@ -1,15 +1,15 @@
 """What a person may write of a stage's loss and of its optimizer.
 
-Built in are the names below; others are a user's own, by entry points of an installed package: group
-`fgtrain.objectives`, NAME = "module:class", a subclass of fgtrain.training.objectives.LossPart that is made with the
-stage's `options`.
+Built in are the names below; others are a user's own, by entry points of installed packages
+(docs/extending/objectives.md).
 """
 
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+
+from data_builders.shared.plugins import Plugins
 
 from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Texts
 
@@ -19,7 +19,12 @@ AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives
 KEEP = "keep"  # the addition that a stage's `keep` makes
 WITHOUT_TOKENS = ("heads", "merge", "best")  # these learn from no rows as tokens
 PAIRED = ("dpo",)  # these learn from rows with a chosen and a rejected answer
-GROUP = "fgtrain.objectives"
+# Users' own, made with the stage's `options`; what is made is checked where it is made.
+OWN = Plugins(
+    "fgtrain.objectives",
+    "a subclass of fgtrain.training.objectives.LossPart",
+    (*OBJECTIVES, *AUXILIARY, KEEP, *WITHOUT_TOKENS),
+)
 
 
 class OptimizerChoice(Section):
@@ -60,17 +65,12 @@ class Preference(Section):
     sft_weight: Annotated[float, Field(ge=0)] = 0.0  # of the chosen answer's cross entropy, added
 
 
-def own_parts() -> dict[str, EntryPoint]:
-    """Name -> the user's own objective or addition, of the packages that are installed here."""
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
 def known_objectives() -> list[str]:
-    return [*OBJECTIVES, *own_parts()]
+    return [*OBJECTIVES, *OWN.installed()]
 
 
 def known_additions() -> list[str]:
-    return [*AUXILIARY, *own_parts()]
+    return [*AUXILIARY, *OWN.installed()]
 
 
 def additions(stage: Any) -> Iterator[tuple[str, float]]:

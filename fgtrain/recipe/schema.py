@@ -289,6 +289,10 @@ class Recipe(Section):
         chosen = [text for text in self.evaluation.data if text != "{data_root}" or self.data_root is not None]
         return [self.path(text, "evaluation.data") for text in chosen]
 
+    def task_folders(self) -> list[Path]:
+        """Where task files of a user's own lie. UserError when a root that one names is not given."""
+        return [self.path(text, "evaluation.tasks_from") for text in self.evaluation.tasks_from]
+
     def model_with_paths(self) -> Model:
         """The model section with placeholders filled in, as the model is built from it."""
         values = {

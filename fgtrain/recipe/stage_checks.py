@@ -5,7 +5,7 @@ from evaluation.shared.sweeps import beside, is_swept
 from .best_stage import BestStage
 from .merge_stage import MergeStage
 from .model_schema import PARTS
-from .objective_schema import AUXILIARY, known_additions, known_objectives, own_parts
+from .objective_schema import AUXILIARY, OWN, known_additions, known_objectives
 from .preference_checks import preference
 from .problems import Found, Key, Problem, instead
 from .rollout_checks import rollouts
@@ -79,7 +79,7 @@ def _loss(recipe: Recipe, name: str, stage: Stage) -> Found:
         text = "holds image tokens to the vision encoder's features, which must not learn. Write supcon, or freeze it"
         yield Problem((*key, "auxiliary", "patch_align"), text), [(*key, "train"), (*key, "auxiliary", "patch_align")]
     for own in stage.options:
-        if own not in own_parts() or own not in (stage.objective, *stage.auxiliary):
+        if own not in OWN.installed() or own not in (stage.objective, *stage.auxiliary):
             text = "are options of nothing that this stage uses. They are for objectives and additions of your own"
             yield Problem((*key, "options", own), text), [(*key, "options", own)]
     if stage.objective == "heads" and (stage.auxiliary or stage.optimizer or stage.keep):

@@ -5,6 +5,8 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from fgtrain.errors import UserError
+
 from .checks import check
 from .keys import MERGES, NAME_PATTERN, STAGE_PATTERN, TRAINS
 from .problems import Key, Problem, instead, nearest
@@ -55,8 +57,21 @@ def validate(values: dict) -> tuple[Recipe | None, list[Problem]]:
     recipe, problems, damaged = repaired(with_sweeps(values), Recipe)
     if recipe is not None:
         problems += check(recipe, damaged)
+        if recipe.evaluation.tasks_from:
+            problems += _own_tasks(recipe)
     problems = as_written(problems)
     return (None if problems else recipe), problems
+
+
+def _own_tasks(recipe: Recipe) -> list[Problem]:
+    """Makes the recipe's own task files known in this process; what is wrong with them."""
+    from evaluation.tasks.task_files import use_tasks_from
+
+    try:
+        use_tasks_from(recipe.task_folders())
+    except UserError as error:
+        return [Problem(("evaluation", "tasks_from"), f"cannot be used: {error}")]
+    return []
 
 
 def repaired(values: dict, schema: type[Schema]) -> tuple[Schema | None, list[Problem], set[Key]]:

@@ -17,6 +17,19 @@ NAME = "fgbmk/cub/species/choice"
 SPECIES = ("lum wug", "tam wug", "lum dax", "tam dax")
 
 
+class FakesInstalled:
+    """In the place of the entry points of answerers: loads `make()` from folders that hold `fake`."""
+
+    def __init__(self, make: Callable[[], object]):
+        self.make = make
+
+    def installed(self) -> list[str]:
+        return ["fake"]
+
+    def load(self, name: str) -> Callable[[Path], object]:
+        return lambda folder: self.make() if (folder / "fake").exists() else None
+
+
 class FakeAnswerer:
     """Answers `reply(image name, prompt)`; counts what it was asked; dies after `dies_after` questions."""
 

@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
-from evaluation_fakes import FakeAnswerer, make_benchmark
+from evaluation_fakes import FakeAnswerer, FakesInstalled, make_benchmark
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.llm import sending
 from data_builders.shared.llm.rate import MINUTE_SECONDS, RequestRate
 from evaluation import __main__ as command
 from evaluation.asking import ask, evaluate, read_unanswered
+from evaluation.asking.answerers import find
 from evaluation.asking.answerers.endpoint import endpoint_answerer
 from evaluation.protocols import Answerer
 from evaluation.tasks.load import load_tasks
@@ -222,18 +223,12 @@ def test_what_cannot_be_asked_is_named(data, tmp_path, capsys, arguments, messag
 
 
 def test_local_models_are_still_found_by_entry_point(data, tmp_path, monkeypatch):
-    class Point:
-        name = "fake"
-
-        def load(self):
-            return lambda folder: FakeAnswerer() if (folder / "fake.json").exists() else None
-
-    monkeypatch.setattr("evaluation.asking.answerers.find.entry_points", lambda group: [Point()])
+    monkeypatch.setattr(find, "ANSWERERS", FakesInstalled(FakeAnswerer))
     (tmp_path / "model").mkdir()
     arguments = ["run", "--model", str(tmp_path / "model"), "--tasks", "fgbmk", "--data", str(data)]
     arguments += ["--out", str(tmp_path / "run")]
     assert command.main(arguments) == 2
-    (tmp_path / "model" / "fake.json").write_text("{}")
+    (tmp_path / "model" / "fake").touch()
     assert command.main(arguments) == 0
 
 

@@ -4,7 +4,17 @@ import json
 import re
 
 import pytest
-from evaluation_fakes import HIERARCHY, NAME, SPECIES, FakeAnswerer, make_benchmark, published_rows, score, write_rows
+from evaluation_fakes import (
+    HIERARCHY,
+    NAME,
+    SPECIES,
+    FakeAnswerer,
+    FakesInstalled,
+    make_benchmark,
+    published_rows,
+    score,
+    write_rows,
+)
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, read_jsonl
@@ -59,18 +69,8 @@ def test_score_command_takes_a_judges_file(data, tmp_path, capsys):
     assert run("score", NAME, "--predictions", path) == 2
 
 
-class Point:
-    """An entry point that loads our fake model from folders that hold `fake`."""
-
-    name = "fake"
-
-    @staticmethod
-    def load():
-        return lambda folder: FakeAnswerer(lambda *_: SPECIES[0]) if (folder / "fake").exists() else None
-
-
 def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(find, "entry_points", lambda group: [Point] if group == "evaluation.answerers" else [])
+    monkeypatch.setattr(find, "ANSWERERS", FakesInstalled(lambda: FakeAnswerer(lambda *_: SPECIES[0])))
     model = tmp_path / "model"
     model.mkdir()
     arguments = ["run", "--model", model, "--tasks", "fgbmk,frow", "--data", data, "--out", tmp_path / "out"]

@@ -1,17 +1,18 @@
 """A loss of several parts: each is a mean over the whole step, however it is dealt out, and a stage resumes with it."""
 
 import signal
-import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from extending_pages import installed, write_example
 from launching import launch
 from safetensors.torch import load_file
-from stage_fakes import Case, Spread, rows, run_case, weights, write_parts
+from stage_fakes import ADDED, Case, rows, run_case, weights, write_parts
 
+from data_builders.shared.code_identity import explain_change
 from fgtrain.errors import UserError
 from fgtrain.recipe import load_recipe
 from fgtrain.training.trainer import StageInterruptedError
@@ -69,16 +70,6 @@ def test_a_part_with_a_state_goes_on_where_it_was(parts: str):
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-class Gained(Spread):
-    def __init__(self, gain: float) -> None:
-        self.gain = gain
-
-
-def installed(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    point = EntryPoint("gained", value, "fgtrain.objectives")
-    monkeypatch.setattr("fgtrain.recipe.objective_schema.entry_points", lambda group: [point])
-
-
 RECIPE = """
 name: own
 model: {vision_encoder: a, projector: linear, language_model: b}
@@ -91,43 +82,43 @@ stages:
 """
 
 
-def test_a_users_own_part_is_added_by_name_and_its_file_decides_the_stage(tmp_path: Path, monkeypatch):
+def test_the_page_on_objectives_runs_as_written(parts: str, tmp_path: Path, monkeypatch):
+    """Its part is added by name, made with its options, learnt from, and its code decides about the stage."""
+    from data_builders.shared.code_imports import source_file
     from fgtrain.plan.versions import training_code
-
-    path = tmp_path / "own.yaml"
-    path.write_text(RECIPE)
-    with pytest.raises(UserError, match=r"stages\.sft\.auxiliary\.gained is nothing that can be added"):
-        load_recipe(path, ["stages.sft.auxiliary.gained=1"])
-    with pytest.raises(UserError, match=r"stages\.sft\.objective is answer, which is none\. Did you mean answers\?"):
-        load_recipe(path, ["stages.sft.objective=answer"])
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    (tmp_path / "gains.py").write_text("a = 1\n")
-    installed(monkeypatch, "gains:Gained")
-    recipe = load_recipe(path, ["stages.sft.auxiliary.gained=1", "stages.sft.options.gained.gain=2.0"])
-    stage = recipe.stages["sft"]
-    assert stage.trained_by == "answers+gained"
-    assert load_recipe(path, ["stages.sft.auxiliary.gained=0"]).stages["sft"].trained_by == "answers"
-    before = training_code(stage.trained_by)
-    (tmp_path / "gains.py").write_text("a = 2\n")
-    after = training_code(stage.trained_by)
-    assert before.hash != after.hash
-    assert before.files.keys() == after.files.keys()
-
-
-def test_a_users_own_part_is_made_with_its_options(tmp_path: Path, monkeypatch):
-    from types import SimpleNamespace
-
     from fgtrain.training.objectives.making import stage_loss
 
-    installed(monkeypatch, f"{__name__}:Gained")
-    stage = SimpleNamespace(objective="answers", auxiliary={"gained": 0.5}, keep=None)
-    stage.options = {"gained": {"gain": 2.0}}
-    making = SimpleNamespace(stage=stage, planned=SimpleNamespace(name="sft"))
-    ((weight, part),) = stage_loss(making).added
-    assert (weight, part.name, part.gain) == (0.5, "gained", 2.0)
-    stage.options = {"gained": {"grain": 2.0}}
-    with pytest.raises(UserError, match=r"gained .* cannot be made with options .*grain"):
-        stage_loss(making)
+    points = write_example("objectives", tmp_path)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    with pytest.raises(UserError, match=r"stages\.sft\.auxiliary\.confidence_penalty is nothing that can be added"):
+        load_recipe(tmp_path / "confident.yaml")
+    with pytest.raises(UserError, match=r"stages\.sft\.objective is answer, which is none\. Did you mean answers\?"):
+        load_recipe(tmp_path / "recipe.yaml", ["stages.sft.objective=answer"])
+    with installed(tmp_path, points):
+        stage = load_recipe(tmp_path / "confident.yaml").stages["sft"]
+        making = SimpleNamespace(stage=stage, planned=SimpleNamespace(name="sft"))
+        ((weight, part),) = stage_loss(making).added
+        assert (weight, part.name, part.enough) == (0.1, "confidence_penalty", 2.0)
+        unknown = stage.model_copy(update={"options": {"confidence_penalty": {"enuf": 2.0}}})
+        with pytest.raises(UserError, match=r"stages\.sft\.options\.confidence_penalty .* cannot be made: .*enuf"):
+            stage_loss(SimpleNamespace(stage=unknown, planned=making.planned))
+        before = training_code(stage.trained_by)
+        (tmp_path / "confidence.py").write_text((tmp_path / "confidence.py").read_text().replace("1.0)", "1.5)"))
+        source_file.cache_clear()  # what is read once a process
+        after = training_code(stage.trained_by)
+    assert stage.trained_by == "answers+confidence_penalty"
+    assert explain_change(before.files, after.files) == "code of confidence.py changed since"
+    assert before.hash != after.hash != training_code("answers").hash
+    monkeypatch.setitem(ADDED, part.name, lambda: part)
+    part.enough = 100.0  # more than there can be: all of it is pushed
+    added = {part.name: 0.1}
+    whole = Case(parts, "penalty", per_device=8, added=added)
+    apart = Case(parts, "penalty apart", per_device=2, added=added)
+    for case in (whole, apart):
+        run_case(case)
+    for one, other in zip(rows(whole), rows(apart), strict=True):
+        assert one["terms"][part.name] == pytest.approx(100.0 - one["terms"][f"{part.name}/entropy"], rel=1e-4)
+        assert other["terms"] == pytest.approx(one["terms"], rel=1e-3)
 
 
 def test_sgd_is_taken_where_it_is_named(parts: str, monkeypatch):

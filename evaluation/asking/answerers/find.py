@@ -2,16 +2,17 @@
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
+from data_builders.shared.plugins import Plugins
 
 from ...protocols import Answerer
 
-ANSWERERS = "evaluation.answerers"  # entry points: name -> callable(folder) -> Answerer | None
+# Programs that know checkpoints of their own.
+ANSWERERS = Plugins("evaluation.answerers", "a function of a folder that gives an Answerer, or None for a strange one")
 ENDPOINT = "endpoint:"
 
 
@@ -54,9 +55,8 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
         raise UserError(f"--base-url is for endpoints; write --model {ENDPOINT}{model}")
     folder = Path(model).expanduser()
     if folder.is_dir():
-        for point in sorted(entry_points(group=ANSWERERS), key=lambda one: one.name):
-            load: Callable[[Path], Answerer | None] = point.load()
-            if (answerer := load(folder)) is not None:
+        for name in ANSWERERS.installed():
+            if (answerer := ANSWERERS.load(name)(folder)) is not None:
                 return answerer
         if not (folder / "config.json").is_file():
             raise UserError(f"--model {model}: nothing can load this model. A checkpoint folder has a config.json")

@@ -10,13 +10,12 @@ from fgtrain.data.checks import rows_identity
 from fgtrain.data.datamodule import StageData
 from fgtrain.data.dataset import rows_once
 from fgtrain.data.loader import MicroBatchLoader
-from fgtrain.errors import UserError
 from fgtrain.model import LVLM, weights_hash
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.lineage import kept_to
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, Stage
-from fgtrain.recipe.objective_schema import Preference, additions, own_parts
+from fgtrain.recipe.objective_schema import OWN, Preference, additions
 
 from .part import LossPart
 from .stage_loss import StageLoss
@@ -119,19 +118,7 @@ def stage_loss(making: Making) -> StageLoss:
 def _made(name: str, making: Making) -> LossPart:
     if name in MAKERS:
         return MAKERS[name](making)
-    point, stage = own_parts()[name], making.planned.name
     options: dict[str, Any] = making.stage.options.get(name, {})
-    try:
-        part = point.load()(**options)
-    except Exception as error:
-        raise UserError(
-            f"stages.{stage}: {name} ({point.value}) cannot be made with options {options}: {type(error).__name__} "
-            f"{error}"
-        ) from error
-    if not isinstance(part, LossPart):
-        raise UserError(
-            f"stages.{stage}: {name} ({point.value}) is no LossPart. Derive it from "
-            f"fgtrain.training.objectives.LossPart"
-        )
+    part = OWN.make(name, options, f"stages.{making.planned.name}.options.{name}", LossPart)
     part.name = name
     return part
