@@ -8,28 +8,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PAGES = Path(__file__).parents[1] / "docs" / "extending"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?:^`([\w./]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def blocks(page: str) -> list[tuple[str, str]]:
-    """(language, text) of each code block of the page."""
-    return BLOCK.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """(path or "", language, text) of each code block of the page. The path stands in a line of its own above it, or is
+    the comment that the block begins with."""
+    found = BLOCK.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+    named = re.compile(r"# ([\w./]+\.\w+)\n")
+    return [(path or (named.match(text) or ["", ""])[1], language, text) for path, language, text in found]
 
 
 def write_example(page: str, folder: Path) -> dict[str, dict[str, str]]:
-    """Write each block that begins with `# PATH` below `folder`, as it stands; back come its package's entry points."""
-    for _, text in blocks(page):
-        if found := re.match(r"# ([\w./]+\.\w+)\n", text):
-            path = folder / found[1]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+    """Write each block with a path below `folder`, as it stands; back come its package's entry points."""
+    for path, _, text in blocks(page):
+        if path:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
     project = folder / "pyproject.toml"
     return tomllib.loads(project.read_text())["project"].get("entry-points", {}) if project.exists() else {}
 
 
 def commands(page: str) -> list[list[str]]:
     """The words of every command in the page's blocks of language sh."""
-    lines = "".join(text for language, text in blocks(page) if language == "sh").replace("\\\n", " ").splitlines()
+    lines = "".join(text for _, language, text in blocks(page) if language == "sh").replace("\\\n", " ").splitlines()
     return [line.split() for line in lines if line]
 
 

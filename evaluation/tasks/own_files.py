@@ -40,7 +40,7 @@ def check_own(path: Path, spec: "TaskSpec", known: Mapping[str, "TaskSpec"]) -> 
     for pattern in spec.files:
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts or not pattern:
             raise UserError(
-                f"{path}: files names {pattern!r}, which would leave the data folder. Write general/x/*.jsonl"
+                f"{path}: files names {pattern!r}, which may lie outside the data folder. Write general/x/*.jsonl"
             )
 
 
