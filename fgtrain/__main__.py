@@ -30,7 +30,8 @@ SUBCOMMANDS = {
 
 
 def parser() -> argparse.ArgumentParser:
-    others = "".join(f"  {word:<12}{line}\n" for word, (_, line) in SUBCOMMANDS.items())
+    column = max(map(len, SUBCOMMANDS)) + 2
+    others = "".join(f"  {word:<{column}}{line}\n" for word, (_, line) in SUBCOMMANDS.items())
     top = argparse.ArgumentParser(
         prog="python -m fgtrain",
         description=__doc__,

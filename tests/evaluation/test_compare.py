@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from imported import TRAINING, imported
 from report_fakes import jsonl, make_run
 from report_rich import make_rich_run
 
@@ -180,3 +181,9 @@ def test_what_is_measured_beside_the_means_is_no_forgotten_item_and_does_not_sto
         assert main(["compare", str(run), "--out", str(tmp_path / group / "page.html")]) == 0
         listed = {one["task"] for one in read_json(tmp_path / group / "page.json")["most_forgotten"]}
         assert ("fgbmk/cub/order/choice" in listed) == (group == "general")
+
+
+def test_a_report_is_written_again_without_what_trains(tmp_path):
+    run = make_run(tmp_path, "run", rows=8)
+    assert imported(tmp_path, "evaluation", "report", run) & TRAINING == set()
+    assert (run / "report.html").is_file()
