@@ -3,10 +3,11 @@
 `run` reads a run folder, `answers` an answers file as columns, `store` keeps them and sums over them, `history` sets
 the checkpoints side by side, `between_checkpoints` adds what was asked between them, `transitions` names what became of
 each item, `floor` tells what there is to forget, `unmeasured` what has no number, `faults` tells form from knowledge,
-`changes` compares two checkpoints, `most_forgotten` lists items.
+`changes` compares two checkpoints, `most_forgotten` lists items, `categories` tells a task's categories apart.
 """
 
 from .between_checkpoints import history_with_steps, moments
+from .categories import Categories, CategoryScore
 from .changes import Change, Part, Split, change_of, compare_answers, unpaired, with_holm
 from .floor import beyond, ever_beyond, floor, nothing_to_forget, stands
 from .history import TaskHistory, task_history
@@ -29,6 +30,8 @@ __all__ = [
     "GROUPS",
     "SHARES",
     "WORDS",
+    "Categories",
+    "CategoryScore",
     "Change",
     "Checkpoint",
     "Estimate",

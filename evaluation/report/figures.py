@@ -89,23 +89,28 @@ def figure(
     points: list[Point] = (),
     spans: list[Span] = (),
     x_names: list[tuple[float, str]] = (),
+    y_names: list[tuple[float, str]] = (),
     x_label: str = "",
     y_label: str = "",
     corner: str = "",
 ) -> Figure:
     """Lay out one figure of `size` pixels; `spans` become a ribbon a run above the axes and boundaries across them.
 
-    `x_names`: (place, what is written under it), in data units, in place of round numbers.
+    `x_names`, `y_names`: (place, what is written under it, or left of it), in data units, in place of round numbers.
     """
     width, height = size
     runs = sorted({span.run for span in spans})
-    result = Figure(width, height, title, left=44, right=width - 12, top=12 + 19 * len(runs), bottom=height - 40)
+    left = 44 if not y_names else min(width * 0.4, 20 + 6.2 * max(len(name) for _, name in y_names))
+    result = Figure(width, height, title, left=left, right=width - 12, top=12 + 19 * len(runs), bottom=height - 40)
     result.x_label, result.y_label, result.corner = x_label, y_label, corner
     to_x, to_y = _scale(x_range, result.left, result.right), _scale(y_range, result.bottom, result.top)
     result.x_ticks = [(to_x(v), short(v)) for v in ticks(*x_range, max(3, width // 110))]
     if x_names:
         result.x_ticks = [(to_x(place), name) for place, name in x_names]
     result.y_ticks = [(to_y(v), short(v)) for v in ticks(*y_range, max(3, height // 60))]
+    if y_names:
+        room = int((result.left - 10) / 6.2)  # letters of 12 px that fit
+        result.y_ticks = [(to_y(y), name if len(name) <= room else f"{name[: room - 1]}…") for y, name in y_names]
     for line in lines:
         path = "M" + "L".join(f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in line.xy)
         result.lines.append({"d": path, "kind": line.kind, "run": line.run % COLOURS, "text": line.text})
@@ -142,7 +147,7 @@ def figure(
         )
     inner = {round(to_x(span.start), 1) for span in spans if span.start > x_range[0]}
     result.boundaries = sorted(inner)
-    ranges = {"x_range": x_range, "y_range": y_range, "x_names": list(x_names)}
+    ranges = {"x_range": x_range, "y_range": y_range, "x_names": list(x_names), "y_names": list(y_names)}
     result.drawn_from = {**ranges, "lines": list(lines), "points": list(points), "spans": list(spans)}
     return result
 

@@ -31,6 +31,7 @@ from ..ledger import (
 from ..published.beside import Measured, beside, not_shown, of_runs
 from . import text
 from .bias import bias_figures
+from .categories import run_categories
 from .changes import change_tables
 from .curves import curves, pareto, passes
 from .drift import drift_tables
@@ -121,6 +122,7 @@ def content(found: Comparison) -> dict:
         "outcomes": name_outcomes(found),
         "forgotten": forgotten_examples(found),
         "attributes": attribute_tables(found),
+        "categories": run_categories(found),
         "bias": bias_figures(found),
         "held_out": seen_table(found),
         "frow": frow_table(found),

@@ -24,6 +24,7 @@ from ..study.words import (
     measured_on_words,
     order_words,
 )
+from .categories import study_categories
 from .curves import sizes
 from .figures import COLOURS, Figure, Line, Point
 from .page import content, environment, write_report
@@ -55,7 +56,8 @@ def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> tuple[str, d
         shown |= content(compare_runs([load_run(folder) for folder in folders]))
     else:
         shown |= {"beside": f"{path.stem}_runs.html", "beside_seed": one_seed(runs)[0]}
-    shown |= {"answer": answer, "study": page_content(answer, path)}
+    study = page_content(answer, path) | {"categories": study_categories(runs, answer)}
+    shown |= {"answer": answer, "study": study}
     return environment().get_template("study.html").render(shown), shown
 
 

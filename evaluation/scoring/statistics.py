@@ -79,6 +79,16 @@ def unlike_share(clusters: int) -> float:
     return 1 - 0.025 ** (1 / max(clusters, 1))
 
 
+def clopper_pearson(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The exact 95 % intervals of shares (0..1) of `n` images each; also where images are right in part."""
+    from scipy.stats import beta
+
+    right, wrong = shares * n, (1 - shares) * n
+    low = np.where(right > 0, beta.ppf(0.025, np.maximum(right, ALIKE), wrong + 1), 0.0)
+    high = np.where(wrong > 0, beta.ppf(0.975, right + 1, np.maximum(wrong, ALIKE)), 1.0)
+    return low, high
+
+
 def share_interval(share: float, low: float, high: float, clusters: int) -> tuple[float, float]:
     """Widen a share's interval where resampling cannot: all images are alike, or there is a single one.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..figures import Figure, Line, Point, Span, short
 from ..text import visible
+from .rows import shortened
 from .style import FAINT, HEIGHT, INK, SOFT, colour, legend, marker, new_axes
 
 LINES: dict[str, dict[str, Any]] = {
@@ -15,6 +16,7 @@ LINES: dict[str, dict[str, Any]] = {
     "chance": {"linewidth": 0.8, "color": SOFT, "linestyle": (0, (2, 2))},
 }
 RIBBON, NAMED = 0.07, 24  # height in parts of the axes'; labels that fit into one picture
+TALLEST = 9.0  # inches: a page
 PLACES = ((5, 4, "left"), (-5, 4, "right"), (5, -9, "left"), (-5, -9, "right"), (5, 12, "left"), (-5, 12, "right"),
           (5, -17, "left"), (-5, -17, "right"))  # fmt: skip
 
@@ -23,10 +25,11 @@ def draw_curves(figure: Figure, names: dict[int, str]) -> Any:
     """A matplotlib figure. `names`: of the runs or arms, for the legend; marks with a name of their own have it beside
     them instead."""
     data = figure.drawn_from
-    made, axes = new_axes(height=HEIGHT + 0.12 * len({span.run for span in data["spans"]}))
+    height = HEIGHT if not data["y_names"] else min(figure.height / 72 * 0.8, TALLEST)
+    made, axes = new_axes(height=height + 0.12 * len({span.run for span in data["spans"]}))
     axes.set_xlim(*data["x_range"])
     axes.set_ylim(*data["y_range"])
-    axes.grid(axis="y")
+    axes.grid(axis="x" if data["y_names"] else "y")
     for line in data["lines"]:
         _line(axes, line)
     for point in data["points"]:
@@ -36,6 +39,9 @@ def draw_curves(figure: Figure, names: dict[int, str]) -> Any:
         axes.set_xticks([place for place, _ in data["x_names"]], [str(visible(name)) for _, name in data["x_names"]])
     else:
         axes.xaxis.set_major_formatter(lambda value, _: short(value))
+    if data["y_names"]:
+        axes.set_yticks([place for place, _ in data["y_names"]], [shortened(name) for _, name in data["y_names"]])
+        axes.tick_params(axis="y", length=0)
     axes.set_xlabel(figure.x_label)
     axes.set_ylabel(figure.y_label)
     axes.set_title(figure.title, pad=4 + 9 * ribbons)
