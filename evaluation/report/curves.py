@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 from ..compare import Comparison, pareto_rows
-from ..ledger import GROUPS, Run, known, primary, shared_tasks
+from ..ledger import GROUPS, Run, known, shared_tasks
 from ..shared.sweeps import is_swept
+from ..study.over_run import is_primary, places_of, task_curve
 from .figures import Figure, Line, Point, Span, figure
 from .text import num, signed
 
@@ -16,7 +17,7 @@ MAX_LOSS_POINTS = 240
 def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
     """Panel name (fine_grained, general, loss) -> {"wide": Figure, "narrow": Figure}; without data: absent."""
     runs = [one.run for one in found.runs]
-    end = max([1, *(x for r in runs for x in places(r))])
+    end = max([1, *(x for r in runs for x in places_of(r))])
     end = max([end, *(row["samples_seen"] for r in runs for row in (*r.train, *r.evals) if row.get("samples_seen"))])
     spans = [span for index, run in enumerate(runs) for span in stage_spans(index, run)]
     trained = any(c.samples_seen for run in runs for c in run.checkpoints) or any(run.train for run in runs)
@@ -135,13 +136,6 @@ def _passes_of(run: Run) -> dict[tuple[str, str], float]:
     return found
 
 
-def places(run: Run) -> list[int]:
-    """Where each checkpoint stands on the axis: the samples it has seen. Checkpoints of which nobody said that (models
-    that were only asked) stand one beside the other."""
-    seen = [checkpoint.samples_seen for checkpoint in run.checkpoints]
-    return seen if any(seen) else list(range(len(seen)))
-
-
 def stage_spans(index: int, run: Run) -> list[Span]:
     """The run's stages on the axis of samples seen: from metrics.jsonl, else from its checkpoints."""
     end = max([c.samples_seen for c in run.checkpoints] + [row.get("samples_seen") or 0 for row in run.train])
@@ -174,13 +168,13 @@ def _score_marks(found: Comparison, group: str) -> tuple[list[Line], list[Point]
         tasks = shared_tasks(run, group)
         if not tasks:
             continue
-        by_task = {task: _task_curve(run, task) for task in tasks}
+        by_task = {task: task_curve(run, task) for task in tasks}
         for task, curve in by_task.items():
             lines.append(Line(index, sorted(curve.items()), "task", f"{run.name}: {run.task_score(task)['title']}"))
         mean = {}
         for x in sorted(set.intersection(*(set(curve) for curve in by_task.values()))):
             mean[x] = sum(curve[x] for curve in by_task.values()) / len(tasks)
-        full = list(zip(places(run), run.checkpoints, result.means[group], strict=True))  # a merge sees no samples
+        full = list(zip(places_of(run), run.checkpoints, result.means[group], strict=True))  # a merge sees no samples
         there = {x for x, _, _ in full}
         for x, value in mean.items():
             if x not in there:
@@ -207,24 +201,10 @@ def _subset_spread(run: Run, tasks: list[str], samples_seen: int) -> tuple[float
     """Half the 95 % interval of a mean over tasks on the subset, and its questions."""
     halves, n = {}, {}
     for row in run.evals:
-        if row.get("samples_seen") == samples_seen and row.get("task") in tasks and _is_primary(run, row):
+        if row.get("samples_seen") == samples_seen and row.get("task") in tasks and is_primary(run, row):
             halves[row["task"]] = ((row.get("high") or 0) - (row.get("low") or 0)) / 2
             n[row["task"]] = int(row.get("n") or 0)
     return sum(half**2 for half in halves.values()) ** 0.5 / max(len(tasks), 1), sum(n.values())
-
-
-def _is_primary(run: Run, row: dict) -> bool:
-    head = primary(run.task_score(row["task"]))
-    return row.get("rule", head["rule"]) == head["rule"] and row.get("metric", head.get("metric")) == head.get("metric")
-
-
-def _task_curve(run: Run, task: str) -> dict[int, float]:
-    """Samples seen -> the task's primary score: subset questions between checkpoints, all questions at them."""
-    curve = {}
-    for row in run.evals:
-        if row.get("task") == task and _is_primary(run, row) and known(row.get("value")):
-            curve[row.get("samples_seen") or 0] = row["value"]
-    return curve | {x: primary(c.tasks[task])["value"] for x, c in zip(places(run), run.checkpoints, strict=True)}
 
 
 def sizes(of: dict[str, tuple[int, int]], title: str, **content) -> dict[str, Figure]:

@@ -4,6 +4,7 @@ A figure is made once for wide and once for narrow screens, so that its letters 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 # Unit shapes around (0, 0), one a run, so that runs are told apart without colour.
@@ -15,7 +16,8 @@ MARKERS = (
     "M0 1.2L1.15 -.85H-1.15Z",
     "M-1.1 -.35H-.35V-1.1H.35V-.35H1.1V.35H.35V1.1H-.35V.35H-1.1Z",
 )
-COLOURS = 6
+COLOURS = 6  # of lines that are drawn strongly; see strong.py
+MOST_RIBBONS = 4
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class Figure:
     y_label: str = ""
     corner: str = ""
     drawn_from: dict = field(default_factory=dict)
+    names: list[dict] = field(default_factory=list)  # written beside marks and lines, see labels.py
+    to_x: Callable[[float], float] | None = None
+    to_y: Callable[[float], float] | None = None
 
 
 def figure(
@@ -93,17 +98,22 @@ def figure(
     x_label: str = "",
     y_label: str = "",
     corner: str = "",
+    margin: int = 12,
 ) -> Figure:
-    """Lay out one figure of `size` pixels; `spans` become a ribbon a run above the axes and boundaries across them.
+    """Lay out one figure of `size` pixels; `spans` become ribbons above the axes and boundaries across them.
 
     `x_names`, `y_names`: (place, what is written under it, or left of it), in data units, in place of round numbers.
+    `margin`: pixels to the right of the axes.
     """
     width, height = size
-    runs = sorted({span.run for span in spans})
-    left = 44 if not y_names else min(width * 0.4, 20 + 6.2 * max(len(name) for _, name in y_names))
-    result = Figure(width, height, title, left=left, right=width - 12, top=12 + 19 * len(runs), bottom=height - 40)
+    ribbons = _ribbons(spans)
+    left, top = (56 if y_label else 44), 12 + 19 * len(ribbons)
+    if y_names:
+        left = min(width * 0.4, 20 + 6.2 * max(len(name) for _, name in y_names))
+    result = Figure(width, height, title, left=left, right=width - margin, top=top, bottom=height - 40)
     result.x_label, result.y_label, result.corner = x_label, y_label, corner
     to_x, to_y = _scale(x_range, result.left, result.right), _scale(y_range, result.bottom, result.top)
+    result.to_x, result.to_y = to_x, to_y
     result.x_ticks = [(to_x(v), short(v)) for v in ticks(*x_range, max(3, width // 110))]
     if x_names:
         result.x_ticks = [(to_x(place), name) for place, name in x_names]
@@ -113,7 +123,7 @@ def figure(
         result.y_ticks = [(to_y(y), name if len(name) <= room else f"{name[: room - 1]}…") for y, name in y_names]
     for line in lines:
         path = "M" + "L".join(f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in line.xy)
-        result.lines.append({"d": path, "kind": line.kind, "run": line.run % COLOURS, "text": line.text})
+        result.lines.append({"d": path, "kind": line.kind, "run": line.run, "text": line.text})
     for p in points:
         x, y = to_x(p.x), to_y(p.y)
         bars = [(to_x(p.x), to_y(p.low), to_x(p.x), to_y(p.high))] if p.low is not None else []
@@ -124,8 +134,7 @@ def figure(
                 "y": y,
                 "size": 3 if p.kind else 5 if p.large else 2.2,
                 "class": p.kind or ("large" if p.large else "small"),
-                "run": p.run % COLOURS,
-                "d": MARKERS[p.run % len(MARKERS)],
+                "run": p.run,
                 "bars": bars,
                 "text": p.text,
                 "label": p.label,
@@ -134,22 +143,35 @@ def figure(
             }
         )
     _apart([point for point in result.points if point["label"]], result.top)
-    for span in spans:
-        x0, x1 = to_x(span.start), to_x(span.end)
-        room = int((x1 - x0 - 6) / 6.6)  # letters of 11 px that fit
-        name = span.name if len(span.name) <= room else span.name[: room - 1] + "…" if room >= 3 else ""
-        result.ribbons.append(
-            {"x": x0 + 0.75, "width": max(x1 - x0 - 1.5, 1), "y": 4 + 19 * runs.index(span.run), "name": name}
-            | {
-                "text": span.text or f"stage {span.name}, from sample {span.start:,.0f} to {span.end:,.0f}",
-                "run": span.run % COLOURS,
-            }
-        )
-    inner = {round(to_x(span.start), 1) for span in spans if span.start > x_range[0]}
+    for row, (owner, own) in enumerate(ribbons):
+        for span in own:
+            x0, x1 = to_x(span.start), to_x(span.end)
+            room = int((x1 - x0 - 6) / 6.6)  # letters of 11 px that fit
+            name = span.name if len(span.name) <= room else span.name[: room - 1] + "…" if room >= 3 else ""
+            text = span.text or f"stage {span.name}, from sample {span.start:,.0f} to {span.end:,.0f}"
+            result.ribbons.append(
+                {"x": x0 + 0.75, "width": max(x1 - x0 - 1.5, 1), "y": 4 + 19 * row, "name": name}
+                | {"text": text, "run": owner}
+            )
+    inner = {round(to_x(span.start), 1) for _, own in ribbons for span in own if span.start > x_range[0]}
     result.boundaries = sorted(inner)
     ranges = {"x_range": x_range, "y_range": y_range, "x_names": list(x_names), "y_names": list(y_names)}
     result.drawn_from = {**ranges, "lines": list(lines), "points": list(points), "spans": list(spans)}
     return result
+
+
+def _ribbons(spans: list[Span]) -> list[tuple[int, list[Span]]]:
+    """(run, its spans) a ribbon; runs with the same stages share one, which is nobody's (-1). None where there were
+    more than MOST_RIBBONS: they would leave no room for what they stand above."""
+    by_run: dict[int, list[Span]] = {}
+    for span in spans:
+        by_run.setdefault(span.run, []).append(span)
+    alike: dict[tuple, list[int]] = {}
+    for run, own in sorted(by_run.items()):
+        alike.setdefault(tuple((one.name, one.start, one.end) for one in own), []).append(run)
+    if len(alike) > MOST_RIBBONS:
+        return []
+    return [(runs[0] if len(runs) == 1 else -1, by_run[runs[0]]) for runs in alike.values()]
 
 
 def _apart(points: list[dict], top: float) -> None:

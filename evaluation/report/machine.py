@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 
 from ..ledger import Run, known, primary
-from .curves import places, sizes, stage_spans
+from ..study.over_run import places_of
+from .curves import sizes, stage_spans
 from .figures import Figure, Line, Point
 from .text import num
 
@@ -40,7 +41,7 @@ def machine_tables(runs: list[Run]) -> list[dict]:
 def feature_curve(index: int, run: Run, entries: list[dict]) -> dict[str, Figure]:
     """Each measure's first number over the run, behind the encoder (strong) and the projector (thin), where the run has
     measured them at two checkpoints or more; else empty."""
-    place = dict(zip((one.name for one in run.checkpoints), places(run), strict=True))
+    place = dict(zip((one.name for one in run.checkpoints), places_of(run), strict=True))
     marks: dict[tuple[str, str], dict[int, tuple[str, dict]]] = {}
     for entry in entries:
         for name in entry["at"]:

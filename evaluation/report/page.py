@@ -4,6 +4,7 @@ No network, no scripts, no model: everything comes from scores.json, metrics.jso
 answers/ and, where they are, the feature scores of each run.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,6 +50,7 @@ from .perturbed import perturbed_table
 from .recovery import recovery_tables
 from .seen import seen_table
 from .setup import setup
+from .strong import series_css
 from .table import same_n, score_table
 from .watched import watched_tables
 from .wordings import wording_table
@@ -79,11 +81,13 @@ def render(found: Comparison) -> str:
 def runs_page(found: Comparison) -> tuple[str, dict]:
     """The report's HTML, and what it shows."""
     shown = content(found)
-    return environment().get_template("report.html").render(shown), shown
+    made = environment([one.run.name for one in found.runs])
+    return made.get_template("report.html").render(shown), shown
 
 
-def environment() -> Environment:
-    """The templates with the report's own filters."""
+def environment(series: Sequence[str] = (), strong: Sequence[int] | None = None) -> Environment:
+    """The templates with the report's own filters. `series`: names of the runs or arms that have colours, `strong`: the
+    places of those drawn strongly at first where there are more than six (None: the first six)."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
         autoescape=True,
@@ -94,7 +98,9 @@ def environment() -> Environment:
     )
     filters = ("num", "short_interval", "signed", "count", "clip", "p_value")
     made.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
-    made.globals |= {"markers": MARKERS, "colours": COLOURS}
+    strong = list(range(min(len(series), COLOURS))) if strong is None else list(strong)
+    made.globals |= {"markers": MARKERS, "colours": COLOURS, "series": list(series), "strong": strong}
+    made.globals |= {"series_css": series_css(series)}
     return made
 
 

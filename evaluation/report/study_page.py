@@ -1,40 +1,30 @@
-"""The page of a study: the question and its answer in words, the arms, the contrasts, gain against forgetting, what was
-matched; then its runs side by side, or one run an arm on a page beside it where they are many."""
+"""The page of a study: the question and its answer in words, the ranked arms, gain against forgetting, the way there,
+the contrasts, what was matched; then its runs side by side, or one run an arm on a page beside it."""
 
 import os
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import atomic_write
 
 from ..compare import compare_runs
-from ..ledger import load_run
+from ..ledger import known, load_run
 from ..shared.measure_names import read_measure
-from ..study import Contrast, StudyAnswer, StudyRuns
-from ..study.pareto import Ends
-from ..study.words import (
-    answer_words,
-    checkpoint_words,
-    contrast_words,
-    ends,
-    equal_words,
-    figure,
-    label,
-    measured_on_words,
-    order_words,
-)
+from ..study import ArmAnswer, Contrast, MeasureFacts, StudyAnswer, StudyRuns
+from ..study.summary import summary, tone
+from ..study.words import checkpoint_words, counted, ends, equal_words, figure, label, order_words
 from .categories import study_categories
-from .curves import sizes
-from .figures import COLOURS, Figure, Line, Point
+from .figures import COLOURS
 from .page import content, environment, write_report
+from .strong import strong_arms
+from .study_figures import curve_figures, pareto_figure
 from .text import num
-
-MOST_RUNS = COLOURS  # that one page shows side by side
 
 
 def write_study_report(runs: StudyRuns, answer: StudyAnswer, path: Path) -> None:
-    """Write the study's page to `path`, whole or not at all; with more than six runs also <name>_runs.html beside it.
+    """Write the study's page to `path`, whole or not at all; beside it <name>_runs.html, one run of each arm side by
+    side, unless each of at most six arms has one run: then the page itself holds them.
 
     UserError: `path` is a folder, or a run folder without scores.
     """
@@ -50,15 +40,27 @@ def write_study_report(runs: StudyRuns, answer: StudyAnswer, path: Path) -> None
 
 def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> tuple[str, dict]:
     """The study's page as HTML that will lie at `path`, and what it shows."""
-    folders = [Path(folder) for seeds in runs.arms.values() for _, folder in sorted(seeds.items())]
-    shown: dict = {"side_by_side": len(folders) <= MOST_RUNS, "beside": None, "beside_seed": None}
-    if shown["side_by_side"]:
-        shown |= content(compare_runs([load_run(folder) for folder in folders]))
+    shown: dict = {"side_by_side": False, "beside": None, "beside_seed": None}
+    if len(runs.arms) <= COLOURS and all(len(seeds) == 1 for seeds in runs.arms.values()):
+        folders = [Path(folder) for seeds in runs.arms.values() for folder in seeds.values()]
+        shown |= {"side_by_side": True, **content(compare_runs([load_run(folder) for folder in folders]))}
     else:
         shown |= {"beside": f"{path.stem}_runs.html", "beside_seed": one_seed(runs)[0]}
-    study = page_content(answer, path) | {"categories": study_categories(runs, answer)}
-    shown |= {"answer": answer, "study": study}
-    return environment().get_template("study.html").render(shown), shown
+    return render_study(answer, path, shown, study_categories(runs, answer))
+
+
+def render_study(answer: StudyAnswer, path: Path, beneath: dict, categories: Sequence[dict] = ()) -> tuple[str, dict]:
+    """The page's HTML from the answer alone, and what it shows. `path`: where it will lie, so that links lead to the
+    runs' own reports; `beneath`: what stands at its end, the runs side by side or the page `beside` that shows them."""
+    strong = strong_arms(answer)
+    made = environment([one.arm for one in answer.arms], strong)
+    study = page_content(answer, path) | {
+        "pareto": pareto_figure(answer, strong),
+        "curves": curve_figures(answer, strong),
+        "categories": categories,
+    }
+    shown = beneath | {"answer": answer, "study": study}
+    return made.get_template("study.html").render(shown), shown
 
 
 def one_seed(runs: StudyRuns) -> tuple[int, list[Path]]:
@@ -73,27 +75,37 @@ def one_seed(runs: StudyRuns) -> tuple[int, list[Path]]:
 
 def page_content(answer: StudyAnswer, path: Path) -> dict:
     numbers = {one.arm: place for place, one in enumerate(answer.arms)}
+    question, _, more = (answer.question or "").partition("\n\n")
+    first = answer.measures[0]
+    drawn, scale = lanes(answer)
     return {
-        "sentences": [
-            *({"text": contrast_words(one), "tone": tone(one)} for one in answer.contrasts),
-            *({"text": text, "tone": ""} for text in answer_words(answer)[len(answer.contrasts) :]),
-        ],
+        "question": question,
+        "about": more,
+        "sentences": summary(answer),
+        "measures": [measure_head(one) for one in answer.measures],
+        "axis": measure_axis(answer, first.name),
+        "seeds": same(len(one.runs) for one in answer.arms),
+        "recorded": any(one.cost for one in answer.arms),
+        "unit": same(one.cost.unit for one in answer.arms if one.cost) or "device",
+        "planned": any(one.hours is not None for one in answer.arms),
+        "memory": any(one.cost and one.cost.memory_gib is not None for one in answer.arms),
         "arms": [
             {
                 "number": numbers[one.arm],
+                "rank": rank,
                 "arm": one,
                 "at": checkpoint_words(one),
                 "cells": [mean and {"mean": mean, "ends": ends(mean)} for mean in one.means.values()],
+                "lane": measure_lane(answer, one, first.name),
                 "links": [(seed, folder, link(Path(folder), path)) for seed, folder in one.runs.items()],
             }
-            for one in answer.ranked()
+            for rank, one in enumerate(answer.ranked(), 1)
         ],
         "labels": [label(one.name) for one in answer.measures],
         "contrasts": [
-            {"one": one, "label": label(one.measure), "tone": tone(one), "lane": lane} for one, lane in lanes(answer)
+            {"one": one, "label": label(one.measure), "tone": tone(one), "lane": lane} for one, lane in drawn
         ],
-        "measured_on": "; ".join(measured_on_words(one) for one in answer.measures),
-        "pareto": pareto_figure(answer),
+        "scale": "; ".join(f"{unit}: {num(-most)} to {num(most)}" for unit, most in scale.items()),
         "retained": [
             {
                 "pair": one,
@@ -106,19 +118,68 @@ def page_content(answer: StudyAnswer, path: Path) -> dict:
             }
             for one in answer.retained
         ],
-        "fact_rows": [
-            {**one, "said": equal_words(one), "cells": [figure(one["values"].get(arm.arm)) for arm in answer.arms]}
-            for one in answer.matched
-        ],
+        "facts": [{**one, "said": equal_words(one), "values": fact_values(one)} for one in answer.matched],
     }
 
 
-def tone(one: Contrast) -> str:
-    """better and worse are said of what was shown: of forgetting, less is better."""
-    if one.verdict != "shown":
-        return "unclear"
-    better = read_measure(one.measure).better * one.value
-    return "better" if better > 0 else "worse" if better < 0 else "unclear"
+def measure_head(one: MeasureFacts) -> dict:
+    """What stands over a measure's column: its name, unit, which way is better, and what it was measured on."""
+    what = read_measure(one.name)
+    shares = ("fine_grained", "general", "seen", "unseen", "harmonic")
+    unit = "% right" if what.what in shares and what.reaches is None else one.unit
+    way = "less" if what.better < 0 or one.unit == "perplexity" else "more" if what.better else ""
+    counts = [(len(one.tasks), "task"), (one.questions, "question"), (one.images, "image")]
+    return {
+        "label": label(one.name),
+        "unit": unit,
+        "better": f"{way} is better" if way else "",
+        "n": ", ".join(counted(count, thing) for count, thing in counts if count),
+        "chance": one.chance,
+        "tasks": ", ".join(one.tasks),
+    }
+
+
+def measure_axis(answer: StudyAnswer, name: str) -> tuple[float, float] | None:
+    """The ends of the axis on which the first measure's intervals are drawn; None: no arm has it."""
+    means = [mean for one in answer.arms if (mean := one.means[name])]
+    values = [value for mean in means for value in (mean.low, mean.high, mean.value) if known(value)]
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 1, high + 1)
+
+
+def measure_lane(answer: StudyAnswer, arm: ArmAnswer, name: str) -> dict | None:
+    """Where the arm's mean and interval (and chance) lie on that axis, in percent of it."""
+    mean, axis = arm.means[name], measure_axis(answer, name)
+    if mean is None or axis is None:
+        return None
+    chance = next(one for one in answer.measures if one.name == name).chance
+
+    def place(value: float) -> float:
+        return 100 * (value - axis[0]) / (axis[1] - axis[0])
+
+    low, high = (place(end) if known(end) else place(mean.value) for end in (mean.low, mean.high))
+    inside = chance is not None and axis[0] <= chance <= axis[1]
+    return {"low": low, "width": high - low, "at": place(mean.value), "chance": place(chance) if inside else None}
+
+
+def fact_values(fact: dict) -> list[tuple[str, str]]:
+    """(value, the arms that have it), so that thirty arms with one value take one line."""
+    arms: dict[str, list[str]] = {}
+    for arm, value in fact["values"].items():
+        arms.setdefault(figure(value), []).append(arm)
+    most = max(map(len, arms.values()), default=0)
+    return [
+        (value, "every arm" if len(arms) == 1 else "all others" if len(own) == most and most > 6 else ", ".join(own))
+        for value, own in sorted(arms.items(), key=lambda item: len(item[1]) == most)
+    ]
+
+
+def same(values: Iterable[int | str]) -> int | str | None:
+    """The value that all have; None where they differ, or there is none."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
 
 
 def link(folder: Path, page: Path) -> str | None:
@@ -127,8 +188,9 @@ def link(folder: Path, page: Path) -> str | None:
     return Path(os.path.relpath(report.resolve(), page.resolve().parent)).as_posix() if report.exists() else None
 
 
-def lanes(answer: StudyAnswer) -> list[tuple[Contrast, dict | None]]:
-    """Every contrast with its interval on one axis for all of a unit, in percent of the axis; None: not measured."""
+def lanes(answer: StudyAnswer) -> tuple[list[tuple[Contrast, dict | None]], dict[str, float]]:
+    """Every contrast with its interval on one axis for all of a unit, in percent of the axis (None: not measured); and
+    where the axis of each unit ends."""
     units, most = {one.name: one.unit for one in answer.measures}, {}
     for one in answer.contrasts:
         if one.value is not None:
@@ -141,51 +203,4 @@ def lanes(answer: StudyAnswer) -> list[tuple[Contrast, dict | None]]:
         low, high, now = (50 + 50 * value / most[units[one.measure]] for value in (one.low, one.high, one.value))
         return {"low": low, "width": high - low, "at": now}
 
-    return [(one, lane(one)) for one in answer.contrasts]
-
-
-def pareto_figure(answer: StudyAnswer) -> dict[str, Figure]:
-    """Fine-grained score against forgetting, an arm a mark (or each share of a merge at several) with both intervals;
-    empty where one is not measured."""
-    places = answer.pareto
-    if not places:
-        return {}
-    numbers = {one.arm: number for number, one in enumerate(answer.arms)}
-    points = [
-        Point(
-            number_of(one.arm, numbers), one.forgetting.value, one.fine_grained.value,
-            f"{one.arm}: fine-grained {ends_text(one.fine_grained)}, forgot {ends_text(one.forgetting)} points; "
-            + ("not bettered" if one.on_front else f"bettered by {', '.join(one.bettered_by)}")
-            + (", within noise" if one.within_noise else ""),
-            label=one.arm + (" (within noise)" if one.within_noise else ""),
-            low=one.fine_grained.low, high=one.fine_grained.high,
-            x_low=one.forgetting.low, x_high=one.forgetting.high,
-        )
-        for one in places
-    ]  # fmt: skip
-    front = sorted((one.forgetting.value, one.fine_grained.value) for one in places if one.on_front)
-    steps = [xy for a, b in pairwise(front) for xy in (a, (b[0], a[1]))] + front[-1:]
-    names = ", ".join(one.arm for one in places if one.on_front)
-    right = max(2.0, *(one.x_high for one in points)) * 1.1
-    low, high = min(one.low for one in points), max(one.high for one in points)
-    room = max(2.0, 0.12 * (high - low))
-    return sizes(
-        {"wide": (600, 400), "narrow": (364, 320)},
-        "Fine-grained score against forgetting, an arm a mark",
-        x_range=(0, right),
-        y_range=(max(0.0, low - room), min(100.0, high + room)),
-        points=points,
-        lines=[Line(0, steps, "front", f"not bettered: {names}")] if len(front) > 1 else [],
-        x_label="forgotten on general tasks, points",
-        y_label="fine-grained tasks, % right",
-        corner="better",
-    )
-
-
-def number_of(name: str, numbers: dict[str, int]) -> int:
-    """The arm's number; `name` may be that of one share of its merge: `arm share`."""
-    return numbers[max((arm for arm in numbers if f"{name} ".startswith(f"{arm} ")), key=len)]
-
-
-def ends_text(one: Ends) -> str:
-    return f"{num(one.value)} ({num(one.low)} to {num(one.high)})"
+    return [(one, lane(one)) for one in answer.contrasts], most

@@ -1,11 +1,12 @@
 """What a study comes to, from its run folders alone: arms x seeds, with intervals over seeds and images.
 
 `runs` reads and checks the folders, `measures` makes one measure of each run, `seed_image_interval` is the statistics,
-`answer` puts them together, `pareto` orders the arms, `words`, `files`, `tables` and `page` tell it.
+`answer` puts them together, `pareto` orders the arms, `costs` and `over_run` read what they took and how they got
+there, `summary`, `words`, `files` and `tables` tell it.
 """
 
 from .again import read_study
-from .answer import ArmAnswer, ArmMean, Contrast, StudyAnswer, study_answer
+from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer, study_answer
 from .files import from_json, read_answer, to_json, write_answer
 from .pareto import ParetoPlace
 from .runs import StudyRuns
@@ -16,6 +17,7 @@ __all__ = [
     "ArmAnswer",
     "ArmMean",
     "Contrast",
+    "MeasureFacts",
     "ParetoPlace",
     "StudyAnswer",
     "StudyRuns",

@@ -12,8 +12,10 @@ from ..scoring.statistics import holm
 from ..shared.measure_names import MeasureName, read_measure
 from .at_checkpoint import each_share
 from .caveats import not_measured, notes
+from .costs import ArmCost, arm_cost
 from .feature_measures import LEAD, feature_measure
 from .measures import Measured, measure
+from .over_run import OverRun, over_run
 from .pareto import ParetoPlace, pareto_places
 from .retained import Retained, retained
 from .runs import StudyRun, StudyRuns, read_runs
@@ -72,8 +74,9 @@ class ArmAnswer:
     arm: str
     runs: dict[int, str]  # seed -> run folder
     checkpoints: list[str]  # the name of the last checkpoint; several where the seeds do not agree
-    hours: float | None  # of devices
+    hours: float | None  # of devices, by the plan
     means: dict[str, ArmMean | None]
+    cost: ArmCost | None = None  # as its runs recorded it; None: not on record
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class StudyAnswer:
     not_measured: list[str]
     notes: list[str]
     retained: list[Retained] = field(default_factory=list)  # measures that were asked for at two checkpoints
+    over_run: list[OverRun] = field(default_factory=list)  # the arms' curves, a group of tasks each
 
     def arm(self, name: str) -> ArmAnswer:
         return next(one for one in self.arms if one.arm == name)
@@ -146,6 +150,7 @@ def study_answer(runs: StudyRuns) -> StudyAnswer:
         not_measured=not_measured(runs, measured),
         notes=[*runs.notes, *notes(members, measured)],
         retained=retained(list(runs.arms), measured),
+        over_run=over_run(members, measured),
     )
 
 
@@ -171,6 +176,7 @@ def arm_answer(runs: StudyRuns, arm: str, members: Sequence[StudyRun], measured:
         checkpoints=list(dict.fromkeys(one.run.last.name for one in own)),
         hours=runs.costs.get(arm),
         means={name: arm_mean(arm, one) for name, one in measured.items()},
+        cost=arm_cost(own),
     )
 
 

@@ -8,6 +8,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import atomic_write, read_json, write_json
 
 from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
+from .costs import ArmCost
+from .over_run import Curve, OverRun
 from .pareto import Ends, ParetoPlace
 from .retained import Change, Retained
 from .words import (
@@ -55,6 +57,7 @@ def from_json(values: dict) -> StudyAnswer:
                 "contrasts": [Contrast(**_with_seeds(one)) for one in own["contrasts"]],
                 "pareto": [_place(one) for one in own["pareto"]],
                 "retained": [_retained(one) for one in own["retained"]],
+                "over_run": [_over_run(one) for one in own["over_run"]],
             }
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -65,10 +68,15 @@ def _retained(values: dict) -> Retained:
     return Retained(**{**values, "arms": {arm: Change(**one) for arm, one in values["arms"].items()}})
 
 
+def _over_run(values: dict) -> OverRun:
+    return OverRun(**{**values, "curves": [Curve(**_with_seeds(one)) for one in values["curves"]]})
+
+
 def _arm(values: dict) -> ArmAnswer:
     means = {name: one and ArmMean(**_with_seeds(one)) for name, one in values["means"].items()}
     runs = {int(seed): folder for seed, folder in values["runs"].items()}
-    return ArmAnswer(**{**values, "runs": runs, "means": means})
+    cost = values["cost"] and ArmCost(**values["cost"])
+    return ArmAnswer(**{**values, "runs": runs, "means": means, "cost": cost})
 
 
 def _place(values: dict) -> ParetoPlace:

@@ -10,7 +10,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
 from evaluation.__main__ import main
 from evaluation.report import write_study_report
-from evaluation.study import StudyRuns, answer_words, study_answer
+from evaluation.study import StudyRuns, study_answer
+from evaluation.study.summary import summary
 
 ARMS = {"none": (-2.0, 1.8), "early": (1.4, 0.0), "late": (1.2, -0.1)}
 MATCHED = [{"what": "exposures.fg", "values": {"early": 12000}, "equal": False, "exempt": ["none"], "note": "<b>"}]
@@ -34,12 +35,12 @@ class Reader(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        if tag not in ("meta", "br", "path", "line", "rect", "img"):
+        if tag not in ("meta", "br", "path", "line", "rect", "circle", "img"):
             self.open.append(tag)
         self.links += [value for name, value in attributes if tag == "a" and name == "href"]
 
     def handle_endtag(self, tag):
-        if tag not in ("path", "line", "rect"):
+        if tag not in ("path", "line", "rect", "circle"):
             assert self.open.pop() == tag
 
     def handle_data(self, data):
@@ -50,9 +51,12 @@ def test_the_page_says_the_answer_first_and_then_what_it_rests_on(many):
     _, answer, page = many
     read = Reader(page)
     assert read.open == []
-    places = [read.text.index(sentence) for sentence in ["placement", "Where & when?", *answer_words(answer)]]
+    places = [
+        read.text.index(sentence) for sentence in ["placement", "Where & when?", *(one.text for one in summary(answer))]
+    ]
     assert places == sorted(places)
-    heads = ["The answer", "Arms", "Contrasts", "Gained and forgotten", "What was matched", "The runs, side by side"]
+    heads = ["The answer", "Arms, ranked", "Gained and forgotten", "How they got there", "Contrasts"]
+    heads += ["What was matched", "The runs, side by side"]
     assert [read.text.index(f"\n{head}\n") for head in heads] == sorted(
         read.text.index(f"\n{head}\n") for head in heads
     )
@@ -96,7 +100,12 @@ def test_the_command_line_answers_runs_made_anywhere(many, tmp_path, capsys):
     found = read_json(tmp_path / "out" / "answer.json")
     assert list(found["contrasts"][0]["per_seed"].values()) == list(answer.contrasts[0].per_seed.values())
     assert list(found["contrasts"][0]["per_seed"]) == ["17", "18", "19"]
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"answer.json", "answer.md", "report.html"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "answer.json",
+        "answer.md",
+        "report.html",
+        "report_runs.html",
+    }
     assert found["words"][0][:30] in capsys.readouterr().out
 
 

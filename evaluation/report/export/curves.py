@@ -10,6 +10,8 @@ from .style import FAINT, HEIGHT, INK, SOFT, colour, legend, marker, new_axes
 LINES: dict[str, dict[str, Any]] = {
     "mean": {"linewidth": 1.6, "zorder": 3},
     "task": {"linewidth": 0.6, "alpha": 0.4},
+    "arm": {"linewidth": 1.2, "zorder": 3},
+    "seed": {"linewidth": 0.4, "alpha": 0.3},
     "loss": {"linewidth": 0.9},
     "way": {"linewidth": 0.7, "linestyle": (0, (4, 2)), "alpha": 0.7},
     "front": {"linewidth": 0.8, "color": INK, "alpha": 0.6},

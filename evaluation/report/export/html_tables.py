@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 SILENT = ("svg", "style", "script", "title")
 VOID = ("meta", "br", "img", "link", "hr", "input", "source", "wbr")
 HEADINGS = ("h2", "h3", "h4")
+NO_TEXT = ("legend", "about")  # about: what a column's head says of its unit and n, which the note below repeats
 APART = ("small", "span", "li", "p", "div", "code", "i", "b", "td", "th", "button", "a", "label")
 
 
@@ -74,7 +75,7 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         has = dict(attributes)
-        silent = tag in SILENT or has.get("aria-hidden") == "true" or has.get("class") == "legend"
+        silent = tag in SILENT or has.get("aria-hidden") == "true" or has.get("class") in NO_TEXT
         if self.open or silent:
             if tag not in VOID:
                 self.open.append(tag)

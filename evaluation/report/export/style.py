@@ -8,7 +8,7 @@ from typing import Any
 
 WIDTH, HEIGHT = 5.5, 2.9  # inches: the width of a text column
 INK, SOFT, FAINT = "#16202b", "#566373", "#c3cad2"
-COLOURS = ("#2563eb", "#d2620a", "#7c3aed", "#c2185b", "#4d7c0f", "#0e7490")
+COLOURS = ("#5140d7", "#e9700b", "#219ec8", "#5a0a00", "#9a4348", "#2e037e")
 MARKERS = ("o", "s", "D", "^", "v", "P")
 STYLE = {
     "font.family": "DejaVu Sans",

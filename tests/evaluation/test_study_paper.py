@@ -1,0 +1,87 @@
+"""Nothing of a study's page is cut: what it says stands in its PDF, and no screen has to be moved sideways."""
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+from study_answer_fakes import made_answer
+
+from evaluation.report.study_page import render_study
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+BROWSER = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--hide-scrollbars"]
+HIDDEN = ("unseen", "only-narrow", "narrow", "defs")  # not for paper
+EMPTY = ("meta", "br", "path", "line", "rect", "circle", "img")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None or shutil.which("pdftotext") is None, reason="needs a browser")
+
+
+def page_of(arms, folder):
+    path = folder / "report.html"
+    path.write_text(
+        render_study(made_answer(arms, 5), path, {"side_by_side": False, "beside": "runs.html", "beside_seed": 17})[0]
+    )
+    return path
+
+
+class Visible(HTMLParser):
+    """The words a reader of paper should find."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.hidden, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        away = tag in ("style", "title") or any(one in HIDDEN for one in (given.get("class") or "").split())
+        away |= tag == "option" and "selected" not in given
+        if tag not in EMPTY:
+            self.hidden.append(away)
+
+    def handle_endtag(self, tag):
+        if tag not in EMPTY:
+            self.hidden.pop()
+
+    def handle_data(self, data):
+        if not any(self.hidden):
+            self.words += words(data)
+
+
+def words(text):
+    return [word for one in re.findall(r"[^\s\-]+", text) if (word := one.strip(",;.:()"))]
+
+
+def test_the_pdf_says_all_that_the_page_says(tmp_path):
+    page = page_of(36, tmp_path)
+    subprocess.run([*BROWSER, f"--print-to-pdf={tmp_path / 'r.pdf'}", page.as_uri()], capture_output=True, check=True)
+    text = subprocess.run(["pdftotext", "-raw", tmp_path / "r.pdf", "-"], capture_output=True, check=True, text=True)
+    wanted, found = Counter(Visible(page.read_text()).words), Counter(words(text.stdout))
+    whole = re.sub(r"[\s\-]+", "", text.stdout)
+    assert not [word for word in wanted if word not in found and word not in whole]
+    numbers = {word: count for word, count in wanted.items() if re.fullmatch(r"[\d.,]+", word)}
+    assert len(numbers) > 400
+    assert not {word: (count, found[word]) for word, count in numbers.items() if found[word] < count}
+
+
+@pytest.mark.parametrize("width", [500, 1300])
+def test_no_screen_has_to_be_moved_sideways(tmp_path, width):
+    """500 pixels are the narrowest window a headless browser opens."""
+    page = page_of(8, tmp_path)
+    text = page.read_text().replace("default-src 'none'; ", "")
+    script = "<script>document.title = [innerWidth, document.documentElement.scrollWidth, " + (
+        "...[...document.querySelectorAll('table')].map(one => one.scrollWidth)]</script>"
+    )
+    page.write_text(text.replace("</body>", f"{script}</body>"))
+    dumped = subprocess.run(
+        [*BROWSER, f"--window-size={width},900", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    inner, *widths = map(int, re.search(r"<title>([\d,]+)</title>", dumped.stdout)[1].split(","))
+    assert inner <= width
+    assert max(widths) <= inner
