@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import yaml
+
 from data_builders.shared.errors import UserError
 from data_builders.shared.terminal import say
 
@@ -25,6 +27,11 @@ def add_options(judge: argparse.ArgumentParser) -> None:
     judge.add_argument("--deterministic", action="store_true", help="judge by rules, without an endpoint")
     judge.add_argument(
         "--taxonomy", help="csv file category,level,...[,aliases], or SOURCE=FOLDER (with --deterministic)"
+    )
+    own = judge.add_argument_group("a judge of your own", "of an installed package; docs/extending/judges.md")
+    own.add_argument("--judge", metavar="NAME", help="its name")
+    own.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="what it is made with; several times"
     )
     endpoint = judge.add_argument_group("endpoint")
     endpoint.add_argument("--model", default=MODEL, help=f"that judges (default: {MODEL})")
@@ -88,6 +95,16 @@ def report(judged, added: bool) -> None:
 
 def judge_of(arguments: argparse.Namespace) -> tuple:
     """The judge, and its client if it has one."""
+    if arguments.judge:
+        if arguments.deterministic or arguments.taxonomy:
+            raise UserError("--judge is another judge than the one by rules: leave out --deterministic and --taxonomy")
+        from ..judging.own import OwnJudge, missing
+
+        if wrong := missing(arguments.judge):
+            raise UserError(f"--judge {wrong}")
+        return OwnJudge(arguments.judge, options_of(arguments.option), "--option"), None
+    if arguments.option:
+        raise UserError("--option is for a judge of your own: add --judge NAME")
     if arguments.deterministic:
         from ..judging.deterministic import DeterministicJudge
         from ..judging.taxonomy import NO_TAXONOMY, read_taxonomy
@@ -102,6 +119,20 @@ def judge_of(arguments: argparse.Namespace) -> tuple:
 
     client = client_of(arguments.model, arguments)
     return ModelJudge(client, with_image=not arguments.without_image), client
+
+
+def options_of(words: list[str]) -> dict:
+    """KEY=VALUE, ... as YAML reads the values. UserError for another form."""
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not key.isidentifier() or not equals:
+            raise UserError(f"--option {word}: write KEY=VALUE")
+    return found
 
 
 def cost(client, arguments: argparse.Namespace) -> str:

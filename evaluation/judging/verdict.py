@@ -33,7 +33,8 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which judge it was. `prompt`: a hash of all that decides what an endpoint's model is asked, "" without one."""
+    """Which judge it was. `prompt`: a hash of all that decides what an endpoint's model is asked, or of a user's own
+    judge's code and options; "" of the judge by rules."""
 
     name: str
     version: int

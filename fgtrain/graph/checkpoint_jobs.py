@@ -7,7 +7,7 @@ from fgtrain.plan.checkpoints import features_at, features_origin, judged_at, re
 from fgtrain.recipe import START
 from fgtrain.runs.evaluations import evaluated, judged
 from fgtrain.runs.features import UNDECISIVE, measured, source_roots
-from fgtrain.runs.judged import DECISIVE, TOGETHER
+from fgtrain.runs.judged import TOGETHER, decisive
 from fgtrain.runs.recovery import recovered
 
 from .one_run import OneRun
@@ -44,7 +44,7 @@ class CheckpointJobs(OneRun):
             f"judge-{checkpoint}",
             "judge",
             f"judge {checkpoint}",
-            ("judge", evaluation, recipe.evaluation.judge.model_dump_json(include=DECISIVE)),
+            ("judge", evaluation, recipe.evaluation.judge.model_dump_json(include=decisive(recipe.evaluation.judge))),
             arguments={
                 "checkpoint": checkpoint,
                 "start": self.start,

@@ -1,4 +1,4 @@
-"""Has a model behind an endpoint judge a checkpoint's open-world answers. Needs no model here, and no torch."""
+"""Has a model behind an endpoint, or a user's own judge, judge a checkpoint's open-world answers. Needs no torch."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -11,6 +11,7 @@ from data_builders.shared.terminal import say
 from evaluation.asking.subset import subset_of
 from evaluation.judging.answers import AnswerFile, read_answers
 from evaluation.judging.model import ModelJudge
+from evaluation.judging.own import OwnJudge
 from evaluation.judging.run import Judged, judge_file
 from evaluation.tasks.task import Task
 from fgtrain.errors import UserError
@@ -61,7 +62,8 @@ def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path, together:
     wanted = [task for task in tasks_of(recipe) if {task.name, task.name.partition("/")[0]}.intersection(chosen.tasks)]
     files = [_answers(answers, task, recipe.evaluation.limit) for task in wanted]
     before, others = paid(path), paid(together)
-    judge, budget = _judge_of(recipe, before, others)
+    budget = _budget_of(recipe, before, others)
+    judge = OwnJudge(chosen.own, chosen.options, "evaluation.judge.options") if chosen.own else _asked(recipe, budget)
     for one in files:
         judge.check(one.candidates)  # all, before the first request is paid
     done = []
@@ -80,7 +82,8 @@ def _judge(recipe: Recipe, checkpoint: str, answers: Path, path: Path, together:
         with locked(together.with_suffix(".paid.lock")):  # others may note theirs
             spent = [now + used - had for now, used, had in zip(paid(together), _used(budget), before, strict=True)]
             note_paid(together, *spent)
-    _tell(checkpoint, done, [f"{budget.requests - before[0]} requests sent", *judge.client.told_of_replies])
+    sent = [] if chosen.own else [f"{budget.requests - before[0]} requests sent", *judge.client.told_of_replies]
+    _tell(checkpoint, done, sent)
     tasks = {one.score.task: one.score.to_json() for one in done if one.score is not None}
     if not tasks:
         raise UserError(f"no answer of {checkpoint} got a verdict: {done[0].unjudged[0]['unjudged']}")
@@ -113,9 +116,9 @@ def _spent(recipe: Recipe, checkpoint: str, budget: Budget) -> str:
     )
 
 
-def _judge_of(recipe: Recipe, before: tuple[int, int], together: tuple[int, int]) -> tuple[ModelJudge, Budget]:
-    """The judge, and what it may pay for, of which earlier starts have paid `before` already; `together`: and of what
-    all that is judged together may.
+def _budget_of(recipe: Recipe, before: tuple[int, int], together: tuple[int, int]) -> Budget:
+    """What the judge may pay for, of which earlier starts have paid `before` already; `together`: and of what all that
+    is judged together may.
     """
     chosen = recipe.evaluation.judge
     bounds = ((chosen.requests, chosen.requests_in_all), (chosen.tokens, chosen.tokens_in_all))
@@ -125,6 +128,12 @@ def _judge_of(recipe: Recipe, before: tuple[int, int], together: tuple[int, int]
     ]
     budget = Budget(*most)
     budget.requests, budget.tokens = before
+    return budget
+
+
+def _asked(recipe: Recipe, budget: Budget) -> ModelJudge:
+    """The model behind the endpoint."""
+    chosen = recipe.evaluation.judge
     endpoint = Endpoint(
         model=chosen.model,
         cache=user_cache(),  # the command's own: whoever has paid for a verdict, it is not paid again
@@ -138,7 +147,7 @@ def _judge_of(recipe: Recipe, before: tuple[int, int], together: tuple[int, int]
         max_tokens=chosen.max_tokens,
         accept_no_finish_reason=chosen.accept_no_finish_reason,
     )
-    return ModelJudge(Client(endpoint), with_image=chosen.with_image), budget
+    return ModelJudge(Client(endpoint), with_image=chosen.with_image)
 
 
 def _least(*bounds: int | None) -> int | None:
@@ -149,4 +158,4 @@ def _least(*bounds: int | None) -> int | None:
 def _tell(checkpoint: str, done: list[Judged], told: list[str]) -> None:
     judged, unjudged = sum(len(one.rows) for one in done), sum(len(one.unjudged) for one in done)
     left = f", {unjudged} got no verdict" if unjudged else ""
-    say(f"judge: {checkpoint}, {judged} answers judged{left}; {'; '.join(told)}")
+    say("; ".join([f"judge: {checkpoint}, {judged} answers judged{left}", *told]))

@@ -111,6 +111,9 @@ def _judged(recipe: Recipe, asked: dict[str, Asked]) -> Iterable[str]:
         judge, limit = recipe.evaluation.judge, recipe.evaluation.limit
         known = [asked[name].limited(limit).questions if name in asked else None for name in judge.tasks]
         answers = "answers not counted yet" if None in known else f"{sum(known):,} answers each"
+        if judge.own is not None:
+            yield f"Judged by {judge.own}, a judge of your own, at {', '.join(at)}: {', '.join(judge.tasks)}, {answers}"
+            return
         in_all = f", {judge.requests_in_all:,} for all that start together" if judge.requests_in_all else ""
         yield (
             f"Judged by {judge.model} at {', '.join(at)}: {', '.join(judge.tasks)}, {answers}, at most "

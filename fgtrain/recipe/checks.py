@@ -146,7 +146,14 @@ def _judge(recipe: Recipe) -> Found:
     judge, place = recipe.evaluation.judge, ("evaluation", "judge")
     if judge is None:
         return
-    if not recipe.network:
+    if judge.own is not None:
+        from evaluation.judging.own import missing
+
+        if wrong := missing(judge.own):
+            yield Problem((*place, "own"), wrong), [(*place, "own")]
+    elif judge.options:
+        yield Problem((*place, "options"), "are options of a judge of your own. Name it: own: NAME"), [place]
+    if not recipe.network and judge.own is None:
         text = f"asks {judge.base_url or 'an endpoint'}, but network is false and nothing may be sent. Add network=true"
         yield Problem(place, f"{text} to the command, or evaluation.judge=null"), [("network",), place]
     asked = recipe.evaluation.at

@@ -1,6 +1,6 @@
 """What a person may write of the evaluation: questions, features, a judge."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -57,8 +57,10 @@ class Features(Section):
 
 
 class Judge(Section):
-    """A model behind an OpenAI-compatible endpoint that judges open-world answers, beside the rules."""
+    """What judges open-world answers beside the rules: a model behind an OpenAI-compatible endpoint, or your own."""
 
+    own: str | None = None  # a judge of your own, in the endpoint's place (docs/extending/judges.md)
+    options: dict[str, Any] = Field(default_factory=dict)  # what `own` is made with
     model: str = "gpt-4o-mini"  # as the endpoint calls it
     base_url: str | None = None  # null = $OPENAI_BASE_URL, else OpenAI's own
     key_variable: Literal[KEY_VARIABLES] = "OPENAI_API_KEY"  # holds the key

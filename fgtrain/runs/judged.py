@@ -10,10 +10,13 @@ from typing import Any
 
 from data_builders.shared.files import read_json, write_json
 from evaluation.judging.judge_scores import with_judged
+from evaluation.judging.own import VERSION as OWN_VERSION
+from evaluation.judging.own import own_hash
 from evaluation.judging.prompt import VERSION, prompt_hash
 from evaluation.scoring.score_files import TaskScore
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
+from fgtrain.recipe.evaluation_schema import Judge
 
 from .identity import identity_of
 
@@ -22,13 +25,21 @@ TOGETHER = "judge"  # <study>/judge.paid.json, of all judging that starts togeth
 DECISIVE = {"model", "base_url", "tasks", "with_image", "temperature", "max_tokens", "accept_no_finish_reason"}
 
 
+def decisive(judge: Judge) -> set[str]:
+    """Keys of the recipe's section that decide the verdicts."""
+    return {"own", "options", "tasks"} if judge.own else DECISIVE
+
+
 def judged_path(evaluation: Path, recipe: Recipe) -> Path:
     """Where the scores lie. `evaluation`: the file of the evaluation whose answers are judged.
 
-    Replies are known by what was sent to whom, so of our code only the prompt counts, and how a reply is read.
+    Replies are known by what was sent to whom, so of our code only the prompt counts, and how a reply is read; of a
+    user's own judge all of its code.
     """
-    chosen = recipe.evaluation.judge.model_dump(mode="json", include=DECISIVE)
-    decides = {"evaluation": evaluation.stem, "judge": chosen, "prompt": [VERSION, prompt_hash({})]}
+    judge = recipe.evaluation.judge
+    chosen = judge.model_dump(mode="json", include=decisive(judge))
+    prompt = [OWN_VERSION, own_hash(judge.own, judge.options)] if judge.own else [VERSION, prompt_hash({})]
+    decides = {"evaluation": evaluation.stem, "judge": chosen, "prompt": prompt}
     key = identity_of(decides)
     return evaluation.parent.parent / FOLDER / f"{key}.json"
 
