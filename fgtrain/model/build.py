@@ -14,7 +14,7 @@ from fgtrain.images import ImageSpec
 from fgtrain.recipe.model_schema import Model
 
 from .composed import ComposedConfig, assemble
-from .families import FAMILIES, Family, family_of, released_images
+from .families import Family, family_of, released_images
 from .lvlm import LVLM
 from .native import assemble_native, native_config, native_images, native_type
 from .preprocessing import image_spec
@@ -93,7 +93,7 @@ def composed(model: Model, network: bool, tensors: Tensors) -> LVLM:
         config.text_config = language_model.config
         hf = assemble_native(native_config(native, config, tokenizer), encoder, language_model)
         spec = with_image_token(native_images(native, spec, model.max_tiles), tokenizer, hf.config)
-    family = FAMILIES[hf.config.model_type]
+    family = family_of(hf.config)
     lvlm = LVLM(hf, family, tokenizer, spec, model.chat, model.max_tokens)
     tensors.draw_projector(lvlm.parts["projector"])
     return lvlm

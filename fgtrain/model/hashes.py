@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from .families import family_code
 from .lvlm import LVLM
 
 DECIDED_BY = {  # beginnings of the config's keys that decide what a part's weights compute
@@ -21,8 +22,11 @@ def weights_hash(lvlm: LVLM) -> str:
 
 
 def part_hash(lvlm: LVLM, part: str) -> str:
-    """The same over one part, plus what decides its output beside weights (an encoder's layer choice and pooling)."""
+    """The same over one part, plus what decides its output beside weights (an encoder's layer choice and pooling; a
+    user's own family)."""
     kept = {k: v for k, v in lvlm.hf.config.to_dict().items() if k.startswith(DECIDED_BY[part])}
+    if (code := family_code(lvlm.hf.config.model_type)) is not None:
+        kept["family_code"] = code
     return _hash(lvlm.parts[part].state_dict().items(), repr(sorted(_plain(kept).items())))
 
 

@@ -20,7 +20,7 @@ from fgtrain.recipe.schema import Stage
 
 from .build import composition, text_config, vision_config
 from .composed import ComposedConfig, ComposedLVLM
-from .families import FAMILIES, PARTS, family_of, released_images
+from .families import PARTS, family_code, family_of, released_images
 from .kept import Kept
 from .lvlm import LVLM
 from .native import native_config, native_images, native_model
@@ -136,11 +136,11 @@ def _native(kind: str, config: ComposedConfig, voice: Source | Kept) -> PreTrain
 
 def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> ModelFacts:
     notes: list[str] = []
-    tokens, counted = model.image_tokens, Counted()
+    tokens, counted, code = model.image_tokens, Counted(), None
     source = _source("model.checkpoint", model.checkpoint, network, notes)
     if source is not None:
         config = source.config()
-        family, spec = family_of(config), None
+        family, code, spec = family_of(config), family_code(config.model_type), None
         with torch.device("meta"):
             whole = family.model_class(config)
             whole.tie_weights()
@@ -148,12 +148,12 @@ def _released(model: Model, network: bool, stages: Mapping[str, Stage]) -> Model
             spec = released_images(source, config, model)
             tokens = getattr(spec, "tokens", None)
         counted = _counts(whole, spec, stages)
-    return ModelFacts(**vars(counted), image_tokens=tokens, notes=tuple(notes))
+    return ModelFacts(**vars(counted), image_tokens=tokens, family_code=code, notes=tuple(notes))
 
 
 def _counts(whole: PreTrainedModel, spec: ImageSpec | None, stages: Mapping[str, Stage]) -> Counted:
     """Of a model on the meta device."""
-    lvlm = LVLM(whole, FAMILIES[whole.config.model_type], None, spec, "qa", 0)
+    lvlm = LVLM(whole, family_of(whole.config), None, spec, "qa", 0)
     chosen = {
         name: choose(lvlm, stage.train, f"stages.{name}.train")
         for name, stage in stages.items()

@@ -22,7 +22,7 @@ from transformers import (
 from fgtrain.images import ImageSpec, Square, Tiles
 
 from .composed import ComposedConfig, ComposedLVLM
-from .families import FAMILIES, submodule
+from .families import family_of, submodule
 from .families.internvl import side_of
 from .projector import SHUFFLE
 from .vision import VisionShape, patch_pixels
@@ -126,7 +126,7 @@ def language_model_of(model: PreTrainedModel) -> PreTrainedModel:
         return model.language_model
     with torch.device("meta"):
         alone = AutoModelForCausalLM.from_config(model.config.text_config)
-    alone.model, alone.lm_head = submodule(model, FAMILIES[model.config.model_type].decoder), model.lm_head
+    alone.model, alone.lm_head = submodule(model, family_of(model.config).decoder), model.lm_head
     alone.generation_config = model.generation_config
     return alone
 

@@ -32,6 +32,7 @@ def model_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:
         {
             "model": recipe.model.model_dump(mode="json"),
             "weights": facts.weights_sha,
+            "family": facts.family_code,
             "precision": recipe.devices.precision,
         }
     )

@@ -56,6 +56,7 @@ class ModelFacts:
     images: ImageSpec | None = None  # how pictures become inputs
     features: int | None = None  # values that the vision encoder makes of one picture of a fixed size
     weights_sha: dict[str, str] | None = None
+    family_code: str | None = None  # hash of the code of a user's own family
     notes: tuple[str, ...] = ()
 
 

@@ -1,10 +1,14 @@
 """The one table of model families: which module is which part, and how images become features in each.
 
-A new family is one more file here and one more entry of `FAMILIES` (docs/families.md).
+A new family is one more file here and one more entry of `FAMILIES` (docs/families.md), or a user's own, by an entry
+point of an installed package (docs/extending/families.md).
 """
+
+import hashlib
 
 from transformers import PreTrainedConfig
 
+from data_builders.shared.plugins import Plugins
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.recipe.model_schema import Model
@@ -37,18 +41,35 @@ FAMILIES = {  # model_type of a config -> what is known of it
     "idefics3": IDEFICS3,
 }
 
-__all__ = ["FAMILIES", "PARTS", "Family", "family_of", "find_parts", "released_images", "submodule"]
+OWN = Plugins(  # by the model_type of a config
+    "fgtrain.families",
+    "a Family of fgtrain.model.families",
+    tuple(FAMILIES),
+    lambda found: isinstance(found, Family),
+)
+
+__all__ = ["FAMILIES", "PARTS", "Family", "family_code", "family_of", "find_parts", "released_images", "submodule"]
 
 
 def family_of(config: PreTrainedConfig, place: str = "model.checkpoint") -> Family:
     """The family of a config. UserError lists the known ones."""
-    family = FAMILIES.get(config.model_type)
-    if family is None:
-        known = ", ".join(sorted(FAMILIES))
-        raise UserError(
-            f"{place} has model_type {config.model_type!r}, a family that is not known here. Known are: {known}"
-        )
-    return family
+    kind = config.model_type
+    if kind in FAMILIES:
+        return FAMILIES[kind]
+    if kind in (own := OWN.installed()):
+        return OWN.load(kind)
+    known = ", ".join(sorted([*FAMILIES, *own]))
+    raise UserError(
+        f"{place} has model_type {kind!r}, a family that is not known here. Known are: {known}. One of your own: entry "
+        f"points {OWN.group}"
+    )
+
+
+def family_code(kind: str) -> str | None:
+    """16 hexadecimal digits over the code of a user's own family; None of a built-in one, which counts with ours."""
+    if kind in FAMILIES or kind not in OWN.installed():
+        return None
+    return hashlib.blake2b(repr(sorted(OWN.code(kind).items())).encode(), digest_size=8).hexdigest()
 
 
 def released_images(source: Source, config: PreTrainedConfig, model: Model | None = None) -> ImageSpec:
