@@ -160,7 +160,7 @@ def _diagram(entry: dict) -> dict:
     )
     picture = base64.b64encode(diagram(ranks).encode()).decode()
     return {"picture": f"data:image/svg+xml;base64,{picture}", "p": test.get("p_value"), "models": list(ranks.models),
-            "ranks": list(ranks.average_ranks), "cd": ranks.critical_distance}  # fmt: skip
+            "ranks": list(ranks.average_ranks), "cd": ranks.critical_distance, "found": ranks}  # fmt: skip
 
 
 def _json(path: Path) -> object:

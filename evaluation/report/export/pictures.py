@@ -36,7 +36,7 @@ def pictures_of(shown: dict) -> list[Picture]:
         runs = {index: run.name for index, run in enumerate(shown["runs"])}
         own = {name: value for name, value in shown.items() if name not in ("study", "answer")}
         found += [*curve_pictures(own, runs), *forgetting_pictures(shown, runs), *item_pictures(shown)]
-        found += name_pictures(shown)
+        found += [*name_pictures(shown), *rank_pictures(shown)]
     return found
 
 
@@ -117,3 +117,14 @@ def name_pictures(shown: dict) -> list[Picture]:
         title = f"What answers name: {task['title']}"
         pictures.append(Picture(title, partial(draw_shares, bars, title, "% of answers", colours)))
     return pictures
+
+
+def rank_pictures(shown: dict) -> list[Picture]:
+    """Critical-distance diagrams of models' features."""
+    from ...features.friedman_diagram import draw_diagram
+
+    return [
+        Picture(f"Average ranks: {one['name']}", partial(draw_diagram, one["found"]))
+        for run in shown.get("machine") or ()
+        for one in run["diagrams"]
+    ]
