@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Word -> the module whose main(words) does it, imported when asked for, and its line in the help.
 SUBCOMMANDS = {
+    "init": ("fgtrain.init.command", "a recipe and a study from a folder of photos"),
     "recipes": ("fgtrain.recipes", "recipes that come with the program: list them, copy one"),
     "ask": ("fgtrain.ask.command", "what a checkpoint says about your photos"),
     "export": ("fgtrain.export", "a checkpoint for other programs"),

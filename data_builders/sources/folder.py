@@ -2,7 +2,8 @@
 
 Names come from the folders ("001.Fish_crow" -> "fish crow"). Without train/, val/ and test/ every picture is a training
 picture; a folder texts/ of the categories' texts is none of the classes then. Where each class lies in a folder of its
-own group, that folder is the coarser level `group`.
+own group, that folder is the coarser level `group`. A `photos.csv` at the root (file,name[,split]) lists the pictures
+instead, wherever below it they lie.
 
 A `taxonomy.csv` at the root says more, for any number of levels:
 
@@ -29,12 +30,14 @@ from ..shared.errors import UserError
 from ..shared.tables import csv_rows
 from ..shared.terminal import say
 from .base import About, LabelledImage, Level, Source
+from .listed import LIST, listed
 from .reading import check_images, passed_over, pictures_among, readable
 
 ABOUT = About(
     title="your own: a folder per class",
     where="anywhere",
-    layout="[train|val|test/][<group>/...]<class>/<picture>; taxonomy.csv (category,level,level,...) for more levels",
+    layout="[train|val|test/][<group>/...]<class>/<picture>, or photos.csv (file,name,split); taxonomy.csv "
+    "(category,level,level,...) for more levels",
 )
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -53,7 +56,8 @@ class Entry:
 
 def read(root: Path) -> Source:
     """Levels [group >] category, or those of taxonomy.csv."""
-    found = list(pictures(root))
+    lines = root / LIST
+    found = listed_pictures(lines) if lines.is_file() else list(pictures(root))
     if not found:
         raise UserError(f"{root} has no class folders with images; expected {root}/[train|test/]<class>/<picture>")
     path = root / "taxonomy.csv"
@@ -74,7 +78,7 @@ def read(root: Path) -> Source:
     return Source(
         "folder",
         root,
-        check_images("folder", root, rows, root),
+        check_images("folder", root, rows, lines if lines.is_file() else root),
         tuple(Level(name, name, plural(name)) for name in names),
         aliases={entry.name: entry.aliases for entry in entries.values() if entry.aliases},
         attribute_values={attribute: tuple(known) for attribute, known in values.items()},
@@ -106,6 +110,12 @@ def pictures(root: Path) -> Iterator[tuple[str, str, list[str]]]:
             names = kept.setdefault(folders, [plain_name(one) for one in folders])
             lead = "/".join(filter(None, (top, *folders)))
             yield from ((f"{lead}/{file}", split, names) for file in files)
+
+
+def listed_pictures(lines: Path) -> list[tuple[str, str, list[str]]]:
+    """As `pictures` gives them, of a list: the name is the only folder."""
+    names: dict[str, list[str]] = {}  # one list for all pictures of a name
+    return [(file, split, names.setdefault(name, [plain_name(name)])) for file, split, name in listed(lines)]
 
 
 def walk(top: Path, skip: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], list[str]]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from data_builders.records import Manifest
 from fgtrain.errors import UserError
-from fgtrain.jobs.build import SAMPLE_TEXT, built
+from fgtrain.jobs.build import built, sampled
 from fgtrain.plan.built_sets import outdated
 from fgtrain.plan.encoding import encoded_at, encoder_origin
 from fgtrain.plan.lineage import needed
@@ -28,9 +28,7 @@ class RunJobs(StageJobs, CheckpointJobs):
         for arguments in self.first:
             before = (self._build(arguments, before),)
         sets = [self._build(arguments, before) for arguments in self.then]
-        for name in self.recipe.mixed_data:
-            if self.recipe.data[name].what == SAMPLE_TEXT:
-                sets.append(self._sample(name))
+        sets += [self._sample(name) for name in sampled(self.recipe)]
         self.prepared = self.job(
             "prepare",
             "prepare",

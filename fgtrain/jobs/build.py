@@ -64,6 +64,18 @@ def asked_for(recipe: Recipe, item: Prepare) -> bool:
     return any(selects(task, spec, spec.task) for task in recipe.evaluation.tasks)
 
 
+def sampled(recipe: Recipe) -> list[str]:
+    """The data sets that the language model writes: those that are mixed, and those whose held-out part is asked, which
+    an arm of a study may be without training on any of it."""
+    perplexity = all_specs()["perplexity"]
+
+    def asked(name: str) -> bool:
+        return any(selects(task, perplexity, perplexity.task.format(dataset=name)) for task in recipe.evaluation.tasks)
+
+    own = [name for name, data_set in recipe.data.items() if data_set.what == SAMPLE_TEXT]
+    return [name for name in own if name in recipe.mixed_data or asked(name)]
+
+
 def refuse_missing(recipe: Recipe, name: str) -> None:
     """UserError when the training set is not there."""
     folder = recipe.data_folder(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fgtrain.errors import UserError
 from fgtrain.plan import Peak, Plan, data_facts, light_facts, make_plan
+from fgtrain.plan.evaluation import Asked
 from fgtrain.plan.known_facts import NAMED
 from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe import Recipe
@@ -17,11 +18,12 @@ from .model_facts import model_facts
 from .sources import Source
 
 
-def whole_plan(recipe: Recipe, peak: Peak | None = None) -> Plan:
-    """Every number that can be known before anything is built or loaded. `peak` as in `make_plan`, UserError too."""
+def whole_plan(recipe: Recipe, peak: Peak | None = None, asked: dict[str, Asked] | None = None) -> Plan:
+    """Every number that can be known before anything is built or loaded. `peak`, `asked` as in `make_plan`, UserError
+    too."""
     light = light_facts(recipe)
     if light.shape is not None:
-        made = make_plan(recipe, data_facts(recipe), light, peak=peak)
+        made = make_plan(recipe, data_facts(recipe), light, peak=peak, asked=asked)
         if not any(part.trainable is None for stage in made.stages for part in stage.parts):
             return made
     try:
@@ -29,7 +31,7 @@ def whole_plan(recipe: Recipe, peak: Peak | None = None) -> Plan:
     except UserError:  # {data_root} is not given: the plan says unknown where the weights would tell
         model = recipe.model
     facts = replace(_facts(_Asked(recipe, model)), weights_sha=light.weights_sha)
-    return make_plan(recipe, data_facts(recipe), facts, peak=peak)
+    return make_plan(recipe, data_facts(recipe), facts, peak=peak, asked=asked)
 
 
 def refuse_folders(model: Model, network: bool) -> None:

@@ -1,0 +1,70 @@
+"""The folder that `fgtrain init` writes: never over what somebody has edited."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from data_builders.shared.files import atomic_write
+from data_builders.sources.listed import LIST
+from fgtrain.errors import UserError
+
+from .photos import Found
+
+LINK = "photos"  # to the photos, so that one folder is the root of everything
+FILES = (LIST, "taxonomy.csv", "recipe.yaml", "study.yaml")
+
+
+def claim(out: Path, photos: Path) -> None:
+    """Make the folder, or take it where an earlier start has made it for the same photos. UserError for any other."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file. Name a folder")
+    if out.resolve() == photos.resolve() or photos.resolve() in out.resolve().parents:
+        raise UserError(f"--out {out} lies among your photos. Name a folder outside of {photos}")
+    link = out / LINK
+    if out.is_dir() and not link.is_symlink() and any(out.iterdir()):
+        raise UserError(f"--out {out} is not empty, and not from an earlier start. Name another folder")
+    if link.is_symlink() and link.resolve() != photos.resolve():
+        raise UserError(f"{out} is of other photos ({link.resolve()}). Name another folder: --out DIR")
+    out.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        os.symlink(photos.resolve(), link, target_is_directory=True)
+
+
+def write_missing(out: Path, texts: dict[str, str]) -> dict[str, str]:
+    """Write those that are not there. File -> written, there, or kept (as it is, though it would be written otherwise)."""
+    told = {}
+    for name, text in texts.items():
+        path = out / name
+        if path.exists():
+            told[name] = "there" if path.read_text(encoding="utf-8-sig") == text else "kept"
+            continue
+        with atomic_write(path) as file:
+            file.write(text)
+        told[name] = "written"
+    return told
+
+
+def photos_text(found: Found) -> str:
+    grouped = any(photo.group for photo in found.photos)
+    rows = [["file", "name", "split", *(["group"] if grouped else [])]]
+    for photo in found.photos:
+        more = [photo.group] if grouped else []
+        rows.append([f"{LINK}/{photo.file}", photo.name, photo.side, *more])
+    return as_csv(rows)
+
+
+def taxonomy_text(found: Found) -> str:
+    """A line a class, to be filled: how it is called, the levels above it, other names of it."""
+    fine_to_coarse = found.levels[::-1]
+    rows = [["category", "name", *fine_to_coarse, "aliases"]]
+    for label in found.called:
+        levels = [found.parents[label][level] for level in fine_to_coarse]
+        rows.append([label, found.called[label], *levels, ""])
+    return as_csv(rows)
+
+
+def as_csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

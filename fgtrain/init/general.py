@@ -1,0 +1,121 @@
+"""What `--general` names: data to mix in, and questions by which forgetting is measured."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_builders.llava.reading import read_file
+from data_builders.records import Manifest, images_of
+from data_builders.shared.errors import UserError
+from evaluation.tasks.task import all_specs, find_files
+
+DRAWN = "drawn"
+DRAWN_SKILLS = ("attribute", "count", "presence", "document", "chart")
+DRAWN_TRAIN, DRAWN_TEST = 500, 100  # pictures of each skill
+TEXT_ROWS, TEXT_HELD_OUT = 400, 100  # of what the model itself writes
+WHAT = (
+    f"Write a file of conversations (LLaVA's form), a folder with one, a training set of this program, a folder with "
+    f"benchmark questions (python -m data_builders general --help), or {DRAWN}"
+)
+
+
+@dataclass
+class General:
+    """Training sets, how they come about, and tasks. `sets`: name -> its lines in a recipe."""
+
+    sets: dict[str, dict] = field(default_factory=dict)
+    prepare: list[dict] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)  # of question files
+    rows: dict[str, int] = field(default_factory=dict)  # of sets that lie there already, or whose size is chosen
+
+    @property
+    def measures_seeing(self) -> bool:
+        return bool(self.tasks)
+
+
+def general_of(words: list[str], pixels: int) -> General:
+    """What all the words name together. `pixels`: of a drawn picture's side. UserError for what is none of it."""
+    found = General()
+    for word in words:
+        path = Path(word).expanduser()
+        if word == DRAWN and not path.exists():
+            add_drawn(found, pixels)
+        elif path.is_file():
+            add_file(found, path)
+        elif path.is_dir():
+            add_folder(found, path)
+        else:
+            raise UserError(f"--general {word}: there is no such file or folder. {WHAT}")
+    return found
+
+
+def add_drawn(found: General, pixels: int) -> None:
+    options = {
+        "pixels": pixels,
+        "train_images_per_species": 1,
+        "test_images_per_species": 1,
+        "general_train": DRAWN_TRAIN,
+        "general_test": DRAWN_TEST,
+    }
+    found.prepare.append({"what": "drawn", "out": "{built_root}/drawn", "options": options})
+    found.folders.append("{built_root}/drawn")
+    for skill in DRAWN_SKILLS:
+        expected = {"width": pixels, "height": pixels, "text_tokens": 50, "learnt_tokens": 10, "most_text_tokens": 96}
+        found.sets[f"drawn_{skill}"] = {
+            "path": f"{{built_root}}/drawn/general/{skill}/train",
+            "rows": DRAWN_TRAIN,
+            "expected": expected,
+        }
+        found.rows[f"drawn_{skill}"] = DRAWN_TRAIN
+        found.tasks.append(f"drawn_{skill}")
+
+
+def add_file(found: General, path: Path) -> None:
+    if path.suffix.lower() not in (".json", ".jsonl"):
+        raise UserError(f"--general {path}: no file of conversations (.json, .jsonl). {WHAT}")
+    root = path.parent.resolve()
+    options = {"file": path.name, "images": images_below(root, path)}
+    found.sets[free_name(found)] = {"what": "llava", "root": str(root), "options": options}
+
+
+def images_below(root: Path, path: Path) -> str:
+    """The folder that the file's image paths begin in: beside it, or in a folder beside it."""
+    image = next((one for row in read_file(path) for one in images_of(row) if isinstance(one, str)), None)
+    if image is None or (root / image).is_file():
+        return "."
+    places = sorted(one.name for one in root.iterdir() if one.is_dir() and (one / image).is_file())
+    if not places:
+        raise UserError(f"--general {path}: its first image, {image!r}, lies neither in {root} nor in a folder of it")
+    return places[0]
+
+
+def add_folder(found: General, path: Path) -> None:
+    path = path.resolve()
+    tasks = list(general_tasks(path))
+    if tasks:
+        found.tasks += [task for task in tasks if task not in found.tasks]
+        found.folders.append(str(path))
+    if (path / "manifest.json").is_file() and (path / "rows.jsonl").is_file():
+        manifest, name = Manifest.load(path), free_name(found)
+        found.sets[name] = {"path": str(path), "images_in": [str((path / manifest.image_root).resolve())]}
+        found.rows[name] = manifest.rows
+        return
+    files = sorted(one for one in path.iterdir() if one.suffix.lower() in (".json", ".jsonl") and one.is_file())
+    if not tasks and len(files) != 1:
+        several = f"several files of conversations ({', '.join(one.name for one in files[:5])}): name one"
+        raise UserError(f"--general {path}: {several if files else 'nothing to learn from or to ask'}. {WHAT}")
+    if len(files) == 1:
+        add_file(found, files[0])
+
+
+def general_tasks(folder: Path) -> Iterator[str]:
+    """Tasks of general skills whose question files lie in the folder."""
+    for name, spec in all_specs().items():
+        if spec.group == "general" and spec.reader != "text" and find_files(spec, [folder]):
+            yield name
+
+
+def free_name(found: General) -> str:
+    used = [name for name in found.sets if name.startswith("general")]
+    return f"general_{len(used) + 1}" if used else "general"
