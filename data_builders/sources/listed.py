@@ -25,8 +25,8 @@ SPLIT_NAMES = {
 
 
 def listed(path: Path) -> Iterator[tuple[str, str, str]]:
-    """(file, split, name as written) of each line. UserError for a line without one of them, a split that is none, and a
-    file that is listed twice."""
+    """(file, split, name as written) of each line. UserError for a line without file or name, a split that is none, and
+    a file that is listed twice."""
     seen: dict[str, int] = {}
     for number, row in csv_rows(path, ("file", "name")):
         place = f"{path}, line {number}"

@@ -27,7 +27,7 @@ from .sides import with_sides
 from .tell import finish
 
 LOOKED_AT = 200  # photos whose size is read
-DRAWN_PIXELS = (64, 224)  # of drawn pictures: for models that see little squares, and for others
+DRAWN_PIXELS = (64, 112)  # of drawn pictures: for models that see little squares, and for others
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,7 +60,7 @@ def main(words: list[str]) -> int:
     found = look(photos, arguments.name, arguments.group)
     model = choose_model(arguments.model, arguments.network)
     found = with_sides(found)
-    general = general_of(arguments.general, DRAWN_PIXELS[model.square >= DRAWN_PIXELS[1]])
+    general = general_of(arguments.general, DRAWN_PIXELS[model.square >= 2 * DRAWN_PIXELS[1]])
     name = run_name(photos.stem if photos.is_file() else photos.resolve().name)
     out: Path = arguments.out or Path(f"{name}-fgtrain")
     claim(out, found.root)

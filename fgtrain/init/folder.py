@@ -32,7 +32,7 @@ def claim(out: Path, photos: Path) -> None:
 
 
 def write_missing(out: Path, texts: dict[str, str]) -> dict[str, str]:
-    """Write those that are not there. File -> written, there, or kept (as it is, though it would be written otherwise)."""
+    """Write those that are not there. File -> written, there, or kept (it would be written otherwise)."""
     told = {}
     for name, text in texts.items():
         path = out / name

@@ -11,7 +11,7 @@ from evaluation.tasks.task import all_specs, find_files
 
 DRAWN = "drawn"
 DRAWN_SKILLS = ("attribute", "count", "presence", "document", "chart")
-DRAWN_TRAIN, DRAWN_TEST = 500, 100  # pictures of each skill
+DRAWN_TRAIN, DRAWN_TEST = 300, 100  # pictures of each skill
 TEXT_ROWS, TEXT_HELD_OUT = 400, 100  # of what the model itself writes
 WHAT = (
     f"Write a file of conversations (LLaVA's form), a folder with one, a training set of this program, a folder with "

@@ -20,26 +20,29 @@ from fgtrain.recipe.study import Study
 from fgtrain.recipe.study_load import load_study
 from fgtrain.training.throughput import device_peak
 
-from .general import TEXT_HELD_OUT
+from .general import DRAWN, DRAWN_SKILLS, DRAWN_TEST, TEXT_HELD_OUT
 from .recipe import PERPLEXITY, Setting
 
 PROGRAM = "python -m fgtrain"
 
 
 def build_all(study: Study) -> None:
-    """Every set that needs no model, so that the plan counts what there is. UserError as a start would have it."""
+    """The sets made of photos, so that the plan counts what there is. UserError as a start would have it.
+
+    Drawn pictures are not waited for: how many there will be is known.
+    """
     for one in study.recipes:
         for arguments in (some for part in builds(one.recipe) for some in part):
-            build_data_set(one.recipe, Group(), **arguments)
+            if arguments["what"] != DRAWN:
+                build_data_set(one.recipe, Group(), **arguments)
 
 
 def asked_here(recipe: Recipe) -> dict[str, Asked]:
-    """What each task asks: all questions are here but those about the text that the model has not written yet."""
-    text = Asked(TEXT_HELD_OUT, 0, prompt_tokens=64)
-    folders = recipe.evaluation_folders()
-    return {
-        task: text if task == PERPLEXITY else asked_of(load_tasks([task], folders)) for task in recipe.evaluation.tasks
-    }
+    """What each task asks: all questions are here but those that are drawn, or that the model writes."""
+    later = {PERPLEXITY: Asked(TEXT_HELD_OUT, 0, prompt_tokens=64)}
+    later |= {f"{DRAWN}_{skill}": Asked(DRAWN_TEST, DRAWN_TEST, groups=("general",)) for skill in DRAWN_SKILLS}
+    folders = [folder for folder in recipe.evaluation_folders() if folder.is_dir()]
+    return {task: later.get(task) or asked_of(load_tasks([task], folders)) for task in recipe.evaluation.tasks}
 
 
 def print_plan(study: Study) -> None:
@@ -96,5 +99,8 @@ def finish(out: Path, told: dict[str, str], setting: Setting) -> None:
     study = load_study([str(out / "study.yaml")])
     build_all(study)
     print_plan(study)
+    if setting.lora_only:
+        size = f"{setting.model.parameters / 1e9:.1f} B parameters"
+        say(f"The whole model ({size}) does not fit the device that was planned for, so every arm trains adapters")
     tell_unmeasured(setting)
     tell_next(out, setting)
