@@ -7,7 +7,7 @@ from pathlib import Path
 from data_builders.llava.reading import read_file
 from data_builders.records import Manifest, images_of
 from data_builders.shared.errors import UserError
-from evaluation.tasks.task import all_specs, find_files
+from evaluation.tasks.task_files import all_specs, find_files
 
 DRAWN = "drawn"
 DRAWN_SKILLS = ("attribute", "count", "presence", "document", "chart")

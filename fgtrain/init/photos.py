@@ -141,7 +141,7 @@ def by_table(root: Path, table: PhotoTable, column: str, group: str | None, file
     notes = []
     if left := [file for file in files if file not in listed]:
         notes.append(f"{len(left)} photos are in no line of {table.path.name} and are not used, the first: {left[0]}")
-    called = {label: " ".join(label.replace('"', "").lower().split()) or plain_name(label) for label in lines}
+    called = {label: spoken(label) or plain_name(label) for label in lines}
     return Found(
         root,
         tuple(sorted(photos, key=lambda photo: photo.file)),
@@ -151,6 +151,11 @@ def by_table(root: Path, table: PhotoTable, column: str, group: str | None, file
         by=f"{table.path.name} (files in {table.file_column}, names in {column})",
         notes=tuple(notes),
     )
+
+
+def spoken(label: str) -> str:
+    """As a question can say it: choices stand between quotes."""
+    return " ".join(label.replace('"', "").replace("_", " ").lower().split())
 
 
 def side_of(cell: str) -> str:

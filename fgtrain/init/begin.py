@@ -1,0 +1,87 @@
+"""The story of `fgtrain init`: look, choose sides, write, build, plan."""
+
+import argparse
+import re
+import statistics
+from collections import Counter
+from pathlib import Path
+
+from data_builders.build import build
+from data_builders.shared.pictures import open_image
+from data_builders.shared.terminal import say
+from data_builders.sources.folder import plain_name, read_taxonomy
+from data_builders.sources.listed import LIST
+from fgtrain.errors import UserError
+
+from .devices import fitting
+from .folder import claim, photos_text, taxonomy_text, write_missing
+from .general import General, general_of
+from .model import ChosenModel, choose_model
+from .photos import Found, look
+from .recipe import Setting, texts
+from .sides import with_sides
+from .tell import finish
+
+LOOKED_AT = 200  # photos whose size is read
+DRAWN_PIXELS = (64, 112)  # of drawn pictures: for models that see little squares, and for others
+
+
+def begin(arguments: argparse.Namespace) -> None:
+    """Write what is missing and show its plan. UserError for whatever of the input is at fault."""
+    photos: Path = arguments.photos
+    found = look(photos, arguments.name, arguments.group)
+    model = choose_model(arguments.model, arguments.network)
+    found = with_sides(found)
+    general = general_of(arguments.general, DRAWN_PIXELS[model.square >= 2 * DRAWN_PIXELS[1]])
+    name = run_name(photos.stem if photos.is_file() else photos.resolve().name)
+    out: Path = arguments.out or Path(f"{name}-fgtrain")
+    claim(out, found.root)
+    taxonomy = found.taxonomy.read_text(encoding="utf-8-sig") if found.taxonomy else taxonomy_text(found)
+    told = write_missing(out, {LIST: photos_text(found), "taxonomy.csv": taxonomy})
+    tell_found(found)
+    build_general(general, out.resolve() / "built")
+    setting = make_setting(name, out.resolve(), found, model, general, arguments.network)
+    told |= write_missing(out, texts(setting))
+    finish(out, told, setting)
+
+
+def run_name(text: str) -> str:
+    """As names of runs may be: letters, digits, _ and -."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()
+    return plain or "photos"
+
+
+def tell_found(found: Found) -> None:
+    counts = Counter(photo.name for photo in found.photos)
+    sides = Counter(photo.side for photo in found.photos)
+    few, many = min(counts.values()), max(counts.values())
+    each = f"{few} each" if few == many else f"{few} to {many} each"
+    say(f"{len(found.photos):,} photos of {len(counts):,} classes ({each}), by {found.by}")
+    say(f"{sides['train']:,} to learn from, {sides['test']:,} to be asked about")
+    for note in found.notes:
+        say(note)
+
+
+def build_general(general: General, built: Path) -> None:
+    """Now, because how many rows there are decides how often they are mixed in."""
+    for name, values in general.sets.items():
+        if "what" in values:
+            try:
+                manifest = build(values["what"], root=Path(values["root"]), out=built / name, options=values["options"])
+            except UserError as error:
+                raise UserError(f"--general: {error}") from None
+            general.rows[name] = manifest["rows"]
+
+
+def make_setting(name: str, out: Path, found: Found, model: ChosenModel, general: General, network: bool) -> Setting:
+    keys = {plain_name(label) for label in found.called}
+    levels, _ = read_taxonomy(out / "taxonomy.csv", keys)
+    train = sum(photo.side == "train" for photo in found.photos)
+    setting = Setting(name, out, found.root.resolve(), model, general, train, usual_size(found), len(levels), network)
+    return fitting(setting)
+
+
+def usual_size(found: Found) -> tuple[int, int]:
+    step = max(1, len(found.photos) // LOOKED_AT)
+    sizes = [open_image(found.root / photo.file).size for photo in found.photos[::step]]
+    return tuple(round(statistics.median(side)) for side in zip(*sizes, strict=True))
