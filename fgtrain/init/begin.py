@@ -3,6 +3,7 @@
 import argparse
 import re
 import statistics
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def begin(arguments: argparse.Namespace) -> None:
 
 def run_name(text: str) -> str:
     """As names of runs may be: letters, digits, _ and -."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", letters).strip("_").lower()
     return plain or "photos"
 
 

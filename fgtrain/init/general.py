@@ -1,6 +1,5 @@
 """What `--general` names: data to mix in, and questions by which forgetting is measured."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,28 +91,35 @@ def images_below(root: Path, path: Path) -> str:
 
 def add_folder(found: General, path: Path) -> None:
     path = path.resolve()
-    tasks = list(general_tasks(path))
-    if tasks:
-        found.tasks += [task for task in tasks if task not in found.tasks]
-        found.folders.append(str(path))
+    top, questions = general_questions(path)
+    if questions:
+        found.tasks += [task for task in questions if task not in found.tasks]
+        found.folders.append(str(top))
     if (path / "manifest.json").is_file() and (path / "rows.jsonl").is_file():
         manifest, name = Manifest.load(path), free_name(found)
         found.sets[name] = {"path": str(path), "images_in": [str((path / manifest.image_root).resolve())]}
         found.rows[name] = manifest.rows
         return
-    files = sorted(one for one in path.iterdir() if one.suffix.lower() in (".json", ".jsonl") and one.is_file())
-    if not tasks and len(files) != 1:
+    asked = {file for files in questions.values() for file in files}
+    files = sorted(one for one in path.iterdir() if one.suffix.lower() in (".json", ".jsonl") and one not in asked)
+    if not questions and len(files) != 1:
         several = f"several files of conversations ({', '.join(one.name for one in files[:5])}): name one"
         raise UserError(f"--general {path}: {several if files else 'nothing to learn from or to ask'}. {WHAT}")
     if len(files) == 1:
         add_file(found, files[0])
 
 
-def general_tasks(folder: Path) -> Iterator[str]:
-    """Tasks of general skills whose question files lie in the folder."""
-    for name, spec in all_specs().items():
-        if spec.group == "general" and spec.reader != "text" and find_files(spec, [folder]):
-            yield name
+def general_questions(folder: Path) -> tuple[Path, dict[str, list[Path]]]:
+    """(the data folder, task of a general skill -> its question files inside `folder`).
+
+    `folder` is the data folder, its general/, or one benchmark in that.
+    """
+    specs = [spec for spec in all_specs().values() if spec.group == "general" and spec.reader != "text"]
+    for top in (folder, folder.parent, folder.parent.parent):
+        files = {spec.name: [path for path, _ in find_files(spec, [top]) if folder in path.parents] for spec in specs}
+        if found := {name: some for name, some in files.items() if some}:
+            return top, found
+    return folder, {}
 
 
 def free_name(found: General) -> str:

@@ -105,7 +105,7 @@ def by_class_folders(root: Path, table: PhotoTable | None, group: str | None) ->
     spelt: dict[str, str] = {}  # readable -> as its first folder is called
     for file, side, folders in rows:
         label = spelt.setdefault(folders[-1], Path(file).parent.name)
-        called[label], parents[label] = folders[-1], dict(entries[folders[-1]].parents)
+        called[label], parents[label] = spoken(folders[-1]), dict(entries[folders[-1]].parents)
         photos.append(Photo(file, label, SIDES[side] if split else "", grouped.get(file, "")))
     taxonomy = root / "taxonomy.csv"
     own = taxonomy if taxonomy.is_file() else None
@@ -136,7 +136,7 @@ def by_table(root: Path, table: PhotoTable, column: str, group: str | None, file
     used = {column, table.file_column, table.splits, group and table.column(group, "--group")}
     free = [one for one in table.columns if one not in used and level_name(one) not in RESERVED]
     levels = levels_of(lines, free)
-    parents = {label: {level_name(one): some[0][one] for one in levels} for label, some in lines.items()}
+    parents = {label: {level_name(one): spoken(some[0][one]) for one in levels} for label, some in lines.items()}
     listed = {photo.file for photo in photos}
     notes = []
     if left := [file for file in files if file not in listed]:

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from data_builders.shared.terminal import say
-from evaluation.tasks.task_files import load_tasks
+from evaluation.tasks.load import load_tasks
 from fgtrain.graph import build_graph, todo
 from fgtrain.graph.begin import light_plans
 from fgtrain.jobs.build import build_data_set, builds
