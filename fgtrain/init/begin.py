@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-from data_builders.build import build
 from data_builders.shared.pictures import open_image
 from data_builders.shared.terminal import say
 from data_builders.sources.folder import plain_name, read_taxonomy
@@ -16,7 +15,7 @@ from fgtrain.errors import UserError
 
 from .devices import fitting
 from .folder import claim, photos_text, taxonomy_text, write_missing
-from .general import General, general_of
+from .general import General, build_general, general_of
 from .model import ChosenModel, choose_model
 from .photos import Found, look
 from .recipe import Setting, texts
@@ -62,17 +61,6 @@ def tell_found(found: Found) -> None:
     say(f"{sides['train']:,} to learn from, {sides['test']:,} to be asked about")
     for note in found.notes:
         say(note)
-
-
-def build_general(general: General, built: Path) -> None:
-    """Now, because how many rows there are decides how often they are mixed in."""
-    for name, values in general.sets.items():
-        if "what" in values:
-            try:
-                manifest = build(values["what"], root=Path(values["root"]), out=built / name, options=values["options"])
-            except UserError as error:
-                raise UserError(f"--general: {error}") from None
-            general.rows[name] = manifest["rows"]
 
 
 def make_setting(name: str, out: Path, found: Found, model: ChosenModel, general: General, network: bool) -> Setting:

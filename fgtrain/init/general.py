@@ -1,16 +1,21 @@
 """What `--general` names: data to mix in, and questions by which forgetting is measured."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from statistics import mean, median
 
+from data_builders.build import build
 from data_builders.llava.reading import read_file
-from data_builders.records import Manifest, images_of
+from data_builders.records import Manifest, images_of, read_rows, texts_of
 from data_builders.shared.errors import UserError
+from data_builders.shared.pictures import open_image
 from evaluation.tasks.task_files import all_specs, find_files
 
 DRAWN = "drawn"
 DRAWN_SKILLS = ("attribute", "count", "presence", "document", "chart")
 DRAWN_TRAIN, DRAWN_TEST = 300, 100  # pictures of each skill
+CHARACTERS_A_TOKEN, LOOKED_AT = 4, 200  # to estimate tokens; rows that are read for it
 TEXT_ROWS, TEXT_HELD_OUT = 400, 100  # of what the model itself writes
 WHAT = (
     f"Write a file of conversations (LLaVA's form), a folder with one, a training set of this program, a folder with "
@@ -120,6 +125,38 @@ def general_questions(folder: Path) -> tuple[Path, dict[str, list[Path]]]:
         if found := {name: some for name, some in files.items() if some}:
             return top, found
     return folder, {}
+
+
+def build_general(found: General, built: Path) -> None:
+    """Build what is to be built, now: how many rows there are decides how often they are mixed in."""
+    for name, values in found.sets.items():
+        if "what" in values:
+            root, options = Path(values["root"]), values["options"]
+            try:
+                found.rows[name] = build(values["what"], root=root, out=built / name, options=options)["rows"]
+            except UserError as error:
+                raise UserError(f"--general: {error}") from None
+        if "expected" not in values:
+            values["expected"] = expected_of(Path(values.get("path", built / name)))
+
+
+def expected_of(folder: Path) -> dict[str, float]:
+    """What a row of a training set holds on average, by its first ones."""
+    rows = list(islice(read_rows(folder), LOOKED_AT))
+    root = folder / Manifest.load(folder).image_root
+    said = [sum(len(text) for text in texts_of(row)) // CHARACTERS_A_TOKEN for row in rows]
+    answers = [sum(len(one["value"]) for one in row["conversations"] if one["from"] == "gpt") for row in rows]
+    pictures = [image for row in rows for image in images_of(row)]
+    sizes = [open_image(root / image).size for image in pictures[:: 1 + len(pictures) // LOOKED_AT]]
+    wide, high = (round(median(side)) for side in zip(*(sizes or [(1, 1)]), strict=True))
+    return {
+        "pictures": round(len(pictures) / len(rows), 3),
+        "width": wide,
+        "height": high,
+        "text_tokens": 20 + round(mean(said)),
+        "learnt_tokens": 1 + round(mean(answers) / CHARACTERS_A_TOKEN),
+        "most_text_tokens": 40 + 2 * max(said),
+    }
 
 
 def free_name(found: General) -> str:
