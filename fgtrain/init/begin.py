@@ -11,7 +11,6 @@ from data_builders.shared.pictures import open_image
 from data_builders.shared.terminal import say
 from data_builders.sources.folder import plain_name, read_taxonomy
 from data_builders.sources.listed import LIST
-from fgtrain.errors import UserError
 
 from .devices import fitting
 from .folder import claim, photos_text, taxonomy_text, write_missing
