@@ -12,9 +12,11 @@ from .costs import ArmCost
 from .over_run import Curve, OverRun
 from .pareto import Ends, ParetoPlace
 from .retained import Change, Retained
+from .summary import summary
 from .words import (
     answer_words,
     checkpoint_words,
+    contrast_words,
     ends,
     figure,
     label,
@@ -98,12 +100,13 @@ def finite(value: object) -> object:
 def markdown(answer: StudyAnswer) -> str:
     """The answer in words, then the table of arms, what was matched, what was not measured, and how it was read."""
     lines = [f"# {answer.name or 'Study'}", "", answer.question or "", ""]
-    lines += [f"- {sentence}" for sentence in answer_words(answer)]
+    lines += [f"- {sentence.text}" for sentence in summary(answer)]
     lines += ["", "## Arms", "", *arm_table(answer), "", "## Measured on", ""]
     for one in answer.measures:
         lines.append(f"- {measured_on_words(one)}" + (f" ({', '.join(one.tasks)})" if one.tasks else ""))
     lines += [f"- {one.arm}: at the checkpoint {checkpoint_words(one)}" for one in answer.arms]
     for title, sentences in (
+        ("Contrasts", [contrast_words(one) for one in answer.contrasts]),
         ("Immediate and retained", [text for one in answer.retained for text in retained_words(one)]),
         ("Matched", [matched_words(one) for one in answer.matched] or ["nothing was asked to be equal"]),
         ("Not measured", answer.not_measured or ["nothing that was asked for"]),
@@ -115,7 +118,8 @@ def markdown(answer: StudyAnswer) -> str:
 
 
 def arm_table(answer: StudyAnswer) -> list[str]:
-    heads = ["arm", *(label(one.name) for one in answer.measures), "seeds", "device hours"]
+    heads = ["arm", *(label(one.name) for one in answer.measures), "seeds", "training, device seconds", "peak GiB"]
+    heads.append("planned device hours")
     rows = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     for one in answer.ranked():
         cells = [
@@ -123,5 +127,7 @@ def arm_table(answer: StudyAnswer) -> list[str]:
             for mean in (one.means[facts.name] for facts in answer.measures)
         ]
         hours = "unknown" if one.hours is None else figure(round(one.hours, 2))
-        rows.append("| " + " | ".join([one.arm, *cells, str(len(one.runs)), hours]) + " |")
+        seconds = "unknown" if one.cost is None else f"{one.cost.seconds:,.0f} ({one.cost.unit})"
+        memory = "unknown" if one.cost is None or one.cost.memory_gib is None else number(one.cost.memory_gib)
+        rows.append("| " + " | ".join([one.arm, *cells, str(len(one.runs)), seconds, memory, hours]) + " |")
     return rows

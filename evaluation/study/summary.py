@@ -1,13 +1,15 @@
 """The answer for a reader who reads nothing else: who ranks first, what is shown, what is not, what says nothing."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..shared.measure_names import read_measure
 from .answer import ArmMean, Contrast, StudyAnswer
 from .words import counted, ends, label, number, pareto_words
 
-MOST_SHOWN = 6  # contrasts told one by one
+MOST_SHOWN = 8  # sentences about what is shown
+MOST_PAIRS = 6  # of arms, named one by one
 
 
 @dataclass(frozen=True)
@@ -54,25 +56,38 @@ def mean_words(arm: str, mean: ArmMean) -> str:
 
 
 def shown(answer: StudyAnswer) -> list[Sentence]:
-    """The contrasts that hold, the surest first."""
-    found = [one for one in answer.contrasts if one.verdict == "shown"]
-    units = {one.name: one.unit for one in answer.measures}
-    found.sort(key=lambda one: (one.p_holm, -abs(one.value)))
-    told = [Sentence(shown_words(one, units[one.measure]), tone(one)) for one in found[:MOST_SHOWN]]
-    if more := found[MOST_SHOWN:]:
-        told.append(Sentence(f"{counted(len(more), 'more contrast')} shown to differ: see Contrasts."))
+    """The contrasts that hold, those of one measure against one arm together; the arm that more contrasts name is what
+    the other is compared with, whichever of the two was written first."""
+    named = Counter(arm for one in answer.contrasts for arm in (one.first, one.second))
+    groups: dict[tuple[str, str, str], list[Contrast]] = {}
+    for facts in answer.measures:
+        for one in answer.contrasts:
+            if one.verdict == "shown" and one.measure == facts.name:
+                told = turned(one) if named[one.first] > named[one.second] else one
+                groups.setdefault((told.measure, told.second, tone(told)), []).append(told)
+    told = [Sentence(shown_words(own, second, how), how) for (_, second, how), own in groups.items()]
+    if more := [one for own in list(groups.values())[MOST_SHOWN:] for one in own]:
+        rest = Sentence(f"{counted(len(more), 'more contrast')} shown to differ: see Contrasts.")
+        return [*told[:MOST_SHOWN], rest]
     return told
 
 
-def shown_words(one: Contrast, unit: str) -> str:
-    """'early has 50.8 points less fine-grained than late (17.0 to 84.6), 3 seeds: shown.'"""
-    more = "more" if one.value > 0 else "less"
-    low, high = (one.low, one.high) if one.value > 0 else (-one.high, -one.low)
-    covers = "" if one.covers == "seeds and images" else f"{one.covers}: "
-    return (
-        f"{one.first} has {number(abs(one.value))} {unit} {more} {label(one.measure)} than {one.second} "
-        f"({covers}{number(low)} to {number(high)}), {counted(one.seeds, 'seed')}: shown."
-    )
+def turned(one: Contrast) -> Contrast:
+    """second minus first."""
+    return replace(one, first=one.second, second=one.first, value=-one.value, low=-one.high, high=-one.low)
+
+
+def shown_words(own: Sequence[Contrast], second: str, how: str) -> str:
+    """'fine-grained: shown to be better than alone: mixed (+12.1; 8.0 to 16.2), replay (+9.4; 5.0 to 13.8).'"""
+    own = sorted(own, key=lambda one: -abs(one.value))
+    said = [
+        f"{one.first} ({number(one.value, signed=True)}; {number(one.low)} to {number(one.high)}"
+        + ("" if one.covers == "seeds and images" else f", {one.covers}")
+        + ")"
+        for one in own
+    ]
+    what = {"better": "better than", "worse": "worse than", "unclear": "unlike"}[how]
+    return f"{label(own[0].measure)}: shown to be {what} {second}: {listed_arms(said)}."
 
 
 def tone(one: Contrast) -> str:
@@ -91,7 +106,7 @@ def not_shown(answer: StudyAnswer) -> list[Sentence]:
     pairs: dict[str, list[str]] = {}
     for one in found:
         pairs.setdefault(f"{one.first} and {one.second}", []).append(label(one.measure))
-    if len(pairs) > MOST_SHOWN:
+    if len(pairs) > MOST_PAIRS:
         few = f"{counted(len(found), 'comparison')} of {len(answer.contrasts)}, between {len(pairs)} pairs of arms"
         return [Sentence(f"Not shown to differ: {few}; see Contrasts.", "unclear")]
     text = "; ".join(f"{pair} ({', '.join(measures)})" for pair, measures in pairs.items())
@@ -100,13 +115,13 @@ def not_shown(answer: StudyAnswer) -> list[Sentence]:
 
 def at_chance(answer: StudyAnswer) -> list[Sentence]:
     """Arms whose number under a measure does not leave guessing behind."""
-    found = []
+    found: dict[str, list[str]] = {}
     for one in answer.measures:
         arms = [arm.arm for arm in answer.arms if (mean := arm.means[one.name]) and mean.stands]
         if arms:
             who = "every arm" if len(arms) == len(answer.arms) else listed_arms(arms)
-            found.append(Sentence(f"Not beyond chance ({number(one.chance)}) in {label(one.name)}: {who}.", "unclear"))
-    return found
+            found.setdefault(who, []).append(f"{label(one.name)} (chance {number(one.chance)})")
+    return [Sentence(f"Not beyond chance: {who} in {', '.join(what)}.", "unclear") for who, what in found.items()]
 
 
 def listed_arms(arms: Sequence[str], most: int = 8) -> str:

@@ -108,10 +108,11 @@ def test_the_answer_in_words_stays_short_and_leaves_nothing_unsaid(arms):
     said = [one.text for one in summary(answer)]
     assert len(said) <= 14
     assert any(answer.ranked()[0].arm in text for text in said[:1])
-    shown = sum(one.verdict == "shown" for one in answer.contrasts)
-    told = sum(text.endswith("seeds: shown.") for text in said)
-    more = [int(text.split()[0]) for text in said if "shown to differ: see" in text and text[0].isdigit()]
-    assert told + sum(more) == shown
+    for facts in answer.measures:
+        own = [one for one in answer.contrasts if one.verdict == "shown" and one.measure == facts.name]
+        told = " ".join(text for text in said if text.startswith(f"{facts.name.replace('_', '-')}: shown"))
+        assert all(f"{one.first} (" in told or f"{one.second} (" in told or " more." in told for one in own)
+    assert any("Not shown to differ" in text for text in said)
 
 
 @pytest.fixture(scope="module")
