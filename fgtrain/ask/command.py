@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from data_builders.shared.progress import progress
 from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 
@@ -75,6 +74,8 @@ def ask(arguments: argparse.Namespace) -> None:
     if arguments.csv is not None:
         refuse_no_place(arguments.csv)
     models, names = opened(arguments, question)
+
+    from data_builders.shared.progress import progress
 
     from .table import write_table
 

@@ -105,6 +105,17 @@ def test_a_port_that_is_taken_is_said_at_once(world: Path):
             main(["ask", str(world / "runs" / "tiny"), "--serve", "--port", str(port)])
 
 
+READY = """new Promise((done, broken) => {
+  let left = 1000;
+  const look = () => {
+    if (document.querySelector("#question")?.placeholder) done();
+    else if (left-- > 0) setTimeout(look, 50);
+    else broken(new Error("the page is not ready"));
+  };
+  look();
+})"""
+
+
 class Browser:
     """Chromium, spoken to in its own protocol through two pipes."""
 
@@ -139,6 +150,7 @@ class Browser:
                 assert byte, "the browser has ended"
                 told += byte
             if (found := json.loads(told[:-1])).get("id") == self.number:
+                assert "result" in found, found
                 return found["result"]
 
     def run(self, script: str) -> object:
@@ -172,8 +184,7 @@ def test_a_photo_is_dropped_in_a_browser(server: AskServer, world: Path, tmp_pat
     try:
         browser.do("Page.enable")
         browser.do("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/")
-        browser.run("new Promise((done) => { const look = () => self.at && at('question').placeholder ? done() : "
-                    "setTimeout(look, 20); look(); })")  # fmt: skip
+        browser.run(READY)
         state, kind, replies = browser.run(drop % (photo, ""))
         assert ("species" in state, kind) == (True, "")
         assert replies.count("In its own words") == 2
