@@ -9,6 +9,7 @@ from pathlib import Path
 from data_builders.shared.progress import busy
 from evaluation.asking.answerers.find import find_answerer
 from evaluation.asking.answerers.loading import default_dtype, device_map
+from evaluation.asking.coming import told_ahead
 from evaluation.protocols import Answer, Answerer, ImageQuestions, Question
 from fgtrain.checksums import is_checkpoint
 from fgtrain.errors import UserError
@@ -40,11 +41,17 @@ class Reply:
             return self.said + " ..." * (not self.finished)
         found = self.names
         if found.uncertain:
-            head = f"uncertain: {WHY[found.uncertain]}"
+            head = f"uncertain: {why(found)}"
         else:
             head = f"{found.name} ({found.level}, {percent(found.probability)})"
         told = ", ".join(f"{name} {percent(share)}" for name, _, share in found.likeliest)
         return f"{head}\n  likeliest: {told}\n  in its own words: {self.said}"
+
+
+def why(found: Named) -> str:
+    """Why it is uncertain, in words; empty where it is not."""
+    told = WHY.get(found.uncertain, "")
+    return f"{told} ({percent(found.listed)} of all)" if found.uncertain == "list" else told
 
 
 def percent(share: float) -> str:
@@ -77,10 +84,12 @@ class Model:
         prompt = names.question if question is None else question
         tokens = OWN_WORDS if names else ANSWER_TOKENS
         asked = Question(prompt, tokens, names=names.all if names else ())
-        for start in range(0, len(photos), AT_ONCE):
-            some = photos[start : start + AT_ONCE]
-            replies = self.answerer.answer([ImageQuestions(photo, (asked,)) for photo in some])
-            yield from (self._reply(photo, prompt, *one, names) for photo, one in zip(some, replies, strict=True))
+        chunks = [photos[start : start + AT_ONCE] for start in range(0, len(photos), AT_ONCE)]
+        with told_ahead(self.answerer) as expect:
+            for some, after in zip(chunks, [*chunks[1:], []], strict=True):
+                expect([*some, *after])
+                replies = self.answerer.answer([ImageQuestions(photo, (asked,)) for photo in some])
+                yield from (self._reply(photo, prompt, *one, names) for photo, one in zip(some, replies, strict=True))
 
     def _reply(self, photo: Path, prompt: str, answer: Answer, names: Names | None) -> Reply:
         named = names.named(answer.names) if names else None

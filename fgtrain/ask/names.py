@@ -31,7 +31,7 @@ SHOWN = 5
 HALF = 0.5
 WHY = {
     "half": "no name, of any level, has more than half of the probability of all names",
-    "list": "all names together are less likely than another answer",
+    "list": "all names together are less likely than other answers",
 }
 
 
@@ -94,25 +94,18 @@ class Names:
         return Named(sure[-1], self.levels[len(sure) - 1], with_below[sure], "", likeliest, listed)
 
 
-def chosen_names(lists: Sequence[NameList], wanted: str | None, asked: bool) -> NameList | None:
-    """The list of a run that is meant by `wanted`: one of its data sets, or a file; where there is one only, that one
-    unless a question is `asked`. UserError when it is none, or it cannot be told which.
-    """
+def chosen_names(lists: Sequence[NameList], wanted: str | None) -> NameList | None:
+    """The list of a run's data set that is `wanted`, or its only one; None where it has none and none is wanted.
+    UserError where there is no such list, or several."""
     known = {one.source: one for one in lists}
-    if wanted is None:
-        if asked or not lists:
-            return None
-        if len(lists) > 1:
-            raise UserError(
-                f"the run has names of {', '.join(known)}. Add --names {lists[0].source}, or ask a question"
-            )
-        return lists[0]
     if wanted in known:
         return known[wanted]
-    if not Path(wanted).is_file():
+    if wanted is not None:
         there = f" {instead(wanted, known)}" if known else ""
         raise UserError(f"--names {wanted}: no such file, one name a line or a taxonomy (.csv).{there}")
-    return names_of_file(Path(wanted))
+    if len(lists) > 1:
+        raise UserError(f"the run names {', '.join(known)}. Add --names {lists[0].source}, or ask a question")
+    return lists[0] if lists else None
 
 
 def names_of_file(path: Path) -> NameList:

@@ -11,8 +11,8 @@ from data_builders.shared.files import write_bytes
 from data_builders.shared.pictures import read_picture
 from fgtrain.errors import UserError
 
-from .model import Model, Reply
-from .names import WHY, Names
+from .model import Model, Reply, why
+from .names import Names
 
 LONGEST_QUESTION = 4000  # characters
 
@@ -43,6 +43,6 @@ class Page:
 
 
 def _shown(reply: Reply) -> dict[str, Any]:
-    named = reply.names and {**asdict(reply.names), "why": WHY.get(reply.names.uncertain, "")}
+    named = reply.names and {**asdict(reply.names), "why": why(reply.names)}
     said = reply.said + " ..." * (not reply.finished)
     return {"checkpoint": reply.checkpoint, "question": reply.question, "said": said, "named": named}

@@ -9,9 +9,9 @@ from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.load import load_recipe
 from fgtrain.runs.folder import RESOLVED
-from fgtrain.runs.names import NAMES, NameList, names_of, read_names
+from fgtrain.runs.names import NAMES, RunNames, names_of, read_names
 
-from .names import Names, chosen_names
+from .names import Names, chosen_names, names_of_file
 
 CHECKPOINT = "checkpoint"  # of a stage, within its folder
 
@@ -26,13 +26,11 @@ class Place:
     title: str
 
     @property
-    def lists(self) -> list[NameList]:
-        """The names that the run's data sets have; of a run that has not kept them, what its data sets say now."""
+    def names(self) -> RunNames:
+        """Of the run's data sets; of a run that has not kept them, what its data sets say now."""
         if self.run is None:
-            return []
-        if (self.run / NAMES).is_file():
-            return read_names(self.run / NAMES)
-        return names_of(_recipe(self.run))
+            return RunNames((), {})
+        return read_names(self.run) if (self.run / NAMES).is_file() else names_of(_recipe(self.run))
 
 
 def find_place(given: str) -> Place:
@@ -59,17 +57,21 @@ def find_place(given: str) -> Place:
 
 def names_for(places: Sequence[Place], wanted: str | None, asked: bool = False) -> Names | None:
     """The names that are weighed by all: those `wanted` (a data set of a run, or a file), else, where no question is
-    `asked`, of the first whose run has some; None for none. UserError as from `chosen_names`."""
-    lists = next((lists for place in places if (lists := place.lists)), [])
-    found = chosen_names(lists, wanted, asked)
+    `asked`, of the first whose run has some; None for none. UserError where it cannot be told which."""
+    if wanted is None and asked:
+        return None
+    if wanted is not None and Path(wanted).is_file():
+        return Names(names_of_file(Path(wanted)))
+    found = chosen_names(next((lists for place in places if (lists := place.names.lists)), ()), wanted)
     return None if found is None else Names(found)
 
 
 def refuse_nothing_asked(place: Place, question: str | None, names: Names | None) -> None:
     """UserError where there is neither a question nor a name."""
     if question is None and names is None:
+        why = "".join(f" ({source}: {reason.rstrip('.')})" for source, reason in place.names.unread.items())
         raise UserError(
-            f"{place.title} has no names of its own. Ask a question, or give names: --names FILE, one a line"
+            f"{place.title} has no names of its own{why}. Ask a question, or give names: --names FILE, one a line"
         )
 
 

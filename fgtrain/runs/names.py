@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from data_builders.options import split_pairs
 from data_builders.question_maker import question_words
 from data_builders.shared.files import read_json, write_json
-from data_builders.sources import SOURCE_NAMES, Source, load_source
+from data_builders.sources import Source, known_sources, load_source
 from data_builders.templates import Words, short_answer
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
@@ -30,25 +31,43 @@ class NameList:
     categories: tuple[tuple[str, ...], ...]
 
 
-def names_of(recipe: Recipe) -> list[NameList]:
-    """A list for every data set that training sets of the recipe are made of and whose folder is there."""
-    found = {}
+@dataclass(frozen=True)
+class RunNames:
+    """`unread`: data sets that gave no list -> why."""
+
+    lists: tuple[NameList, ...]
+    unread: dict[str, str]
+
+
+def names_of(recipe: Recipe) -> RunNames:
+    """A list for every data set that training sets of the recipe are made of.
+
+    One that cannot be read any more is told of: training goes by what was built of it, which is there.
+    """
+    lists, unread = {}, {}
     for name, root in dict.fromkeys(_sources(recipe)):
-        if root.is_dir() and not (source := load_source(name, root, look_for_images=False)).multi_label:
-            found[name] = list_of(source)
-    return list(found.values())
+        try:
+            source = load_source(name, root, look_for_images=False)
+        except UserError as error:
+            unread[name] = str(error)
+            continue
+        if source.multi_label:
+            unread[name] = "its pictures bear several names at once"
+        else:
+            lists[name] = list_of(source)
+    return RunNames(tuple(lists.values()), unread)
 
 
 def _sources(recipe: Recipe) -> Iterator[tuple[str, Path]]:
     """(source, its folder) of each data set."""
     for name in recipe.mixed_data:
         data_set = recipe.data[name]
-        which = recipe.filled(data_set.options, f"data.{name}.options").get("source")
-        if data_set.root is None or which is None:
+        which = split_pairs(recipe.filled(data_set.options, f"data.{name}.options").get("source"))
+        if data_set.root is None or not isinstance(which, str | dict):
             continue
         root = recipe.path(data_set.root, f"data.{name}.root")
         for source, folder in (which if isinstance(which, dict) else {which: "."}).items():
-            if source in SOURCE_NAMES:
+            if source in known_sources():
                 yield source, root / folder
 
 
@@ -67,15 +86,18 @@ def list_of(source: Source) -> NameList:
 
 
 def write_names(recipe: Recipe) -> None:
-    write_json(recipe.run_folder / NAMES, {"lists": [asdict(one) for one in names_of(recipe)]})
+    write_json(recipe.run_folder / NAMES, asdict(names_of(recipe)))
 
 
-def read_names(path: Path) -> list[NameList]:
-    """UserError for a file that is none of this program's."""
+def read_names(run: Path) -> RunNames:
+    """What the run has kept. UserError where it is none of this program's."""
+    path = run / NAMES
     try:
-        return [
+        kept = read_json(path)
+        lists = [
             NameList(one["source"], one["question"], tuple(one["levels"]), tuple(map(tuple, one["categories"])))
-            for one in read_json(path)["lists"]
+            for one in kept["lists"]
         ]
+        return RunNames(tuple(lists), dict(kept["unread"]))
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path} holds no lists of names. Remove it, and prepare the run again") from None
+        raise UserError(f"{path} holds no lists of names. Remove it; they are read from the data sets then") from None

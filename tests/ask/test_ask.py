@@ -35,7 +35,7 @@ def test_names_are_the_runs_own(model, world: Path):
     """All three ways to name the checkpoint, beside its data or where that is gone, ask the same."""
     photo = world / "own" / "grey tib" / "0.png"
     reply = model.ask(photo)
-    [kept] = read_names(world / "runs" / "tiny" / "names.json")
+    [kept] = read_names(world / "runs" / "tiny").lists
     assert (kept.source, kept.levels, set(kept.categories)) == (
         "folder",
         ("genus", "species"),
@@ -86,13 +86,19 @@ def test_mistakes_are_told_in_a_line_before_anything_is_loaded(world: Path, tmp_
     shutil.copy(run / "recipe.resolved.yaml", tmp_path / "alone")
     bare = tmp_path / "bare"
     shutil.copytree(run / "sft" / "checkpoint", bare)
+    lost = tmp_path / "lost"  # it has kept no names, and its data has gone
+    shutil.copytree(run, lost)
+    (lost / "names.json").unlink()
+    said = (lost / "recipe.resolved.yaml").read_text()
+    (lost / "recipe.resolved.yaml").write_text(said.replace(str(world / "own"), str(world / "gone")))
     for words, told in (
         (["nowhere", photo], "no checkpoint nowhere: there is no such folder"),
         (["nobody/nothing", photo, "What is it?"], "nobody/nothing: not on this machine"),
         ([tmp_path / "empty", photo], "is no checkpoint"),
         ([photo, photo], "is a file"),
         ([tmp_path / "alone", photo], "stage sft of .* has no checkpoint. Train it first"),
-        ([bare, photo], "has no names of its own"),
+        ([bare, photo], "has no names of its own. Ask"),
+        ([lost, photo], r"has no names of its own \(folder: no folder .*\). Ask"),
         ([run], "no photo to ask about"),
         ([run, "What is it?"], "no photo to ask"),
         ([run, tmp_path / "none.png"], "no image .*none.png"),

@@ -57,9 +57,9 @@ def test_no_probability_is_too_small():
 
 def test_which_list_is_meant(tmp_path: Path):
     cars = NameList("cars", "Which car?", ("model",), (("a",), ("b",)))
-    assert chosen_names([TREE], None, asked=False) is TREE
-    assert chosen_names([TREE], None, asked=True) is None
-    assert chosen_names([TREE, cars], "cars", asked=True) is cars
+    assert chosen_names([TREE], None) is TREE
+    assert chosen_names([], None) is None
+    assert chosen_names([TREE, cars], "cars") is cars
     (tmp_path / "mine.txt").write_text("one\n\n two \none\n")
     (tmp_path / "mine.csv").write_text("species,genus\nfish crow,corvus\ncommon raven,corvus\nmagpie,pica\n")
     (tmp_path / "one.txt").write_text("one\n")
@@ -71,7 +71,8 @@ def test_which_list_is_meant(tmp_path: Path):
         ([TREE, cars], None, "--names birds"),
         ([TREE], "bird", "Did you mean birds?"),
         ([], "none.txt", "no such file"),
-        ([], str(tmp_path / "one.txt"), "two at least"),
     ):
         with pytest.raises(UserError, match=told):
-            chosen_names(lists, wanted, asked=False)
+            chosen_names(lists, wanted)
+    with pytest.raises(UserError, match="two at least"):
+        names_of_file(tmp_path / "one.txt")

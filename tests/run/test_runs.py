@@ -9,6 +9,7 @@ from run_fakes import jobs_left, losses, metrics, recipe_values, run_recipe, wri
 from data_builders.shared.errors import UserError
 from fgtrain.model import load_checkpoint, weights_hash
 from fgtrain.recipe import load_recipe
+from fgtrain.runs.names import read_names
 
 
 def run(place: Path, *overrides: str, **changes: object) -> Path:
@@ -38,6 +39,7 @@ def test_a_recipe_goes_from_data_to_report(place: Path) -> None:
     page = (folder / "report.html").read_text()
     assert "drawn/count" in page
     assert load_recipe(folder / "recipe.resolved.yaml").name == "tiny"
+    assert [one.source for one in read_names(folder).lists] == ["cub"]
     assert not list((folder / "sft").glob("resume/*"))
 
 

@@ -15,7 +15,7 @@ function say(text, isError = false) {
 }
 
 function percent(share) {
-  return share < 0.005 ? "<1 %" : Math.round(100 * share) + " %";
+  return share < 0.005 ? "<1%" : Math.round(100 * share) + "%";
 }
 
 function take(file) {
