@@ -69,12 +69,13 @@ class Setting:
 
     @property
     def general_passes(self) -> dict[str, float]:
-        """As many other rows as fine-grained ones, each set by its rows; at most a fifth are the model's text."""
+        """As many other rows as fine-grained ones, or as ten passes give; at most a fifth are the model's text."""
         text = self.fine_samples * (TEXT_SHARE if self.general.sets else 1.0)
         found = {"text": min(1.0, text / TEXT_ROWS)}
+        if not self.general.sets:
+            return found
         left = self.fine_samples - found["text"] * TEXT_ROWS
-        rows = sum(self.general.rows.values())
-        return found | dict.fromkeys(self.general.sets, left / rows)
+        return found | dict.fromkeys(self.general.sets, min(PASSES, left / sum(self.general.rows.values())))
 
 
 def quoted(value: object) -> str:

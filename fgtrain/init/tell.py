@@ -1,6 +1,7 @@
 """The end of `fgtrain init`: what was written, what will not be measured, the plan, and what to type next."""
 
 import shlex
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from fgtrain.training.throughput import device_peak
 from .general import DRAWN, DRAWN_SKILLS, DRAWN_TEST, TEXT_HELD_OUT
 from .recipe import PERPLEXITY, Setting
 
-PROGRAM = "python -m fgtrain"
+PROGRAM = "fgtrain" if Path(sys.argv[0]).name == "fgtrain" else "python -m fgtrain"
 
 
 def build_all(study: Study) -> None:
@@ -81,7 +82,7 @@ def tell_unmeasured(setting: Setting) -> None:
 
 def tell_next(out: Path, setting: Setting) -> None:
     recipe, study = (shlex.quote(shown(out / name)) for name in ("recipe.yaml", "study.yaml"))
-    checkpoint = shlex.quote(shown(out / "runs" / setting.name / "sft" / "checkpoint"))
+    run = shlex.quote(shown(out / "runs" / setting.name))
     say("\nNext:")
     if not setting.model.here:
         say(f"  {setting.model.name} is not on this machine: hf download {setting.model.name}, or add network=true")
@@ -90,7 +91,7 @@ def tell_next(out: Path, setting: Setting) -> None:
     say(f"  {PROGRAM} {recipe} --smoke      # three steps: does all of it stand?")
     say(f"  {PROGRAM} {recipe}              # the mixed run; its report says what was learnt and forgotten")
     say(f"  {PROGRAM} {study}               # all arms and seeds; on Slurm: --submit")
-    say(f"  {PROGRAM} ask {checkpoint} PHOTO")
+    say(f"  {PROGRAM} ask {run} PHOTO")
 
 
 def finish(out: Path, told: dict[str, str], setting: Setting) -> None:

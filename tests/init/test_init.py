@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from photo_fakes import class_folders, photo
 
 from fgtrain.__main__ import command
 from fgtrain.init.general import general_of
+from fgtrain.init.model import ChosenModel
+from fgtrain.init.recipe import Devices, Setting, texts
 from fgtrain.recipe.load import load_recipe
 from fgtrain.recipe.study_load import load_study
 
@@ -84,6 +87,23 @@ def test_faults_are_told_in_one_message_with_exit_status_2(tmp_path, monkeypatch
     assert message in error
     assert error.count("error:") == 1
     assert not (tmp_path / "photos-fgtrain").exists()
+
+
+@pytest.mark.parametrize("lora_only", [False, True])
+@pytest.mark.parametrize("words", [[], ["drawn"]])
+@pytest.mark.parametrize("train", [2, 24, 3_000, 100_000])
+def test_every_setting_is_a_recipe_and_a_study(tmp_path, train, words, lora_only):
+    model = ChosenModel("llava-hf/llava-1.5-7b-hf", "llava", False, 7_000_000_000, 2048, None, 336)
+    devices = Devices(count=6, checkpointing=lora_only, strategy="deepspeed_stage_2" if lora_only else None)
+    setting = Setting("name", tmp_path, tmp_path, model, general_of(words, 64), train, (640, 480), 2)
+    setting = replace(setting, devices=devices, lora_only=lora_only)
+    for name, text in texts(setting).items():
+        (tmp_path / name).write_text(text)
+    study = load_study([str(tmp_path / "study.yaml")])
+    mix = study.recipes[0].recipe.stages["sft"].mix
+    assert mix["fg_short_answer"] == setting.passes >= 10
+    assert bool(words) == ("drawn_chart" in mix)
+    assert [arm.name for arm in study.arms] == ["mixed", "alone", "lora"][: 2 if lora_only else 3]
 
 
 def test_general_data_is_found_in_files_and_folders(tmp_path):
