@@ -1,11 +1,11 @@
 """How well each category is told, with its interval and its name: of runs where they began and ended, of a study each
 arm over its seeds."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..compare import Comparison
-from ..ledger import Categories, CategoryScore, Checkpoint, ItemStore, Run, is_accuracy, load_run
-from ..study import StudyAnswer, StudyRuns
+from ..ledger import Categories, CategoryScore, Checkpoint, ItemStore, Run, is_accuracy
+from ..study import StudyAnswer
 from ..tasks.task import CONDITION
 from .curves import sizes
 from .figures import Figure, Line, Point
@@ -36,14 +36,10 @@ def run_categories(found: Comparison) -> list[dict]:
     return _pictures(runs, columns)
 
 
-def study_categories(runs: StudyRuns, answer: StudyAnswer) -> list[dict]:
+def study_categories(arms: Mapping[str, Sequence[Run]], answer: StudyAnswer) -> list[dict]:
     """The same for each arm at the end of its runs, over its seeds. Drawn are the arms of the contrasts, or the best;
-    the table has all."""
+    the table has all. `arms`: arm -> its runs."""
     told, store = Categories(), ItemStore()
-    arms = {
-        arm: [load_run(folder, metrics=False) for _, folder in sorted(seeds.items())]
-        for arm, seeds in runs.arms.items()
-    }
     contrasted = [arm for one in answer.contrasts for arm in (one.first, one.second)]
     ranked = list(dict.fromkeys((*contrasted, *(one.arm for one in answer.ranked()))))
     drawn = set(ranked[:SHOWN])

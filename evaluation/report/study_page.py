@@ -10,6 +10,7 @@ from data_builders.shared.files import atomic_write
 
 from ..compare import compare_runs
 from ..ledger import known, load_run
+from ..published.beside import Beside, not_shown
 from ..shared.measure_names import read_measure
 from ..study import ArmAnswer, Contrast, MeasureFacts, StudyAnswer, StudyRuns
 from ..study.summary import summary, tone
@@ -19,6 +20,7 @@ from .figures import COLOURS
 from .page import content, environment, write_report
 from .strong import strong_arms
 from .study_figures import curve_figures, pareto_figure
+from .study_published import study_published
 from .text import num
 
 
@@ -46,10 +48,20 @@ def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> tuple[str, d
         shown |= {"side_by_side": True, **content(compare_runs([load_run(folder) for folder in folders]))}
     else:
         shown |= {"beside": f"{path.stem}_runs.html", "beside_seed": one_seed(runs)[0]}
-    return render_study(answer, path, shown, study_categories(runs, answer))
+    arms = {
+        arm: [load_run(Path(folder), metrics=False) for _, folder in sorted(seeds.items())]
+        for arm, seeds in runs.arms.items()
+    }
+    return render_study(answer, path, shown, study_categories(arms, answer), study_published(arms))
 
 
-def render_study(answer: StudyAnswer, path: Path, beneath: dict, categories: Sequence[dict] = ()) -> tuple[str, dict]:
+def render_study(
+    answer: StudyAnswer,
+    path: Path,
+    beneath: dict,
+    categories: Sequence[dict] = (),
+    published: Sequence[Beside] = (),
+) -> tuple[str, dict]:
     """The page's HTML from the answer alone, and what it shows. `path`: where it will lie, so that links lead to the
     runs' own reports; `beneath`: what stands at its end, the runs side by side or the page `beside` that shows them."""
     strong = strong_arms(answer)
@@ -58,6 +70,8 @@ def render_study(answer: StudyAnswer, path: Path, beneath: dict, categories: Seq
         "pareto": pareto_figure(answer, strong),
         "curves": curve_figures(answer, strong),
         "categories": categories,
+        "published": published,
+        "published_others": not_shown(published),
     }
     shown = beneath | {"answer": answer, "study": study}
     return made.get_template("study.html").render(shown), shown

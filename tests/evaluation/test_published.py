@@ -5,6 +5,7 @@ import re
 
 import pytest
 from report_rich import make_rich_run
+from study_run_fakes import make_arms
 from test_report import Page
 
 from data_builders.shared.errors import UserError
@@ -16,8 +17,11 @@ from evaluation.compare.tables import print_comparison
 from evaluation.ledger import load_run
 from evaluation.published import tables
 from evaluation.published.beside import beside, of_runs
+from evaluation.published.of_study import mean_score
 from evaluation.published.tables import Paper, papers
 from evaluation.report.page import render
+from evaluation.report.study_page import study_page
+from evaluation.study import StudyRuns, study_answer
 from evaluation.tasks.task_files import spec_of
 
 SPECIES, GENUS, BIAS = "fgbmk/cub/species/choice", "fgbmk/cub/genus/choice", "fgbmk/cub/knowledge_bias"
@@ -161,3 +165,35 @@ def test_nothing_that_scores_or_compares_can_see_them():
         for path in [root / part] if part.endswith(".py") else (root / part).rglob("*.py"):
             assert "published import" not in path.read_text(), path
             assert "published.beside" not in path.read_text(), path
+
+
+def test_a_studys_arms_stand_beside_them_as_means_over_seeds(tmp_path):
+    arms = make_arms(tmp_path, {"none": (-2.0, 1.8), "late": (1.2, -0.1)}, seeds=(17, 18, 19), images=12)
+    for folder in (one for seeds in arms.values() for one in seeds.values()):
+        scores = read_json(folder / "scores.json")
+        scores["checkpoints"][-1]["tasks"][SPECIES]["n"] = 5794
+        write_json(folder / "scores.json", scores)
+    runs = StudyRuns("placement", "Where?", arms, measures=(SPECIES,))
+    answer = study_answer(runs)
+    html, shown = study_page(runs, answer, tmp_path / "report.html")
+    one = next(one for one in shown["study"]["published"] if one.columns)
+    assert (one.table.table, one.columns) == ("Figure 2", [SPECIES])
+    assert [who.label for who, _ in one.measured] == ["none, 3 seeds", "late, 3 seeds"]
+    for arm, (_, (cell,)) in zip(answer.arms, one.measured, strict=True):
+        mean = arm.means[SPECIES]
+        assert cell["value"] == pytest.approx(mean.value)
+        assert cell["low"] < mean.value < cell["high"]
+    text = re.sub(r"\s+", " ", Page(html).text)
+    assert "published, FG-BMK Figure 2: InternVL3" in text
+    assert "61.18" not in text[: text.index("Published numbers")]  # in no mean, rank or sentence
+
+
+def test_a_mean_over_seeds_covers_images_and_seeds():
+    scores = [{"value": value, "low": value - 4, "high": value + 3, "unit": "percent"} for value in (50.0, 50.0)]
+    assert mean_score(scores[:1]) == scores[0]
+    assert mean_score(scores)["low"] == pytest.approx(46.0)
+    apart = [{"value": value, "low": value - 4, "high": value + 3, "unit": "percent"} for value in (48.0, 50.0, 52.0)]
+    seed = 4.302653 * 2 / 3**0.5  # Student's t of two degrees of freedom, the seeds' deviation, their number
+    assert mean_score(apart)["low"] == pytest.approx(50 - (4**2 + seed**2) ** 0.5)
+    assert mean_score(apart)["high"] == pytest.approx(50 + (3**2 + seed**2) ** 0.5)
+    assert mean_score([scores[0], {**scores[0], "value": None}])["value"] is None
