@@ -27,6 +27,7 @@ SUBCOMMANDS = {
     "export": ("fgtrain.export", "a checkpoint for other programs"),
     "convert": ("fgtrain.convert", "weights published as pickles, as safetensors"),
     "import-internvl": ("fgtrain.import_internvl.command", "published InternVL, or a part of it, without its code"),
+    "completion": ("fgtrain.completion", "what makes bash or zsh complete the commands"),
 }
 
 

@@ -8,22 +8,21 @@ import argparse
 import pickle
 import shutil
 from pathlib import Path
-from typing import Any
-
-import huggingface_hub
-import torch
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from data_builders.shared.files import read_json, whole_folder, write_json
 from data_builders.shared.progress import progress
 from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
-from fgtrain.import_internvl.writing import Outgoing, write_safetensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fgtrain.import_internvl.writing import Outgoing
 
 PICKLED_INDEX, INDEX = "pytorch_model.bin.index.json", "model.safetensors.index.json"
 BESIDE = ["*.json", "*.txt", "*.jinja", "*.model"]  # what is copied
-DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+DTYPES = {"torch.float64": "F64", "torch.float32": "F32", "torch.float16": "F16", "torch.bfloat16": "BF16"}
 COUNTED = "position_ids"  # buffers of 0, 1, 2, ..., which models make themselves
 
 
@@ -45,6 +44,9 @@ def main(words: list[str]) -> None:
 
 def find_folder(src: str, network: bool) -> Path:
     """The folder itself, or a hub id's in the local cache, downloaded first if `network`. UserError."""
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     folder = Path(src).expanduser()
     if folder.is_dir():
         return folder
@@ -97,6 +99,8 @@ def pickled_files(src: Path) -> list[Path]:
 
 def _write(pickles: list[Path], folder: Path) -> tuple[dict[str, str], int]:
     """(tensor -> its file, bytes of all)."""
+    from fgtrain.import_internvl.writing import write_safetensors
+
     table: dict[str, str] = {}
     size = 0
     with progress("converting", "files", len(pickles)) as advance:
@@ -112,8 +116,10 @@ def _write(pickles: list[Path], folder: Path) -> tuple[dict[str, str], int]:
     return table, size
 
 
-def _tensors(path: Path) -> dict[str, Tensor]:
+def _tensors(path: Path) -> dict[str, "Tensor"]:
     """What is in a pickle, but for counted positions. UserError unless it is tensors by name and nothing else."""
+    from torch import Tensor
+
     try:
         found = _loaded(path)
     except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError) as error:
@@ -127,6 +133,8 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _loaded(path: Path) -> Any:
+    import torch
+
     how = {"map_location": "cpu", "weights_only": True}
     try:
         return torch.load(path, mmap=True, **how)
@@ -136,7 +144,9 @@ def _loaded(path: Path) -> Any:
         return torch.load(path, **how)
 
 
-def _outgoing(path: Path, name: str, tensor: Tensor) -> Outgoing:
-    if tensor.dtype not in DTYPES:
-        raise UserError(f"{path}: {name} is {tensor.dtype}; known are {', '.join(map(str, DTYPES))}")
-    return Outgoing(name, DTYPES[tensor.dtype], tuple(tensor.shape), tensor.detach)
+def _outgoing(path: Path, name: str, tensor: "Tensor") -> "Outgoing":
+    from fgtrain.import_internvl.writing import Outgoing
+
+    if str(tensor.dtype) not in DTYPES:
+        raise UserError(f"{path}: {name} is {tensor.dtype}; known are {', '.join(DTYPES)}")
+    return Outgoing(name, DTYPES[str(tensor.dtype)], tuple(tensor.shape), tensor.detach)

@@ -23,7 +23,7 @@ def check_source(model: str) -> str:
             if pickled:
                 raise UserError(
                     f"--model {model}: its weights are pickled ({pickled[0]}) and could run code. Make safetensors of "
-                    f"them once: python -m fgtrain.convert {shlex.quote(model)} NEW_FOLDER"
+                    f"them once: python -m fgtrain convert {shlex.quote(model)} NEW_FOLDER"
                 )
             raise UserError(f"--model {model}: a config but no weights (*.safetensors)")
         return str(folder)

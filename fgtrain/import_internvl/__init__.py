@@ -5,7 +5,3 @@
 SRC is a folder with a whole InternVL-2.5, an InternViT or an InternLM2; DST becomes a folder that transformers loads by
 itself. Tensors are renamed and cut, never computed with, and keep their type.
 """
-
-from .convert import import_checkpoint
-
-__all__ = ["import_checkpoint"]

@@ -8,9 +8,6 @@ from pathlib import Path
 
 from data_builders.shared.terminal import say
 
-from .convert import import_checkpoint
-from .source import find_folder
-
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
@@ -26,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: list[str]) -> None:
     arguments = parser().parse_args(words)
+    from .convert import import_checkpoint
+    from .source import find_folder
+
     done = import_checkpoint(find_folder(arguments.src, arguments.network), arguments.dst)
     say(f"{arguments.dst}: {done.kind}, {done.parameters:,} parameters in {done.files} files, {done.dtype}")
     for note in done.notes:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForImageTextToText
 
-from fgtrain.import_internvl import import_checkpoint
+from fgtrain.import_internvl.convert import import_checkpoint
 from fgtrain.model import build_model, load_checkpoint, model_facts, save_checkpoint, weights_hash
 
 LIKE_6B = {"norm_type": "rms_norm", "qk_normalization": True, "qkv_bias": False}

@@ -21,8 +21,9 @@ from model_fakes import model_values
 from safetensors.torch import load_file, save_file
 
 from fgtrain.errors import UserError
-from fgtrain.import_internvl import convert, import_checkpoint
+from fgtrain.import_internvl import convert
 from fgtrain.import_internvl.command import main
+from fgtrain.import_internvl.convert import import_checkpoint
 from fgtrain.model import build_model, model_facts
 
 WEIGHTS = "model.safetensors"

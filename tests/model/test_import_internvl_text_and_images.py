@@ -21,7 +21,7 @@ from internvl_tokens import (
 from PIL import Image
 from transformers import AutoImageProcessor, AutoTokenizer, GenerationConfig
 
-from fgtrain.import_internvl import import_checkpoint
+from fgtrain.import_internvl.convert import import_checkpoint
 from fgtrain.import_internvl.sentencepiece import byte_pair_tokenizer, read_proto
 
 SYSTEM = "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"

@@ -15,3 +15,7 @@ def test_help_and_version_import_no_library_that_takes_long(package, option, tmp
 
 def test_status_imports_nothing_that_trains(tmp_path):
     assert imported(tmp_path, "fgtrain", "recipes/mini/studies/demo.yaml", "--status") & (TRAINING | FIGURES) == set()
+
+
+def test_the_options_of_all_commands_are_known_without_what_trains(tmp_path):
+    assert imported(tmp_path, "fgtrain", "completion", "bash") & (TRAINING | FIGURES) == set()
