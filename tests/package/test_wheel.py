@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fgtrain.recipe import load_recipe
-
 TOP = Path(__file__).resolve().parents[2]
 BUILT = "import sys, setuptools.build_meta as backend; backend.build_wheel(sys.argv[1])"
 # Recipes and Slurm files -> where the wheel has them.
@@ -83,6 +81,5 @@ def test_an_installed_wheel_runs_a_smoke_outside_the_clone(wheel, tmp_path):
     assert "mini/align_fg10" in run("fgtrain", "recipes")
     run("fgtrain", "recipes", "copy", "mini/align_fg10")
     run("fgtrain", "recipes/mini/align_fg10.yaml", "--smoke")
-    name = load_recipe(here / "recipes/mini/align_fg10.yaml").name
-    (page,) = here.glob(f"runs/{name}*/report.html")
+    (page,) = here.glob("runs/smoke/*/report.html")
     assert "Traceback" not in page.read_text(encoding="utf-8")
