@@ -17,11 +17,11 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.plan.checkpoints import features_at
 from fgtrain.processes import Group
-from fgtrain.recipe import Recipe
+from fgtrain.recipe import Recipe, load_recipe
 from fgtrain.runs.evaluations import answers_folder, asked, assemble_scores, found_evaluations, stores
 from fgtrain.runs.features import FOLDER as FEATURES
 from fgtrain.runs.features import feature_rows, features_folders
-from fgtrain.runs.folder import link
+from fgtrain.runs.folder import RESOLVED, link
 from fgtrain.runs.links import link_rows
 from fgtrain.runs.metrics import assemble
 from fgtrain.runs.model_card import fill_cards
@@ -82,6 +82,7 @@ def _links(recipe: Recipe, plan: Plan, start: str) -> None:
 def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out: str) -> None:
     """The study's answer: answer.json, answer.md, report.html in the folder `out`; or runs side by side in a file."""
     runs = [Path(folder) for seeds in study["arms"].values() for folder in seeds.values()]
+    know_their_tasks(runs)
     results = results_of_study(runs)
     if study["name"] is None:
         write_report(runs, Path(out))
@@ -102,6 +103,13 @@ def report_study(recipe: Recipe | None, group: Group, study: dict[str, Any], out
     write_answer(answer, Path(out))
     write_study_report(known, answer, Path(out) / REPORT)
     note_reported(Path(out), results)
+
+
+def know_their_tasks(runs: Iterable[Path]) -> None:
+    """Make the task files that the runs' recipes name known here, so that single answers to them can be shown."""
+    for run in runs:
+        if (run / RESOLVED).is_file():
+            load_recipe(run / RESOLVED)
 
 
 def _device_hours(runs: Iterable[str]) -> float | None:

@@ -59,6 +59,7 @@ def test_the_page_on_tasks_runs_as_written(page, monkeypatch, capsys):
 
 def test_a_recipe_tells_of_them_and_everything_in_the_file_is_in_the_identity(page, monkeypatch):
     from fgtrain.errors import UserError as Refused
+    from fgtrain.jobs.report import know_their_tasks
     from fgtrain.recipe import load_recipe
     from fgtrain.runs.preflight import refuse_what_cannot_run
 
@@ -68,6 +69,11 @@ def test_a_recipe_tells_of_them_and_everything_in_the_file_is_in_the_identity(pa
     refuse_what_cannot_run(load_recipe("with_herbarium.yaml"))
     with pytest.raises(Refused, match=r"evaluation\.tasks_from .*no folder nowhere"):
         load_recipe("with_herbarium.yaml", ["evaluation.tasks_from=[nowhere]"])
+    (page / "run").mkdir()
+    resolved = load_recipe("with_herbarium.yaml").model_dump(mode="json")
+    (page / "run/recipe.resolved.yaml").write_text(yaml.safe_dump(resolved))
+    monkeypatch.setattr(task_files, "_own_folders", [])
+    know_their_tasks([page / "run", page / "of_another_program"])
     (task,) = load_tasks(["herbarium"], [Path("data")])
     spec = yaml.safe_load((page / "tasks/herbarium.yaml").read_text())
     (page / "edited").mkdir()
