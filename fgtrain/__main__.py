@@ -6,10 +6,10 @@ seed=17,18,19 makes a run of each seed.
 """
 
 import argparse
-import importlib
 import os
 import sys
 from difflib import get_close_matches
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 # Nothing that takes long: --help and the other commands come through here. The rest is imported where it is needed.
@@ -111,7 +111,7 @@ def carry_out_here(study: "Study", quiet: bool) -> int:
 def main(words: list[str]) -> int:
     """Do what the words say, whichever command they begin with; returns the exit status."""
     if words and words[0] in SUBCOMMANDS:
-        return importlib.import_module(SUBCOMMANDS[words[0]][0]).main(words[1:]) or 0
+        return resolve_name(f"{SUBCOMMANDS[words[0]][0]}:main")(words[1:]) or 0
     options = parser()
     arguments, unknown = options.parse_known_intermixed_args(words)  # changes may stand behind options, too
     if unknown:
