@@ -11,6 +11,7 @@ from documented import REPOSITORY, blocks_of, follow, typed_here, write_files
 
 CLUSTER = "tutorials/ablation_on_a_cluster.md"
 VERDICT = {"Item_accuracy": "a bird", "Item_accuracy_score": 1, "Fact_accuracy": "some", "Fact_accuracy_score": 2}
+VERDICT["final_score"] = 3
 FEW = "--train-images-per-species=2 --test-images-per-species=1"
 
 
