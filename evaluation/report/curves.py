@@ -1,5 +1,6 @@
 """The report's curves and its gain-against-forgetting picture, from runs to figures."""
 
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from ..compare import Comparison, pareto_rows
 from ..ledger import GROUPS, Run, known, shared_tasks
 from ..shared.sweeps import is_swept
 from ..study.over_run import is_primary, places_of, task_curve
-from .figures import Figure, Line, Point, Span, figure
+from .figures import COLOURS, Figure, Line, Point, Span, figure
 from .text import num, signed
 
 MAX_LOSS_POINTS = 240
@@ -31,14 +32,14 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
                 f"{title} tasks, % right",
                 x_range=(0, end), y_range=(0, 100), lines=lines, points=points, spans=spans, x_label=x_label,
             )  # fmt: skip
-    lines = [Line(i, xy, "loss", f"{r.name}: training loss") for i, r in enumerate(runs) if (xy := loss_line(r))]
+    lines = [Line(i, xy, "loss", f"{r.name}: training loss") for i, r in enumerate(runs) if (xy := loss_line(r))][::-1]
     if lines:
         # A few wild steps must not flatten everything else.
         top = float(np.percentile([y for line in lines for _, y in line.xy], 99)) * 1.08 or 1.0
         lines = [Line(line.run, [(x, min(y, top)) for x, y in line.xy], "loss", line.text) for line in lines]
         # Beside the picture of gain against forgetting; where there is none, as wide as the page.
         panels["loss"] = sizes(
-            {"wide": (600, 340) if pareto(found) else (1216, 260), "narrow": (364, 240)},
+            {"wide": (600, 340) if pareto(found) and len(runs) <= COLOURS else (1216, 260), "narrow": (364, 240)},
             "Training loss",
             x_range=(0, end), y_range=(0, top), lines=lines, spans=spans, x_label="samples seen",
         )  # fmt: skip
@@ -49,14 +50,16 @@ def pareto(found: Comparison) -> dict[str, Figure]:
     """Gain on fine-grained tasks against forgetting on general tasks, a large mark a run where it ended (one for each
     share, where it merged at several) and a small one for each checkpoint before; empty for under two large ones."""
     points, lines, ends = [], [], {}
-    for i, result in enumerate(found.runs):
+    alike = shared_beginning([one.run.name for one in found.runs])
+    # The first ones, which are drawn strongly where there are many, lie above the others.
+    for i, result in reversed(list(enumerate(found.runs))):
         way = [(0.0, 0.0)]
         for c, (gain, loss) in enumerate(zip(result.gain, result.forgetting, strict=True), 1):
             if not (gain and loss):
                 continue
             name = result.run.checkpoints[c].name
             last = c == len(result.gain) or is_swept(name)
-            label = result.run.name
+            label = result.run.name.removeprefix(alike)
             if is_swept(name):
                 label = name if len(found.runs) == 1 else f"{label} {name}"
             way.append((loss.value, gain.value))
@@ -85,12 +88,19 @@ def pareto(found: Comparison) -> dict[str, Figure]:
     if len(best) > 1:
         lines.append(Line(0, steps, "front", f"not bettered: {', '.join(sorted(p.label for p in front))}"))
     points.sort(key=lambda p: p.large)
+    many = len(ends) > COLOURS
     return sizes(
-        {"wide": (600, 380), "narrow": (364, 320)},
+        {"wide": (1216, 520) if many else (600, 380), "narrow": (364, 440 if many else 320)},
         "Gain against forgetting",
         x_range=(0, right), y_range=(bottom, top), points=points, lines=lines, corner="better",
         x_label="forgotten on general tasks, points", y_label="gained on fine-grained tasks, points",
     )  # fmt: skip
+
+
+def shared_beginning(names: list[str]) -> str:
+    """What all names begin with, up to a "-" or "_", so that labels say what tells them apart."""
+    common = os.path.commonprefix(names) if len(names) > 1 else ""
+    return common[: max(common.rfind("-"), common.rfind("_")) + 1]
 
 
 def passes(found: Comparison, most: int = 4) -> list[dict[str, Figure]]:
@@ -194,7 +204,8 @@ def _score_marks(found: Comparison, group: str) -> tuple[list[Line], list[Point]
             points.append(Point(index, x, e.value, text, low=e.low, high=e.high))
         lines.append(Line(index, sorted(mean.items()), "mean", f"{run.name}: mean of {len(tasks)} tasks"))
     # Means above the thin single tasks.
-    return sorted(lines, key=lambda line: line.kind == "mean"), sorted(points, key=lambda p: p.large)
+    lines.sort(key=lambda line: (line.kind == "mean", -line.run))
+    return lines, sorted(points, key=lambda p: (p.large, -p.run))
 
 
 def _subset_spread(run: Run, tasks: list[str], samples_seen: int) -> tuple[float, int]:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .labels import Box, Name, around
+
 # Unit shapes around (0, 0), one a run, so that runs are told apart without colour.
 MARKERS = (
     "M-1 0A1 1 0 1 0 1 0A1 1 0 1 0 -1 0Z",
@@ -137,12 +139,11 @@ def figure(
                 "run": p.run,
                 "bars": bars,
                 "text": p.text,
-                "label": p.label,
-                "label_left": x > width * 0.6,
-                "label_y": y - 9,
             }
         )
-    _apart([point for point in result.points if point["label"]], result.top)
+    labelled = [Name(p.run, to_x(p.x), to_y(p.y), p.label) for p in points if p.label]
+    room = Box(result.left + 2, result.top + (20 if corner else 2), result.right, result.bottom - 2)
+    result.names = around(labelled[::-1], room)
     for row, (owner, own) in enumerate(ribbons):
         for span in own:
             x0, x1 = to_x(span.start), to_x(span.end)
@@ -172,17 +173,6 @@ def _ribbons(spans: list[Span]) -> list[tuple[int, list[Span]]]:
     if len(alike) > MOST_RIBBONS:
         return []
     return [(runs[0] if len(runs) == 1 else -1, by_run[runs[0]]) for runs in alike.values()]
-
-
-def _apart(points: list[dict], top: float) -> None:
-    """Move names that would lie on one another downwards, one line each."""
-    placed: list[tuple[float, float]] = []
-    for point in sorted(points, key=lambda one: one["y"]):
-        y = max(point["label_y"], top + 30)
-        while any(abs(x - point["x"]) < 130 and abs(y - other) < 14 for x, other in placed):
-            y += 14
-        placed.append((point["x"], y))
-        point["label_y"] = y
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

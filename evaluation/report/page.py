@@ -113,6 +113,7 @@ def content(found: Comparison) -> dict:
         "published": published,
         "published_others": not_shown(published),
         "headlines": [headline(found.store, one) for one in found.runs],
+        "ranked": ranked(found),
         "panels": curves(found),
         "pareto": pareto(found),
         "table": score_table(found),
@@ -144,6 +145,17 @@ def content(found: Comparison) -> dict:
         "groups": GROUPS,
         "kinds": KINDS,
     }
+
+
+def ranked(found: Comparison) -> list[int]:
+    """The places of the runs by what they gained, the most first; those without a gain last, as they were given."""
+
+    def place(index: int) -> tuple[bool, float]:
+        result = found.runs[index]
+        gain = result.gain[-1] if result.gain else None
+        return (gain is None, -gain.value if gain else 0.0)
+
+    return sorted(range(len(found.runs)), key=place)
 
 
 def features_of(runs: list[Run]) -> list[Measured]:

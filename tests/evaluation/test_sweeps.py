@@ -43,7 +43,7 @@ def test_each_share_stands_in_the_picture_and_forgets_by_what_came_before_the_me
     assert list(rows) == list(NAMES[3:])
     assert rows["wise@0.25"]["on_front"]
     assert not rows["wise@0.75"]["on_front"]
-    labels = [point["label"] for point in pareto(found)["wide"].points if point["label"]]
+    labels = [one["text"] for one in reversed(pareto(found)["wide"].names)]
     assert sorted(labels) == list(NAMES[3:])
     alone = compare_runs([load_run(folders["alone"])]).runs[0].forgetting[-1]
     assert found.runs[0].forgetting[-1].value == pytest.approx(alone.value)

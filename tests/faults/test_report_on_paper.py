@@ -10,7 +10,7 @@ from evaluation.report.page import render
 
 def test_no_column_is_lost_on_paper(tmp_path):
     page = render(compare_runs([make_run(tmp_path / "run", {COUNT: ([True, False] * 5, [True] * 10)})]))
-    (printed,) = re.findall(r"@media print \{(.*?)\n\}", page, re.S)
+    printed = "".join(re.findall(r"@media print \{(.*?)\n\}", page, re.S))
     rules = {name.strip(): body for name, body in re.findall(r"([^{}]+)\{([^{}]*)\}", printed)}
     assert "overflow: visible" in rules[".scroll, .tall"]
     assert "max-height: none" in rules[".scroll, .tall"]
