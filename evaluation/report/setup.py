@@ -1,10 +1,19 @@
 """What was run: the parts of plan.json and recipe.resolved.yaml that a reader needs to name or repeat the run."""
 
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json
+
 from ..ledger import Run
+
+WANDB = Path("wandb") / "outcome.json"  # what became of a run's figures there, beside its scores
 
 
 def setup(run: Run) -> dict:
-    """{"facts": [(name, value)], "stages": [row], "data": [row], "recipe": text}; absent keys are left out."""
+    """{"facts": [(name, value)], "wandb": address or None, "stages": [row], "data": [row], "recipe": text}; facts that
+    are absent are left out."""
     plan, recipe = run.plan, run.recipe
     facts = [
         ("Recipe", recipe.get("name") or plan.get("name") or run.name),
@@ -15,10 +24,20 @@ def setup(run: Run) -> dict:
     ]
     return {
         "facts": [(name, value) for name, value in facts if value is not None],
+        "wandb": _address(run.folder / WANDB),
         "stages": [_stage(run, stage) for stage in _stages(run)],
         "data": _data(plan),
         "recipe": run.recipe_text,
     }
+
+
+def _address(path: Path) -> str | None:
+    """Where W&B shows the run; None where it does not, or what is there is no address of a page."""
+    try:
+        url = _mapping(read_json(path)).get("url") if path.is_file() else None
+    except UserError:
+        return None
+    return url if isinstance(url, str) and urlsplit(url).scheme in ("http", "https") else None
 
 
 def _mapping(value: object) -> dict:

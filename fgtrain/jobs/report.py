@@ -53,12 +53,14 @@ def report_run(recipe: Recipe, group: Group, start: str) -> None:
             raise UserError(f"{recipe.name} has no scores of {', '.join(missing)}. The same command asks what is open")
         links = write_links(load_run(recipe.run_folder, metrics=False)) if found else []
         assemble(recipe, plan, found, [*feature_rows(recipe, plan, start), *link_rows(links)])
+        fill_cards(recipe.stage_store(stage.fingerprint) / "checkpoint" for stage in plan.stages)
         if found or features_at(recipe):
             comparison = compare_runs([load_run(recipe.run_folder)])
-            write_report([recipe.run_folder], recipe.run_folder / REPORT, comparison)
             write_scores_text(comparison, recipe.run_folder)
-        fill_cards(recipe.stage_store(stage.fingerprint) / "checkpoint" for stage in plan.stages)
-        send_all(recipe, plan, start)
+            send_all(recipe, plan, start, comparison.runs[0])  # before the page, which names where W&B shows the run
+            write_report([recipe.run_folder], recipe.run_folder / REPORT, comparison)
+        else:
+            send_all(recipe, plan, start)
         note_reported(recipe.run_folder, results_of_run(recipe, plan, start))
     if LEASH not in os.environ:  # else whoever has started this job tells it
         for line in (*unmeasured_lines(recipe), *outcome_lines([recipe])):

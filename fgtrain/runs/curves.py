@@ -8,6 +8,7 @@ from fgtrain.plan import Plan
 # Names of figures that come by data set or by part.
 NAMES = {"loss_by_data_set": "loss", "grad_norm_by_part": "grad_norm"}
 ONE_CHECKPOINT = "not measured: one checkpoint has no other to stand beside"
+PICTURES = "forgotten_pictures"
 WATCHED = ("forgetting", "at_least", "limit", "gain", "worth")
 PLACE = ("kind", "stage", "step", "group", "subset", "unmeasured")
 
@@ -20,6 +21,7 @@ def axes(plan: Plan) -> dict[str, str]:
     found["watch/samples_seen"] = "watch/*"
     found["drift/samples_seen"] = "drift/*"
     found["links/samples_seen"] = "links/*"
+    found[f"{PICTURES}/samples_seen"] = f"{PICTURES}/*"
     for kind in ("full", "subset"):
         for what in ("eval", "forgetting"):
             found[f"{what}_{kind}/samples_seen"] = f"{what}_{kind}/*"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data_builders.shared.terminal import say
 from evaluation.links import read_links
@@ -18,15 +18,19 @@ from fgtrain.errors import UserError
 from fgtrain.plan import Plan, read_plan
 from fgtrain.recipe import START, Recipe, load_recipe
 
-from .curves import curves, unmeasured
+from .curves import PICTURES, curves, unmeasured
 from .evaluations import asked, found_evaluations
 from .features import feature_rows
 from .folder import RESOLVED
 from .forgetting import with_forgetting
 from .links import link_rows
 from .metrics import offsets, run_rows, stage_rows
+from .task_summary import task_summary
 from .wandb_outcome import Outcome
 from .wandb_run import DISABLED, FOLDER, OFFLINE, ONLINE, Sent, chosen_mode, first_line, forget_runs, open_run, run_id
+
+if TYPE_CHECKING:
+    from evaluation.compare import RunResult
 
 TITLE = 63  # characters that W&B allows an alert's
 
@@ -64,8 +68,25 @@ class Tracker:
         """All evaluations that are there by now, and what was forgotten where all that came before is there, too."""
         self._do(self._evaluations)
 
-    def summary(self) -> None:
-        """The scores of the last checkpoint, for W&B's table of runs."""
+    def pictures(self, found: "RunResult") -> None:
+        """Of each checkpoint, twelve questions that it no longer answers, with their pictures."""
+
+        def show() -> None:
+            import wandb
+
+            from evaluation.report.forgotten_pictures import forgotten_pictures, pictures_html  # brings all reports
+
+            for checkpoint, items in forgotten_pictures(found):
+                html = pictures_html(items, checkpoint.name)
+                if items and self.sent.first_time({"pictures": checkpoint.name, "html": html}):
+                    # A page, not a wandb.Table: that one asks the server for artifacts, and what it refuses ends all.
+                    shown = {f"{PICTURES}/{checkpoint.name}": wandb.Html(html, inject=False)}
+                    self.run.log({f"{PICTURES}/samples_seen": checkpoint.samples_seen, **shown})
+
+        self._do(show)
+
+    def summary(self, found: "RunResult | None" = None) -> None:
+        """The scores of the last checkpoint, and what each task gained or lost, for W&B's table of runs."""
 
         def update() -> None:
             full = [row for row in self._known() if not row["subset"]]
@@ -73,7 +94,7 @@ class Tracker:
                 said = unmeasured(full)
                 figures = curves(row for row in full if row["stage"] == full[-1]["stage"])
                 numbers = {k: v for k, v in figures.items() if k.removeprefix("forgetting_full/") not in said}
-                self.run.summary.update(numbers | said)
+                self.run.summary.update(numbers | said | (task_summary(found) if found is not None else {}))
             elif not asked(self.recipe):
                 self.run.summary.update({"scores": "not measured: nothing is scored"})
 
@@ -194,8 +215,11 @@ def _other_run(folder: Path) -> tuple[Recipe, Plan]:
     return load_recipe(folder / RESOLVED), read_plan(folder / "plan.json")
 
 
-def send_all(recipe: Recipe, plan: Plan, start: str) -> None:
-    """All figures of a run that is done, online or into one offline folder; leaves word of what became of it."""
+def send_all(recipe: Recipe, plan: Plan, start: str, found: "RunResult | None" = None) -> None:
+    """All figures of a run that is done, online or into one offline folder; leaves word of what became of it.
+
+    `found`: what its scores come to, where it has some.
+    """
     mode, why = chosen_mode(recipe)
     outcome = Outcome(DISABLED)
     for one in (mode, OFFLINE) if mode == ONLINE else (mode,):
@@ -203,7 +227,9 @@ def send_all(recipe: Recipe, plan: Plan, start: str) -> None:
             break
         tracker = track(recipe, plan, start, "report", mode=one)
         tracker.everything()
-        tracker.summary()
+        if found is not None:
+            tracker.pictures(found)
+        tracker.summary(found)
         url = tracker.run.url if tracker.run is not None and one == ONLINE else None
         folder = Path(tracker.run.dir).parent.name if tracker.run is not None else None
         if tracker.finish():

@@ -12,7 +12,7 @@ import yaml
 from run_fakes import command, recipe_values, write_recipe
 from wandb_server import Received, wandb_server
 
-from fgtrain.runs.curves import curves
+from fgtrain.runs.curves import PICTURES, curves
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 RUNS = ("pair-less-s17", "pair-more-s17")
@@ -62,7 +62,8 @@ def test_every_figure_of_a_run_reaches_its_wandb_run_whichever_run_has_made_it(s
         rows = [row for row in map(json.loads, lines) if row["kind"] != "stage"]
         moments = groupby(rows, key=lambda row: (row["kind"], row["stage"], row["step"], row.get("subset")))
         wanted = {frozenset(curves(group).items()) for _, group in moments}
-        sent = {frozenset(figures.items()) for figures in study.server.figures(study.run_id(name))}
+        figures = study.server.figures(study.run_id(name))
+        sent = {frozenset(some.items()) for some in figures if f"{PICTURES}/samples_seen" not in some}
         assert sent == wanted
         assert {"align", "sft", None} == {row["stage"] for row in rows}
 
