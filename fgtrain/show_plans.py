@@ -37,6 +37,6 @@ def show_plans(study: Study, full: bool) -> None:
         jobs, unknown = Counter(job.kind for job in todo(build_graph(study, light_plans(study)))), ""
     except UserError as error:  # a root is not given: a plan does without, the jobs' paths do not
         jobs, unknown = None, str(error)
-    print_study_plan(study, plans, matched, jobs)
+    print_study_plan(study, plans, matched, jobs, full=full)
     if unknown:
         say(f"Jobs are not counted: {unknown}")

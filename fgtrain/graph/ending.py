@@ -1,5 +1,6 @@
 """What a start says last: scores as a table, where everything lies, and what to type next."""
 
+import shlex
 from collections.abc import Iterator
 
 from data_builders.shared.terminal import say
@@ -21,12 +22,15 @@ def tell_results(study: Study, done: int, did: int) -> None:
     """What came out, where it lies, and what was not measured."""
     if not did:
         say(f"nothing to do: all {done} jobs are done")
-    for line in _scores(study):
+    scores = list(_scores(study))
+    for line in scores:
         say_wrapped(line)
+    told = "\n".join(scores)
     for one in study.recipes:
         path = one.recipe.run_folder / "plan.json"
         watched = watched_lines(one.recipe.name, read_plan(path)) if path.is_file() else ()
-        for line in (*watched, *unmeasured_lines(one.recipe)):
+        unmeasured = (line for line in unmeasured_lines(one.recipe) if line.split(": ", 2)[-1] not in told)
+        for line in (*watched, *unmeasured):
             say_wrapped(line)
     for label, text in _places(study):
         say(f"{label:<8}{text}")  # whole: it is to be copied
@@ -59,3 +63,6 @@ def _places(study: Study) -> Iterator[tuple[str, str]]:
     for one in study.recipes if len(study.recipes) <= FEW else ():
         report = one.recipe.run_folder / "report.html"
         yield ("report:", shown(report)) if report.is_file() else ("run:", shown(one.recipe.run_folder))
+    one = study.recipes[0].recipe
+    if len(study.recipes) == 1 and one.enabled_stages:
+        yield "next:", f"python -m fgtrain ask {shlex.quote(shown(one.run_folder))} PHOTO"

@@ -88,8 +88,9 @@ def stage_words(stage: StagePlan) -> str:
     if stage.batch is None:
         return stage.objective
     sets = f"{len(stage.data)} data set{'' if len(stage.data) == 1 else 's'}"
-    amount = f"{_number(stage.samples)} samples of {sets} in {_number(stage.steps)} steps"
-    return f"{amount}; {', '.join(learns)} {'learns' if len(learns) == 1 else 'learn'}"
+    amount = f"{stage.samples:,} samples of {sets}" if stage.samples is not None else f"{sets}, not counted yet"
+    steps = f" in {stage.steps:,} steps" if stage.steps is not None else ""
+    return f"{amount}{steps}; {', '.join(learns)} {'learns' if len(learns) == 1 else 'learn'}"
 
 
 def devices_words(devices: Devices) -> str:
@@ -146,18 +147,15 @@ def _place(study: Study) -> str:
 
 
 def _amount(plans: list[Plan]) -> str:
-    return f"{_span([plan.samples for plan in plans])} samples in {_span([plan.steps for plan in plans])} steps"
+    samples, steps = _span([plan.samples for plan in plans]), _span([plan.steps for plan in plans])
+    return f"{samples} samples in {steps} steps" if samples and steps else "not counted yet"
 
 
 def _span(values: list[int | None]) -> str:
     if None in values:
-        return "unknown"
+        return ""
     low, high = min(values), max(values)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _number(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
 
 
 def _listed(jobs: Sequence[Job]) -> str:

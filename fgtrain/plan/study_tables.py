@@ -17,6 +17,7 @@ from .schema import Plan
 from .study_hours import Plans, distinct_stages, study_hours
 from .tables import number
 
+MOST_ARMS = 20
 MOST_NOTES = 6
 MOST_SHARED = 6
 LEAST_CHANGES = 22  # columns for what differs
@@ -28,8 +29,11 @@ def print_study_plan(
     matched: list[MatchedFact],
     jobs_summary: Mapping[str, int] | None = None,
     console: Console | None = None,
+    full: bool = False,
 ) -> None:
-    """Print it. `plans`: (arm, seed) -> plan; `jobs_summary`: kind of job -> how many are left to do."""
+    """Print it. `plans`: (arm, seed) -> plan; `jobs_summary`: kind of job -> how many are left to do; `full`: all arms,
+    however many they are.
+    """
     console = console or SafeConsole()
     seeds = ", ".join(map(str, study.seeds))
     title = study.name or "unnamed study"
@@ -38,7 +42,10 @@ def print_study_plan(
     )
     counts = f"{_count(len(study.arms), 'arm')} x {_count(len(study.seeds), 'seed')} ({seeds})"
     console.print(f"{counts} = {_count(len(study.recipes), 'run')}" + _where(study), highlight=False)
-    console.print(_arms(study, plans, console.width))
+    most = len(study.arms) if full else MOST_ARMS
+    console.print(_arms(study, plans, console.width, most))
+    if len(study.arms) > most:
+        console.print(f"and {_count(len(study.arms) - most, 'more arm')}: --plan --full", highlight=False)
     for line in (*_matched_lines(study, matched), *_shared(study, plans), *_cost(study, plans, jobs_summary)):
         console.print(escape(line), highlight=False)
     notes = list(dict.fromkeys(note for plan in plans.values() for note in plan.notes))
@@ -56,8 +63,10 @@ def _count(value: int, what: str) -> str:
     return f"{value:,} {what}{'' if value == 1 else 's'}"
 
 
-def _arms(study: Study, plans: Plans, width: int) -> Table:
-    """Of one seed each. As many data sets whose exposures differ as there is room for, the matched ones first."""
+def _arms(study: Study, plans: Plans, width: int, most: int) -> Table:
+    """The first `most`, of one seed each. As many data sets whose exposures differ as there is room for, the matched
+    ones first.
+    """
     mine = [plans[arm.name, _seed(study, arm.name)] for arm in study.arms]
     columns = {
         "steps": [number(plan.steps) for plan in mine],
@@ -84,7 +93,7 @@ def _arms(study: Study, plans: Plans, width: int) -> Table:
         # A fixed width, for the narrower columns of a full table would break numbers in two.
         table.add_column(escape(title), justify="right", width=_width(title, cells), overflow="fold")
     cells = list((columns | last).values())
-    for index, arm in enumerate(study.arms):
+    for index, arm in enumerate(study.arms[:most]):
         table.add_row(
             escape(arm.name),
             escape(told(one for one in arm.changes if one not in common)),

@@ -9,7 +9,7 @@ from plan_fakes import BASE, FACTS, MODEL, PEAK, PROGRAM
 from rich.console import Console
 
 from fgtrain.images import Square
-from fgtrain.plan import check_matched, make_plan
+from fgtrain.plan import check_matched, make_plan, study_tables
 from fgtrain.plan.study_hours import distinct_stages, study_hours
 from fgtrain.plan.study_tables import hours_text, print_study_plan, told
 from fgtrain.recipe import Study, load_study
@@ -45,6 +45,14 @@ TWELVE = ", ".join(
     for n in range(12)
 )
 GRID = "grid: {stages.align.mix.fine: [1, 2, 3, 4], stages.sft.mix.extra: [1, 2, 3]}\nmatched: [exposures.general]\n"
+
+
+def test_of_very_many_arms_the_first_are_listed_and_the_rest_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_tables, "MOST_ARMS", 5)
+    study = study_of(tmp_path, "{}", GRID)
+    text = printed(study)
+    assert [arm.name in text.split("Matched:")[0] for arm in study.arms] == [True] * 5 + [False] * 7
+    assert "and 7 more arms: --plan --full" in text
 
 
 @pytest.mark.parametrize(("arms", "more"), [(f"{{{TWELVE}}}", "matched: [exposures.general]\n"), ("{}", GRID)])
