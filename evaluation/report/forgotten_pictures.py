@@ -78,7 +78,7 @@ def pictures_html(items: list[Forgotten], checkpoint: str) -> str:
         "<tr><td>{}</td>{}</tr>".format(
             f'<img src="{one.picture}" alt="">' if one.picture else "no picture",
             "".join(
-                f"<td>{escape(text)}</td>"
+                f"<td>{escape(text or '(nothing)')}</td>"
                 for text in (one.question, one.gold, f"{one.before} (at {one.at})", one.now, one.task)
             ),
         )

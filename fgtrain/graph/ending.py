@@ -33,7 +33,7 @@ def tell_results(study: Study, done: int, did: int) -> None:
         for line in (*watched, *unmeasured):
             say_wrapped(line)
     for label, text in _places(study):
-        say(f"{label:<8}{text}")  # whole: it is to be copied
+        say(f"{label:<8}{text}".rstrip())  # whole: it is to be copied
     for line in outcome_lines(one.recipe for one in study.recipes):
         say(line)
 
