@@ -41,7 +41,8 @@ class Box:
 
 
 def shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    """Beginning and end of a long name: the names of arms and runs often begin alike."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[1 - LONGEST // 2 :]}"
 
 
 def around(names: list[Name], bounds: Box, mark: float = 6) -> list[dict]:

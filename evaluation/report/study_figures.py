@@ -35,6 +35,8 @@ def pareto_figure(answer: StudyAnswer, strong: Sequence[int]) -> dict[str, Figur
         for one in places
     ]  # fmt: skip
     right = max(2.0, *(one.x_high for one in points)) * 1.05
+    left = min(one.x_low for one in points)
+    left = max(0.0, left - 0.1 * (right - left)) if left > 0.4 * right else 0.0
     low, high = min(one.low for one in points), max(one.high for one in points)
     room = max(2.0, 0.08 * (high - low))
     found = {}
@@ -42,7 +44,7 @@ def pareto_figure(answer: StudyAnswer, strong: Sequence[int]) -> dict[str, Figur
         made = figure(
             pixels,
             "Fine-grained score against forgetting",
-            x_range=(0, right),
+            x_range=(left, right),
             y_range=(max(0.0, low - room), min(100.0, high + room)),
             points=points,
             lines=[Line(-1, steps, "front", "not bettered by any other arm")] if len(front) > 1 else [],
@@ -100,7 +102,8 @@ def curve_figure(one: OverRun, answer: StudyAnswer, strong: Sequence[int]) -> di
             last = place == curve.places[-1] and end is not None and abs(end.value - value) < 1e-6
             text = f"{curve.arm}, {name or 'a subset of the questions'}: {number(value)}"
             ends = {"low": end.low, "high": end.high} if last else {}
-            points.append(Point(run, place, value, text, large=bool(name), **ends))
+            large = bool(name) and (len(curves) <= MANY or place == curve.places[-1])
+            points.append(Point(run, place, value, text, large=large, **ends))
     begin, end_of = min(curve.places[0] for curve in curves), max(curve.places[-1] for curve in curves)
     # From 0 on, unless nothing was asked for most of the way.
     begin = 0.0 if begin <= end_of / 2 else begin - 0.1 * (end_of - begin or 1)

@@ -96,7 +96,7 @@ def test_every_arm_is_named_in_every_picture_and_never_only_by_pointing():
     strong = strong_arms(answer)
     for sizes in (study_figures.pareto_figure(answer, strong), *study_figures.curve_figures(answer, strong)):
         for figure in sizes.values():
-            assert len({one["text"] for one in figure.names if one["run"] is not None}) >= 34  # two share a beginning
+            assert len({one["text"] for one in figure.names if one["run"] is not None}) == 36
             assert figure.x_label
             assert figure.y_label
             assert all(box.left >= 0 and box.right <= figure.width + 60 for box in boxes(figure.names))
