@@ -26,6 +26,9 @@ class FakesInstalled:
     def installed(self) -> list[str]:
         return ["fake"]
 
+    def code(self, name: str) -> dict[str, str]:
+        return {"fake.py": "1"}
+
     def load(self, name: str) -> Callable[[Path], object]:
         return lambda folder: self.make() if (folder / "fake").exists() else None
 

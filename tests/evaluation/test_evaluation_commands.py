@@ -87,7 +87,9 @@ def test_run_and_compare_commands(data, tmp_path, monkeypatch, capsys):
     assert "+0.0 [" in shown
     # nobody said how much these models had been trained: their marks lie side by side
     marks = re.findall(
-        r"<title>out, (start|later): [^<]*</title>.*?translate\(([\d.]+) ", (tmp_path / "r.html").read_text(), re.DOTALL
+        r'<title>out, (start|later): [^<]*</title>.*?class="mark" [^>]*d="M([\d.]+) ',
+        (tmp_path / "r.html").read_text(),
+        re.DOTALL,
     )
     places = {name: {place for found, place in marks if found == name} for name in ("start", "later")}
     assert all(places.values())

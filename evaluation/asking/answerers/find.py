@@ -1,6 +1,8 @@
 """Who `--model` names: an installed program's checkpoint, a released model, or an endpoint."""
 
 import argparse
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,14 @@ def asked_by(arguments: argparse.Namespace) -> Iterator[Answerer]:
         yield answerer
 
 
+def with_code(answerer: Answerer, name: str) -> Answerer:
+    """The answerer of that entry point, the code that answers among its settings where it does not say it itself."""
+    if "code" not in answerer.settings:
+        code = hashlib.sha256(json.dumps(ANSWERERS.code(name), sort_keys=True).encode()).hexdigest()[:16]
+        answerer.settings = {**answerer.settings, "code": code}
+    return answerer
+
+
 def find_answerer(arguments: argparse.Namespace) -> Answerer:
     """Who `--model` names. UserError when nothing can load it."""
     model: str = arguments.model
@@ -57,7 +67,7 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
     if folder.is_dir():
         for name in ANSWERERS.installed():
             if (answerer := ANSWERERS.load(name)(folder)) is not None:
-                return answerer
+                return with_code(answerer, name)
         if not (folder / "config.json").is_file():
             raise UserError(f"--model {model}: nothing can load this model. A checkpoint folder has a config.json")
     elif model.count("/") != 1 or model.startswith((".", "/", "~")):
