@@ -1,10 +1,10 @@
 """A study's answer on one screen of 80 columns: the question, what is shown, every arm's means with their intervals."""
 
-from .answer import ArmAnswer, Contrast, StudyAnswer
-from .words import answer_words, contrast_words, counted, label, number
+from .answer import ArmAnswer, StudyAnswer
+from .summary import summary
+from .words import counted, label, number
 
 WIDTH = 80
-SENTENCES = 6  # of contrasts
 ARMS = 14  # of more, the best by the first measure
 ARM = 26  # columns that an arm's name may take
 LEVEL = "~ no clearer than chance, or than 0"
@@ -13,7 +13,12 @@ LEVEL = "~ no clearer than chance, or than 0"
 def brief_lines(answer: StudyAnswer) -> list[str]:
     """Sentences may be longer than WIDTH and break between words; the table's lines are not."""
     question = (answer.question or "").split("\n\n")[0].replace("\n", " ")
-    lines = [f"{answer.name or 'Study'}: {question}".rstrip(": "), "", *_sentences(answer), ""]
+    lines = [
+        f"{answer.name or 'Study'}: {question}".rstrip(": "),
+        "",
+        *(f"- {one.text}" for one in summary(answer)),
+        "",
+    ]
     lines += _tables(answer)
     if len(answer.arms) > ARMS:
         lines.append(f"and {len(answer.arms) - ARMS} more arms, in the page")
@@ -25,19 +30,6 @@ def brief_lines(answer: StudyAnswer) -> list[str]:
     if answer.not_measured:
         lines += ["", *(f"not measured: {text}" for text in answer.not_measured)]
     return lines
-
-
-def _sentences(answer: StudyAnswer) -> list[str]:
-    """What is shown first; the contrasts that are not are counted where they are many."""
-    if not answer.contrasts:
-        return answer_words(answer)[:SENTENCES] if len(answer.arms) <= SENTENCES else []
-    ranked = sorted(answer.contrasts, key=lambda one: one.verdict != "shown")
-    found = [contrast_words(one) for one in ranked[:SENTENCES]]
-    rest: list[Contrast] = ranked[SENTENCES:]
-    if rest:
-        shown = sum(one.verdict == "shown" for one in rest)
-        found.append(f"and {counted(len(rest), 'more contrast')}, {shown} of them shown: see the page")
-    return found
 
 
 def _tables(answer: StudyAnswer) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from data_builders.shared.terminal import say
 from data_builders.shared.wrapping import say_wrapped
+from fgtrain.errors import UserError
 from fgtrain.plan import read_plan
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
@@ -47,7 +48,10 @@ def _scores(study: Study) -> Iterator[str]:
             from evaluation.study.brief import brief_lines
 
             yield ""
-            yield from brief_lines(read_answer(folder))
+            try:
+                yield from brief_lines(read_answer(folder))
+            except UserError as error:  # of an earlier version: what is done stays done, and its page is there
+                yield f"{folder / 'answer.json'}: {error}"
         return
     path = study.recipes[0].recipe.run_folder / SCORES_TEXT
     if path.is_file():

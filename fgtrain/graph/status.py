@@ -9,6 +9,8 @@ from rich.table import Table
 from data_builders.built_from import looked_at_once
 from data_builders.shared.console import SafeConsole
 from data_builders.shared.progress import ProgressState, read_progress
+from data_builders.shared.terminal import say
+from data_builders.shared.wrapping import say_wrapped
 from fgtrain.errors import UserError
 from fgtrain.jobs.spec import LOG, PROGRESS, alive, read_faults, spent
 from fgtrain.plan import Plan, read_plan
@@ -47,19 +49,18 @@ def print_status(study: Study, queue: Mapping[str, str]) -> None:
     graph = build_graph(study, plans)
     left = {job.name: job for job in todo(graph)}
     states = {job.name: job_status(job, left, queue) for job in graph}
-    console = SafeConsole()
-    console.print(_table(study, plans, graph, states))
+    SafeConsole().print(_table(study, plans, graph, states))
     for job in graph:
         status = states[job.name]
         if status.state in ("running", "queued", "stopped", "failed"):
-            console.print(f"{job.title}: {status.state} {status.note}", highlight=False, markup=False, soft_wrap=True)
+            say_wrapped(f"{job.title}: {status.state} {status.note}")
     for one in study.recipes:
         for line in watched_lines(one.recipe.name, plans[one.recipe.name]):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(_hours(graph, states), highlight=False, soft_wrap=True)
+            say_wrapped(line)
+    say_wrapped(_hours(graph, states))
     open_runs = {run for name in left for run in graph[name].runs}
     for line in outcome_lines(one.recipe for one in study.recipes if one.recipe.name not in open_runs):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line)  # whole: it is to be copied
 
 
 def job_status(job: Job, left: Mapping[str, Job], queue: Mapping[str, str]) -> JobStatus:

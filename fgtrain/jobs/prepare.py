@@ -11,7 +11,7 @@ from evaluation.tasks.task import CONDITION
 from evaluation.tasks.task_files import group_of
 from fgtrain.data.datamodule import StageData
 from fgtrain.model import model_facts, outline_model
-from fgtrain.plan import Plan, data_facts, make_plan, write_plan
+from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.checkpoints import features_at
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of, perturbed_entries
@@ -67,7 +67,7 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
             say(line)
         write_names(recipe)
         write_plan(plan, path)
-        write_plan_text(plan, recipe.run_folder)
+        write_plan_text(recipe.run_folder, lambda console: print_plan(plan, console))
     if show:
         for line in prepared_lines(plan):
             say(line)

@@ -1,25 +1,26 @@
 """The whole plan as a file for people, and the few lines of it that a log is told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from rich.console import Console
 
 from data_builders.shared.console import SafeConsole
 from data_builders.shared.files import atomic_write
 
 from .layout import duration, gib, number
 from .schema import Plan
-from .tables import print_plan
 
-PLAN_TEXT = "plan.txt"  # in the run's folder
+PLAN_TEXT = "plan.txt"
 WIDTH = 100  # columns of the file
 NOTES = 3
 
 
-def write_plan_text(plan: Plan, folder: Path) -> Path:
-    """Every table of the plan as text, in the run's folder. Returns where."""
+def write_plan_text(folder: Path, show: Callable[[Console], None]) -> Path:
+    """What `show` prints of a plan, as text in the folder of a run or a study. Returns where."""
     path = folder / PLAN_TEXT
     with atomic_write(path) as file:
-        print_plan(plan, SafeConsole(file=file, width=WIDTH, color_system=None, force_terminal=False))
+        show(SafeConsole(file=file, width=WIDTH, color_system=None, force_terminal=False))
     return path
 
 

@@ -13,6 +13,7 @@ from run_fakes import recipe_values, study_of, write_recipe
 from data_builders.shared.wrapping import wrapped
 from fgtrain.graph.begin import begin
 from fgtrain.graph.opening import LABEL, opening
+from fgtrain.plan import print_plan
 from fgtrain.plan.prepared_lines import PLAN_TEXT, prepared_lines, write_plan_text
 from fgtrain.recipe import load_recipe
 
@@ -42,7 +43,7 @@ def test_a_start_begins_with_ten_lines_whose_numbers_are_whole_at_80_columns(tmp
 def test_the_whole_plan_is_a_file_without_escapes_and_what_is_counted_is_said_in_a_few_lines(tmp_path: Path) -> None:
     recipe = load_recipe(write_recipe(tmp_path, recipe_values(tmp_path)))
     plan = begin(study_of(recipe), write=False).plans[recipe.name]
-    text = write_plan_text(plan, tmp_path).read_text()
+    text = write_plan_text(tmp_path, lambda console: print_plan(plan, console)).read_text()
     assert "\x1b" not in text
     for stage in plan.stages:
         assert stage.fingerprint in text
