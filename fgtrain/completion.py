@@ -6,9 +6,9 @@ FILE where the shell starts: ~/.bashrc, or ~/.zshrc after compinit. Needs shtab:
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
@@ -51,7 +51,7 @@ def main(words: list[str]) -> None:
 def fgtrain_commands() -> Commands:
     from fgtrain.__main__ import SUBCOMMANDS
 
-    return {word: (line, import_module(module).parser()) for word, (module, line) in SUBCOMMANDS.items()}
+    return {word: (line, resolve_name(f"{module}:parser")()) for word, (module, line) in SUBCOMMANDS.items()}
 
 
 def data_commands() -> Commands:

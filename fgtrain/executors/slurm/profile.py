@@ -157,7 +157,8 @@ def _near(path: Path) -> str:
 
 
 def _example() -> str:
-    return f"Copy one and edit it: cp {shown(SHIPPED / EXAMPLE)} {DEFAULT}"
+    folder = "" if DEFAULT.parent.is_dir() else f"mkdir -p {DEFAULT.parent} && "
+    return f"Copy one and edit it: {folder}cp {shown(SHIPPED / EXAMPLE)} {DEFAULT}"
 
 
 def _mistakes(source: Source) -> list[Problem]:
