@@ -13,6 +13,7 @@ from data_builders.shared.code_imports import source_file
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 from data_builders.sources import load_source
+from fgtrain.recipe import load_recipe
 
 SHELLS = {
     "Conus marmoreus": "Conidae",
@@ -20,6 +21,15 @@ SHELLS = {
     "Nassa serta": "Muricidae",
     "Murex pecten": "Muricidae",
 }
+
+
+RECIPE = """
+name: plain
+model: {vision_encoder: a, projector: linear, language_model: b}
+data: {some: {path: here, rows: 8}}
+stages:
+  sft: {train: {projector: 1.0e-3}, mix: {some: 1}, global_batch_size: 8}
+"""
 
 
 def collect(folder):
@@ -38,7 +48,13 @@ def test_the_page_on_sources_runs_as_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="'shells' is no source; there are: cub, "):
         main([*["short_answer", "--source", "shells", "--root", "collection", "--out", "nothing"]])
+    (tmp_path / "package/recipe.yaml").write_text(RECIPE)
+    with pytest.raises(UserError, match=r"evaluation\.features\.sources.*source .*is no source"):
+        load_recipe(tmp_path / "package/with_shells.yaml")
     with installed(tmp_path / "package", points):
+        recipe = load_recipe(tmp_path / "package/with_shells.yaml")
+        assert [one.source for one in recipe.evaluation.features.sources] == ["shells"]
+        assert "shells" in recipe.mixed_data
         for words in commands("sources"):
             main(words[3:])
         assert "shells         of package theirs 1.0" in described(find_builder("short_answer"))
