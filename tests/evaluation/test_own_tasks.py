@@ -30,10 +30,8 @@ stages:
 def page(tmp_path, monkeypatch) -> Path:
     """Its files, in the folder that we are in; what this test makes known is forgotten after it."""
     write_example("tasks", tmp_path)
-    sheets = tmp_path / "data/herbarium/margin/sheets"
-    sheets.mkdir()
-    for number in (1, 2, 3):
-        Image.new("RGB", (8, 8), (number, 9, 9)).save(sheets / f"{number}.jpg")
+    for number, name in enumerate("abc"):
+        Image.new("RGB", (8, 8), (number, 9, 9)).save(tmp_path / f"data/herbarium/margin/{name}.jpg")
     monkeypatch.setattr(task_files, "_own_folders", [])
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -77,7 +75,7 @@ def test_a_recipe_tells_of_them_and_everything_in_the_file_is_in_the_identity(pa
     (task,) = load_tasks(["herbarium"], [Path("data")])
     spec = yaml.safe_load((page / "tasks/herbarium.yaml").read_text())
     (page / "edited").mkdir()
-    (page / "edited/herbarium.yaml").write_text(yaml.safe_dump(spec | {"per_category": False}))
+    (page / "edited/herbarium.yaml").write_text(yaml.safe_dump(spec | {"per_category": True}))
     monkeypatch.setattr(task_files, "_own_folders", [])
     use_tasks_from(["edited"])
     (edited,) = load_tasks(["herbarium"], [Path("data")])
