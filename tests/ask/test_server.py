@@ -105,6 +105,23 @@ def test_a_port_that_is_taken_is_said_at_once(world: Path):
             main(["ask", str(world / "runs" / "tiny"), "--serve", "--port", str(port)])
 
 
+def test_the_command_serves_until_it_is_interrupted(world: Path, monkeypatch, capsys: pytest.CaptureFixture):
+    """A checkpoint without names of its own is served as well: it is asked questions."""
+    served = []
+
+    def serve(server: AskServer) -> None:
+        served.append((server.hosts[0], server.page.about()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AskServer, "serve_forever", serve)
+    stage = str(world / "runs" / "tiny" / "sft")
+    shutil.copytree(f"{stage}/checkpoint", world / "alone")
+    assert main(["ask", str(world / "alone"), "--serve", "--port", "0"]) == 0
+    [(host, about)] = served
+    assert about == {"checkpoints": [str(world / "alone")], "names": None}
+    assert f"http://{host} shows the page" in capsys.readouterr().out
+
+
 READY = """new Promise((done, broken) => {
   let left = 1000;
   const look = () => {
