@@ -96,7 +96,7 @@ def environment(series: Sequence[str] = (), strong: Sequence[int] | None = None)
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = ("num", "short_interval", "signed", "count", "clip", "p_value")
+    filters = ("breakable", "num", "short_interval", "signed", "count", "clip", "p_value")
     made.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
     strong = list(range(min(len(series), COLOURS))) if strong is None else list(strong)
     made.globals |= {"markers": MARKERS, "colours": COLOURS, "series": list(series), "strong": strong}

@@ -1,5 +1,6 @@
 """How the report writes numbers and text that somebody else wrote (a model, a data set, a recipe)."""
 
+import re
 import unicodedata
 
 from markupsafe import Markup
@@ -28,6 +29,14 @@ def _shown(letter: str) -> str:
 def clip(text: str, limit: int = 420) -> str:
     """At most `limit` letters, saying how many were left out."""
     return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit:,} characters)"
+
+
+def breakable(text: str) -> Markup:
+    """A name that may go on in a new line behind each of its parts: drawn/presence:yes_ratio."""
+    return Markup("").join(
+        part if place % 2 == 0 else Markup("{}<wbr>").format(part)
+        for place, part in enumerate(re.split(r"([/:_])", str(visible(text))))
+    )
 
 
 def num(value: float | None, digits: int = 1) -> str:

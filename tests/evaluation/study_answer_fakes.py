@@ -12,7 +12,7 @@ MEASURES = {
     "forgetting": None,
     "general": 10.0,
     "frow": None,
-    "pope:recall": None,
+    "drawn/presence:precision": None,
     "unseen": 20.0,
 }
 
@@ -40,7 +40,7 @@ def made_answer(arms: int, checkpoints: int) -> StudyAnswer:
                 "note": "one differs",
             }
         ],
-        not_measured=["pope:recall is not measured in one place"],
+        not_measured=["drawn/presence:precision is not measured in one place"],
         notes=["a note that belongs beside the numbers"],
         over_run=[
             OverRun(group, title, [f"{group}/a"], chance, True, [curve(one, group, checkpoints) for one in names])
@@ -56,7 +56,7 @@ def arm(name: str, place: int) -> ArmAnswer:
         value = sum(per_seed.values()) / len(per_seed)
         means[measure] = ArmMean(measure, value, value - 5.25, value + 6.75, "seeds and images", 3, 320, 1280, per_seed)
     if place == 1:
-        means["pope:recall"] = None
+        means["drawn/presence:precision"] = None
     stages = {"align": 1000.0 + place, "sft": 20000.0}
     return ArmAnswer(
         name, {seed: f"runs/{name}-{seed}" for seed in SEEDS}, ["sft"], 1.25 + place, means,

@@ -35,7 +35,7 @@ class Reader(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        if tag not in ("meta", "br", "path", "line", "rect", "circle", "img"):
+        if tag not in ("meta", "br", "wbr", "path", "line", "rect", "circle", "img"):
             self.open.append(tag)
         self.links += [value for name, value in attributes if tag == "a" and name == "href"]
 

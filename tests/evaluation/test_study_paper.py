@@ -14,7 +14,7 @@ from evaluation.report.study_page import render_study
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BROWSER = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--hide-scrollbars"]
 HIDDEN = ("unseen", "only-narrow", "narrow", "defs")  # not for paper
-EMPTY = ("meta", "br", "path", "line", "rect", "circle", "img")
+EMPTY = ("meta", "br", "wbr", "path", "line", "rect", "circle", "img")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None or shutil.which("pdftotext") is None, reason="needs a browser")
 
