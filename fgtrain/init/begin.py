@@ -10,10 +10,9 @@ from pathlib import Path
 from data_builders.shared.pictures import open_image
 from data_builders.shared.terminal import say
 from data_builders.sources.folder import plain_name, read_taxonomy
-from data_builders.sources.listed import LIST
 
 from .devices import fitting
-from .folder import claim, photos_text, taxonomy_text, write_missing
+from .folder import LISTED, TAXONOMY, claim, photos_text, taxonomy_text, write_missing
 from .general import General, build_general, general_of
 from .model import ChosenModel, choose_model
 from .photos import Found, look
@@ -36,7 +35,7 @@ def begin(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out or Path(f"{name}-fgtrain")
     claim(out, found.root)
     taxonomy = found.taxonomy.read_text(encoding="utf-8-sig") if found.taxonomy else taxonomy_text(found)
-    told = write_missing(out, {LIST: photos_text(found), "taxonomy.csv": taxonomy})
+    told = write_missing(out, {LISTED: photos_text(found), TAXONOMY: taxonomy})
     tell_found(found)
     build_general(general, out.resolve() / "built")
     setting = make_setting(name, out.resolve(), found, model, general, arguments.network)
@@ -64,7 +63,7 @@ def tell_found(found: Found) -> None:
 
 def make_setting(name: str, out: Path, found: Found, model: ChosenModel, general: General, network: bool) -> Setting:
     keys = {plain_name(label) for label in found.called}
-    levels, _ = read_taxonomy(out / "taxonomy.csv", keys)
+    levels, _ = read_taxonomy(out / TAXONOMY, keys)
     train = sum(photo.side == "train" for photo in found.photos)
     setting = Setting(name, out, found.root.resolve(), model, general, train, usual_size(found), len(levels), network)
     return fitting(setting)

@@ -11,8 +11,11 @@ from fgtrain.errors import UserError
 
 from .photos import Found
 
-LINK = "photos"  # to the photos, so that one folder is the root of everything
-FILES = (LIST, "taxonomy.csv", "recipe.yaml", "study.yaml")
+DATA = (
+    "data"  # folder of what sets are built from; nothing else lies in it, for whatever changes there builds them anew
+)
+LINK = "photos"  # in it, to the photos, so that one folder is the root of lists and pictures
+LISTED, TAXONOMY = f"{DATA}/{LIST}", f"{DATA}/taxonomy.csv"
 
 
 def claim(out: Path, photos: Path) -> None:
@@ -21,12 +24,12 @@ def claim(out: Path, photos: Path) -> None:
         raise UserError(f"--out {out} is a file. Name a folder")
     if out.resolve() == photos.resolve() or photos.resolve() in out.resolve().parents:
         raise UserError(f"--out {out} lies among your photos. Name a folder outside of {photos}")
-    link = out / LINK
+    link = out / DATA / LINK
     if out.is_dir() and not link.is_symlink() and any(out.iterdir()):
         raise UserError(f"--out {out} is not empty, and not from an earlier start. Name another folder")
     if link.is_symlink() and link.resolve() != photos.resolve():
         raise UserError(f"{out} is of other photos ({link.resolve()}). Name another folder: --out DIR")
-    out.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():
         os.symlink(photos.resolve(), link, target_is_directory=True)
 
