@@ -113,5 +113,5 @@ def test_the_page_about_photos_as_written(here, small_lvlm):
         "mine/recipe.yaml": "mine/recipe.yaml stages.sft.steps=2 evaluation.limit=2",
     }
     assert len(follow("tutorials/your_own_photos.md", here, small)) == 5
-    assert (here / "mine/runs/mine/report.html").is_file()
+    assert (here / "mine/runs/photos/report.html").is_file()
     assert len((here / "answers.csv").read_text(encoding="utf-8").splitlines()) == 33
