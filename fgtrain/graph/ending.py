@@ -26,17 +26,26 @@ def tell_results(study: Study, done: int, did: int) -> None:
     scores = list(_scores(study))
     for line in scores:
         say_wrapped(line)
-    told = "\n".join(scores)
-    for one in study.recipes:
-        path = one.recipe.run_folder / "plan.json"
-        watched = watched_lines(one.recipe.name, read_plan(path)) if path.is_file() else ()
-        unmeasured = (line for line in unmeasured_lines(one.recipe) if line.split(": ", 2)[-1] not in told)
-        for line in (*watched, *unmeasured):
-            say_wrapped(line)
+    for line in _notes(study, "\n".join(scores)):
+        say_wrapped(line)
     for label, text in _places(study):
         say(f"{label:<8}{text}".rstrip())  # whole: it is to be copied
     for line in outcome_lines(one.recipe for one in study.recipes):
         say(line)
+
+
+def _notes(study: Study, told: str) -> Iterator[str]:
+    """What there is to say of stages that were watched and of what was not measured, once for all runs that it is said
+    of; without what stands in `told`."""
+    found: dict[str, dict[str, None]] = {}
+    for one in study.recipes:
+        name, path = one.recipe.name, one.recipe.run_folder / "plan.json"
+        watched = watched_lines(name, read_plan(path)) if path.is_file() else ()
+        for line in (*watched, *unmeasured_lines(one.recipe)):
+            found.setdefault(line.removeprefix(f"{name}: "), {})[name] = None
+    for text, names in found.items():
+        if text.split(": ", 1)[-1] not in told:
+            yield f"{', '.join(names) if len(names) <= FEW else f'{len(names)} runs'}: {text}"
 
 
 def _scores(study: Study) -> Iterator[str]:

@@ -15,8 +15,8 @@ from data_builders.shared.wrapping import wrapped
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import LOG, PROGRESS
 
-BAR, CLOCK = 16, 12  # columns of a bar; of the time left, with the blanks between
-LEAST = 16  # columns that say what is under way
+BAR, CLOCK = 16, 10  # columns of a bar; of the time left, with the blanks between
+LEAST = 10  # columns that say what is under way
 
 
 class Display:
@@ -87,22 +87,23 @@ class Display:
         state = read_progress(job.folder / PROGRESS)
         if state is None:
             return
+        what, note = self._room(job, state)
         task, of = self.tasks.get(job.name, (None, ""))
         if task is None or of != state.what:  # a new one: rich keeps a total that is not known any more
             if task is not None:
                 self.bars.remove_task(task)
-            task = self.bars.add_task(state.what, total=state.total, note="")
+            task = self.bars.add_task(what, total=state.total, note=note)
             self.tasks[job.name] = task, state.what
-        what, note = self._room(job, state)
         self.bars.update(task, description=what, total=state.total, completed=state.done, note=note)
 
     def _room(self, job: Job, state: ProgressState) -> tuple[str, str]:
-        """What is under way and the note beside it, so that no number is cut: the words are, then the note goes."""
+        """What is under way and the note beside it, so that no number is cut: the words lose their beginning, for the
+        end of a run's name and its stage tell more; where that is not enough, the note goes."""
         what = f"{job.name.partition('/')[0]}: {state.what}" if self.several else state.what
         room = self.console.width - BAR - CLOCK - len(f"{state.done}/{state.total} ")
-        note = state.note if room - len(state.note) >= LEAST else ""
-        room -= len(note)
-        return (what if len(what) <= room else f"{what[: max(room, LEAST) - 1]}…"), note
+        note = state.note if room - len(state.note) >= min(len(what), LEAST) else ""
+        room = max(room - len(note), LEAST)
+        return (what if len(what) <= room else f"…{what[1 - room :]}"), note
 
 
 def _bars(console: Console) -> Progress:

@@ -64,7 +64,7 @@ def test_bars_fit_80_columns_with_whole_numbers_and_show_nothing_that_is_not_kno
     assert max(map(len, lines)) <= 80
     assert "nan" not in text
     assert not re.search(r"7/5980", text), "the total of what was done before"
-    assert "120000/123456" in text
+    assert "120000/123456 12345 samples/s · loss 12.345" in text
     assert "/a/path/that/is/long/and/has/no/blank/at/all/in/it" in text
     assert "1,234,567" in text
 
