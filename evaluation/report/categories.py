@@ -10,6 +10,7 @@ from ..tasks.task import CONDITION
 from .curves import sizes
 from .figures import Figure, Line, Point
 from .levels import ORDER
+from .strong import strong_arms
 from .text import num
 
 MOST = 40  # categories drawn; of more, as many of the best and of the worst
@@ -37,18 +38,16 @@ def run_categories(found: Comparison) -> list[dict]:
 
 
 def study_categories(arms: Mapping[str, Sequence[Run]], answer: StudyAnswer) -> list[dict]:
-    """The same for each arm at the end of its runs, over its seeds. Drawn are the arms of the contrasts, or the best;
-    the table has all. `arms`: arm -> its runs."""
+    """The same for each arm at the end of its runs, over its seeds. Drawn are the first of those that are strong
+    elsewhere; the table has all. `arms`: arm -> its runs."""
     told, store = Categories(), ItemStore()
-    contrasted = [arm for one in answer.contrasts for arm in (one.first, one.second)]
-    ranked = list(dict.fromkeys((*contrasted, *(one.arm for one in answer.ranked()))))
-    drawn = set(ranked[:SHOWN])
+    drawn = set(strong_arms(answer)[:SHOWN])
 
     def columns(task: str) -> list[Column]:
         made = []
         for number, (arm, members) in enumerate(arms.items()):
             if scores := _scores(told, store, task, [(run, run.last) for run in members]):
-                made.append((number, arm, arm in drawn, scores))
+                made.append((number, arm, number in drawn, scores))
         return made
 
     return _pictures([run for members in arms.values() for run in members], columns, seeds=True)

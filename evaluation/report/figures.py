@@ -108,7 +108,7 @@ def figure(
     `margin`: pixels to the right of the axes.
     """
     width, height = size
-    ribbons = _ribbons(spans)
+    ribbons = ribbons_of(spans)
     left, top = (56 if y_label else 44), 12 + 19 * len(ribbons)
     if y_names:
         left = min(width * 0.4, 20 + 6.2 * max(len(name) for _, name in y_names))
@@ -161,7 +161,7 @@ def figure(
     return result
 
 
-def _ribbons(spans: list[Span]) -> list[tuple[int, list[Span]]]:
+def ribbons_of(spans: list[Span]) -> list[tuple[int, list[Span]]]:
     """(run, its spans) a ribbon; runs with the same stages share one, which is nobody's (-1). None where there were
     more than MOST_RIBBONS: they would leave no room for what they stand above."""
     by_run: dict[int, list[Span]] = {}

@@ -19,7 +19,7 @@ from evaluation.report.export.html_tables import tables_of
 from evaluation.report.export.latex_table import escape, latex_text
 from evaluation.report.export.numbers import numbers_of
 from evaluation.report.export.pictures import figures_in, pictures_of
-from evaluation.report.export.style import colour, marker
+from evaluation.report.export.style import Series
 from evaluation.report.study_page import study_page
 from evaluation.study import StudyRuns, study_answer, write_answer
 
@@ -94,6 +94,7 @@ def test_latex_prints_what_was_written_whatever_it_is(study):
             if line.endswith(r"\\") and "multicolumn" not in line:
                 assert len(re.findall(r"(?<!\\)&", line)) == table.width - 1
     assert any(escape(ODD) in text for _, text in texts)
+    assert re.search(r"\d+\.\d \(\d+\.\d (to|--) \d+\.\d\)", texts[0][1])
     assert escape("a\\b_^~−1 ▲") == (r"a\textbackslash{}b\_\textasciicircum{}\textasciitilde{}$-$1 $\blacktriangle$")
 
 
@@ -114,7 +115,14 @@ def test_every_figure_is_drawn_with_the_same_bytes_and_the_names_in_it(study, tm
             assert (tmp_path / f"a{number}.{kind}").read_bytes() == (tmp_path / f"b{number}.{kind}").read_bytes()
     assert "none" in (tmp_path / "a0.svg").read_text()
     assert b"Date" not in (tmp_path / "a0.pdf").read_bytes()
-    assert len({(colour(index), marker(index)) for index in range(36)}) == 36
+
+
+def test_no_two_of_thirty_six_arms_look_alike_and_at_most_six_have_a_colour():
+    series = Series({number: f"arm {number}" for number in range(36)}, (30, 2))
+    looks = [series.look(index) for index in range(36)]
+    assert len(set(looks)) == 36
+    assert [number for number, look in enumerate(looks) if look.strong] == [2, 30]
+    assert sum(look.strong for look in map(Series(series.names).look, range(36))) == 6
 
 
 def test_the_command_exports_both_pages_or_nothing(study, tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import re
 
 from .csv_table import EMPTY, is_section
 from .html_tables import Cell, HtmlTable
+from .numbers import with_brackets
 
 SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -60,7 +61,7 @@ def caption(table: HtmlTable) -> str:
 
 
 def line(row: list[Cell], width: int) -> str:
-    cells = ["--" if cell.text in EMPTY[:2] else escape(cell.text) for cell in row]
+    cells = ["--" if cell.text in EMPTY[:2] else escape(with_brackets(cell.text)) for cell in row]
     cells = [
         text if cell.columns == 1 else rf"\multicolumn{{{cell.columns}}}{{c}}{{{text}}}"
         for text, cell in zip(cells, row, strict=True)

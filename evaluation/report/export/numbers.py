@@ -39,6 +39,15 @@ def numbers_of(text: str) -> dict[str, str] | None:
     return found | ({"said": said} if said else {})
 
 
+def with_brackets(text: str) -> str:
+    """`61.2 (55.0–67.1), n 320` of a cell with a value and an interval; other text as it is."""
+    parts = numbers_of(text) or {}
+    if "" not in parts or "low" not in parts or "(" in text:
+        return text
+    whole = rf"(?<![\d.,+−-])({NUMBER}(?:–| to ){NUMBER})"
+    return re.sub(r" ?·", ",", re.sub(whole, r"(\1)", text, count=1))
+
+
 def plain(number: str) -> str:
     """As programs read it: 1,234 -> 1234, −0.5 -> -0.5, +3.1 -> 3.1."""
     return number.replace(",", "").replace("−", "-").lstrip("+±")
@@ -59,7 +68,7 @@ def split_column(name: str, cells: Sequence[str]) -> dict[str, list[str]]:
         return {name: ["" if text == "–" else _alone(text) for text in cells]}
     # what is no number with an interval (a count, a word) stays whole under the column's own name
     read = [part or {"": "" if text in EMPTY else _alone(text)} for part, text in zip(parts, cells, strict=True)]
-    there = [part for part in ORDER if any(part in one for one in read)]
+    there = [part for part in ORDER if any(one.get(part) for one in read)]
     return {f"{name} {part}".strip(): [one.get(part, "") for one in read] for part in there}
 
 

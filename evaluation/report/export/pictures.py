@@ -10,8 +10,10 @@ from ...ledger import WORDS
 from ...study import Contrast
 from ...study.words import label
 from ..figures import Figure
+from ..strong import strong_arms
 from .curves import draw_curves
-from .rows import Mark, Row, draw_rows, draw_shares
+from .rows import LETTERS, Mark, Row, draw_rows, draw_shares
+from .style import Series
 
 BETTER, WORSE, NEITHER = "#0b7a5f", "#c0360c", "#dfe4ea"
 OF_ITEMS = dict(zip(WORDS, (BETTER, "#85bdae", "#3c9a83", WORSE, "#e6af9d", NEITHER), strict=True))
@@ -30,10 +32,11 @@ def pictures_of(shown: dict) -> list[Picture]:
     """Of what `runs_page` or `study_page` shows."""
     found = []
     if "study" in shown:
-        arms = {number: one.arm for number, one in enumerate(shown["answer"].arms)}
-        found += [*curve_pictures(shown["study"], arms), *contrast_pictures(shown["answer"].contrasts)]
+        answer = shown["answer"]
+        arms = Series({number: one.arm for number, one in enumerate(answer.arms)}, strong_arms(answer))
+        found += [*curve_pictures(shown["study"], arms), *contrast_pictures(answer.contrasts)]
     if "runs" in shown:
-        runs = {index: run.name for index, run in enumerate(shown["runs"])}
+        runs = Series({index: run.name for index, run in enumerate(shown["runs"])})
         own = {name: value for name, value in shown.items() if name not in ("study", "answer")}
         found += [*curve_pictures(own, runs), *forgetting_pictures(shown, runs), *item_pictures(shown)]
         found += [*name_pictures(shown), *rank_pictures(shown)]
@@ -52,8 +55,8 @@ def figures_in(value: object) -> Iterator[Figure]:
             yield from figures_in(one)
 
 
-def curve_pictures(shown: dict, names: dict[int, str]) -> list[Picture]:
-    return [Picture(one.title, partial(draw_curves, one, names)) for one in figures_in(shown)]
+def curve_pictures(shown: dict, series: Series) -> list[Picture]:
+    return [Picture(one.title, partial(draw_curves, one, series)) for one in figures_in(shown)]
 
 
 def contrast_pictures(contrasts: list[Contrast]) -> list[Picture]:
@@ -61,18 +64,24 @@ def contrast_pictures(contrasts: list[Contrast]) -> list[Picture]:
     pictures = []
     for measure in dict.fromkeys(one.measure for one in contrasts):
         rows = [
-            Row(f"{one.first} − {one.second}", (Mark(0, one.value, one.low, one.high),))
+            Row(contrast_name(one), (Mark(0, one.value, one.low, one.high),))
             for one in contrasts
             if one.measure == measure and one.value is not None
         ]
         if rows:
             title = f"Contrasts: {label(measure)}"
-            draw = partial(draw_rows, rows, title, "difference with its 95 % interval", {}, line_at=0.0)
+            draw = partial(draw_rows, rows, title, "difference with its 95 % interval", Series({0: ""}), line_at=0.0)
             pictures.append(Picture(title, draw))
     return pictures
 
 
-def forgetting_pictures(shown: dict, names: dict[int, str]) -> list[Picture]:
+def contrast_name(one: Contrast) -> str:
+    """On two lines where it is long."""
+    apart = " −\n" if len(one.first) + len(one.second) > LETTERS - 6 else " − "
+    return f"{one.first}{apart}{one.second}"
+
+
+def forgetting_pictures(shown: dict, series: Series) -> list[Picture]:
     pictures = []
     for group, tasks in ((shown.get("forgetting") or {}).get("groups") or {}).items():
         rows = [
@@ -83,7 +92,7 @@ def forgetting_pictures(shown: dict, names: dict[int, str]) -> list[Picture]:
             for task in tasks
         ]  # fmt: skip
         title = f"{shown['groups'][group]} tasks: best so far minus now"
-        draw = partial(draw_rows, rows, title, "forgotten, points, with 95 % interval", names, line_at=0.0)
+        draw = partial(draw_rows, rows, title, "forgotten, points, with 95 % interval", series, line_at=0.0)
         pictures.append(Picture(title, draw))
     return pictures
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..text import visible
-from .style import FAINT, INK, WIDTH, colour, legend, marker, new_axes
+from .style import FAINT, INK, WIDTH, Series, legend, new_axes
 
 ROW, APART, EDGES = 0.17, 0.12, 0.75  # inches: a row, the room for each further mark in it, what is no row
 LETTERS = 44  # of a row's name
@@ -33,21 +33,21 @@ def draw_rows(
     rows: Sequence[Row],
     title: str,
     x_label: str,
-    names: dict[int, str],
+    series: Series,
     x_range: tuple[float, float] | None = None,
     line_at: float | None = None,
 ) -> Any:
     """Rows from the top down; marks of a row one below the other by run. `line_at`: zero, or the chance level."""
     lanes = {run: place for place, run in enumerate(dict.fromkeys(mark.run for row in rows for mark in row.marks))}
-    step = ROW + APART * (max(len(lanes), 1) - 1)
-    made, axes = new_axes(WIDTH, EDGES + step * len(rows) + (0.16 * -(-len(names) // 3) if len(names) > 1 else 0))
+    step = max(ROW + APART * (max(len(lanes), 1) - 1), 0.27 if any("\n" in row.name for row in rows) else 0)
+    made, axes = new_axes(WIDTH, EDGES + step * len(rows))
     axes.grid(axis="x")
     if line_at is not None:
         axes.axvline(line_at, color=INK, linewidth=0.7, linestyle=(0, (2, 2)), zorder=1)
     for place, row in enumerate(rows):
         for mark in row.marks:
             offset = (lanes[mark.run] - (len(lanes) - 1) / 2) * APART / step
-            _mark(axes, mark, place + offset)
+            _mark(axes, mark, place + offset, series)
     axes.set_yticks(range(len(rows)), [shortened(row.name) for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -55,16 +55,17 @@ def draw_rows(
         axes.set_xlim(*x_range)
     axes.set_xlabel(x_label)
     axes.set_title(title)
-    legend(made, {run: str(visible(names[run])) for run in lanes if run in names} if len(lanes) > 1 else {})
+    legend(made, series, lanes if len(lanes) > 1 else ())
     return made
 
 
-def _mark(axes: Any, mark: Mark, y: float) -> None:
-    own = colour(mark.run)
+def _mark(axes: Any, mark: Mark, y: float, series: Series) -> None:
+    look = series.look(mark.run)
+    own = look.colour
     if mark.low is not None and mark.high is not None:
         axes.plot([mark.low, mark.high], [y, y], color=own, linewidth=0.9, alpha=0.4 if mark.pale else 1, zorder=2)
     axes.plot(
-        mark.value, y, marker(mark.run), color=own, markersize=2.6 if mark.pale else 4, alpha=0.4 if mark.pale else 1,
+        mark.value, y, look.marker, color=own, markersize=2.6 if mark.pale else 4, alpha=0.4 if mark.pale else 1,
         markeredgecolor="white", markeredgewidth=0.3, zorder=3, clip_on=False,
     )  # fmt: skip
 
@@ -103,4 +104,6 @@ def on(tint: str) -> str:
 
 def shortened(name: str) -> str:
     text = str(visible(name))
+    if "\n" in text:
+        return "\n".join(map(shortened, text.split("\n")))
     return text if len(text) <= LETTERS else text[: LETTERS - 1] + "…"
