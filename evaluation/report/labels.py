@@ -40,9 +40,9 @@ class Box:
         )
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = LONGEST) -> str:
     """Beginning and end of a long name: the names of arms and runs often begin alike."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[1 - LONGEST // 2 :]}"
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[1 - most // 2 :]}"
 
 
 def around(names: list[Name], bounds: Box, mark: float = 6) -> list[dict]:

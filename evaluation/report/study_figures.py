@@ -6,8 +6,8 @@ from itertools import pairwise
 from ..study import ParetoPlace, StudyAnswer
 from ..study.over_run import OverRun
 from ..study.words import number
-from .figures import Figure, Line, Point, Span, figure
-from .labels import LINE, Box, Name, around, at_the_end
+from .figures import COLOURS, Figure, Line, Point, Span, figure
+from .labels import LINE, LONGEST, Box, Name, around, at_the_end, shortened
 
 MANY = 12  # arms; with more, pictures are higher
 MOST_NAMED = 8  # checkpoints that have room for their names above a curve
@@ -53,7 +53,7 @@ def pareto_figure(answer: StudyAnswer, strong: Sequence[int]) -> dict[str, Figur
             corner="better",
         )
         names = [
-            Name(point.run, place["x"], place["y"], named(one, owner[one.arm], ranks, short=size == "narrow"))
+            Name(point.run, place["x"], place["y"], named(one.arm, owner[one.arm], ranks, short=size == "narrow"))
             for one, point, place in zip(places, points, made.points, strict=True)
         ]
         made.names = around(names[::-1], Box(made.left + 2, made.top + 20, made.right, made.bottom - 2))
@@ -66,9 +66,12 @@ def arm_of(name: str, arms: Sequence[str]) -> str:
     return max((arm for arm in arms if f"{name} ".startswith(f"{arm} ")), key=len)
 
 
-def named(one: ParetoPlace, arm: str, ranks: dict[str, int], *, short: bool) -> str:
-    """The arm's name; on narrow screens its rank, as in the table."""
-    return f"{ranks[arm]}{one.arm.removeprefix(arm)}" if short else one.arm
+def named(name: str, arm: str, ranks: dict[str, int], *, short: bool) -> str:
+    """What stands beside a mark: its name, led by the arm's rank in the table where there are many; on narrow screens
+    the rank alone (and the share of a merge)."""
+    if short:
+        return f"{ranks[arm]}{name.removeprefix(arm)}"
+    return f"{ranks[arm]} {shortened(name, LONGEST - 3)}" if len(ranks) > COLOURS else name
 
 
 def place_words(one: ParetoPlace) -> str:
@@ -112,7 +115,7 @@ def curve_figure(one: OverRun, answer: StudyAnswer, strong: Sequence[int]) -> di
     if one.chance is not None:
         lines.insert(0, Line(-1, [(begin, one.chance), (end_of, one.chance)], "chance", "chance"))
     spans = stage_spans(one, begin)
-    longest = min(26, max(len(curve.arm) for curve in curves))
+    longest = min(LONGEST, max(len(curve.arm) for curve in curves) + 3)
     high = max(340, LINE * len(curves) + 90)
     found = {}
     for size, pixels, margin in (
@@ -137,7 +140,7 @@ def curve_figure(one: OverRun, answer: StudyAnswer, strong: Sequence[int]) -> di
                 numbers[curve.arm],
                 made.to_x(curve.places[-1]),
                 to_y(curve.mean[-1]),
-                str(ranks[curve.arm]) if size == "narrow" else curve.arm,
+                named(curve.arm, curve.arm, ranks, short=size == "narrow"),
             )
             for curve in curves
         ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..shared.measure_names import read_measure
 from .answer import ArmMean, Contrast, StudyAnswer
-from .words import counted, ends, label, number, pareto_words
+from .words import counted, ends, label, number
 
 MOST_SHOWN = 8  # sentences about what is shown
 MOST_PAIRS = 6  # of arms, named one by one
@@ -27,7 +27,7 @@ def summary(answer: StudyAnswer) -> list[Sentence]:
         *shown(answer),
         *not_shown(answer),
         *at_chance(answer),
-        *(Sentence(f"{text}.") for text in pareto_words(answer)),
+        *not_bettered(answer),
     ]
 
 
@@ -122,6 +122,16 @@ def at_chance(answer: StudyAnswer) -> list[Sentence]:
             who = "every arm" if len(arms) == len(answer.arms) else listed_arms(arms)
             found.setdefault(who, []).append(f"{label(one.name)} (chance {number(one.chance)})")
     return [Sentence(f"Not beyond chance: {who} in {', '.join(what)}.", "unclear") for who, what in found.items()]
+
+
+def not_bettered(answer: StudyAnswer) -> list[Sentence]:
+    """Which arms no other betters in both, and which of the others only within noise."""
+    front = [one.arm + (" (within noise)" if one.within_noise else "") for one in answer.pareto if one.on_front]
+    near = [one.arm for one in answer.pareto if not one.on_front and one.within_noise]
+    found = [Sentence(f"No other arm gains as much and forgets as little: {listed_arms(front)}.")] if front else []
+    if near:
+        found.append(Sentence(f"Bettered, but within noise: {listed_arms(near)}.", "unclear"))
+    return found
 
 
 def listed_arms(arms: Sequence[str], most: int = 8) -> str:
