@@ -11,7 +11,10 @@ from pathlib import Path
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
-        prog="fgtrain init", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="fgtrain init",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     top.add_argument("photos", metavar="PHOTOS", type=Path, help="a folder per class, or photos and a table of them")
     top.add_argument("--model", required=True, metavar="NAME", help="a hub id, or a folder in Hugging Face format")
