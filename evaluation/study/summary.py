@@ -10,6 +10,7 @@ from .words import counted, ends, label, number
 
 MOST_SHOWN = 8  # sentences about what is shown
 MOST_PAIRS = 6  # of arms, named one by one
+SEEDS_MISSING = "seeds are missing"  # the verdict
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ def summary(answer: StudyAnswer) -> list[Sentence]:
         *first_and_last(answer),
         *shown(answer),
         *not_shown(answer),
+        *seeds_missing(answer),
         *at_chance(answer),
         *not_bettered(answer),
     ]
@@ -100,7 +102,7 @@ def tone(one: Contrast) -> str:
 
 def not_shown(answer: StudyAnswer) -> list[Sentence]:
     """The others, together: which arms by which measures."""
-    found = [one for one in answer.contrasts if one.verdict not in ("shown", "not measured")]
+    found = [one for one in answer.contrasts if one.verdict not in ("shown", "not measured", SEEDS_MISSING)]
     if not found:
         return []
     pairs: dict[str, list[str]] = {}
@@ -111,6 +113,21 @@ def not_shown(answer: StudyAnswer) -> list[Sentence]:
         return [Sentence(f"Not shown to differ: {few}; see Contrasts.", "unclear")]
     text = "; ".join(f"{pair} ({', '.join(measures)})" for pair, measures in pairs.items())
     return [Sentence(f"Not shown to differ: {text}. That is no proof that they are alike.", "unclear")]
+
+
+def seeds_missing(answer: StudyAnswer) -> list[Sentence]:
+    """Differences of single runs: what they are, and that nothing is shown of others."""
+    pairs: dict[str, list[str]] = {}
+    for one in answer.contrasts:
+        if one.verdict == SEEDS_MISSING:
+            pairs.setdefault(f"{one.first} - {one.second}", []).append(
+                f"{label(one.measure)} {number(one.value, signed=True)}"
+            )
+    if not pairs:
+        return []
+    text = "; ".join(f"{pair}: {', '.join(said)}" for pair, said in list(pairs.items())[:MOST_PAIRS])
+    rest = f"; {counted(len(pairs) - MOST_PAIRS, 'more pair')}: see Contrasts" if len(pairs) > MOST_PAIRS else ""
+    return [Sentence(f"Of one seed, {text}{rest}. Whether another seed would say so takes more of them.", "unclear")]
 
 
 def at_chance(answer: StudyAnswer) -> list[Sentence]:

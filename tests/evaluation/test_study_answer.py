@@ -13,6 +13,7 @@ from data_builders.shared.files import read_json, write_json
 from evaluation.scoring.statistics import holm
 from evaluation.study import StudyRuns, answer_words, contrast_words, study_answer
 from evaluation.study.answer import with_verdict
+from evaluation.study.summary import summary
 
 SEEDS = (17, 18, 19)
 ARMS = {"none": (-2.0, 1.8), "early": (1.4, 0.0), "late": (1.2, -0.1), "alone": (1.2, -4.0)}
@@ -148,6 +149,9 @@ def test_equal_weights_are_one_seed(tmp_path):
             shutil.copytree(seeds[17], seeds[seed])
     found = study_answer(StudyRuns(None, "", arms, ("fine_grained",), (("a", "b"),)))
     assert (found.contrasts[0].seeds, found.contrasts[0].verdict) == (1, "seeds are missing")
+    said = " ".join(one.text for one in summary(found))
+    assert re.search(r"Of one seed, a - b: fine-grained [+-][\d.]+\. Whether another seed", said)
+    assert "Not shown to differ" not in said
     assert "a: 3 seeds have 1 different weights; equal weights count as one seed" in found.notes
 
 
