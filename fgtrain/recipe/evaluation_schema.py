@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from data_builders.shared.llm.keys import KEY_VARIABLES
 from data_builders.sources import known_sources
@@ -22,7 +23,8 @@ Perturbation = Annotated[str, AfterValidator(_perturbation)]
 
 def _source(name: str) -> str:
     if name not in known_sources():
-        raise ValueError(f"is no source; there are: {', '.join(known_sources())}")
+        # Told as a word that is none of a list: the nearest one is named.
+        raise PydanticCustomError("literal_error", "is no source", {"expected": ", ".join(known_sources())})
     return name
 
 

@@ -14,7 +14,7 @@ from data_builders.shared.errors import UserError
 from evaluation.ledger import load_run
 from evaluation.report import write_report
 
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}
 
 
 class Page(HTMLParser):

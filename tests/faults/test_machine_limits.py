@@ -100,8 +100,8 @@ def evaluation(monkeypatch, error) -> int:
 
 
 def fgtrain(monkeypatch, error) -> int:
-    monkeypatch.setattr(training, "load_study", fails_with(error))
-    monkeypatch.setattr(sys, "argv", ["fgtrain", "recipe.yaml"])
+    monkeypatch.setattr("fgtrain.recipe.study_load.load_study", fails_with(error))
+    monkeypatch.setattr(sys, "argv", ["fgtrain", __file__])
     return training.command()
 
 
