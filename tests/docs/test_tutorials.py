@@ -1,27 +1,13 @@
 """Tutorials as they are written: files are written, commands typed, in a folder of the reader's."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from documented import REPOSITORY, blocks_of, follow, typed_here, write_files
 
 CLUSTER = "tutorials/ablation_on_a_cluster.md"
-VERDICT = {"Item_accuracy": "a bird", "Item_accuracy_score": 1, "Fact_accuracy": "some", "Fact_accuracy_score": 2}
-VERDICT["final_score"] = 3
 FEW = "--train-images-per-species=2 --test-images-per-species=1"
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
-    """An empty folder, in which processes of the reader's find the program."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -36,34 +22,6 @@ def small_lvlm(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("small") / "lvlm"
     save_checkpoint(build_model(model, network=False, seed=17), folder, {})
     return folder
-
-
-class Says(BaseHTTPRequestHandler):
-    """An endpoint that says yes to everything, and grades what it is asked to grade."""
-
-    def log_message(self, *words) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = json.dumps(VERDICT) if "Item_accuracy" in json.dumps(asked["messages"]) else "yes"
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        reply = {"id": "1", "object": "chat.completion", "created": 0, "model": asked["model"], "usage": usage}
-        body = json.dumps(reply | {"choices": [choice]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@pytest.fixture
-def endpoint() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Says)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
 
 
 def test_the_study_of_the_cluster_page_is_planned_and_the_unmatched_one_refused(here, capsys):
