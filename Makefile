@@ -37,7 +37,7 @@ test-slow: install
 
 # On Debian, as root: brings up a Slurm of two nodes on this machine, and takes it down again.
 test-slurm: install
-	OMP_NUM_THREADS=1 slurm/local_cluster.sh run $(PY) -m pytest -m slurm tests/executors/slurm
+	OMP_NUM_THREADS=1 slurm/local_cluster.sh run $(PY) -m pytest -m "slurm and not slow" tests/executors/slurm
 
 lint: install
 	$(PY) -m ruff check .
