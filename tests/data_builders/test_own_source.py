@@ -49,7 +49,7 @@ def test_the_page_on_sources_runs_as_written(tmp_path, monkeypatch, capsys):
     with pytest.raises(UserError, match="'shells' is no source; there are: cub, "):
         main([*["short_answer", "--source", "shells", "--root", "collection", "--out", "nothing"]])
     (tmp_path / "package/recipe.yaml").write_text(RECIPE)
-    with pytest.raises(UserError, match=r"evaluation\.features\.sources.*source .*is no source"):
+    with pytest.raises(UserError, match=r"evaluation\.features\.sources\.0\.source is shells\. Known are: cub, "):
         load_recipe(tmp_path / "package/with_shells.yaml")
     with installed(tmp_path / "package", points):
         recipe = load_recipe(tmp_path / "package/with_shells.yaml")
