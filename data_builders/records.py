@@ -51,6 +51,7 @@ class Manifest:
     options: dict = field(default_factory=dict)
     code: dict = field(default_factory=dict)  # that built it: {hash, files}
     held_out: dict = field(default_factory=dict)  # source -> level -> labels that it neither shows nor names
+    asked: dict = field(default_factory=dict)  # of rows that are asked about instead: pictures, rows, questions
     check: dict = field(default_factory=dict)  # what it was compared with before the manifest was written
 
     @classmethod
@@ -150,9 +151,12 @@ def write_training_set(
     splits: list[str],
     options: dict | None = None,
     held_out: dict | None = None,
+    asked: Callable[[], dict] = dict,
     check: Callable[[Path, set[str]], dict] | None = None,
 ) -> Manifest:
     """Write rows.jsonl, then the manifest that vouches for it (so a folder with a manifest is whole).
+
+    `asked`: called when the rows have run out, see `Manifest`.
 
     `check` is given the folder and the rows' images in between; it may stop the build, or leave rows out and say so
     (`left_out`).
@@ -196,10 +200,11 @@ def write_training_set(
         splits=splits,
         options=options or {},
         held_out=held_out or {},
+        asked=asked(),
         check=told,
     )
     values = asdict(manifest)
-    said = {key: value for key, value in values.items() if value or key not in ("check", "held_out")}
+    said = {key: value for key, value in values.items() if value or key not in ("asked", "check", "held_out")}
     write_json(folder / "manifest.json", said)
     return manifest
 

@@ -17,6 +17,7 @@ from ..shared.progress import progress
 from ..source_rows import end_check
 from ..sources.reading import files_in
 from .conversation_formats import Form, as_llava
+from .heldout import hold_out
 from .meta import Part, parts_of
 from .reading import read_file
 
@@ -45,6 +46,12 @@ class LlavaOptions(LeakOptions):
     )
     data_set: str | None = Field(None, description="of a meta file: the one data set to take; default all")
     rows_only: bool = Field(False, description="of a meta file: leave out repeat_time and whatever else recipes say")
+    heldout: int = Field(
+        0,
+        ge=0,
+        description="pictures (a tenth of all at most) that are asked about, not learnt from: questions with a short "
+        "answer go to OUT/heldout_questions.jsonl, the task heldout/NAME",
+    )
 
 
 class Reader:
@@ -154,10 +161,15 @@ def build(root: Path, out: Path, options: LlavaOptions) -> None:
     file = root / options.file
     parts = parts_of(file, root, image_root, options.data_set, options.rows_only)
     reader = Reader(parts, image_root, options)
+    heldout = (
+        hold_out(Reader(parts, image_root, options).rows(), image_root, options.heldout) if options.heldout else None
+    )
 
     def rows_then_list() -> Iterator[dict]:
         # Runs out before the manifest is written, so a folder with a manifest has its list of what was left out.
-        yield from reader.rows()
+        yield from heldout.rows_to_learn(reader.rows()) if heldout else reader.rows()
+        if heldout:
+            heldout.write(out, image_root)
         (out / "left_out.jsonl").unlink(missing_ok=True)  # of an earlier, interrupted build
         if reader.left_out:
             write_jsonl(out / "left_out.jsonl", reader.left_out)
@@ -172,6 +184,7 @@ def build(root: Path, out: Path, options: LlavaOptions) -> None:
         sources=[part.path.name if part.needs_placeholder is None else part.name for part in parts],
         splits=["train"],
         options=options.identity(),
+        asked=heldout.told if heldout else dict,
         check=end_check(options, out.name, image_root),
     )
 

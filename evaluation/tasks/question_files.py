@@ -74,7 +74,7 @@ def read_items(spec: TaskSpec, path: Path, fields: dict[str, str], root: Path | 
     task = make_task(
         spec, fields, items=items, image_root=str(images.root.resolve()), source=path, names=names, notes=()
     )
-    found = (uninformative(items, task.kind), incomplete(path, len(items)), without_gold(items))
+    found = (uninformative(items, task.kind), incomplete(path, len(items)), without_gold(items), not_asked(path))
     notes = [note for note in found if note]
     return Task(**{**task.__dict__, "notes": tuple(notes)})
 
@@ -127,6 +127,14 @@ def incomplete(path: Path, count: int) -> str | None:
     if not isinstance(whole, int) or whole == count:
         return None
     return f"{count:,} of the benchmark's {whole:,} questions: not comparable with published scores"
+
+
+def not_asked(path: Path) -> str | None:
+    """A note where a training set's held-out rows are not all asked about."""
+    manifest = path.parent / "manifest.json"
+    told = read_json(manifest) if path.name == "heldout_questions.jsonl" and manifest.exists() else {}
+    left = told.get("asked", {}).get("rows_without_question", 0)
+    return f"{left:,} more held-out rows have long answers, which are not measured" if left else None
 
 
 def read_fgbmk(path: Path, images: ImageFolder, suffix: str) -> Iterable[Item]:

@@ -1,4 +1,7 @@
-"""What `--general` names: data to mix in, and questions by which forgetting is measured."""
+"""What `--general` names: data to mix in, and questions by which forgetting is measured.
+
+Of a file of conversations some pictures are held out: they are asked about, and not learnt from.
+"""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +19,8 @@ DRAWN = "drawn"
 DRAWN_SKILLS = ("attribute", "count", "presence", "document", "chart")
 DRAWN_TRAIN, DRAWN_TEST = 300, 100  # pictures of each skill
 CHARACTERS_A_TOKEN, LOOKED_AT = 4, 200  # to estimate tokens; rows that are read for it
+HELD_OUT_PICTURES = 200  # of each file of conversations, a tenth of its pictures at most
+FEW_QUESTIONS = 30  # too few to see a loss of a tenth
 TEXT_ROWS, TEXT_HELD_OUT = 400, 100  # of what the model itself writes
 WHAT = (
     f"Write a file of conversations (LLaVA's form), a folder with one, a training set of this program, a folder with "
@@ -32,6 +37,7 @@ class General:
     tasks: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)  # of question files
     rows: dict[str, int] = field(default_factory=dict)  # of sets that lie there already, or whose size is chosen
+    notes: list[str] = field(default_factory=list)  # what is held out, what is not asked
 
     @property
     def measures_seeing(self) -> bool:
@@ -79,7 +85,7 @@ def add_file(found: General, path: Path) -> None:
     if path.suffix.lower() not in (".json", ".jsonl"):
         raise UserError(f"--general {path}: no file of conversations (.json, .jsonl). {WHAT}")
     root = path.parent.resolve()
-    options = {"file": path.name, "images": images_below(root, path)}
+    options = {"file": path.name, "images": images_below(root, path), "heldout": HELD_OUT_PICTURES}
     found.sets[free_name(found)] = {"what": "llava", "root": str(root), "options": options}
 
 
@@ -104,6 +110,7 @@ def add_folder(found: General, path: Path) -> None:
         manifest, name = Manifest.load(path), free_name(found)
         found.sets[name] = {"path": str(path), "images_in": [str((path / manifest.image_root).resolve())]}
         found.rows[name] = manifest.rows
+        found.notes.append(f"{name}: a finished training set, so all of it is mixed in and none of it asked about")
         return
     asked = {file for files in questions.values() for file in files}
     files = sorted(one for one in path.iterdir() if one.suffix.lower() in (".json", ".jsonl") and one not in asked)
@@ -133,11 +140,28 @@ def build_general(found: General, built: Path) -> None:
         if "what" in values:
             root, options = Path(values["root"]), values["options"]
             try:
-                found.rows[name] = build(values["what"], root=root, out=built / name, options=options)["rows"]
+                manifest = build(values["what"], root=root, out=built / name, options=options)
             except UserError as error:
                 raise UserError(f"--general: {error}") from None
+            found.rows[name] = manifest["rows"]
+            add_held_out(found, name, manifest["asked"])
         if "expected" not in values:
             values["expected"] = expected_of(Path(values.get("path", built / name)))
+
+
+def add_held_out(found: General, name: str, asked: dict[str, int]) -> None:
+    """The task of what was held out; a note where nothing could be, or little."""
+    if not asked["questions"]:
+        why = "it has no picture with a short answer, or fewer than ten pictures"
+        found.notes.append(f"{name}: none of it is asked about ({why}), so what of it is forgotten is not measured")
+        return
+    found.tasks.append(f"heldout/{name}")
+    told = f"{name}: {asked['pictures']:,} pictures are held out and asked about ({asked['questions']:,} questions)"
+    if asked["rows_without_question"]:
+        told += f"; {asked['rows_without_question']:,} of their {asked['rows']:,} rows have long answers: not measured"
+    if asked["questions"] < FEW_QUESTIONS:
+        told += ". So few show large losses alone"
+    found.notes.append(told)
 
 
 def expected_of(folder: Path) -> dict[str, float]:

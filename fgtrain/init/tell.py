@@ -66,6 +66,8 @@ def tell_written(out: Path, told: dict[str, str]) -> None:
 
 def tell_unmeasured(setting: Setting) -> None:
     """Silence would be taken for nothing forgotten."""
+    for note in setting.general.notes:
+        say(note)
     if setting.general.measures_seeing:
         return
     command = f"{PROGRAM} init ... --general"
@@ -77,7 +79,7 @@ def tell_unmeasured(setting: Setting) -> None:
     )
     say(f"  drawn skills, no download:     {command} drawn")
     say(f"  published benchmarks:          python -m data_builders general --help, then {command} DIR")
-    say(f"  your own or LLaVA's data:      {command} FILE.json   (mixed in)")
+    say(f"  your own or LLaVA's data:      {command} FILE.json   (mixed in; some of it is asked about)")
 
 
 def tell_next(out: Path, setting: Setting) -> None:

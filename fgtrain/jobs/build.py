@@ -45,7 +45,8 @@ def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         first.append(_arguments(recipe, place, item.what, item.root, out, item.options))
     then = []
     lists = [name for name in recipe.evaluation.held_out or () if name in recipe.data]
-    for name in dict.fromkeys([*recipe.mixed_data, *lists]):
+    asked = [name for name, one in recipe.data.items() if "heldout" in one.options and asks(recipe, "heldout", name)]
+    for name in dict.fromkeys([*recipe.mixed_data, *lists, *asked]):
         data_set, place = recipe.data[name], f"data.{name}"
         if data_set.what is not None and data_set.what not in (SAMPLE_TEXT, REPLAY):
             folder = recipe.data_folder(name)
@@ -67,13 +68,14 @@ def asked_for(recipe: Recipe, item: Prepare) -> bool:
 def sampled(recipe: Recipe) -> list[str]:
     """The data sets that the language model writes: those that are mixed, and those whose held-out part is asked, which
     an arm of a study may be without training on any of it."""
-    perplexity = all_specs()["perplexity"]
-
-    def asked(name: str) -> bool:
-        return any(selects(task, perplexity, perplexity.task.format(dataset=name)) for task in recipe.evaluation.tasks)
-
     own = [name for name, data_set in recipe.data.items() if data_set.what == SAMPLE_TEXT]
-    return [name for name in own if name in recipe.mixed_data or asked(name)]
+    return [name for name in own if name in recipe.mixed_data or asks(recipe, "perplexity", name)]
+
+
+def asks(recipe: Recipe, task: str, data_set: str) -> bool:
+    """Is `task` asked with what is held out of that data set?"""
+    spec = all_specs()[task]
+    return any(selects(one, spec, spec.task.format(dataset=data_set)) for one in recipe.evaluation.tasks)
 
 
 def refuse_missing(recipe: Recipe, name: str) -> None:

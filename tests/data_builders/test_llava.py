@@ -232,3 +232,33 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_the_rows(root, tm
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     build("llava", root=root, out=tmp_path / "out", options=options)
     assert [one["id"] for one in read_rows(tmp_path / "out")] == ["a", "b"]
+
+
+def test_held_out_pictures_are_asked_about_and_in_no_row(root, tmp_path):
+    for number in range(30):
+        picture(root / f"pictures/p{number}.png")
+    (root / "pictures/twin.png").write_bytes((root / "pictures/p3.png").read_bytes())
+    rows = [row(f"short{n}", f"p{n}.png", f"How many in {n}?", str(n)) for n in range(20)]
+    rows += [row(f"long{n}", f"p{n}.png", "Tell of it", "word " * 9) for n in range(30)]
+    rows += [row("text", None, "Say", "hello"), row("twin", "twin.png", "Long?", "a very long answer about a twin")]
+
+    def held(rows_now: list[dict], **more: int) -> tuple[set, list[dict]]:
+        options = write(root, rows_now)
+        out = tmp_path / f"out{len(rows_now)}-{more}"
+        asked = build("llava", root=root, out=out, options={**options, **more})["asked"]
+        learnt = list(read_rows(out))
+        questions = list(read_jsonl(out / "heldout_questions.jsonl")) if asked["questions"] else []
+        pictures = {one["image"].removeprefix("heldout/") for one in questions}
+        assert pictures.isdisjoint(one.get("image") for one in learnt)
+        assert ("p3.png" in pictures) == ("twin" not in {one["id"] for one in learnt})
+        assert asked["rows"] == len(rows_now) - len(learnt)
+        assert asked["rows_without_question"] == asked["rows"] - len(questions)
+        return pictures, questions
+
+    pictures, questions = held(rows, heldout=200)
+    assert len(pictures) == 3  # a tenth of 30 different ones
+    assert all(one["answer"] == one["question_id"].removeprefix("short") for one in questions)
+    assert held(rows, heldout=2)[0] < pictures
+    fewer, _ = held([one for one in rows if one["id"] not in ("short0", "long25")], heldout=200)
+    assert len(fewer & pictures) >= 1
+    assert held(rows[20:], heldout=200) == (set(), [])

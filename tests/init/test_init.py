@@ -52,10 +52,11 @@ def test_photos_become_a_plan_and_edits_are_kept(tmp_path, small_lvlm, monkeypat
     recipe, study = load_recipe("mine/recipe.yaml"), load_study(["mine/study.yaml"])
     assert [arm.name for arm in study.arms] == ["mixed", "alone", "lora"]
     shown = sum(recipe.stages["sft"].mix[name] * 24 for name in ("fg_short_answer", "fg_questions"))
-    rows = {"general": 20, "text": 400} | dict.fromkeys((name for name in recipe.data if name[:5] == "drawn"), 300)
+    rows = {"general": 18, "text": 400} | dict.fromkeys((name for name in recipe.data if name[:5] == "drawn"), 300)
     beside = sum(recipe.stages["sft"].mix[name] * count for name, count in rows.items())
     assert beside == pytest.approx(shown, rel=1e-3)
-    assert "drawn_chart" in recipe.evaluation.tasks
+    assert "general: 2 pictures are held out and asked about (2 questions). So few" in said
+    assert {"drawn_chart", "heldout/general"} <= set(recipe.evaluation.tasks)
     assert "forgetting" in study.measure
 
     edited = tmp_path / "mine/recipe.yaml"
@@ -111,7 +112,11 @@ def test_every_setting_is_a_recipe_and_a_study(tmp_path, train, words, lora_only
 
 def test_general_data_is_found_in_files_and_folders(tmp_path):
     talk = general_rows(tmp_path / "other")
-    assert general_of([str(talk)], 64).sets["general"]["options"] == {"file": "talk.json", "images": "pictures"}
+    assert general_of([str(talk)], 64).sets["general"]["options"] == {
+        "file": "talk.json",
+        "images": "pictures",
+        "heldout": 200,
+    }
     (tmp_path / "other/general/pope").mkdir(parents=True)
     (tmp_path / "other/general/pope/questions.jsonl").write_text("{}\n")
     for folder, sets in (("other", ["general"]), ("other/general", []), ("other/general/pope", [])):
