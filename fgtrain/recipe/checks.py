@@ -7,7 +7,7 @@ from .adapter_checks import adapters
 from .from_elsewhere import network_problems, texts_of_several_lines
 from .model_schema import PARTS
 from .objective_schema import WITHOUT_TOKENS
-from .problems import Found, Key, Problem, instead
+from .problems import TWICE, Found, Key, Problem, instead
 from .replay import replay_problems
 from .schema import PLACEHOLDERS, START, Recipe
 from .stage_checks import stages
@@ -178,12 +178,14 @@ def _recovery(recipe: Recipe) -> Found:
         return
     able = [name for name, stage in recipe.training_stages.items() if stage.objective not in WITHOUT_TOKENS]
     for index, name in enumerate(recovery.at):
-        if name not in able:
-            text = f"is {name}, which is no enabled stage that trains on answers. {instead(name, able)}"
+        if name not in able or name in recovery.at[:index]:
+            why = f"is no enabled stage that trains on answers. {instead(name, able)}"
+            text = f"names {name}, which {why if name not in able else TWICE}"
             yield Problem((*place, "at", index), text), [("stages", name), (*place, "at")]
     for index, name in enumerate(recovery.on):
-        if name not in recipe.mixed_data:
-            text = f"is {name}, which no enabled stage mixes: nothing old. {instead(name, recipe.mixed_data)}"
+        if name not in recipe.mixed_data or name in recovery.on[:index]:
+            why = f"no enabled stage mixes: nothing old. {instead(name, recipe.mixed_data)}"
+            text = f"names {name}, which {why if name not in recipe.mixed_data else TWICE}"
             yield Problem((*place, "on", index), text), [("stages",), (*place, "on")]
     if not recipe.evaluation.tasks:
         text = "asks evaluation.tasks again, which names none. Name general ones there"

@@ -14,7 +14,7 @@ Texts = Annotated[tuple[str, ...], AS_TUPLE]
 Tags = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], AS_TUPLE]
 Positive = Annotated[int, Field(gt=0)]
 START = "start"  # the checkpoint before any training
-TRAINS, MERGES, TAKES = "[trains]", "[merges]", "[takes]"  # the kinds of stages, where pydantic tells them apart
+KINDS = TRAINS, MERGES, TAKES = "[trains]", "[merges]", "[takes]"  # of stages, where pydantic tells them apart
 Fraction01 = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -41,16 +41,23 @@ class InitOn(Section):
     rows: Positive = 256  # drawn ones of it, each once before any a second time
 
 
+def _init_on_from_text(value: Any) -> Any:
+    return value if value is None or isinstance(value, dict | InitOn) else {"data": value}
+
+
+MaybeInitOn = Annotated[InitOn | None, BeforeValidator(_init_on_from_text)]
+
+
 class Lora(Section):
     """Low-rank adapters on a part, instead of its own weights."""
 
     rank: Positive = 16  # of each adapter
     alpha: Annotated[float, Field(gt=0)] = 32.0  # an adapter is scaled by alpha / rank
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of what enters an adapter, while it learns
-    targets: Texts | None = None  # module names; null = all linear layers of the part
+    targets: Annotated[Texts, Field(min_length=1)] | None = None  # module names; null = all linear layers of the part
     init: Init | None = None  # null = LoRA's own: drawn, and nothing
     # rows that corda looks at; a bare text is the data set
-    init_on: Annotated[InitOn, BeforeValidator(lambda v: {"data": v} if isinstance(v, str) else v)] | None = None
+    init_on: MaybeInitOn = None
     # Of each intruder dimension, what is left of it after training (arXiv 2410.21228); null = all, and none is sought
     intruders: Fraction01 | None = None
 
@@ -60,7 +67,7 @@ class Osf(Section):
     as they are, and the others learn, orthogonally to them."""
 
     keep: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of a matrix's singular directions
-    targets: Texts | None = None  # module names; null = all linear layers of the part
+    targets: Annotated[Texts, Field(min_length=1)] | None = None  # module names; null = all linear layers of the part
 
 
 class TrainPart(Section):
@@ -115,7 +122,7 @@ class Ema(Section):
 
 
 def _ema_from_number(value: Any) -> Any:
-    return {"decay": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return value if value is None or isinstance(value, dict | Ema) else {"decay": value}
 
 
 MaybeEma = Annotated[Ema | None, BeforeValidator(_ema_from_number)]

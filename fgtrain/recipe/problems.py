@@ -34,6 +34,9 @@ class Problem:
 Found = Iterator[tuple[Problem, list[Key]]]  # a problem, and the keys that it was concluded from
 
 
+TWICE = "is named twice. Remove it"
+
+
 def dotted(key: Key) -> str:
     return ".".join(str(part) for part in key)
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from .keys import AS_TUPLE, START, Name, Positive, Section
+from .keys import AS_TUPLE, START, Name, Positive, Section, Texts
 from .merge_stage import MergeStage
-from .problems import Found, Key, Problem, instead
+from .problems import TWICE, Found, Key, Problem, instead
+from .sentences import described
 
 if TYPE_CHECKING:
     from .schema import Recipe, Stage
@@ -34,7 +35,7 @@ class ReplayOptions(Section):
     among: Positive | None = None  # rows that are looked at, drawn from all sets together; null = all of them
     answers: Name | None = None  # the checkpoint whose own answers take the place of the rows'
     # asked about the rows' pictures instead of the rows' own; with answers
-    questions: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AS_TUPLE] = ()
+    questions: Texts = ()
     max_new_tokens: Positive = 64  # of an answer; one that is not finished by then is left out
 
     @property
@@ -52,10 +53,8 @@ def replay_problems(recipe: "Recipe") -> Found:
         try:
             options = data_set.replay
         except ValidationError as error:
-            for one in error.errors():
-                text = f"{one['msg'][0].lower()}{one['msg'][1:]}. Options of what: {REPLAY} are: "
-                place = (*key, "options", *one["loc"])
-                yield Problem(place, text + ", ".join(ReplayOptions.model_fields)), [(*key, "options")]
+            for one in described(error.errors(include_url=False), ReplayOptions):
+                yield Problem((*key, "options", *one.key), one.text), [(*key, "options")]
             continue
         yield from _of_the_set(recipe, name, options)
         for stage in recipe.enabled_stages:
@@ -83,8 +82,12 @@ def _of_the_set(recipe: "Recipe", name: str, options: ReplayOptions) -> Found:
             text = f"is {source}, which `data` does not declare. {instead(source, recipe.data)}"
             yield Problem(place, text), [("data", source), place]
         elif recipe.data[source].what == REPLAY or source in options.of[:number]:
-            why = "replayed rows themselves" if recipe.data[source].what == REPLAY else "named twice"
-            yield Problem(place, f"is {source}, which is {why}. Remove it"), [place]
+            why = "is replayed rows itself. Remove it" if recipe.data[source].what == REPLAY else TWICE
+            yield Problem(place, f"names {source}, which {why}"), [place]
+    for number, question in enumerate(options.questions):
+        if not question.strip() or question in options.questions[:number]:
+            text = f"{'asks the same again' if question.strip() else 'is empty'}. Remove it"
+            yield Problem((*key, "options", "questions", number), text), places
     if options.answers is None:
         for given in {"questions", "max_new_tokens"} & options.model_fields_set:
             text = "is given, but nobody answers. Remove it, or name a checkpoint: answers: sft"

@@ -67,7 +67,7 @@ class DataSet(Section):
     @property
     def replay(self) -> ReplayOptions | None:
         """How rows of other sets are chosen for it; None where it has rows of its own."""
-        return ReplayOptions(**self.options) if self.what == REPLAY else None
+        return ReplayOptions.model_validate(self.options) if self.what == REPLAY else None
 
 
 class Prepare(Section):
@@ -158,10 +158,11 @@ class Stage(Section):
 def _kind_of_stage(value: Any) -> str:
     if not isinstance(value, dict):
         return {MergeStage: MERGES, BestStage: TAKES}.get(type(value), TRAINS)
-    if "best_of" in value:
-        return TAKES
-    meant = not {"train", "mix"} & set(value) and any(nearest(str(key), ["merge"]) for key in value)
-    return MERGES if "merge" in value or meant else TRAINS
+    for word, kind in (("best_of", TAKES), ("merge", MERGES)):
+        meant = not {"train", "mix"} & set(value) and any(nearest(key, [word]) for key in value)
+        if word in value or meant:
+            return kind
+    return TRAINS
 
 
 AnyStage = Annotated[

@@ -5,11 +5,13 @@ from evaluation.shared.sweeps import beside, is_swept
 from .best_stage import BestStage
 from .merge_stage import MergeStage
 from .model_schema import PARTS
-from .objective_schema import AUXILIARY, OWN, known_additions, known_objectives
+from .objective_schema import AUXILIARY, OWN, OptimizerChoice, known_additions, known_objectives
 from .preference_checks import preference
-from .problems import Found, Key, Problem, instead
+from .problems import TWICE, Found, Key, Problem, instead
 from .rollout_checks import rollouts
 from .schema import START, Recipe, Stage
+
+SETTING_OF = {"betas": "adamw", "momentum": "sgd"}  # setting of an optimizer -> the one that has it
 
 
 def stages(recipe: Recipe) -> Found:
@@ -89,6 +91,11 @@ def _loss(recipe: Recipe, name: str, stage: Stage) -> Found:
             Problem((*key, "objective"), text),
             [(*key, one) for one in ("objective", "auxiliary", "keep", "optimizer")],
         )
+    for setting, name_of in SETTING_OF.items() if stage.optimizer is not None else ():
+        default = OptimizerChoice.model_fields[setting].default
+        if stage.optimizer.name != name_of and getattr(stage.optimizer, setting) != default:
+            text = f"is a setting of {name_of}, and the stage's optimizer is {stage.optimizer.name}. Leave it out, or "
+            yield Problem((*key, "optimizer", setting), f"{text}write name: {name_of}"), [(*key, "optimizer")]
     if (
         stage.optimizer is not None
         and stage.optimizer.name == "sgd"
@@ -126,9 +133,10 @@ def _keep(recipe: Recipe, name: str, stage: Stage) -> Found:
         text = f"is {stage.keep.to}, which is no checkpoint before {name}. {instead(stage.keep.to, before)}"
         yield Problem((*key, "to"), text), [("stages", stage.keep.to, "enabled"), (*key, "to")]
     for place, data_set in enumerate(stage.keep.on or ()):
-        if data_set not in stage.mix:
-            text = f"names {data_set}, which is no data set of this stage's mix. {instead(data_set, stage.mix)}"
-            yield Problem((*key, "on", str(place)), text), [("stages", name, "mix"), (*key, "on")]
+        if data_set not in stage.mix or data_set in stage.keep.on[:place]:
+            why = f"is no data set of this stage's mix. {instead(data_set, stage.mix)}"
+            text = f"names {data_set}, which {why if data_set not in stage.mix else TWICE}"
+            yield Problem((*key, "on", place), text), [("stages", name, "mix"), (*key, "on")]
     if stage.keep.on == ():
         text = "is empty: the stage would be kept on nothing. Name data sets of its mix, or leave it out for all"
         yield Problem((*key, "on"), text), [(*key, "on")]

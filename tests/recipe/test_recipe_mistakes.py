@@ -227,6 +227,65 @@ def test_one_mistake_is_told_once(tmp_path):
         assert "mistakes" not in message(tmp_path, BASE.replace(good, bad, 1))
 
 
+WITH_STRATEGIES = BASE.replace(
+    "evaluation: {tasks: [fgbmk]}",
+    """  last:
+    train: {language_model: 2.0e-5}
+    mix: {fine: 2, again: 1, own: 1, lost: 1}
+    global_batch_size: 64
+    keep_best: {}
+  wise: {merge: {sft: 0.5}}
+  best: {best_of: last}
+evaluation: {tasks: [fgbmk], every_steps: 10}
+""",
+).replace(
+    "stages:\n",
+    """  again: {what: replay, rows: 9, options: {of: [general], by: random}}
+  own: {what: replay, rows: 9, options: {of: [fine], by: random, answers: align}}
+  lost: {what: replay, rows: 9, options: {of: [general], by: forgotten_rows, between: [start, align]}}
+stages:
+""",
+)
+LORA = "stages.last.train.language_model={lr: 1.0e-3, lora: {"
+WRONG = {  # key -> values that are wrong there; each is told once, by its own key, in words of recipes
+    **{
+        f"stages.last.{key}": ("-1", ".nan", "'0.5'", "[1]", "{a: 1}")
+        for key in ("auxiliary", "auxiliary.supcon", "keep.kl", "optimizer", "optimizer.name", "optimizer.momentum")
+    },
+    "stages.last.keep": ("true", "text", "{kl: 1, to: last}", "{kl: 1, to: wise}", "{kl: 1, on: [fine, fine]}"),
+    "stages.last.optimizer.betas": ("0.9", "[0.9]", "[0.9, .nan]", "[0.9, 0.9, 0.9]"),
+    "stages.last.optimizer": ("{name: adam}", "{momentum: 0.5}", "{name: sgd, betas: [0.9, 0.95]}"),
+    "stages.last.ema": ("true", "1", "-0.1", "'0.9'", "[]", "{decay: 0.9, parts: []}", "{decay: 0.9, parts: [x]}"),
+    "stages.last.stop_when": ("5", "{forgeting: 5}", "{forgetting: 100}", "{forgetting: '5'}", "{forgetting: null}"),
+    "stages.last.keep_best": ("true", "{gain: -1}", "{gain: 0, forgetting: 0}", "{gian: 1}"),
+    LORA: ("init: 3}}", "init: corda, init_on: 3}}", "init: corda, init_on: []}}", "targets: []}}", "targets: q}}"),
+    "stages.wise.merge": ("0.5", "{sft: '0.5'}", "{sft: .nan}", "{sft: [0.5, text]}", "{sft: {x: 1}}", "[sft]"),
+    "stages.best": ("{bestof: last}", "{best_of: 3}", "{best_of: null}", "{best_of: fast}", "{after: sft}"),
+    "evaluation.recovery": (
+        *("{at: last, on: [general]}", "{at: [], on: [general]}", "{at: [last, last], on: [general]}", "{at: [last]}"),
+        *("{at: [wise], on: [general]}", "{at: [last], on: [nothing]}", "{at: [last], on: [general], steps: 0}"),
+    ),
+    "data.again.options": ("{of: fine}", "{of: []}", "{of: [fin]}", "{of: [own]}", "{off: [fine]}", "{by: randm}"),
+    "data.own.options": ("{answers: best}", "{questions: [' ']}", "{questions: [a, a]}", "{max_new_tokens: 0}"),
+    "data.lost.options": ("{between: sft}", "{between: [sft]}", "{parts: folders}", "{among: 8}", "{among: text}"),
+}
+
+
+def test_each_wrong_value_of_a_strategy_is_told_once_by_its_own_key(tmp_path):
+    """Nothing is told of what a stand-in took the place of, and nothing in pydantic's words."""
+    path = write(tmp_path, "recipe.yaml", WITH_STRATEGIES)
+    load_recipe(path)
+    for key, values in WRONG.items():
+        for value in values:
+            override = key + value if key == LORA else f"{key}={value}"
+            with pytest.raises(UserError) as caught:
+                load_recipe(path, [override])
+            told = str(caught.value)
+            assert f"command line: {override.split('=')[0]}" in told, override
+            for words in ("mistakes", "[takes]", "nput should", "alue should", "Tuple", "permitted", "There are none"):
+                assert words not in told, override
+
+
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
     bad = BASE.replace("name: base", "name: base\nsede: 3\nname: base2").replace("1.0e-3", "1e-3")
     bad = bad.replace("projector: 2.0e-5", "projektor: 2.0e-5").replace(

@@ -54,7 +54,7 @@ MISTAKES = [  # (what stands in the study, what is written instead, what the mes
     ),
     ("seeds: [17, 18]", "grid: {stages.sft.mix.fin: [2]}", ["line 10: grid.stages.sft.mix.fin names a data set"]),
     ("seeds: [17, 18]", "grid: {stages.sft.clip_norm: 2}", ["grid.stages.sft.clip_norm is 2, must be a list"]),
-    ("seeds: [17, 18]", "grid: {stages.sft.clip_norm: []}", ["grid.stages.sft.clip_norm is []"]),
+    ("seeds: [17, 18]", "grid: {stages.sft.clip_norm: []}", ["grid.stages.sft.clip_norm is empty"]),
     ("seeds: [17, 18]", "seeds: 17", ["seeds is 17, must be a list"]),
     ("seeds: [17, 18]", "seeds: [17, -1]", ["seeds.1 is -1, must be at least 0"]),
     ("seeds: [17, 18]", "seeds: [17, 17]", ["line 10: seeds names 17 twice"]),
