@@ -6,7 +6,8 @@ there, `summary`, `words`, `files` and `tables` tell it.
 """
 
 from .again import read_study
-from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer, study_answer
+from .answer import ArmAnswer, ArmMean, Contrast, MeasureFacts, StudyAnswer
+from .answering import study_answer
 from .files import from_json, read_answer, to_json, write_answer
 from .pareto import ParetoPlace
 from .runs import StudyRuns

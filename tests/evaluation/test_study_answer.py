@@ -12,7 +12,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json
 from evaluation.scoring.statistics import holm
 from evaluation.study import StudyRuns, answer_words, contrast_words, study_answer
-from evaluation.study.answer import with_verdict
+from evaluation.study.answering import with_verdict
 from evaluation.study.summary import summary
 
 SEEDS = (17, 18, 19)
