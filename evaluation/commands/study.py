@@ -8,13 +8,20 @@ from data_builders.shared.terminal import say
 
 from ..ledger import load_run
 
+MEASURES = "fine_grained,forgetting"
+
 
 def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("arms", nargs="+", metavar="ARM=RUN,RUN", help="an arm's name and its run folders, one a seed")
     one.add_argument(
         "--contrast", action="append", default=[], metavar='"A - B"', help="arms to compare; several times"
     )
-    one.add_argument("--measure", default="fine_grained,forgetting", help="also general, tasks, 'general at sft'")
+    one.add_argument(
+        "--measure",
+        action="append",
+        metavar="NAME,NAME",
+        help=f"with commas, or several times (default: {MEASURES}); also general, tasks, 'general at sft'",
+    )
     one.add_argument("--name", help="of the study")
     one.add_argument("--question", default="", help="what the study asks; stands above its answer")
     one.add_argument("--out", type=Path, required=True, help="folder for answer.json, answer.md and report.html")
@@ -25,11 +32,14 @@ def command_study(arguments: argparse.Namespace) -> None:
     from ..report import write_study_report
     from ..study import StudyRuns, print_answer, study_answer, write_answer
 
+    measures = tuple(part for one in ",".join(arguments.measure or [MEASURES]).split(",") if (part := one.strip()))
+    if not measures:
+        raise UserError(f"--measure names nothing; leave it out, or write --measure {MEASURES}")
     runs = StudyRuns(
         name=arguments.name,
         question=arguments.question,
         arms=read_arms(arguments.arms),
-        measures=tuple(part for one in arguments.measure.split(",") if (part := one.strip())),
+        measures=measures,
         contrasts=tuple(read_contrast(one) for one in arguments.contrast),
     )
     answer = study_answer(runs)

@@ -59,7 +59,7 @@ def feature_measure(name: str, runs: Sequence[StudyRun]) -> Measured:
         influence_K={},
         apart={},
         weights={},
-        left_out=(f"{name}: {other}",) if other else (),
+        left_out=(("", f": {other}"),) if other else (),
         unfollowed=() if followed or other else (task,),
         difference_of_parts=len(parts) > 1,
     )

@@ -12,7 +12,7 @@ from ..ledger.store import half_width
 from ..shared.measure_names import read_measure
 from ..shared.sweeps import beside
 from .at_checkpoint import by_metric, ended_at, named_metric
-from .runs import StudyRun, common_tasks
+from .runs import AboutMeasure, StudyRun, common_tasks
 from .seed_image_interval import Z95, SeedImageMean, seed_image_mean
 from .seed_noise import SeedNoise, noise_of_arms, noise_of_differences
 
@@ -31,10 +31,10 @@ class Measured:
     influence_K: dict[tuple[str, int], np.ndarray]
     apart: dict[tuple[str, int], float]
     weights: dict[tuple[str, int], str]  # hash of the weights that were asked
-    left_out: tuple[str, ...]  # tasks that could not be compared, in words
+    left_out: tuple[AboutMeasure, ...]  # tasks that could not be compared, in words
     unfollowed: tuple[str, ...]  # tasks without answers of every run, whose images count as independent
     chance: float | None = None  # mean of the tasks' chance levels, in percent; None: no closed task, or no share
-    remarks: tuple[str, ...] = ()  # how its numbers are to be read, where that is not plain
+    remarks: tuple[AboutMeasure, ...] = ()  # how its numbers are to be read, where that is not plain
     difference_of_parts: bool = False  # each value is a difference, and may lie below 0
 
     @property

@@ -113,13 +113,17 @@ def tasks_of(measure: str, run: Run) -> list[str]:
     return [task for task in tasks if numbered_before(run, task)] if measure == "forgetting" else tasks
 
 
+# A sentence about a measure, as what stands before its name and behind it: said once for several that it holds of.
+AboutMeasure = tuple[str, str]
+
+
 @dataclass(frozen=True)
 class CommonTasks:
     """The runs that have a measure, the tasks that all of them were asked alike, and what was left out and why."""
 
     runs: list[StudyRun]
     tasks: list[str]
-    left_out: list[str]
+    left_out: list[AboutMeasure]
 
 
 def common_tasks(measure: str, runs: Sequence[StudyRun], store: ItemStore, called: str) -> CommonTasks:
@@ -136,13 +140,13 @@ def common_tasks(measure: str, runs: Sequence[StudyRun], store: ItemStore, calle
     for task in dict.fromkeys(task for tasks in having.values() for task in tasks):
         without = [name for name, tasks in having.items() if task not in tasks]
         if without:
-            left_out.append(f"{task}: not in {called}, as it is not measured in {listed(without)}")
+            left_out.append((f"{task}: not in ", f", as it is not measured in {listed(without)}"))
         elif measure == "forgetting" and not any(ever_beyond(one.run.checkpoints, task) for one in members):
             how = stands(members[0].run.last.tasks[task])
-            left_out.append(f"{task}: not in forgetting, as nothing was there to forget in any run ({how})")
+            left_out.append((f"{task}: not in ", f", as nothing was there to forget in any run ({how})"))
         elif other := first_asked_otherwise(task, members, store):
             others = "has other categories held out" if held_otherwise(task, members) else "was asked other questions"
-            left_out.append(f"{task}: not in {called}, as {other} {others} than {members[0].name}")
+            left_out.append((f"{task}: not in ", f", as {other} {others} than {members[0].name}"))
         else:
             common.append(task)
     return CommonTasks(members, common, left_out)

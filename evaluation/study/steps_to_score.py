@@ -38,10 +38,10 @@ def steps_to_score(called: str, runs: Sequence[StudyRun]) -> Measured:
         apart=dict.fromkeys(values, 0.0),
         weights={(one.arm, one.seed): one.run.last.model_hash for one in runs},
         left_out=tuple(
-            f"{called}: {arm}: {censored(some, curves)}" for arm, some in own.items() if None in some.values()
+            ("", f": {arm}: {censored(some, curves)}") for arm, some in own.items() if None in some.values()
         ),
         unfollowed=(),
-        remarks=(f"{called}: {resolution(curves)}",) if values else (),
+        remarks=(("", f": {resolution(curves)}"),) if values else (),
     )
 
 

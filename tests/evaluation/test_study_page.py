@@ -109,6 +109,22 @@ def test_the_command_line_answers_runs_made_anywhere(many, tmp_path, capsys):
     assert found["words"][0][:30] in capsys.readouterr().out
 
 
+def test_measures_add_up_and_what_holds_of_several_is_said_once(tmp_path):
+    """A task that another run was not asked is missing from two measures, in one sentence."""
+    more = "fgbmk/cub/genus/choice"
+    for arm in "ab":
+        tasks = {FINE: (-2.0, 1.0), GENERAL: (1.0, 1.0)} | ({more: (0.0, 1.0)} if arm == "a" else {})
+        make_run(tmp_path / arm, tasks, seed=1, images=20)
+    given = [f"{arm}={tmp_path / arm}" for arm in "ab"]
+    asked = ["--measure", "fine_grained", "--measure", "general, fine_grained at start,fine_grained"]
+    assert main(["study", *given, *asked, "--out", str(tmp_path / "out")]) == 0
+    found = read_json(tmp_path / "out" / "answer.json")
+    assert [one["name"] for one in found["measures"]] == ["fine_grained", "general", "fine_grained at start"]
+    missing = [text for text in found["not_measured"] if text.startswith(more)]
+    assert missing == [f"{more}: not in fine_grained, fine_grained at start, as it is not measured in b, seed 1"]
+    assert main(["study", *given, "--measure", ",", "--out", str(tmp_path / "out")]) == 2
+
+
 def test_runs_without_a_seed_on_record_pair_by_their_place(tmp_path):
     for name in ("a1", "a2", "b1", "b2"):
         make_run(tmp_path / name, {FINE: (-2.0, 1.0), GENERAL: (1.0, 1.0)}, seed=1, images=20)
