@@ -1,8 +1,8 @@
 """What a study comes to, from its run folders alone: arms x seeds, with intervals over seeds and images.
 
 `runs` reads and checks the folders, `measures` makes one measure of each run, `seed_image_interval` is the statistics,
-`answering` puts the `answer` together, `pareto` orders the arms, `costs` and `over_run` read what they took and how they
-got there, `summary`, `words`, `files` and `tables` tell it.
+`answering` puts the `answer` together, `pareto` orders the arms, `costs` and `over_run` read what they took and how
+they got there, `summary`, `words`, `files` and `tables` tell it.
 """
 
 from .again import read_study
