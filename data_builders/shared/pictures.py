@@ -137,8 +137,13 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def read_picture(source: Path | bytes, name: str, work: Callable[[Image.Image], Result]) -> Result:
-    """What `work` makes of the opened, not yet decoded picture. UserError, beginning with `name`, when it cannot be."""
+def read_picture(
+    source: Path | bytes,
+    name: str,
+    work: Callable[[Image.Image], Result],
+    way_on: str = "replace the file or remove its row",
+) -> Result:
+    """What `work` makes of the opened, not yet decoded picture. UserError (`name` ... `way_on`) when it cannot be."""
     try:
         if not isinstance(source, bytes) and not stat.S_ISREG(os.stat(source).st_mode):
             raise UserError(f"{name} is no file; replace it or remove its row")
@@ -160,13 +165,11 @@ def read_picture(source: Path | bytes, name: str, work: Callable[[Image.Image], 
         with suppress(OSError):
             refuse_lfs_pointer(name, source if isinstance(source, bytes) else _head(source))
         known = ", ".join(DECODERS)
-        raise UserError(
-            f"{name} cannot be read (not an image of {known}); replace the file or remove its row"
-        ) from None
+        raise UserError(f"{name} cannot be read (not an image of {known}); {way_on}") from None
     except (UserError, MemoryError):
         raise
     except Exception as error:  # a decoder may raise anything on broken bytes
-        raise UserError(f"{name} cannot be read ({error}); replace the file or remove its row") from None
+        raise UserError(f"{name} cannot be read ({error}); {way_on}") from None
 
 
 def near(path: Path) -> str:

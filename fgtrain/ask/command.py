@@ -132,3 +132,4 @@ def serve(arguments: argparse.Namespace) -> None:
         say(f"http://{server.hosts[0]} shows the page, to this machine alone. Ctrl-C ends it")
         with suppress(KeyboardInterrupt):
             server.serve_forever()
+        say("\nended")

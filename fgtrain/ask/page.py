@@ -34,7 +34,9 @@ class Page:
             raise UserError(f"the question has {len(question):,} characters; {LONGEST_QUESTION:,} are read")
         asked = question.strip() or None
         names = self.names if asked is None or self.always else None
-        read_picture(picture, "this photo", lambda image: image.load())
+        if not picture:
+            raise UserError("this photo is empty (0 bytes); choose another")
+        read_picture(picture, "this photo", lambda image: image.load(), "choose another")
         with TemporaryDirectory(prefix="fgtrain-ask-") as folder:
             photo = Path(folder) / "photo"
             write_bytes(photo, picture)

@@ -6,6 +6,7 @@ another site's page is refused, and no path of a request is one of a file.
 
 import errno
 import json
+import sys
 import traceback
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,11 @@ class AskServer(ThreadingHTTPServer):
         """What a browser may call it."""
         return f"{LOOPBACK}:{self.server_port}", f"localhost:{self.server_port}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A tab that is closed before its answer comes is no error."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
 
 def server_at(port: int) -> AskServer:
     """One that listens; `page` is to be set before it serves. UserError where the port cannot be had."""
@@ -95,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         if len(length) > 12 or int(length) > MOST_BYTES:
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a photo may have {MOST_BYTES >> 20} MiB")
         picture = self.rfile.read(int(length))
+        if len(picture) < int(length):
+            raise ConnectionError("the browser has gone in the middle of its photo")
         question = parse_qs(address.query).get("question", [""])[0]
         return _json({"replies": self.server.page.ask(picture, question)})
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -98,6 +99,24 @@ def test_others_are_refused(server: AskServer, world: Path):
         assert b"Traceback" not in told
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_closed_tab_is_no_error(
+    server: AskServer, world: Path, share: float, capfd: pytest.CaptureFixture, monkeypatch
+):
+    """Gone in the middle of its photo, or before its answer."""
+    photo, done = (world / "own" / "red wug" / "0.png").read_bytes(), threading.Event()
+    closing = server.shutdown_request
+    monkeypatch.setattr(server, "shutdown_request", lambda request: (closing(request), done.set()))
+    lines = (f"Host: {server.hosts[0]}", f"Content-Type: {PHOTO}", f"Content-Length: {len(photo)}")
+    head = "\r\n".join(("POST /ask HTTP/1.1", *lines, "", ""))
+    tab = socket.create_connection(server.server_address)
+    tab.sendall(head.encode() + photo[: int(share * len(photo))])
+    tab.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, as a killed browser does
+    tab.close()
+    assert done.wait(60)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_port_that_is_taken_is_said_at_once(world: Path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -119,7 +138,9 @@ def test_the_command_serves_until_it_is_interrupted(world: Path, monkeypatch, ca
     assert main(["ask", str(world / "alone"), "--serve", "--port", "0"]) == 0
     [(host, about)] = served
     assert about == {"checkpoints": [str(world / "alone")], "names": None}
-    assert f"http://{host} shows the page" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"http://{host} shows the page" in said
+    assert said.endswith("\nended\n")
 
 
 READY = """new Promise((done, broken) => {

@@ -24,11 +24,17 @@ function take(file) {
   if (at("photo").src) URL.revokeObjectURL(at("photo").src);
   at("photo").src = URL.createObjectURL(file);
   at("photo").alt = file.name;
-  at("photo").hidden = false;
-  at("hint").hidden = true;
+  showPicture(true);
   at("ask").disabled = false;
   at("replies").replaceChildren();
   say(file.name);
+}
+
+// A browser does not show all that can be asked about (TIFF), and some of what is dropped is no photo.
+function showPicture(seen) {
+  at("photo").hidden = !seen;
+  at("hint").hidden = seen;
+  at("hint").textContent = photo.name + " (this browser cannot show it)";
 }
 
 function likeliest(named) {
@@ -59,6 +65,7 @@ function card(reply) {
 }
 
 async function ask() {
+  const asked = photo;
   at("ask").disabled = true;
   say("asking ...");
   try {
@@ -68,10 +75,12 @@ async function ask() {
       body: photo,
     });
     const told = await answer.json();
+    if (photo !== asked) return;  // another was chosen meanwhile
     if (!answer.ok) throw new Error(told.error);
     at("replies").replaceChildren(...told.replies.map(card));
     say(told.replies[0].question);
   } catch (error) {
+    if (photo !== asked) return;
     at("replies").replaceChildren();
     say(error instanceof TypeError ? "no answer: has the program been ended?" : error.message, true);
   }
@@ -83,18 +92,21 @@ at("form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (photo) ask();
 });
+at("photo").addEventListener("error", () => showPicture(false));
 addEventListener("paste", (event) => take(event.clipboardData.files[0]));
 for (const kind of ["dragover", "dragleave", "drop"]) {
   addEventListener(kind, (event) => {
     event.preventDefault();
     at("drop").className = kind === "dragover" ? "over" : "";
-    if (kind === "drop") take(event.dataTransfer.files[0]);
+    if (kind !== "drop") return;
+    const [file] = event.dataTransfer.files;
+    if (file) take(file);
+    else say("no file was dropped: save the picture, then drop the file", true);
   });
 }
 fetch("about").then((answer) => answer.json()).then((about) => {
-  const names = about.names;
-  at("question").placeholder = names
-    ? "a question; without one, which of " + names.count + " names it is"
-    : "a question";
-  at("question").required = !names;
+  at("who").textContent = "Asked: " + about.checkpoints.join(", and beside it ");
+  if (about.names) say("Without a question it says which of " + about.names.count + " names it is.");
+  at("question").placeholder = about.names ? "a question, or none" : "a question";
+  at("question").required = !about.names;
 });
