@@ -5,14 +5,14 @@ from types import ModuleType
 
 from evaluation.judging import deterministic
 from evaluation.scoring import metrics, name_lists
-from evaluation.scoring.matching import RULES
+from evaluation.scoring.matching import JUDGE, LIST_RULES, PERPLEXITY, RULES
 
 # Rules that are no function of one answer and one gold.
 OTHERS: dict[str, tuple[str, ModuleType]] = {
-    deterministic.JUDGE: (deterministic.__doc__, deterministic),
-    "perplexity": (metrics.perplexity.__doc__, metrics),
-    "names": (f"Log-probabilities as the model gives them. {name_lists.__doc__}", name_lists),
-    "names_prior": ("The same, less what each name has behind a grey picture.", name_lists),
+    JUDGE: (deterministic.__doc__, deterministic),
+    PERPLEXITY: (metrics.perplexity.__doc__, metrics),
+    LIST_RULES[0]: (f"Log-probabilities as the model gives them. {name_lists.__doc__}", name_lists),
+    LIST_RULES[1]: ("The same, less what each name has behind a grey picture.", name_lists),
 }
 
 

@@ -10,11 +10,11 @@ from data_builders.shared.progress import busy, progress
 from data_builders.shared.terminal import say
 
 from ..held_out.sides import Sides
-from ..judging.deterministic import JUDGE
 from ..judging.judge_scores import with_judges_beside
 from ..perturbing import with_drops
 from ..protocols import Answerer, Unanswered
 from ..scoring.level_paths import with_paths
+from ..scoring.matching import JUDGE
 from ..scoring.name_outcomes import named_file, with_names
 from ..scoring.score_answers import judge_rows, score_answers
 from ..scoring.score_files import TaskScore

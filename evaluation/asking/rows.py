@@ -72,6 +72,7 @@ def answer_row(asked: Asked, answerer: Answerer, given: Outcome) -> dict:
         "prompt": item.prompt,
         "gold": item.gold,
         **({"options": list(item.options)} if item.options else {}),
+        **({"details": dict(item.details)} if item.details and task.spec_hash else {}),
         **({"gold_place": task.names.index(item.gold)} if task.names else {}),
         **given,
         "model": answerer.name,

@@ -8,6 +8,7 @@ scores. How far it agrees with another judge: `python -m evaluation judge-agreem
 
 from collections.abc import Callable, Iterable, Sequence
 
+from ..scoring.matching import JUDGE
 from .candidate import Candidate
 from .mentions import Text
 from .recognition import Known, judge_item
@@ -15,7 +16,6 @@ from .stated_facts import judge_facts
 from .taxonomy import NO_TAXONOMY, Taxonomy
 from .verdict import ITEM_MOST, Identity, Judgement
 
-JUDGE = "deterministic_judge"
 VERSION = 3  # raised whenever the same answer would get other scores; the task file's version goes with it
 IDENTITY = Identity(JUDGE, VERSION)
 

@@ -9,10 +9,10 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import write_json
 
 from ..held_out.sides import Sides
+from ..scoring.matching import JUDGE
 from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore, read_scores, scores_locked
 from ..tasks.task import CONDITION, Task
-from .deterministic import JUDGE
 from .files import is_judged, read_judged, write_judged
 from .run import Judged
 

@@ -11,8 +11,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.llm import Client, EndpointError, Failures, user
 from data_builders.shared.llm.messages import as_kept, media_type, read_image
 
+from ..scoring.matching import JUDGE
 from .candidate import Candidate
-from .deterministic import JUDGE
 from .prompt import VERSION, Reply, prompt_hash, prompt_text, sendable
 from .verdict import Identity, Judgement
 

@@ -9,8 +9,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file
 from data_builders.shared.plugins import Plugins
 
+from ..scoring.matching import JUDGE
 from .candidate import Candidate
-from .deterministic import JUDGE
 from .verdict import FACT_MOST, ITEM_MOST, Identity, Judgement, on_the_scale
 
 VERSION = 1  # raised whenever an own judge would be asked otherwise

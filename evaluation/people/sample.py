@@ -10,8 +10,9 @@ from data_builders.shared.files import safe_join
 from data_builders.shared.seeding import address_hash
 
 from ..judging.answers import AnswerFile
-from ..judging.deterministic import JUDGE, DeterministicJudge
+from ..judging.deterministic import DeterministicJudge
 from ..judging.verdict import Judgement
+from ..scoring.matching import JUDGE
 
 OPEN_WORLD = "open_world"
 

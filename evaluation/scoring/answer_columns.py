@@ -12,8 +12,9 @@ from ..shared.texts import normalise
 from ..tasks.question_files import quoted_options
 from ..tasks.task import Task
 from .group_values import MEANS_OF, values_of
-from .matching import MATHVISTA_RULES, NO_DETAILS, RULES, YES_NO_RULES, golds_of
-from .name_lists import LIST_RULES, standing
+from .matching import LIST_RULES, MATHVISTA_RULES, NO_DETAILS, YES_NO_RULES, golds_of
+from .name_lists import standing
+from .own_rules import matching_rules
 from .rules.base import Verdict
 from .rules.mathvista import types_from_query
 from .statistics import cluster_index
@@ -65,11 +66,15 @@ def id_order(question_id: int | str) -> tuple[bool, int | str]:
     return isinstance(question_id, str), question_id
 
 
-def details_of_row(task: Task, row: dict, item_details: Mapping[str, object], options: Sequence[str]) -> dict:
-    """What MathVista's rules need of the question. UserError where nothing tells its answer type."""
+def details_of_row(row: dict, item_details: Mapping[str, object]) -> dict:
+    """What the question says of itself: by its file, else by the row."""
     stored = row.get("details")
-    found = {**types_from_query(row["question"], options), **(stored if isinstance(stored, dict) else {})}
-    found |= dict(item_details)
+    return {**(stored if isinstance(stored, dict) else {}), **item_details}
+
+
+def with_types(task: Task, row: dict, details: Mapping[str, object], options: Sequence[str]) -> dict:
+    """The details that MathVista's rules need, too. UserError where nothing tells the answer's type."""
+    found = {**types_from_query(row["question"], options), **details}
     if not found.get("answer_type"):
         raise UserError(
             f"task {task.name}, question {row['question_id']!r}: nothing says of which type the answer is; give the "
@@ -79,14 +84,14 @@ def details_of_row(task: Task, row: dict, item_details: Mapping[str, object], op
 
 
 def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
-    """Every answer under every rule of RULES among `rules`, each row seen once and let go.
+    """Every answer under each of `rules` that is a function of one answer and its gold, each row seen once and let go.
 
-    UserError when a question has two answers, or none is there at all.
+    UserError when a question has two answers, or none is there at all, and where a rule of a user's own fails.
     """
-    matched = [rule for rule in rules if rule in RULES]
+    matched = matching_rules(rules)
     lists: dict[str, list] = {rule: [] for rule in rules if rule in LIST_RULES}
     keep_rows = len(matched) + len(lists) < len(rules)
-    with_types = bool(MATHVISTA_RULES & set(matched))
+    typed = bool(MATHVISTA_RULES & matched.keys())
     items = {item.question_id: item for item in task.items}
     keys = list(dict.fromkeys([*task.groups, *([task.mean_of] if task.mean_of else [])]))
     keys += [MEANS_OF[key] for key in keys if key in MEANS_OF and MEANS_OF[key] not in keys]
@@ -111,13 +116,19 @@ def fill(task: Task, rows: Iterable[dict], rules: Sequence[str]) -> Sheet:
         known = item.details if item else NO_DETAILS
         if matched:
             options = (item.options if item else ()) or row.get("options") or quoted_options(row["question"])
-            details = details_of_row(task, row, known, options) if with_types else NO_DETAILS
-            option_counts.append(len(set(map(str, details.get("choices") or options))))
+            details, choices = details_of_row(row, known), None
+            if typed:
+                details = with_types(task, row, details, options)
+                choices = details.get("choices")
+            option_counts.append(len(set(map(str, choices or options))))
             gold_words.append(LABELS.get(yes_no_of(row["gold"]), -1) + 1)
             # Of thoughts alone no rule makes an answer, though POPE's takes an empty one for a yes.
             silent = bool(row.get("thoughts")) and not row["answer"].strip()
-            for rule in matched:
-                verdict = NOTHING_SAID if silent else RULES[rule](row["answer"], row["gold"], options, details)
+            for rule, judged in matched.items():
+                try:
+                    verdict = NOTHING_SAID if silent else judged(row["answer"], row["gold"], options, details)
+                except UserError as error:
+                    raise UserError(f"task {task.name}, question {row['question_id']!r}: {error}") from error
                 scores[rule].append(verdict.score)
                 unparsed[rule] += verdict.parsed is None
                 if rule in labels:

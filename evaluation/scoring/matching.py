@@ -35,10 +35,18 @@ RULES: dict[str, Rule] = {
 }
 MATHVISTA_RULES = frozenset(name for name in RULES if name.startswith("mathvista"))
 YES_NO_RULES = ("pope", "pope_lmms_eval", "pope_vlmevalkit")
+# What is no function of one answer and its gold: FROW's judge, and what is made of log-probabilities.
+JUDGE, PERPLEXITY = "deterministic_judge", "perplexity"
+LIST_RULES = ("names", "names_prior")  # as the model finds them; without what it finds likely behind no picture
+ALL_RULES = (*RULES, JUDGE, PERPLEXITY, *LIST_RULES)
 
 __all__ = [
+    "ALL_RULES",
+    "JUDGE",
+    "LIST_RULES",
     "MATHVISTA_RULES",
     "NO_DETAILS",
+    "PERPLEXITY",
     "RULES",
     "YES_NO_RULES",
     "Details",

@@ -12,10 +12,10 @@ import numpy as np
 from data_builders.shared.errors import UserError
 
 from ..shared.number_lists import read
+from .matching import LIST_RULES
 from .metrics import Measure
 from .statistics import ratio
 
-LIST_RULES = ("names", "names_prior")  # as the model finds them; without what it finds likely behind no picture
 BINS = 15
 LEVELS = 100  # of coverage; where there are fewer pictures, each is one
 RANK, CONFIDENCE, MASS, NAMES = range(4)

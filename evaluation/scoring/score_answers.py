@@ -9,7 +9,7 @@ import numpy as np
 from data_builders.shared.errors import UserError
 
 from ..held_out.sides import Sides
-from ..judging.deterministic import IDENTITY, JUDGE, judge_known
+from ..judging.deterministic import IDENTITY, judge_known
 from ..judging.recognition import Known
 from ..judging.verdict import FACT_MOST, ITEM_MOST, Judgement, filed_scores, judged_by, on_the_scale
 from ..tasks.task import Task
@@ -19,9 +19,10 @@ from .chance import chance_at, chance_of
 from .group_scores import group_scores, ranked_scores
 from .group_values import FROM_WORDING
 from .intervals import score_of
-from .matching import RULES, YES_NO_RULES
+from .matching import JUDGE, LIST_RULES, PERPLEXITY, YES_NO_RULES
 from .metrics import Measure
-from .name_lists import LIST_RULES, RANK, list_curves, list_measures
+from .name_lists import RANK, list_curves, list_measures
+from .own_rules import known_rules
 from .score_files import GroupScore, Score, TaskScore
 from .seen_scores import places_of, seen_scores
 from .statistics import cluster_index
@@ -50,7 +51,7 @@ def in_order(rows: Iterable[dict]) -> list[dict]:
 
 def grade(task: Task, rule: str, sheet: Sheet) -> Graded:
     """One rule's scores and measures, the one that stands for the task first."""
-    if rule == "perplexity":
+    if rule == PERPLEXITY:
         measure = metrics.perplexity(
             [row["log_likelihood"] for row in sheet.rows], [row["tokens"] for row in sheet.rows]
         )
@@ -138,7 +139,7 @@ def judgements(task: Task, rows: list[dict]) -> list[Judgement]:
 
 def check_rules(task: Task) -> None:
     for rule in task.rules:
-        if rule not in (known := (*RULES, JUDGE, "perplexity", *LIST_RULES)):
+        if rule not in (known := known_rules()):
             raise UserError(f"task {task.name}: unknown rule {rule!r}; rules: {', '.join(known)}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from data_builders.shared.errors import UserError
 
-from ..scoring.matching import RULES
+from ..scoring.own_rules import OWN_RULES, known_rules
 
 if TYPE_CHECKING:
     from .task_files import TaskSpec
@@ -32,9 +32,12 @@ def check_own(path: Path, spec: "TaskSpec", known: Mapping[str, "TaskSpec"]) -> 
             f"{path}: task is {spec.task!r}, and names of {clash.name} ({clash.task}) may read the same. Begin it with "
             "a word of your own"
         )
-    rules = {*RULES, *(rule for other in known.values() for rule in other.rules)}
+    rules = known_rules()
     if absent := [rule for rule in spec.rules if rule not in rules]:
-        raise UserError(f"{path}: rules names {absent[0]}, which is none; there are: {', '.join(sorted(rules))}")
+        raise UserError(
+            f"{path}: rules names {absent[0]}, which is none; there are: {', '.join(sorted(rules))} (of your own: "
+            f"entry points {OWN_RULES.group})"
+        )
     if spec.primary not in spec.rules:
         raise UserError(f"{path}: primary is {spec.primary}, which is none of its rules ({', '.join(spec.rules)})")
     for pattern in spec.files:

@@ -56,7 +56,7 @@ class Task:
     ranked: str = ""
     headline: str = ""
     cluster: Cluster = "image"
-    spec_hash: str = ""  # of a user's own task file
+    spec_hash: str = ""  # of a user's own task file and of its own rules' code
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -80,13 +80,13 @@ class Task:
 
 def questions_hash(task: Task) -> str:
     """32 hexadecimal digits over what the task asks and holds to be right, in whatever order its file has it, and over
-    what is done to its pictures; and over a task file of a user's own."""
+    what is done to its pictures; and over a task file of a user's own, with the code of its rules."""
 
     def line(item: Item) -> str:
         known = (item.question_id, item.image, item.prompt, item.gold, item.category, item.options)
         changed = (item.image_path.change.settings,) if isinstance(item.image_path, ChangedPicture) else ()
-        return json.dumps((*known, *changed), default=str)
+        return json.dumps((*known, *changed, *([item.details] if own else [])), default=str)
 
-    lines = sorted(map(line, task.items))
     own = [task.spec_hash] if task.spec_hash else []
+    lines = sorted(map(line, task.items))
     return hashlib.sha256("\n".join([*lines, *task.names, *own]).encode()).hexdigest()[:32]

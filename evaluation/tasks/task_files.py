@@ -6,6 +6,7 @@ A spec may match several files in the data folders; every file becomes a task of
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from data_builders.shared.errors import UserError
 
+from ..scoring.own_rules import rules_code
 from .own_files import check_own
 from .task import BESIDE, CONDITION, Cluster, Group, Task
 
@@ -98,10 +100,12 @@ def _specs(own: tuple[Path, ...]) -> dict[str, TaskSpec]:
 
 
 def own_hash(spec: TaskSpec) -> str:
-    """16 hexadecimal digits over a user's own task file; "" of one of ours, whose version tells when scores change."""
+    """16 hexadecimal digits over a user's own task file and the code of its rules that are the user's own, too; "" of
+    one of ours, whose version tells when scores change."""
     if spec.name in _specs(()):
         return ""
-    return hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:16]
+    told = json.dumps([spec.model_dump(mode="json"), rules_code(spec.rules)])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def task_fields(spec: TaskSpec, path: Path) -> dict[str, str]:

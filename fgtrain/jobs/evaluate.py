@@ -7,7 +7,7 @@ from data_builders.shared.files import write_json
 from data_builders.shared.made_with import made_with
 from data_builders.shared.terminal import say
 from evaluation.asking import Share, evaluate
-from evaluation.judging.deterministic import JUDGE
+from evaluation.scoring.matching import JUDGE
 from evaluation.scoring.score_files import TaskScore
 from evaluation.tasks.task import questions_hash
 from fgtrain.data import FeatureCache
