@@ -13,7 +13,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.llm import Client, EndpointError, Failures, system, user
 
 from ..tasks.task import Task
-from .answer_columns import details_of_row
+from .answer_columns import details_of_row, with_types
 from .rules.mathvista import direct
 
 VERSION = 1  # of the request's wording
@@ -92,7 +92,7 @@ def with_extractions(task: Task, rows: Iterable[dict], extractor: Extractor) -> 
     for place, row in enumerate(rows):
         item = items.get(row["question_id"])
         options = (item.options if item else ()) or row.get("options") or ()
-        details = details_of_row(task, row, item.details if item else {}, options)
+        details = with_types(task, row, details_of_row(row, item.details if item else {}), options)
         choices = [str(one) for one in details.get("choices") or ()]
         done = row.get("extraction") not in (None, "") or direct(row["answer"], details, choices) is not None
         if not done and row["answer"].strip():
