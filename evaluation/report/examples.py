@@ -145,7 +145,13 @@ def _forgotten(found: Comparison, item: ForgottenItem) -> Example:
 
 
 def thumbnail(folder: Path, root: str, image: str) -> str | None:
-    """The picture as a small JPEG data URI; None when it cannot be read. The root may be relative to the run folder."""
+    """The picture as `small_jpeg` gives it, as a data URI."""
+    jpeg = small_jpeg(folder, root, image)
+    return None if jpeg is None else "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def small_jpeg(folder: Path, root: str, image: str) -> bytes | None:
+    """At most THUMBNAIL pixels a side; None when it cannot be read. The root may be relative to the run folder."""
     for base in (Path(root), folder / root):
         try:
             picture = open_image(safe_join(base, ImageFolder(base).spelt(image)))
@@ -154,5 +160,5 @@ def thumbnail(folder: Path, root: str, image: str) -> str | None:
         picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=82)
-        return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+        return buffer.getvalue()
     return None

@@ -1,8 +1,7 @@
-"""Twelve questions that a checkpoint no longer answers, with their pictures: a table as HTML for a panel elsewhere."""
+"""Twelve questions that a checkpoint no longer answers, with their pictures."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
@@ -10,19 +9,17 @@ from data_builders.shared.seeding import address_hash
 
 from ..compare import RunResult
 from ..ledger import GROUPS, Checkpoint, TaskHistory, ever_beyond
-from .examples import DRAWN, thumbnail
+from .examples import DRAWN, small_jpeg
 
 MOST = 12
-STYLE = (
-    "<style>body{font:13px/1.4 system-ui,sans-serif;margin:0}table{border-collapse:collapse}"
-    "th,td{padding:4px 8px;text-align:left;vertical-align:top;border-bottom:1px solid #8884}"
-    "img{display:block;max-width:120px;max-height:120px}</style>"
-)
+TEXT = 400  # characters shown of a question or an answer
 
 
 @dataclass(frozen=True)
 class Forgotten:
-    """`before`: the answer where it was last right, at checkpoint `at`; `picture`: a data URI, where there is one."""
+    """`before`: the answer where it was last right, at checkpoint `at`; `picture`: a small JPEG, where there is one.
+
+    Texts have at most TEXT characters."""
 
     task: str
     question: str
@@ -30,7 +27,7 @@ class Forgotten:
     at: str
     before: str
     now: str
-    picture: str | None
+    picture: bytes | None
 
 
 def forgotten_pictures(result: RunResult) -> Iterator[tuple[Checkpoint, list[Forgotten]]]:
@@ -62,27 +59,16 @@ def _item(result: RunResult, task: str, place: int, item: int) -> Forgotten:
     root = str(result.run.task_score(task).get("image_root") or "")
     return Forgotten(
         task=task,
-        question=str(row.get("question") or row.get("prompt") or ""),
-        gold=" / ".join(map(str, gold)) if isinstance(gold, list) else str(gold),
+        question=_short(row.get("question") or row.get("prompt")),
+        gold=_short(" / ".join(map(str, gold)) if isinstance(gold, list) else gold),
         at=result.run.checkpoints[last_right].name,
-        before=str(history.row(last_right, item).get("answer") or ""),
-        now=str(row.get("answer") or ""),
-        picture=thumbnail(result.run.folder, root, image) if image else None,
+        before=_short(history.row(last_right, item).get("answer")),
+        now=_short(row.get("answer")),
+        picture=small_jpeg(result.run.folder, root, image) if image else None,
     )
 
 
-def pictures_html(items: list[Forgotten], checkpoint: str) -> str:
-    """One page without scripts or addresses: a row an item."""
-    heads = ("picture", "question", "right answer", "before", f"now, at {checkpoint}", "task")
-    rows = "".join(
-        "<tr><td>{}</td>{}</tr>".format(
-            f'<img src="{one.picture}" alt="">' if one.picture else "no picture",
-            "".join(
-                f"<td>{escape(text or '(nothing)')}</td>"
-                for text in (one.question, one.gold, f"{one.before} (at {one.at})", one.now, one.task)
-            ),
-        )
-        for one in items
-    )
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    return f'<!doctype html><meta charset="utf-8">{STYLE}<table><tr>{head}</tr>{rows}</table>'
+def _short(text: object) -> str:
+    """One that says nothing is said to."""
+    words = str(text) if text not in (None, "") else "(nothing)"
+    return words if len(words) <= TEXT else f"{words[: TEXT - 1]}…"

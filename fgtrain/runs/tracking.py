@@ -28,6 +28,7 @@ from .metrics import offsets, run_rows, stage_rows
 from .task_summary import task_summary
 from .wandb_outcome import Outcome
 from .wandb_run import DISABLED, FOLDER, OFFLINE, ONLINE, Sent, chosen_mode, first_line, forget_runs, open_run, run_id
+from .wandb_table import contents, pictures_table, staged_beside
 
 if TYPE_CHECKING:
     from evaluation.compare import RunResult
@@ -69,21 +70,22 @@ class Tracker:
         self._do(self._evaluations)
 
     def pictures(self, found: "RunResult") -> None:
-        """Of each checkpoint, twelve questions that it no longer answers, with their pictures."""
+        """Of each checkpoint, a table of twelve questions that it no longer answers, with their pictures.
 
-        def show() -> None:
-            import wandb
+        A server may refuse artifacts, which tables are, and take all else: that is told, and the run goes on.
+        """
+        if self.run is None:
+            return
+        from evaluation.report.forgotten_pictures import forgotten_pictures  # brings all reports
 
-            from evaluation.report.forgotten_pictures import forgotten_pictures, pictures_html  # brings all reports
-
+        try:
             for checkpoint, items in forgotten_pictures(found):
-                html = pictures_html(items, checkpoint.name)
-                if items and self.sent.first_time({"pictures": checkpoint.name, "html": html}):
-                    # A page, not a wandb.Table: that one asks the server for artifacts, and what it refuses ends all.
-                    shown = {f"{PICTURES}/{checkpoint.name}": wandb.Html(html, inject=False)}
-                    self.run.log({f"{PICTURES}/samples_seen": checkpoint.samples_seen, **shown})
-
-        self._do(show)
+                if items and self.sent.first_time({"pictures": checkpoint.name, "rows": contents(items)}):
+                    shown = {f"{PICTURES}/{checkpoint.name}": pictures_table(items)}
+                    with staged_beside(self.run):
+                        self.run.log({f"{PICTURES}/samples_seen": checkpoint.samples_seen, **shown})
+        except Exception as error:
+            tell(f"{first_line(error)}; the forgotten pictures are in the report alone")
 
     def summary(self, found: "RunResult | None" = None) -> None:
         """The scores of the last checkpoint, and what each task gained or lost, for W&B's table of runs."""

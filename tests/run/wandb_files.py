@@ -55,3 +55,17 @@ def run_record(file: Path) -> tuple[str, dict[str, Any]]:
     runs = [record.run for record in records(file) if record.WhichOneof("record_type") == "run"]
     config = {item.key: json.loads(item.value_json) for run in runs for item in run.config.update}
     return runs[0].run_id, config
+
+
+def tables(file: Path) -> dict[str, tuple[list[str], list[list[Any]]]]:
+    """Name -> (columns, rows) of each logged table, as its artifact holds it; a picture is the path of its file."""
+    found = {}
+    for record in records(file):
+        if record.WhichOneof("record_type") != "artifact":
+            continue
+        kept = {one.path: Path(one.local_path) for one in record.artifact.manifest.contents}
+        (name,) = [path for path in kept if path.endswith(".table.json")]
+        table = json.loads(kept[name].read_text())
+        rows = [[kept[cell["path"]] if isinstance(cell, dict) else cell for cell in row] for row in table["data"]]
+        found[name.removesuffix(".table.json")] = table["columns"], rows
+    return found

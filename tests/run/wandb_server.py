@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from wandb_artifacts import artifact_data
+
 
 @dataclass
 class Received:
@@ -20,6 +22,8 @@ class Received:
     histories: dict[str, dict[int, dict]] = field(default_factory=dict)  # run id -> line -> figures, as files are kept
     ended_by: dict[str, list[str]] = field(default_factory=dict)  # run id -> writers that have ended it
     keys: set[str] = field(default_factory=set)  # that requests carried
+    takes_artifacts: bool = True
+    files: dict[str, bytes] = field(default_factory=dict)  # path -> what was put there
 
     @property
     def runs(self) -> list[str]:
@@ -63,13 +67,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({})
 
     def do_PUT(self) -> None:
-        self._body()
+        self.received.files[self.path.removeprefix("/")] = self._raw()
         self._answer({})
 
-    do_GET = do_PUT
+    def do_GET(self) -> None:
+        self._answer(json.loads(self.received.files.get(self.path.removeprefix("/"), b"{}")))
+
+    def _raw(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
     def _body(self) -> dict:
-        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        raw = self._raw()
         if self.headers.get("Content-Encoding") == "gzip":
             raw = gzip.decompress(raw)
         if header := self.headers.get("Authorization"):
@@ -103,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"serverInfo": {"features": []}}
             case "Viewer":
                 return {"viewer": {"id": "viewer", "entity": "somebody", "flags": "{}", "teams": {"edges": []}}}
-        return {}
+        return artifact_data(self.received.url, name, variables) if self.received.takes_artifacts else {}
 
     def _answer(self, body: dict) -> None:
         data = json.dumps(body).encode()
