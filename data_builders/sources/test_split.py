@@ -14,11 +14,14 @@ from ..shared.tables import csv_rows
 from .base import LabelledImage, Source
 
 
-def with_test_images(source: Source, fraction: float, groups: Mapping[str, str] | None = None) -> Source:
+def with_test_images(
+    source: Source, fraction: float, groups: Mapping[str, str] | None = None, sides: Mapping[str, str] | None = None
+) -> Source:
     """The data set with about `fraction` of each category's training images as test images.
 
-    A category of several photos has one at least, and keeps one at least. `groups`: image -> its group. UserError when
-    the data set has test images of its own, or a category would be left without training images.
+    A category of several photos has one at least, and keeps one at least. `groups`: image -> its group. `sides`: image
+    -> train or test, of those that stay where an earlier draw has put them, each with its group. UserError when the
+    data set has test images of its own, or a category would be left without training images.
     """
     if any(row.split == "test" for row in source.images):
         raise UserError(f"--test-fraction: {source.name} at {source.root} has test images of its own; leave it out")
@@ -28,12 +31,15 @@ def with_test_images(source: Source, fraction: float, groups: Mapping[str, str] 
         if row.split == "train":
             unit = units.get(row.image, row.image)
             by_category.setdefault(row.category, {}).setdefault(unit, []).append(row)
-    chosen: set[str] = set()
+    decided = {units.get(image, image): side for image, side in (sides or {}).items()}
+    chosen = {unit for unit, side in decided.items() if side == "test"}
     for of_category in by_category.values():
         wanted = max(1, round(fraction * sum(map(len, of_category.values()))))
-        drawn = sorted(of_category, key=lambda unit: address_hash("test image", unit))
-        taken = 0
-        for unit in drawn[:-1]:  # the last one stays for training
+        drawn = sorted(of_category.keys() - decided.keys(), key=lambda unit: address_hash("test image", unit))
+        taken = sum(len(rows) for unit, rows in of_category.items() if decided.get(unit) == "test")
+        if all(decided.get(unit) != "train" for unit in of_category):
+            drawn = drawn[:-1]  # the last one stays for training
+        for unit in drawn:
             if taken >= wanted:
                 break
             chosen.add(unit)

@@ -12,12 +12,25 @@ from data_builders.shared.terminal import say
 from data_builders.sources.folder import plain_name, read_taxonomy
 
 from .devices import fitting
-from .folder import LISTED, TAXONOMY, claim, photos_text, taxonomy_text, write_missing
+from .earlier import (
+    STATE,
+    Changes,
+    Earlier,
+    digest,
+    read_earlier,
+    state_text,
+    with_earlier,
+    with_listed,
+    write_list,
+    write_taxonomy,
+    write_unless_edited,
+)
+from .folder import LISTED, TAXONOMY, claim, taxonomy_text, write_text
 from .general import General, build_general, general_of
 from .model import ChosenModel, choose_model
 from .photos import Found, look
 from .recipe import Setting, texts
-from .sides import with_sides
+from .sides import contents_of, with_sides
 from .tell import finish
 
 LOOKED_AT = 200  # photos whose size is read
@@ -27,20 +40,42 @@ DRAWN_PIXELS = (64, 112)  # of drawn pictures: for models that see little square
 def begin(arguments: argparse.Namespace) -> None:
     """Write what is missing and show its plan. UserError for whatever of the input is at fault."""
     photos: Path = arguments.photos
-    found = look(photos, arguments.name, arguments.group)
+    looked = look(photos, arguments.name, arguments.group)
     model = choose_model(arguments.model, arguments.network)
-    found = with_sides(found)
-    general = general_of(arguments.general, DRAWN_PIXELS[model.square >= 2 * DRAWN_PIXELS[1]])
     name = run_name(photos.stem if photos.is_file() else photos.resolve().name)
     out: Path = arguments.out or Path(f"{name}-fgtrain")
+    earlier = read_earlier(out, looked.root)
+    found, contents, changes = up_to_date(looked, earlier)
+    general = general_of(arguments.general, DRAWN_PIXELS[model.square >= 2 * DRAWN_PIXELS[1]])
     claim(out, found.root)
-    taxonomy = found.taxonomy.read_text(encoding="utf-8-sig") if found.taxonomy else taxonomy_text(found)
-    told = write_missing(out, {LISTED: photos_text(found), TAXONOMY: taxonomy})
-    tell_found(found)
+    told, hashes = write_data(out, found, changes, earlier)
+    write_text(out / STATE, state_text(looked, found, contents, earlier, earlier.texts | hashes))
+    tell_found(found, changes)
     build_general(general, out.resolve() / "built")
     setting = make_setting(name, out.resolve(), found, model, general, arguments.network)
-    told |= write_missing(out, texts(setting))
+    for file, text in texts(setting).items():
+        told[file] = write_unless_edited(out, file, text, earlier)
+        hashes[file] = digest(text.encode())
+    write_text(out / STATE, state_text(looked, found, contents, earlier, hashes))
     finish(out, told, setting)
+
+
+def up_to_date(found: Found, earlier: Earlier) -> tuple[Found, dict[str, str], Changes]:
+    """(the photos on their sides, what tells their bytes apart, what has changed since the earlier start)."""
+    found = with_listed(found, earlier)
+    contents = contents_of(found)
+    found, changes = with_earlier(found, contents, earlier)
+    return with_sides(found), contents, changes
+
+
+def write_data(out: Path, found: Found, changes: Changes, earlier: Earlier) -> tuple[dict[str, str], dict[str, str]]:
+    """(file -> written, renewed, there or kept; file -> hash of what would be written)."""
+    taxonomy = found.taxonomy.read_text(encoding="utf-8-sig") if found.taxonomy else taxonomy_text(found)
+    told = {
+        LISTED: write_list(out, found, earlier),
+        TAXONOMY: write_taxonomy(out, taxonomy, found, changes, earlier),
+    }
+    return told, {TAXONOMY: digest(taxonomy.encode())}
 
 
 def run_name(text: str) -> str:
@@ -50,7 +85,9 @@ def run_name(text: str) -> str:
     return plain or "photos"
 
 
-def tell_found(found: Found) -> None:
+def tell_found(found: Found, changes: Changes) -> None:
+    if str(changes):
+        say(f"since the last start: {changes}")
     counts = Counter(photo.name for photo in found.photos)
     sides = Counter(photo.side for photo in found.photos)
     few, many = min(counts.values()), max(counts.values())

@@ -34,27 +34,25 @@ def claim(out: Path, photos: Path) -> None:
         os.symlink(photos.resolve(), link, target_is_directory=True)
 
 
-def write_missing(out: Path, texts: dict[str, str]) -> dict[str, str]:
-    """Write those that are not there. File -> written, there, or kept (it would be written otherwise)."""
-    told = {}
-    for name, text in texts.items():
-        path = out / name
-        if path.exists():
-            told[name] = "there" if path.read_text(encoding="utf-8-sig") == text else "kept"
-            continue
-        with atomic_write(path) as file:
-            file.write(text)
-        told[name] = "written"
-    return told
+def links_to(out: Path, photos: Path) -> bool:
+    """Was the folder made for these photos?"""
+    link = out / DATA / LINK
+    return link.is_symlink() and link.resolve() == photos.resolve()
 
 
-def photos_text(found: Found) -> str:
-    grouped = any(photo.group for photo in found.photos)
-    rows = [["file", "name", "split", *(["group"] if grouped else [])]]
-    for photo in found.photos:
-        more = [photo.group] if grouped else []
-        rows.append([f"{LINK}/{photo.file}", photo.name, photo.side, *more])
-    return as_csv(rows)
+def listed(file: str) -> str:
+    """How the list calls a photo."""
+    return f"{LINK}/{file}"
+
+
+def write_text(path: Path, text: str) -> str:
+    """written, renewed, or there where it is the same already."""
+    before = path.read_bytes() if path.exists() else None
+    if before == text.encode():
+        return "there"
+    with atomic_write(path) as file:
+        file.write(text)
+    return "written" if before is None else "renewed"
 
 
 def taxonomy_text(found: Found) -> str:
@@ -62,7 +60,7 @@ def taxonomy_text(found: Found) -> str:
     fine_to_coarse = found.levels[::-1]
     rows = [["category", "name", *fine_to_coarse, "aliases"]]
     for label in found.called:
-        levels = [found.parents[label][level] for level in fine_to_coarse]
+        levels = [found.parents.get(label, {}).get(level, "") for level in fine_to_coarse]
         rows.append([label, found.called[label], *levels, ""])
     return as_csv(rows)
 

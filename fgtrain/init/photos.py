@@ -40,8 +40,9 @@ class Found:
     notes: tuple[str, ...] = ()
 
     @property
-    def has_split(self) -> bool:
-        return any(photo.side == "test" for photo in self.photos)
+    def sided(self) -> bool:
+        """Do the folders or the table say on which side each photo stands?"""
+        return all(photo.side for photo in self.photos)
 
 
 def look(place: Path, name: str | None = None, group: str | None = None) -> Found:

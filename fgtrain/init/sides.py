@@ -1,4 +1,4 @@
-"""Which photos are learnt from and which are asked about, as found or drawn; equal pictures stand on one side."""
+"""Which photos are learnt from and which are asked about, as found, as before, or drawn; equal ones stand together."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ def with_sides(found: Found) -> Found:
         raise UserError(f"{found.root}: all photos show {only!r}. Two classes at least are needed to tell them apart")
     equal = equal_pictures(found)
     refuse_two_names(found, equal)
-    photos = found.photos if found.has_split else tuple(drawn(found, equal))
+    photos = found.photos if found.sided else tuple(drawn(found, equal))
     result = replace(found, photos=photos)
     refuse_equal_on_both_sides(result, equal)
     refuse_one_sided(result)
@@ -80,9 +80,20 @@ def named(names: list[str]) -> str:
     return ", ".join(map(repr, names[:SHOWN])) + more
 
 
+def contents_of(found: Found) -> dict[str, str]:
+    """File -> what tells its bytes from others': their number, and a digest of the last ones."""
+    names = [photo.file for photo in found.photos]
+    with Files(str(found.root / name) for name in names) as files:
+        ends = files.tails(np.flatnonzero(files.sizes > 0))
+    told = zip(np.flatnonzero(files.sizes > 0), ends, strict=True)
+    return dict.fromkeys(names, "") | {names[at]: f"{files.sizes[at]} {end.tobytes().hex()}" for at, end in told}
+
+
 def drawn(found: Found, equal: list[list[Photo]]) -> Iterator[Photo]:
-    """A fifth of each class is to be asked about, one photo at least; photos of one group, and equal ones, together."""
+    """A fifth of each class is to be asked about, one photo at least; photos of one group, and equal ones, together.
+    Those that stand on a side already stay there."""
     unit = units(found.photos, equal)
+    sides = {photo.file: photo.side for photo in found.photos if photo.side}
     of_class: dict[str, set[str]] = defaultdict(set)
     for photo in found.photos:
         of_class[photo.name].add(unit[photo.file])
@@ -97,12 +108,12 @@ def drawn(found: Found, equal: list[list[Photo]]) -> Iterator[Photo]:
     rows = tuple(LabelledImage(photo.file, photo.name, "train") for photo in found.photos)
     source = Source("photos", found.root, rows, (Level("category", "category", "categories"),))
     try:
-        split = with_test_images(source, TEST_FRACTION, unit)
+        split = with_test_images(source, TEST_FRACTION, unit, sides)
     except UserError as error:
         reason = str(error).removeprefix("--test-fraction: ")
         raise UserError(f"{found.root}: no test photos can be drawn: {reason}") from None
     for photo, row in zip(found.photos, split.images, strict=True):
-        yield replace(photo, side=row.split)
+        yield photo if photo.side else replace(photo, side=row.split)
 
 
 def units(photos: Iterable[Photo], equal: Iterable[list[Photo]]) -> dict[str, str]:

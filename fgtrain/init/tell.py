@@ -57,10 +57,10 @@ def print_plan(study: Study) -> None:
 
 
 def tell_written(out: Path, told: dict[str, str]) -> None:
-    for what in ("written", "kept"):
+    for what in ("written", "renewed", "kept"):
         names = [name for name, how in told.items() if how == what]
         if names:
-            more = "" if what == "written" else ": edited, or made with other options; to have them anew, delete them"
+            more = ": edited; to have them anew, delete them" if what == "kept" else ""
             say(f"{what} in {shown(out)}: {', '.join(names)}{more}")
 
 
