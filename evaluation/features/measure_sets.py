@@ -10,6 +10,7 @@ from data_builders.shared.plugins import Plugins
 from data_builders.sources import Source
 
 from ..protocols import Featurizer
+from ..shared.own_models import load_by_package
 from .labelled import Labelled, union
 
 MEASURES = ("probe", "knn", "retrieval", "robustness")
@@ -17,14 +18,13 @@ DEFAULT_MEASURES = MEASURES[:3]
 FEATURIZERS = Plugins(
     "evaluation.featurizers", "a function of a folder and **options that gives a Featurizer, or None for a strange one"
 )
+NEEDS = ("name", "model_hash", "settings", "vectors", "mean", "std", "pixels", "features")
 
 
 def registered(model: str, options: dict) -> Featurizer | None:
-    """The model as an installed program loads its own kind of checkpoint; None when none of them knows it."""
-    for name in FEATURIZERS.installed():
-        if (found := FEATURIZERS.load(name)(model, **options)) is not None:
-            return found
-    return None
+    """The model as an installed program loads its own kind of checkpoint; None when none of them knows it. UserError as
+    `load_by_package`."""
+    return load_by_package(FEATURIZERS, NEEDS, model, **options)
 
 
 def named(source: Source) -> Source:

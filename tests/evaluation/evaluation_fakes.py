@@ -20,6 +20,8 @@ SPECIES = ("lum wug", "tam wug", "lum dax", "tam dax")
 class FakesInstalled:
     """In the place of the entry points of answerers: loads `make()` from folders that hold `fake`."""
 
+    group = "evaluation.answerers"
+
     def __init__(self, make: Callable[[], object]):
         self.make = make
 

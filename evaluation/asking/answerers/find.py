@@ -1,8 +1,6 @@
 """Who `--model` names: an installed program's checkpoint, a released model, or an endpoint."""
 
 import argparse
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +10,11 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.plugins import Plugins
 
 from ...protocols import Answerer
+from ...shared.own_models import load_by_package
 
 # Programs that know checkpoints of their own.
 ANSWERERS = Plugins("evaluation.answerers", "a function of a folder that gives an Answerer, or None for a strange one")
+NEEDS = ("name", "model_hash", "settings", "answer")
 ENDPOINT = "endpoint:"
 
 
@@ -30,14 +30,6 @@ def asked_by(arguments: argparse.Namespace) -> Iterator[Answerer]:
 
     with served_folder(arguments) as answerer:
         yield answerer
-
-
-def with_code(answerer: Answerer, name: str) -> Answerer:
-    """The answerer of that entry point, the code that answers among its settings where it does not say it itself."""
-    if "code" not in answerer.settings:
-        code = hashlib.sha256(json.dumps(ANSWERERS.code(name), sort_keys=True).encode()).hexdigest()[:16]
-        answerer.settings = {**answerer.settings, "code": code}
-    return answerer
 
 
 def find_answerer(arguments: argparse.Namespace) -> Answerer:
@@ -65,9 +57,8 @@ def find_answerer(arguments: argparse.Namespace) -> Answerer:
         raise UserError(f"--base-url is for endpoints; write --model {ENDPOINT}{model}")
     folder = Path(model).expanduser()
     if folder.is_dir():
-        for name in ANSWERERS.installed():
-            if (answerer := ANSWERERS.load(name)(folder)) is not None:
-                return with_code(answerer, name)
+        if (answerer := load_by_package(ANSWERERS, NEEDS, folder)) is not None:
+            return answerer
         if not (folder / "config.json").is_file():
             raise UserError(f"--model {model}: nothing can load this model. A checkpoint folder has a config.json")
     elif model.count("/") != 1 or model.startswith((".", "/", "~")):
