@@ -1,6 +1,6 @@
 """The report from run folders to one HTML file.
 
-No network, no scripts, no model: everything comes from scores.json, metrics.jsonl, plan.json, recipe.resolved.yaml,
+No network, no model: everything comes from scores.json, metrics.jsonl, plan.json, recipe.resolved.yaml,
 answers/ and, where they are, the feature scores of each run.
 """
 
@@ -50,7 +50,7 @@ from .perturbed import perturbed_table
 from .recovery import recovery_tables
 from .seen import seen_table
 from .setup import setup
-from .strong import series_css
+from .strong import RULE, script, series_css
 from .table import same_n, score_table
 from .watched import watched_tables
 from .wordings import wording_table
@@ -98,9 +98,9 @@ def environment(series: Sequence[str] = (), strong: Sequence[int] | None = None)
     )
     filters = ("breakable", "num", "short_interval", "signed", "count", "clip", "p_value")
     made.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
-    strong = list(range(min(len(series), COLOURS))) if strong is None else list(strong)
+    strong = list(range(COLOURS)) if strong is None else list(strong)
     made.globals |= {"markers": MARKERS, "colours": COLOURS, "series": list(series), "strong": strong}
-    made.globals |= {"series_css": series_css(series)}
+    made.globals |= {"series_css": series_css(strong), "rule": RULE, "script": script()}
     return made
 
 

@@ -1,16 +1,24 @@
 """Which lines are drawn strongly: at most six at once, each with a colour and a mark that no other has.
 
-All others are grey. Where there are more than six, six selection lists say who has which colour: style rules read them
-(`:has(option:checked)`), so that the page needs no script and every choice is within reach of the keyboard.
+All others are grey. Where there are more than six, a small script within the page (templates/choose.js) draws those
+strongly that a reader clicks; without it, and on paper, the first choice stands.
 """
 
+import base64
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from markupsafe import Markup
 
 from ..study import StudyAnswer
 from .figures import COLOURS
+
+RULE = (
+    "--run:var(--run-SLOT);--mark:url(#mark-SLOT);--wide:2.4;--fade:1;--seed:.4;--name:var(--ink);--bold:700;"
+    "--shown:inline-flex"
+)
 
 
 def strong_arms(answer: StudyAnswer) -> list[int]:
@@ -26,21 +34,12 @@ def strong_arms(answer: StudyAnswer) -> list[int]:
     return [places[arm] for arm in sorted(chosen, key=ranked.index)]
 
 
-def series_css(names: Sequence[str]) -> Markup:
-    """What gives `.run0`, `.run1`, ... their colour and mark."""
-    count = max(len(names), COLOURS)
-    if count <= COLOURS:
-        return Markup("\n".join(f".run{slot}{{{_slot(slot)}}}" for slot in range(COLOURS)))
-    rules = [
-        f"body:has(#slot{slot} option[value='{one}']:checked) .run{one}{{{_slot(slot)}}}"
-        for slot in range(COLOURS)
-        for one in range(count)
-    ]
-    rules += [f".choose .slot{slot}{{{_slot(slot)}}}" for slot in range(COLOURS)]
-    return Markup("\n".join(rules))
+def series_css(strong: Sequence[int]) -> Markup:
+    """What gives `.run0`, `.run1`, ... their colour and mark, to those that are drawn strongly."""
+    return Markup("\n".join(f".run{one}{{{RULE.replace('SLOT', str(slot))}}}" for slot, one in enumerate(strong)))
 
 
-def _slot(slot: int) -> str:
-    return (
-        f"--run:var(--run-{slot});--mark:url(#mark-{slot});--wide:2.4;--fade:1;--seed:.4;--name:var(--ink);--bold:700"
-    )
+def script() -> tuple[Markup, str]:
+    """What lets a reader choose others, and its hash for the page's Content-Security-Policy."""
+    text = (Path(__file__).parent / "templates" / "choose.js").read_text(encoding="utf-8")
+    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -37,8 +37,8 @@ class Visible(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
-        away = tag in ("style", "title") or any(one in HIDDEN for one in (given.get("class") or "").split())
-        away |= tag == "option" and "selected" not in given
+        away = tag in ("style", "title", "script") or any(one in HIDDEN for one in (given.get("class") or "").split())
+        away |= "hidden" in given
         if tag not in EMPTY:
             self.hidden.append(away)
 
@@ -67,21 +67,59 @@ def test_the_pdf_says_all_that_the_page_says(tmp_path):
     assert not {word: (count, found[word]) for word, count in numbers.items() if found[word] < count}
 
 
-@pytest.mark.parametrize("width", [500, 1300])
-def test_no_screen_has_to_be_moved_sideways(tmp_path, width):
-    """500 pixels are the narrowest window a headless browser opens."""
-    page = page_of(8, tmp_path)
-    text = page.read_text().replace("default-src 'none'; ", "")
-    script = "<script>document.title = [innerWidth, document.documentElement.scrollWidth, " + (
-        "...[...document.querySelectorAll('table')].map(one => one.scrollWidth)]</script>"
-    )
-    page.write_text(text.replace("</body>", f"{script}</body>"))
+def titled(page, script, width):
+    """What `script`, added to the page, puts into its title."""
+    text = re.sub(r"; script-src '[^']*'", "", page.read_text()).replace("default-src 'none'; ", "")
+    page.write_text(text.replace("</body>", f"<script>{script}</script></body>"))
     dumped = subprocess.run(
         [*BROWSER, f"--window-size={width},900", "--dump-dom", page.as_uri()],
         capture_output=True,
         check=True,
         text=True,
     )
-    inner, *widths = map(int, re.search(r"<title>([\d,]+)</title>", dumped.stdout)[1].split(","))
+    return re.search(r"<title>(.*?)</title>", dumped.stdout)[1]
+
+
+CHOICE = """
+const strong = () => slots.map((one) => one ?? "").join(), said = [strong()];
+const grey = (what) => [...document.querySelectorAll(what)].find(
+  (one) => !slots.includes(numberOf(one)) && one.getBoundingClientRect().width);
+const act = (one, event) => { one.dispatchEvent(event); said.push(numberOf(one), strong()); };
+const click = () => new MouseEvent("click", { bubbles: true });
+const enter = () => new KeyboardEvent("keydown", { key: "Enter", bubbles: true });
+act(grey(".arms tbody tr"), click());
+act(grey("path.arm"), click());
+act(grey("g.large"), click());
+const chip = grey(".arms th .chip");
+chip.focus();
+act(chip, enter());
+said.push(document.activeElement === chip && chip.getAttribute("aria-pressed"));
+act(chip, enter());
+document.title = said.join(" ");
+"""
+
+
+def test_a_click_or_enter_draws_an_arm_strongly_and_six_at_most(tmp_path):
+    said = titled(page_of(12, tmp_path), CHOICE, 1300).split()
+    pressed = said.pop(9)
+    now = said.pop(0).split(",")
+    assert (pressed, len(now)) == ("true", 6)
+    for arm, after in [*zip(said[::2], said[1::2], strict=True)][:4]:
+        after = after.split(",")
+        assert arm not in now
+        assert sum(one == other for one, other in zip(now, after, strict=True)) == 5  # one made room for it
+        assert arm in after
+        now = after
+    assert said[-1].split(",") == ["" if one == said[-2] else one for one in now]
+
+
+@pytest.mark.parametrize("width", [500, 1300])
+def test_no_screen_has_to_be_moved_sideways(tmp_path, width):
+    """500 pixels are the narrowest window a headless browser opens."""
+    page = page_of(8, tmp_path)
+    script = "document.title = [innerWidth, document.documentElement.scrollWidth, " + (
+        "...[...document.querySelectorAll('table')].map(one => one.scrollWidth)]"
+    )
+    inner, *widths = map(int, titled(page, script, width).split(","))
     assert inner <= width
     assert max(widths) <= inner
