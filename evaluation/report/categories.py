@@ -14,6 +14,7 @@ from .strong import strong_arms
 from .text import num
 
 MOST = 40  # categories drawn; of more, as many of the best and of the worst
+FEW = 8  # categories that one panel as wide as the page shows
 MOST_ROWS = 400  # of the table
 SHOWN = 4  # arms that are drawn
 KINDS = ("short_answer", "choice", "names")  # the most telling first
@@ -21,7 +22,7 @@ Column = tuple[int, str, bool, dict[str, CategoryScore]]  # number of run or arm
 
 
 def run_categories(found: Comparison) -> list[dict]:
-    """A figure and a table a data set: {"title", "task", "sizes", "columns", "rows", "left_out", "names", "seeds"};
+    """A figure and a table a data set: {"title", "task", "panels", "columns", "rows", "left_out", "names", "seeds"};
     `columns` are (number, label), a row (category, cells)."""
     told, runs = Categories(), [one.run for one in found.runs]
 
@@ -103,7 +104,10 @@ def _picture(task: str, title: str, columns: list[Column], chance: float | None,
     return {
         "task": task,
         "title": title,
-        "sizes": _sizes(title, shown, drawn, chance),
+        "panels": [
+            _sizes(f"{title}: {said}", shown, part, chance, paired=len(drawn) > FEW)
+            for said, part in _parts(drawn, len(order))
+        ],
         "columns": [(number, label) for number, label, *_ in columns],
         "drawn": [(number, label) for number, label, last, _ in shown if last],
         "rows": [(name, [scores.get(name) for *_, scores in columns]) for name in order[:MOST_ROWS]],
@@ -120,7 +124,20 @@ def _mean(columns: Sequence[Column], name: str) -> float:
     return sum(values) / len(values) if values else -1.0
 
 
-def _sizes(title: str, columns: Sequence[Column], names: Sequence[str], chance: float | None) -> dict[str, Figure]:
+def _parts(names: Sequence[str], count: int) -> list[tuple[str, Sequence[str]]]:
+    """(what it shows, categories): two panels side by side, the better ones left, unless there are few."""
+    if len(names) <= FEW:
+        return [("every category, % right", names)]
+    half = -(-len(names) // 2)
+    return [
+        (f"rank 1 to {half} of {count}, % right", names[:half]),
+        (f"rank {count - len(names) + half + 1} to {count}, % right", names[half:]),
+    ]
+
+
+def _sizes(
+    title: str, columns: Sequence[Column], names: Sequence[str], chance: float | None, *, paired: bool
+) -> dict[str, Figure]:
     lanes = {number: place for place, number in enumerate(dict.fromkeys(number for number, *_ in columns))}
     points = []
     for number, label, last, scores in columns:
@@ -129,11 +146,11 @@ def _sizes(title: str, columns: Sequence[Column], names: Sequence[str], chance: 
             if one := scores.get(name):
                 points += _marks(number, label, -place - offset, one, last=last)
     height = 70 + len(names) * (12 + 9 * (len(lanes) - 1))
-    y_range = (0.6 - len(names), 0.6)
+    y_range = (0.4 - len(names), 0.6)
     lines = [Line(0, [(chance, y) for y in y_range], "chance", f"chance: {num(chance)}")] if chance is not None else []
     return sizes(
-        {"wide": (600, height), "narrow": (364, height)},
-        f"{title}: every category, % right",
+        {"wide": (600 if paired else 1216, height), "narrow": (364, height)},
+        title,
         x_range=(0, 100),
         y_range=y_range,
         y_names=[(-place, name) for place, name in enumerate(names)],

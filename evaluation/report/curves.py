@@ -1,6 +1,6 @@
 """The report's curves and its gain-against-forgetting picture, from runs to figures."""
 
-import os
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +10,8 @@ from ..ledger import GROUPS, Run, known, shared_tasks
 from ..shared.sweeps import is_swept
 from ..study.over_run import is_primary, places_of, task_curve
 from .figures import COLOURS, Figure, Line, Point, Span, figure
+from .labels import Name, shared_beginning, shortened
+from .line_names import NARROW, line_ends, run_labels
 from .text import num, signed
 
 MAX_LOSS_POINTS = 240
@@ -31,6 +33,7 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
                 {"wide": (600, 340), "narrow": (364, 280)},
                 f"{title} tasks, % right",
                 x_range=(0, end), y_range=(0, 100), lines=lines, points=points, spans=spans, x_label=x_label,
+                ends=line_ends(found, lines),
             )  # fmt: skip
     lines = [Line(i, xy, "loss", f"{r.name}: training loss") for i, r in enumerate(runs) if (xy := loss_line(r))][::-1]
     if lines:
@@ -42,6 +45,7 @@ def curves(found: Comparison) -> dict[str, dict[str, Figure]]:
             {"wide": (600, 340) if pareto(found) and len(runs) <= COLOURS else (1216, 260), "narrow": (364, 240)},
             "Training loss",
             x_range=(0, end), y_range=(0, top), lines=lines, spans=spans, x_label="samples seen",
+            ends=line_ends(found, lines) if len(runs) > 1 else {},
         )  # fmt: skip
     return panels
 
@@ -97,18 +101,12 @@ def pareto(found: Comparison) -> dict[str, Figure]:
     )  # fmt: skip
 
 
-def shared_beginning(names: list[str]) -> str:
-    """What all names begin with, up to a "-" or "_", so that labels say what tells them apart."""
-    common = os.path.commonprefix(names) if len(names) > 1 else ""
-    return common[: max(common.rfind("-"), common.rfind("_")) + 1]
-
-
 def passes(found: Comparison, most: int = 4) -> list[dict[str, Figure]]:
     """FROW's Figures 8 to 10: how often a data set was seen against what came of it, for each data set whose passes
     differ between the runs; fine-grained means as full marks, general ones as pale ones."""
     trained = [(index, one) for index, one in enumerate(found.runs) if one.run.recipe]  # of others nothing is known
     mixes = [_passes_of(one.run) for _, one in trained]
-    figures = []
+    figures, names = [], [shortened(name, NARROW) for name in run_labels(found)["wide"]]
     for place in dict.fromkeys(key for mix in mixes for key in mix):
         counts = [mix.get(place, 0.0) for mix in mixes]
         if len(set(counts)) < 2 or len(figures) == most:
@@ -119,7 +117,8 @@ def passes(found: Comparison, most: int = 4) -> list[dict[str, Figure]]:
                 if e := one.means[group][-1]:
                     text = f"{one.run.name}, {count:g} passes: {GROUPS[group].lower()} tasks {num(e.value)} "
                     text += f"({num(e.low)} to {num(e.high)}), n = {e.n:,}"
-                    points.append(Point(i, count, e.value, text, low=e.low, high=e.high, kind=kind))
+                    label = "" if kind else names[i]
+                    points.append(Point(i, count, e.value, text, low=e.low, high=e.high, kind=kind, label=label))
         stage, data_set = place
         figures.append(
             sizes(
@@ -218,6 +217,8 @@ def _subset_spread(run: Run, tasks: list[str], samples_seen: int) -> tuple[float
     return sum(half**2 for half in halves.values()) ** 0.5 / max(len(tasks), 1), sum(n.values())
 
 
-def sizes(of: dict[str, tuple[int, int]], title: str, **content) -> dict[str, Figure]:
-    """The same figure for wide and for narrow screens."""
-    return {name: figure(size, title, **content) for name, size in of.items()}
+def sizes(
+    of: dict[str, tuple[int, int]], title: str, ends: Mapping[str, Sequence[Name]] | None = None, **content
+) -> dict[str, Figure]:
+    """The same figure for wide and for narrow screens; `ends`: what each has written at its lines' ends."""
+    return {name: figure(size, title, ends=(ends or {}).get(name, ()), **content) for name, size in of.items()}

@@ -4,10 +4,10 @@ A figure is made once for wide and once for narrow screens, so that its letters 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .labels import Box, Name, around
+from .labels import LETTER, LINE, Box, Name, around, at_the_end, shortened
 
 # Unit shapes around (0, 0), one a run, so that runs are told apart without colour.
 MARKERS = (
@@ -85,6 +85,12 @@ class Figure:
     to_x: Callable[[float], float] | None = None
     to_y: Callable[[float], float] | None = None
 
+    def around(self, names: list[Name]) -> list[dict]:
+        """Names in pixels, each beside its mark and within the axes, where it can on no interval."""
+        room = Box(self.left + 2, self.top + (20 if self.corner else 2), self.right, self.bottom - 2)
+        bars = [Box(min(x, u), min(y, v), max(x, u), max(y, v)) for p in self.points for x, y, u, v in p["bars"]]
+        return around(names, room, bars)
+
 
 def figure(
     size: tuple[int, int],
@@ -100,16 +106,18 @@ def figure(
     x_label: str = "",
     y_label: str = "",
     corner: str = "",
-    margin: int = 12,
+    ends: Sequence[Name] = (),
 ) -> Figure:
     """Lay out one figure of `size` pixels; `spans` become ribbons above the axes and boundaries across them.
 
     `x_names`, `y_names`: (place, what is written under it, or left of it), in data units, in place of round numbers.
-    `margin`: pixels to the right of the axes.
+    `ends`: names of lines, written right of the axes at the height where each line ends, in data units; where there are
+    many the figure is higher than `size`.
     """
-    width, height = size
     ribbons = ribbons_of(spans)
     left, top = (56 if y_label else 44), 12 + 19 * len(ribbons)
+    width, height = size[0], max(size[1], LINE * len(ends) + top + 50)
+    margin = 30 + int(LETTER * max(len(shortened(one.text)) for one in ends)) if ends else 12
     if y_names:
         left = min(width * 0.4, 20 + 6.2 * max(len(name) for _, name in y_names))
     result = Figure(width, height, title, left=left, right=width - margin, top=top, bottom=height - 40)
@@ -142,8 +150,9 @@ def figure(
             }
         )
     labelled = [Name(p.run, to_x(p.x), to_y(p.y), p.label) for p in points if p.label]
-    room = Box(result.left + 2, result.top + (20 if corner else 2), result.right, result.bottom - 2)
-    result.names = around(labelled[::-1], room)
+    result.names = result.around(labelled[::-1])
+    at = [Name(one.run, to_x(one.x), to_y(one.y), one.text) for one in ends]
+    result.names += at_the_end(at, result.right, result.top + 6, result.bottom - 2)
     for row, (owner, own) in enumerate(ribbons):
         for span in own:
             x0, x1 = to_x(span.start), to_x(span.end)

@@ -1,11 +1,14 @@
 """Names in figures, beside what they name: none on another, so that nobody has to point at a mark to learn its name."""
 
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-LETTER, LINE = 6.7, 15  # pixels of an average letter and of a line of text at 12 px
+LETTER, LINE = 7.2, 15  # pixels of an average bold letter and of a line of text at 12 px
 LONGEST = 26  # letters
 DIRECTIONS = (0, 180, 40, 320, 140, 220, 90, 270, 20, 340, 160, 200, 65, 115, 245, 295)  # degrees, the best first
+NEAR = 38  # pixels; no name goes farther from its mark to lie on no interval
 FAR = 16  # pixels; a name that lies farther has a line to its mark
 
 
@@ -45,14 +48,24 @@ def shortened(text: str, most: int = LONGEST) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}…{text[1 - most // 2 :]}"
 
 
-def around(names: list[Name], bounds: Box, mark: float = 6) -> list[dict]:
-    """Each name at the nearest free place around its mark, in the given order, within `bounds` where there is room."""
+def shared_beginning(names: Sequence[str]) -> str:
+    """What all names begin with, up to a space, "-" or "_", so that labels say what tells them apart."""
+    common = os.path.commonprefix(list(names)) if len(names) > 1 else ""
+    return common[: max(map(common.rfind, " -_")) + 1]
+
+
+def around(names: list[Name], bounds: Box, bars: Sequence[Box] = (), mark: float = 6) -> list[dict]:
+    """Each name at the nearest free place around its mark, in the given order, within `bounds` where there is room; on
+    none of `bars` (intervals), where there is such a place nearby."""
     marks = [Box(one.x - mark, one.y - mark, one.x + mark, one.y + mark) for one in names]
     placed: list[Box] = []
     found = []
     for one in names:
         text = shortened(one.text)
-        box, way = _free(one, len(text) * LETTER + 2, bounds, [*marks, *placed])
+        width, taken = len(text) * LETTER + 2, [*marks, *placed]
+        box, way = (
+            _free(one, width, bounds, [*taken, *bars], NEAR) or _free(one, width, bounds, taken) or beside(one, width)
+        )
         placed.append(box)
         far = way > FAR
         near = min(max(one.x, box.left), box.right), min(max(one.y, box.top), box.bottom)
@@ -63,9 +76,9 @@ def around(names: list[Name], bounds: Box, mark: float = 6) -> list[dict]:
     return found
 
 
-def _free(one: Name, width: float, bounds: Box, taken: list[Box]) -> tuple[Box, float]:
-    """The first free place, from near to far; where all is taken, to the right of the mark."""
-    for way in range(9, 400, 7):
+def _free(one: Name, width: float, bounds: Box, taken: Sequence[Box], farthest: int = 400) -> tuple[Box, float] | None:
+    """The first free place, from near to far, and how far it is; None: all is taken."""
+    for way in range(9, farthest, 7):
         for angle in DIRECTIONS:
             across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
             x, y = one.x + way * across, one.y - way * up
@@ -73,6 +86,10 @@ def _free(one: Name, width: float, bounds: Box, taken: list[Box]) -> tuple[Box, 
             box = Box(left, y - LINE / 2, left + width, y + LINE / 2)
             if box.inside(bounds) and not any(box.meets(other) for other in taken):
                 return box, way
+    return None
+
+
+def beside(one: Name, width: float) -> tuple[Box, float]:
     return Box(one.x + 9, one.y - LINE / 2, one.x + 9 + width, one.y + LINE / 2), 9
 
 

@@ -4,6 +4,7 @@ from ..compare import Comparison
 from ..ledger import Checkpoint, known, primary
 from .curves import sizes
 from .figures import Figure, Line, Point
+from .line_names import line_ends, own_ends
 from .papers import first_and_last, tasks_in
 from .text import num
 
@@ -40,7 +41,7 @@ def _panel(found: Comparison, dataset: str, kind: str, tasks: dict[str, str]) ->
         ]
         lines.append(
             Line(column["index"], [(x, primary(one)["value"]) for x, _, one in marks], "mean" if last else "task",
-                 f"{run.name}, {checkpoint.name}")
+                 f"{run.name}, {checkpoint.name}" if len(found.runs) > 1 else checkpoint.name)
         )  # fmt: skip
         for x, name, score in marks:
             one = primary(score)
@@ -48,6 +49,7 @@ def _panel(found: Comparison, dataset: str, kind: str, tasks: dict[str, str]) ->
             text += f"{num(one.get('high'))}), n = {one.get('n')}, {one['rule']}"
             ends = {"low": one.get("low"), "high": one.get("high")} if last else {}
             points.append(Point(column["index"], x, one["value"], text, large=last, **ends))
+    ends = line_ends(found, lines) if len(found.runs) > 1 else own_ends(lines)
     if chance := chances(found, tasks):
         lines.insert(0, Line(0, chance, "chance", "chance: " + ", ".join(num(y) for _, y in chance)))
     return sizes(
@@ -59,6 +61,7 @@ def _panel(found: Comparison, dataset: str, kind: str, tasks: dict[str, str]) ->
         points=sorted(points, key=lambda point: point.large),
         x_names=list(enumerate(tasks)),
         x_label="level, coarse to fine",
+        ends=ends,
     )
 
 

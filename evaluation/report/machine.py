@@ -13,6 +13,7 @@ from ..ledger import Run, known, primary
 from ..study.over_run import places_of
 from .curves import sizes, stage_spans
 from .figures import Figure, Line, Point
+from .line_names import own_ends
 from .text import num
 
 DEPTH = ("features.json", "*/features.json", "*/*/features.json")
@@ -67,6 +68,7 @@ def feature_curve(index: int, run: Run, entries: list[dict]) -> dict[str, Figure
         lines=sorted(lines, key=lambda line: line.kind == "mean"),
         points=sorted(points, key=lambda point: point.large),
         spans=stage_spans(index, run),
+        ends=own_ends(lines),
         x_label="samples seen" if any(c.samples_seen for c in run.checkpoints) else "checkpoints",
     )
 

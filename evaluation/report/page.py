@@ -40,6 +40,7 @@ from .examples import KINDS, examples, forgotten_examples
 from .figures import COLOURS, MARKERS
 from .items import ledger_tables
 from .levels import level_figures
+from .line_names import ranked
 from .links import link_tables
 from .machine import feature_scores, machine_tables
 from .name_frequency import name_frequency_figures
@@ -145,17 +146,6 @@ def content(found: Comparison) -> dict:
         "groups": GROUPS,
         "kinds": KINDS,
     }
-
-
-def ranked(found: Comparison) -> list[int]:
-    """The places of the runs by what they gained, the most first; those without a gain last, as they were given."""
-
-    def place(index: int) -> tuple[bool, float]:
-        result = found.runs[index]
-        gain = result.gain[-1] if result.gain else None
-        return (gain is None, -gain.value if gain else 0.0)
-
-    return sorted(range(len(found.runs)), key=place)
 
 
 def features_of(runs: list[Run]) -> list[Measured]:

@@ -7,7 +7,7 @@ from ..study import ParetoPlace, StudyAnswer
 from ..study.over_run import OverRun
 from ..study.words import number
 from .figures import COLOURS, Figure, Line, Point, Span, figure
-from .labels import LINE, LONGEST, Box, Name, around, at_the_end, shortened
+from .labels import LONGEST, Name, shortened
 
 MANY = 12  # arms; with more, pictures are higher
 MOST_NAMED = 8  # checkpoints that have room for their names above a curve
@@ -56,7 +56,7 @@ def pareto_figure(answer: StudyAnswer, strong: Sequence[int]) -> dict[str, Figur
             Name(point.run, place["x"], place["y"], named(one.arm, owner[one.arm], ranks, short=size == "narrow"))
             for one, point, place in zip(places, points, made.points, strict=True)
         ]
-        made.names = around(names[::-1], Box(made.left + 2, made.top + 20, made.right, made.bottom - 2))
+        made.names = made.around(names[::-1])
         found[size] = made
     return found
 
@@ -115,13 +115,13 @@ def curve_figure(one: OverRun, answer: StudyAnswer, strong: Sequence[int]) -> di
     if one.chance is not None:
         lines.insert(0, Line(-1, [(begin, one.chance), (end_of, one.chance)], "chance", "chance"))
     spans = stage_spans(one, begin)
-    longest = min(LONGEST, max(len(curve.arm) for curve in curves) + 3)
-    high = max(340, LINE * len(curves) + 90)
     found = {}
-    for size, pixels, margin in (
-        ("wide", (600, high), 30 + int(6.9 * longest)),
-        ("narrow", (364, max(300, high)), 44),
-    ):
+    for size, pixels in {"wide": (600, 340), "narrow": (364, 300)}.items():
+        names = [
+            Name(numbers[curve.arm], curve.places[-1], curve.mean[-1],
+                 named(curve.arm, curve.arm, ranks, short=size == "narrow"))
+            for curve in curves
+        ]  # fmt: skip
         made = figure(
             pixels,
             f"{one.title} tasks",
@@ -132,22 +132,11 @@ def curve_figure(one: OverRun, answer: StudyAnswer, strong: Sequence[int]) -> di
             spans=spans,
             x_label="samples seen" if one.samples else "checkpoints, in the order in which they were asked",
             y_label="% right, mean of the tasks",
-            margin=margin,
+            ends=names,
         )
-        to_y = made.to_y
-        names = [
-            Name(
-                numbers[curve.arm],
-                made.to_x(curve.places[-1]),
-                to_y(curve.mean[-1]),
-                named(curve.arm, curve.arm, ranks, short=size == "narrow"),
-            )
-            for curve in curves
-        ]
-        made.names = at_the_end(names, made.right, made.top + 6, made.bottom - 2)
         if one.chance is not None:
             chance = {"run": None, "text": f"chance {number(one.chance)}", "anchor": "start", "leader": None}
-            made.names.append({**chance, "x": made.left + 4, "y": to_y(one.chance) - 4})
+            made.names.append({**chance, "x": made.left + 4, "y": made.to_y(one.chance) - 4})
         found[size] = made
     return found
 

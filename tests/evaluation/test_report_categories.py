@@ -64,9 +64,10 @@ def test_a_run_shows_its_finest_open_task_with_every_name_and_interval(tmp_path)
             value, images = by_hand(folder, checkpoint, first["task"], name)
             assert (cell.value, cell.images) == pytest.approx((value, images))
             assert cell.low <= cell.value <= cell.high
-    wide = first["sizes"]["wide"]
-    assert [name for _, name in wide.y_ticks] == [name for name, _ in first["rows"]]
-    assert sum(len(point["bars"]) for point in wide.points) == len(SPECIES)  # where it ended
+    drawn = [panel["wide"] for panel in first["panels"]]
+    assert [name for one in drawn for _, name in one.y_ticks] == [name for name, _ in first["rows"]]
+    assert sum(len(point["bars"]) for one in drawn for point in one.points) == len(SPECIES)  # where it ended
+    assert sum(one.width for one in drawn) >= 1200  # as wide as the page
     assert html.count("Category by category") == 1
 
 

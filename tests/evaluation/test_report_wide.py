@@ -3,11 +3,17 @@
 import json
 import re
 import shutil
+from itertools import pairwise
 
 import pytest
 from report_fakes import make_run
 
+from evaluation.compare import compare_runs
+from evaluation.ledger import load_run
 from evaluation.report import write_report
+from evaluation.report.curves import curves
+from evaluation.report.labels import LINE
+from evaluation.report.page import TEMPLATES
 from evaluation.report.text import short_interval
 
 
@@ -30,6 +36,28 @@ def run(tmp_path):
         return folder
 
     return make
+
+
+def test_lines_are_named_at_their_ends_and_no_name_lies_on_another(tmp_path):
+    """Of several runs each strong line has its run's name, of one each line what it is; on every width."""
+    folders = [make_run(tmp_path, f"placement-with_a_long_name_{number}") for number in range(7)]
+    for folder in folders:
+        shutil.rmtree(folder / "answers")
+    several = [load_run(folder) for folder in folders]
+    for runs in (several, several[:2], several[:1]):
+        panels = curves(compare_runs(runs))
+        assert {"fine_grained", "general"} <= set(panels)
+        for name, size in ((name, size) for name in panels for size in ("wide", "narrow")):
+            figure = panels[name][size]
+            heights = sorted(one["y"] for one in figure.names)
+            assert all(b - a >= LINE - 1e-9 for a, b in pairwise(heights))
+            assert all(figure.top <= y <= figure.bottom + 4 for y in heights)
+            assert all(one["x"] + len(one["text"]) * 6.7 <= figure.width for one in figure.names)
+            own = {one["run"] for one in figure.names}
+            if name != "loss":
+                assert own == (set(range(len(runs))) if len(runs) > 1 else {0, None})
+    over = (TEMPLATES / "runs.html").read_text().split("Over the run")[1].split("</section>")[0]
+    assert "legend" not in over
 
 
 def table_of(folder, tmp_path):
