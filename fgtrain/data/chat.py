@@ -4,7 +4,7 @@ The text behind an image is tokenised apart from what precedes it, and an answer
 is known from these pieces, never from searching in text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,21 @@ def encode_row(
         positions=prefix.positions,
         name=name,
     )
+
+
+def encode_questions(
+    row: dict, tokenizer: Any, chat: str, spec: ImageSpec, reword: Callable[[str, str], str], image_root: Path
+) -> list[list[int]]:
+    """Of a row of single questions: each one that is learnt, as `encode_row` has its tokens, but in the words that
+    `reword` makes of question and answer. UserError as there."""
+    template, encoder, name = TEMPLATES[chat], encoder_of(tokenizer), f"row {row['id']!r}"
+    images = image_refs(row, image_root)
+    anchor = encode_prefix(template, encoder, _layouts(images, spec, name), spec).anchor
+    return [
+        _question(template, encoder, reword(question, answer), bool(images), True, anchor)[0]
+        for question, answer, learnt in _pairs(row["conversations"], name, len(images))
+        if learnt
+    ]
 
 
 def encode_prompt(

@@ -48,7 +48,7 @@ def with_costs(
     if shape is None or plan.objective == "merge":
         return plan.model_copy(update=_memory(recipe, needs, peak, best))
     work = training_work(shape, learning, encoder_runs=not plan.encoder.cached)
-    rollouts = rollouts_of(recipe.stages[plan.name], plan)
+    rollouts = rollouts_of(recipe.stages[plan.name], plan, data_facts)
     if needs.kept is not None and rollouts is None:
         work += needs.kept.work(shape, learning, encoder_runs=not plan.encoder.cached)
     added: dict = {"work": work, "bounded": heaviest is None}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fgtrain.recipe import PARTS, Recipe, Stage
-from fgtrain.recipe.objective_schema import KEEP, WITHOUT_TOKENS, additions
+from fgtrain.recipe.objective_schema import GRPO, KEEP, SELF_DISTILLATION, WITHOUT_TOKENS, additions
 
 from .arithmetic import stage_samples
 from .asked_between import ASKED
@@ -60,7 +60,8 @@ def stage_fingerprint(
     chosen["auxiliary"] = {name: weight for name, weight in additions(stage) if name != KEEP} or None
     chosen["keep"] = _kept(stage, kept_to)
     chosen["options"] = stage.options or None
-    chosen["grpo"] = stage.rollouts.model_dump(mode="json") if stage.rollouts is not None else None
+    for objective in (GRPO, SELF_DISTILLATION):
+        chosen[objective] = stage.rollouts.model_dump(mode="json") if stage.objective == objective else None
     chosen["mix"] = {
         data_set: {"passes": float(passes), "data": data_identity(recipe, data_set, facts)}
         for data_set, passes in stage.mix.items()

@@ -48,7 +48,7 @@ def kept(recipe: Recipe, name: str, parts: tuple[PartPlan, ...]) -> Kept | None:
     """None where the stage is held near to nothing, or its parameters are not known. A stage that draws answers is held
     near to its start."""
     rollouts = recipe.stages[name].rollouts
-    to = starts_from(recipe, name) if rollouts is not None and rollouts.kl else kept_to(recipe, name)
+    to = starts_from(recipe, name) if rollouts is not None and rollouts.reads_again else kept_to(recipe, name)
     if to is None or any(part.parameters is None or part.trainable is None for part in parts):
         return None
     if to != starts_from(recipe, name):

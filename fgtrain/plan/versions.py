@@ -14,6 +14,7 @@ ANSWERS = (*MODEL, "fgtrain.model.trainable_weights", "fgtrain.data.datamodule",
 TRAINING = {
     "answers": ANSWERS,
     "grpo": (*ANSWERS, "fgtrain.training.objectives.grpo", "fgtrain.training.objectives.rewarded_rows"),
+    "self_distillation": (*ANSWERS, "fgtrain.training.objectives.self_distillation"),
     "dpo": (*ANSWERS, "fgtrain.training.objectives.dpo"),
     "heads": (*MODEL, "fgtrain.training.classification_pretraining"),
     "merge": (*MODEL, "fgtrain.model.merged"),

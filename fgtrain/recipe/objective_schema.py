@@ -5,7 +5,7 @@ Built in are the names below; others are a user's own, by entry points of instal
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,8 +13,17 @@ from data_builders.shared.plugins import Plugins
 
 from .keys import AS_TUPLE, Fraction01, Name, Positive, Section, Texts
 
-GRPO = "grpo"
-OBJECTIVES = ("answers", "dpo", "heads", GRPO)  # "merge" is that of a stage without training
+GRPO, SELF_DISTILLATION = "grpo", "self_distillation"
+OBJECTIVES = ("answers", "dpo", "heads", GRPO, SELF_DISTILLATION)  # "merge" is that of a stage without training
+# The paper's words (section 3), but for "including the thinking process": answers here are without any.
+DEMONSTRATION = (
+    "{question}",
+    "",
+    "This is an example for a response to the question:",
+    "{answer}",
+    "",
+    "Now answer with a response of your own.",
+)
 AUXILIARY = ("supcon", "patch_align")  # for image tokens as the projector gives them
 KEEP = "keep"  # the addition that a stage's `keep` makes
 WITHOUT_TOKENS = ("heads", "merge", "best")  # these learn from no rows as tokens
@@ -53,6 +62,26 @@ class GrpoSettings(Section):
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2  # of the ratio of probabilities, at either side of 1
     kl: Annotated[float, Field(ge=0)] = 0.04  # weight of the KL to the stage's start; 0 = no reference is held
     updates_per_rollout: Positive = 1  # optimizer steps on the same rows and answers; the stage's steps stay as many
+
+    @property
+    def reads_again(self) -> bool:
+        """Does a second model read what is drawn?"""
+        return self.kl > 0
+
+
+class SelfDistillation(Section):
+    """Objective self_distillation (arXiv 2601.19897): how answers are drawn, and what their teacher is shown."""
+
+    group: Positive = 1  # answers drawn to each question
+    temperature: Annotated[float, Field(gt=0)] = 1.0  # at which answers are drawn
+    max_new_tokens: Positive = 32  # of an answer, its end included
+    prompt: Texts = DEMONSTRATION  # lines of what the teacher is asked, with {question}, {answer} and {context}
+    context: Name | None = None  # data set whose texts are {context}: a drawn row of the same category
+    ema: Annotated[float, Field(ge=0, lt=1)] = (
+        0.0  # how far the teacher follows in a step; 0 = it stays the stage's start
+    )
+    updates_per_rollout: ClassVar[int] = 1
+    reads_again: ClassVar[bool] = True
 
 
 class Preference(Section):

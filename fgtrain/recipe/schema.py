@@ -33,7 +33,16 @@ from .keys import (
 )
 from .merge_stage import MergeStage
 from .model_schema import DECOMPOSED, Chat, InitOn, MaybeEma, Model, Part, PartLearns
-from .objective_schema import GRPO, GrpoSettings, Keep, OptimizerChoice, Preference, trained_by
+from .objective_schema import (
+    GRPO,
+    SELF_DISTILLATION,
+    GrpoSettings,
+    Keep,
+    OptimizerChoice,
+    Preference,
+    SelfDistillation,
+    trained_by,
+)
 from .problems import nearest
 from .replay import REPLAY, ReplayOptions
 from .watch_schema import KeepBest, StopWhen
@@ -98,8 +107,9 @@ class Stage(Section):
     augment_views: Positive | None = None  # fixed views per image; null = a new one each pass
     ema: MaybeEma = None  # decay of the average of weights that the checkpoint holds; null = the last weights
     checkpoint_every_steps: Positive = 200  # optimizer steps between states that a stopped stage goes on from
-    objective: str = "answers"  # what is minimised: answers, dpo, heads, grpo (see objective_schema), or your own
+    objective: str = "answers"  # what is minimised: answers, dpo, heads, grpo, self_distillation, or your own
     grpo: GrpoSettings | None = None  # null under objective grpo = its defaults
+    self_distillation: SelfDistillation | None = None  # null under objective self_distillation = its defaults
     dpo: Preference | None = None  # of objective dpo; null = its defaults
     auxiliary: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)  # what is added -> its weight
     keep: Keep | None = None  # which checkpoint's answers the stage is held near to
@@ -126,9 +136,16 @@ class Stage(Section):
         return trained_by(self)
 
     @property
-    def rollouts(self) -> GrpoSettings | None:
+    def rollouts(self) -> GrpoSettings | SelfDistillation | None:
         """How answers are drawn; None for a stage that draws none."""
+        if self.objective == SELF_DISTILLATION:
+            return self.self_distillation or SelfDistillation()
         return (self.grpo or GrpoSettings()) if self.objective == GRPO else None
+
+    @property
+    def context(self) -> str | None:
+        """The data set of which the teacher is shown rows."""
+        return self.rollouts.context if self.objective == SELF_DISTILLATION else None
 
     @property
     def pictures_fixed(self) -> bool:
@@ -148,7 +165,8 @@ class Stage(Section):
     @property
     def reads(self) -> tuple[str, ...]:
         """The data sets that it needs: those of its mix first, then those that it only looks at."""
-        return tuple(dict.fromkeys([*self.mix, *(rows.data for rows in self.looks_at.values())]))
+        shown = [self.context] if self.context is not None else []
+        return tuple(dict.fromkeys([*self.mix, *(rows.data for rows in self.looks_at.values()), *shown]))
 
     @field_serializer("mix")
     def _whole_passes_without_fraction(self, mix: dict[str, float]) -> dict[str, Any]:

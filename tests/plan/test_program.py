@@ -90,7 +90,11 @@ def test_no_training_code_imports_evaluation_but_that_which_learns_from_scores()
     for objective in TRAINING:
         files = training_code(objective).files
         assert ("evaluation/scoring/rules/names.py" in files) == (objective == "grpo")
-        if objective in ("grpo", "best"):  # the best checkpoint of a stage is copied
+        if objective in (
+            "grpo",
+            "self_distillation",
+            "best",
+        ):  # the first two draw answers, the best checkpoint of a stage is copied
             continue
         assert "fgtrain/model/lvlm.py" in files
         # Which of several processes this is must be known where things are asked, too; a recipe knows how

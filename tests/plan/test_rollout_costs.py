@@ -40,3 +40,33 @@ def test_the_note_says_what_is_drawn_and_a_default_is_a_default(tmp_path):
     assert note.startswith("Stage sft draws 4 answers to each question, 3,600 in all of at most 5 tokens")
     said, unsaid = given("group=8"), given()
     assert plan_of(tmp_path, *said).stage("sft").fingerprint == plan_of(tmp_path, *unsaid).stage("sft").fingerprint
+
+
+def test_a_teacher_reads_what_it_is_shown_beside_and_its_texts_are_part_of_the_stage(tmp_path):
+    """The words of its prompt, the row's answer (2 labels a question) or texts of 20 tokens, before every answer."""
+
+    def taught(*keys: str) -> tuple:
+        given = (
+            "stages.sft.objective=self_distillation",
+            "stages.sft.mix.general=null",
+            "stages.sft.train.projector=null",
+        )
+        plan = plan_of(
+            tmp_path, *given, *(f"stages.sft.self_distillation.{key}" for key in ("max_new_tokens=5", *keys))
+        )
+        return plan, plan.stage("sft")
+
+    (_, bare), (_, shown), (_, more) = (
+        taught('prompt=["{answer}"]'),
+        taught(),
+        taught('prompt=["{context}"]', "context=extra"),
+    )
+    assert bare.flops < shown.flops
+    assert bare.flops < more.flops
+    assert len({one.fingerprint for one in (bare, shown, more)}) == 3
+    assert taught("ema=0.02")[1].fingerprint != shown.fingerprint == taught("ema=0", "group=1")[1].fingerprint
+    again = plan_of(tmp_path, "stages.sft.mix.general=null", "stages.sft.train.projector=null").stage("sft")
+    assert again.flops < bare.flops
+    (note,) = [note for note in taught('prompt=["{context}"]', "context=extra")[0].notes if "draws" in note]
+    assert note.startswith("Stage sft draws 1 answer to each question, 900 in all of at most 5 tokens")
+    assert "with a row of extra before each" in note

@@ -122,6 +122,39 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
             ("\n    keep: {kl: 1}", "Write grpo.kl, and leave keep out"),
         )
     ),
+    *(
+        ("{projector: 1.0e-3}", "{projector: 1.0e-3}\n    objective: self_distillation" + more, [told])
+        for more, told in (
+            ("\n    self_distillation: {ema: 1}", "stages.align.self_distillation.ema is 1, must be smaller than 1"),
+            ("\n    self_distillation: {prompt: ['{question}']}", "Write {answer} where the row's answer goes"),
+            ("\n    self_distillation: {prompt: ['{answr}']}", "names {answr}, which is not known of a row. Did you"),
+            (
+                "\n    self_distillation: {context: general}",
+                "has no {context}, where the texts of general go. Write it",
+            ),
+            (
+                "\n    self_distillation: {prompt: ['{context}']}",
+                "has {context}, but context names no data set. Name one",
+            ),
+            (
+                "\n    self_distillation: {context: genral, prompt: ['{context}']}",
+                "context names genral, which `data` does not declare. Did you mean general?",
+            ),
+            ("\n    keep: {kl: 1}", "near which keep holds a stage. Leave keep out"),
+            ("\n    grpo: {group: 4}", "Write objective: grpo, or leave grpo out"),
+        )
+    ),
+    (
+        "{projector: 1.0e-3}",
+        "{projector: {lr: 1.0e-3, lora: {rank: 4, alpha: 8}}}\n    objective: self_distillation\n"
+        "    self_distillation: {ema: 0.02}",
+        ["self_distillation.ema is 0.02, but projector learns by adapters", "Write ema: 0"],
+    ),
+    (
+        "global_batch_size: 32\n",
+        "global_batch_size: 32\n    objective: self_distillation\ndevices: {strategy: deepspeed_stage_2}\n",
+        ["stages.sft.objective is self_distillation", "Write devices.strategy: ddp"],
+    ),
     (
         "{projector: 1.0e-3}",
         "{projector: 1.0e-3}\n    grpo: {group: 4}",

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from fgtrain.training.objectives.grpo import Grpo
 from fgtrain.training.objectives.keep import Keep, frozen_start
 from fgtrain.training.objectives.patch_align import PatchAlign
 from fgtrain.training.objectives.reference import Reference
+from fgtrain.training.objectives.rollout import Question
+from fgtrain.training.objectives.self_distillation import SelfDistillation
 from fgtrain.training.objectives.supcon import SupCon
 from fgtrain.training.strategy import weights_device
 from fgtrain.training.subset import Verdict
@@ -67,6 +69,7 @@ class Case:
     sums: bool = False  # notes how far a step's gradient is from the fp32 sum of what its micro-batches gave
     added: dict[str, float] = field(default_factory=dict)  # of ADDED, what is added to the objective, and its weight
     grpo: dict[str, Any] | None = None  # the objective's section, which takes the place of answers
+    distil: dict[str, Any] | None = None  # the section self_distillation, which takes the place of answers
     watches: int | None = None  # a watch keeps what has learnt by this step, and ends the stage there
     keep: float = 0.0  # weight of what holds the stage near to its start
     dpo: dict[str, Any] | None = None  # samples are pairs, learnt by objective dpo with these options
@@ -85,8 +88,13 @@ class Case:
             weight_decay=0.1,
             clip_norm=self.clip,
             loss_weighting=self.weighting,
-            objective="answers" if self.grpo is None else "grpo",
+            objective="grpo"
+            if self.grpo is not None
+            else "self_distillation"
+            if self.distil is not None
+            else "answers",
             grpo=self.grpo,
+            self_distillation=self.distil,
             checkpoint_every_steps=self.every,
             ema=self.ema,
         )
@@ -161,6 +169,12 @@ def letters_reward(question: str, gold: str, answer: str) -> float:
     return sum(map(ord, answer)) % 3 / 2
 
 
+def shown_letters(name: str, questions: Sequence[Question]) -> list[list[int]]:
+    """What a teacher is asked: each question, behind the right answer to it and to the one before."""
+    before = [questions[number - 1].gold_ids for number in range(len(questions))]
+    return [one.gold_ids + other + one.ids for one, other in zip(questions, before, strict=True)]
+
+
 def loss_of(case: Case, lvlm: LVLM) -> StageLoss:
     """Of the model before `set_trainable`."""
     stage = case.stage()
@@ -169,6 +183,9 @@ def loss_of(case: Case, lvlm: LVLM) -> StageLoss:
         added += ((case.keep, Keep(frozen_start(lvlm, stage.train))),)
     if case.dpo is not None:
         return StageLoss(dpo_of(case), added)
+    if case.distil is not None:
+        teacher = frozen_start(lvlm, stage.train)
+        return StageLoss(SelfDistillation(stage.rollouts, shown_letters, 1, case.name, teacher), added)
     if case.grpo is None:
         return StageLoss(added=added)
     reference = frozen_start(lvlm, stage.train) if stage.rollouts.kl else None

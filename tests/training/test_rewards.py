@@ -5,7 +5,7 @@ import pytest
 from evaluation.judging.taxonomy import taxonomy_of
 from fgtrain.errors import UserError
 from fgtrain.training.objectives.reward import LevelReward, strict_reward
-from fgtrain.training.objectives.rewarded_rows import check_rows
+from fgtrain.training.objectives.rollout import check_rows
 
 BIRDS = {
     "Laysan Albatross": ("Phoebastria", "Diomedeidae"),
@@ -48,10 +48,10 @@ def turns(*values: str) -> list[dict]:
 def test_rows_without_single_questions_are_refused():
     single = {"id": 1, "conversations": turns("what?", "wug")}
     several = {"id": 2, "turns": "independent", "conversations": turns("what?", "wug", "and?", "mek")}
-    check_rows("more", {"fine": [single, several]})
+    check_rows("more", {"fine": [single, several]}, "grpo")
     for row, told in (
         ({"id": 3, "conversations": turns("what?", "wug", "and?", "mek")}, "a dialogue of 4 turns"),
         ({"id": 3, "conversations": [{"from": "gpt", "value": "a text"}]}, "plain text"),
     ):
         with pytest.raises(UserError, match=f"stages.more.mix.text: row 3 is {told}.*turns: independent"):
-            check_rows("more", {"text": [row]})
+            check_rows("more", {"text": [row]}, "grpo")

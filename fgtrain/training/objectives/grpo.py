@@ -10,7 +10,7 @@ as the mean over an answer's tokens, then over all answers of the step. Probabil
 which answers are drawn. `kl`: to the model that the stage starts from, by the estimator k3.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -140,22 +140,10 @@ class Grpo(LossPart):
         for name in self.loaded:  # of an update before this one, by ranks that may have been others
             self.drawn.pop(name, None)
         self.loaded.clear()
-        was_training = lvlm.training
-        lvlm.eval()
-        with torch.no_grad():
-            features_NPF = batch.features_NPF
-            if features_NPF is None and batch.pixels_NCHW is not None:
-                features_NPF = lvlm.encode_images(batch.pixels_NCHW, batch.shapes_IK)
-            tokens = None if features_NPF is None else lvlm.image_tokens(features_NPF.float(), batch.shapes_IK)
-        lvlm.train(was_training)
-        answers = self.sampler.answers(lvlm, asked, tokens)
-        # Under autocast, casts of weights are kept for the pass that learns, and those made here have no gradient.
-        torch.clear_autocast_cache()
+        batch, answers = self.sampler.drawn(lvlm, batch, asked)
         for one, found in zip(asked, answers, strict=True):
             self.drawn[one.name] = Drawn(found, self._rewards(lvlm.tokenizer, one, found))
-        if features_NPF is None or "vision_encoder" in lvlm.learning:
-            return batch
-        return replace(batch, pixels_NCHW=None, features_NPF=features_NPF)
+        return batch
 
     def _rewards(self, tokenizer: Any, asked: Asked, answers: Answers) -> list[list[float]]:
         def text(ids: list[int]) -> str:

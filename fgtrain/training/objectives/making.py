@@ -10,6 +10,7 @@ from fgtrain.data.checks import rows_identity
 from fgtrain.data.datamodule import StageData
 from fgtrain.data.dataset import rows_once
 from fgtrain.data.loader import MicroBatchLoader
+from fgtrain.data.rows import Rows
 from fgtrain.model import LVLM, weights_hash
 from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.lineage import kept_to
@@ -69,12 +70,27 @@ def _keep(making: Making) -> LossPart:
 def _grpo(making: Making) -> LossPart:
     from .grpo import Grpo
     from .keep import frozen_start
-    from .rewarded_rows import check_rows, reward_of
+    from .rewarded_rows import reward_of
+    from .rollout import check_rows
 
     stage, settings = making.stage, making.stage.rollouts
-    making.group.agree(lambda: check_rows(making.planned.name, making.data.rows))
+    making.group.agree(lambda: check_rows(making.planned.name, making.data.rows, "grpo"))
     reference = frozen_start(making.lvlm, stage.train) if settings.kl else None
     return Grpo(settings, reward_of(making.recipe, stage), making.recipe.seed, making.planned.name, reference)
+
+
+def _self_distillation(making: Making) -> LossPart:
+    from .demonstrations import Demonstrations
+    from .keep import frozen_start
+    from .self_distillation import SelfDistillation
+
+    recipe, stage, name, data = making.recipe, making.stage, making.planned.name, making.data
+    of = stage.context
+    context = None if of is None else Rows(recipe.data_folder(of), data.cache / "rows")
+    shown = Demonstrations(stage.rollouts.prompt, data.maker, of, context)
+    making.group.agree(shown.check)
+    teacher = frozen_start(making.lvlm, stage.train)
+    return SelfDistillation(stage.rollouts, shown, recipe.seed, name, teacher)
 
 
 def _dpo(making: Making) -> LossPart:
@@ -101,6 +117,7 @@ def _dpo(making: Making) -> LossPart:
 MAKERS: dict[str, Callable[[Making], LossPart]] = {
     "answers": _answers,
     "grpo": _grpo,
+    "self_distillation": _self_distillation,
     "dpo": _dpo,
     "supcon": _supcon,
     "patch_align": _patch_align,

@@ -1,6 +1,6 @@
 """A micro-batch's questions, the answers drawn to them, and the micro-batch that the model learns from then."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +13,23 @@ from evaluation.asking.answerers.language import Sampling
 from fgtrain.batch import IGNORE_INDEX, Batch, Prompt
 from fgtrain.data.packing import in_rows
 from fgtrain.data.sample import Branch, Sample, assemble
+from fgtrain.errors import UserError
 from fgtrain.model.generation import sampled_answers
 
 Answers = list[list[list[int]]]  # question, member of its group, token: the end token too, where the answer came to it
+
+
+def check_rows(stage: str, data: Mapping[str, Iterable[dict]], objective: str) -> None:
+    """UserError where a row is plain text or a dialogue: an answer is drawn to a question that stands alone."""
+    for name, rows in data.items():
+        for row in rows:
+            turns = row["conversations"]
+            if len(turns) < 2 or (len(turns) > 2 and row.get("turns") != "independent"):
+                what = "plain text" if len(turns) < 2 else f"a dialogue of {len(turns)} turns"
+                raise UserError(
+                    f"stages.{stage}.mix.{name}: row {row['id']!r} is {what}, but objective {objective} draws answers "
+                    f"to single questions. Leave the data set out, or mark its rows turns: independent"
+                )
 
 
 @dataclass(frozen=True)
@@ -97,6 +111,23 @@ class Sampler:
     group: int
     temperature: float
     max_new_tokens: int
+
+    @torch.no_grad()
+    def drawn(self, lvlm: Any, batch: Batch, asked: Sequence[Asked]) -> tuple[Batch, list[Answers]]:
+        """(the batch, with the encoder's outputs where they serve what follows as well; each sample's answers)."""
+        was_training = lvlm.training
+        lvlm.eval()
+        features_NPF = batch.features_NPF
+        if features_NPF is None and batch.pixels_NCHW is not None:
+            features_NPF = lvlm.encode_images(batch.pixels_NCHW, batch.shapes_IK)
+        tokens = None if features_NPF is None else lvlm.image_tokens(features_NPF.float(), batch.shapes_IK)
+        lvlm.train(was_training)
+        answers = self.answers(lvlm, asked, tokens)
+        # Under autocast, casts of weights are kept for the pass that learns, and those made here have no gradient.
+        torch.clear_autocast_cache()
+        if features_NPF is None or "vision_encoder" in lvlm.learning:
+            return batch, answers
+        return replace(batch, pixels_NCHW=None, features_NPF=features_NPF), answers
 
     @torch.no_grad()
     def answers(self, lvlm: Any, asked: Sequence[Asked], tokens_D: Tensor | None) -> list[Answers]:
