@@ -77,7 +77,7 @@ class Files:
         unknown = indices[~facts.known[indices]]
         if not len(unknown):
             return
-        with progress("looking for broken images", "images", len(unknown)) as advance:
+        with progress("looking for broken images", "images", len(unknown), brief=True) as advance:
             for chunk, found in in_threads(lambda chunk: [fault_of(self.paths[index]) for index in chunk], unknown):
                 good = [fault is None for fault in found]
                 facts.put(chunk[good], np.ones(sum(good), np.uint8))
@@ -92,7 +92,7 @@ class Files:
             def chunk_digests(chunk: np.ndarray) -> np.ndarray:
                 return np.array([digest(self.paths[index]) for index in chunk], value)
 
-            with progress(f"comparing bytes ({kind})", "images", len(unknown)) as advance:
+            with progress(f"comparing bytes ({kind})", "images", len(unknown), brief=True) as advance:
                 for chunk, found in in_threads(chunk_digests, unknown):
                     facts.put(chunk, found)
                     advance(len(chunk))

@@ -21,6 +21,7 @@ A `taxonomy.csv` at the root says more, for any number of levels:
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -40,7 +41,12 @@ ABOUT = About(
     "(category,level,level,...) for more levels",
 )
 
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+# Of whatever case.
+SPLIT_FOLDERS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+NOT_THE_USERS = ("__MACOSX", "@eaDir")  # folders that an unpacker or a network drive has put there
 PLURALS = {"genus": "genera", "species": "species", "series": "series", "phylum": "phyla"}
 
 
@@ -86,7 +92,8 @@ def read(root: Path) -> Source:
 
 
 def plain_name(folder: str) -> str:
-    return readable(re.sub(r"^\d+\.", "", folder))
+    # A Mac writes accents as letters of their own, and they look no different.
+    return readable(re.sub(r"^\d+\.", "", unicodedata.normalize("NFC", folder)))
 
 
 def plural(name: str) -> str:
@@ -99,10 +106,10 @@ def plural(name: str) -> str:
 
 def pictures(root: Path) -> Iterator[tuple[str, str, list[str]]]:
     """(path, split, readable folder names) of every picture, sorted. UserError for a folder without any."""
-    splits = [folder for folder in SPLIT_FOLDERS if (root / folder).is_dir()]
-    if (root / "train").is_dir() or (root / "test").is_dir():
-        tops = [(SPLIT_FOLDERS[folder], folder) for folder in splits]
-    else:
+    there = sorted(one for one in os.listdir(root) if one.lower() in SPLIT_FOLDERS and (root / one).is_dir())
+    there.sort(key=lambda one: list(SPLIT_FOLDERS).index(one.lower()))
+    tops = [(SPLIT_FOLDERS[one.lower()], one) for one in there]
+    if not {"train", "test"} & {split for split, _ in tops}:
         tops = [("train", "")]
     for split, top in tops:
         kept: dict[tuple[str, ...], list[str]] = {}  # folder names -> their readable form, one list for all its images
@@ -125,7 +132,8 @@ def walk(top: Path, skip: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], li
     filled: set[str] = set()
     seen: set[str] = set()
     for here, folders, files in os.walk(top, followlinks=True):
-        folders[:] = sorted(one for one in folders if not one.startswith(".") and (here != str(top) or one not in skip))
+        seen_here = (one for one in folders if not one.startswith(".") and one not in NOT_THE_USERS)
+        folders[:] = sorted(one for one in seen_here if here != str(top) or one not in skip)
         real = os.path.realpath(here)
         if real in seen:
             raise UserError(f"{here} is a link to a folder that is read already; remove it")

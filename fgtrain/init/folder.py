@@ -29,9 +29,12 @@ def claim(out: Path, photos: Path) -> None:
         raise UserError(f"--out {out} is not empty, and not from an earlier start. Name another folder")
     if link.is_symlink() and link.resolve() != photos.resolve():
         raise UserError(f"{out} is of other photos ({link.resolve()}). Name another folder: --out DIR")
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        os.symlink(photos.resolve(), link, target_is_directory=True)
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            os.symlink(photos.resolve(), link, target_is_directory=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror}). Name another folder: --out DIR") from None
 
 
 def links_to(out: Path, photos: Path) -> bool:

@@ -5,14 +5,15 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_builders.sources.folder import SPLIT_FOLDERS, by_folders, plain_name
+from data_builders.sources.folder import NOT_THE_USERS, SPLIT_FOLDERS, by_folders, plain_name
 from data_builders.sources.folder import pictures as in_class_folders
 from data_builders.sources.listed import SPLIT_NAMES
-from data_builders.sources.reading import pictures_among
+from data_builders.sources.reading import passed_over, pictures_among
 from fgtrain.errors import UserError
 
-from .table import RESERVED, PhotoTable, Pictures, find_table, levels_of
+from .table import READ, RESERVED, PhotoTable, Pictures, find_table, levels_of
 
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 SIDES = {"train": "train", "val": "train", "test": "test"}
 
 
@@ -52,11 +53,20 @@ def look(place: Path, name: str | None = None, group: str | None = None) -> Foun
     """
     if not place.exists():
         raise UserError(f"no folder {place}. Name the folder that your photos lie in")
+    if place.is_file() and place.suffix.lower() not in READ:
+        archive = place.suffix.lower() in ARCHIVES
+        raise UserError(
+            f"{place} is {'an archive. Unpack it, and n' if archive else 'a file. N'}ame the photos' folder"
+        )
     named = place if place.is_file() else None
     root = place.parent if named else place
-    files = all_pictures(root)
+    files, others = all_pictures(root)
     if not files:
-        raise UserError(f"{root} has no photos. Name the folder with a folder per class, or with photos and a table")
+        passed = f" ({passed_over(others)})" if others else ""
+        raise UserError(
+            f"{root} has no photos{passed}. Name the folder with a folder per class, or with photos and a table"
+            f"{to_convert(passed)}"
+        )
     folders = all("/" in inside(file) for file in files)
     needed = not folders or name is not None or group is not None
     table = find_table(root, named, Pictures(files), needed=needed)
@@ -75,27 +85,39 @@ def look(place: Path, name: str | None = None, group: str | None = None) -> Foun
     return by_table(root, table, column, group, files)
 
 
-def all_pictures(root: Path) -> list[str]:
-    """Paths below `root`, sorted."""
+def all_pictures(root: Path) -> tuple[list[str], list[str]]:
+    """(pictures, other files) below `root`, each folder's sorted."""
     found: list[str] = []
+    others: list[str] = []
     for here, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in NOT_THE_USERS)
         if len(Path(here).relative_to(root).parts) > 8:
             raise UserError(f"{here}: folders lie more than eight deep, or a link leads back. Name a folder below")
         lead = Path(here).relative_to(root).as_posix()
-        found += [file if lead == "." else f"{lead}/{file}" for file in pictures_among(here, files)[0]]
-    return found
+        pictures, rest = pictures_among(here, files)
+        found += [file if lead == "." else f"{lead}/{file}" for file in pictures]
+        others += rest
+    return found, others
+
+
+def to_convert(told: str) -> str:
+    """What to do with a phone's photos, where the message tells of such."""
+    heic = ".hei" in told.lower()
+    return ". HEIC is not read: save such photos as JPEG (a phone's setting 'most compatible'; heif-convert)" * heic
 
 
 def inside(file: str) -> str:
     """The path without a first folder that only says on which side a photo stands."""
     first, slash, rest = file.partition("/")
-    return rest if slash and first in SPLIT_FOLDERS else file
+    return rest if slash and first.lower() in SPLIT_FOLDERS else file
 
 
 def by_class_folders(root: Path, table: PhotoTable | None, group: str | None) -> Found:
     """Names from folders; a table without names may still say groups."""
-    rows = list(in_class_folders(root))
+    try:
+        rows = list(in_class_folders(root))
+    except UserError as error:
+        raise UserError(f"{error}{to_convert(str(error))}") from None
     names, entries = by_folders(rows)
     grouped = group_of_files(table, group)
     missing = [file for file, _, _ in rows if grouped and file not in grouped]
@@ -104,13 +126,17 @@ def by_class_folders(root: Path, table: PhotoTable | None, group: str | None) ->
     split = any(side == "test" for _, side, _ in rows)
     photos, called, parents = [], {}, {}
     spelt: dict[str, str] = {}  # readable -> as its first folder is called
+    merged: dict[str, dict[str, None]] = {}  # label -> folders that are called otherwise
     for file, side, folders in rows:
-        label = spelt.setdefault(folders[-1], Path(file).parent.name)
+        own = Path(file).parent.name
+        label = spelt.setdefault(folders[-1], own)
+        if own != label:
+            merged.setdefault(label, {})[own] = None
         called[label], parents[label] = spoken(folders[-1]), dict(entries[folders[-1]].parents)
         photos.append(Photo(file, label, SIDES[side] if split else "", grouped.get(file, "")))
-    taxonomy = root / "taxonomy.csv"
-    own = taxonomy if taxonomy.is_file() else None
-    return Found(root, tuple(photos), called, names[:-1], parents, taxonomy=own)
+    taxonomy = root / "taxonomy.csv" if (root / "taxonomy.csv").is_file() else None
+    notes = tuple(f"one class: the folders {', '.join((label, *others))}" for label, others in merged.items())
+    return Found(root, tuple(photos), called, names[:-1], parents, taxonomy=taxonomy, notes=notes)
 
 
 def group_of_files(table: PhotoTable | None, group: str | None) -> dict[str, str]:
@@ -141,7 +167,8 @@ def by_table(root: Path, table: PhotoTable, column: str, group: str | None, file
     listed = {photo.file for photo in photos}
     notes = []
     if left := [file for file in files if file not in listed]:
-        notes.append(f"{len(left)} photos are in no line of {table.path.name} and are not used, the first: {left[0]}")
+        count = "1 photo is" if len(left) == 1 else f"{len(left):,} photos are"
+        notes.append(f"{count} in no line of {table.path.name} and not used, the first: {left[0]}")
     called = {label: spoken(label) or plain_name(label) for label in lines}
     return Found(
         root,

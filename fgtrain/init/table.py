@@ -1,5 +1,6 @@
 """A table of photos as people's spreadsheets write it: which column holds the files, the names, the split, levels."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +13,7 @@ from fgtrain.errors import UserError
 
 READ = (".csv", ".tsv", ".txt", ".xlsx")
 NOT_READ = (".xls", ".ods", ".numbers")
+EXCEL, OLD_EXCEL = b"PK\3\4", b"\xd0\xcf\x11\xe0"
 OWN = ("taxonomy.csv",)  # tables that say something else
 # Headers that say it in the languages that came to mind first; the first that is there counts.
 NAMES = ("name", "label", "class", "category", "species", "klasse", "art", "classe", "espece", "espèce", "especie")
@@ -71,14 +73,17 @@ class Pictures:
 
     def __post_init__(self) -> None:
         for file in self.files:
-            base = file.rpartition("/")[2]
-            for key in dict.fromkeys((file.casefold(), base.casefold(), base.rpartition(".")[0].casefold())):
+            whole = unicodedata.normalize("NFC", file.casefold())
+            base = whole.rpartition("/")[2]
+            for key in dict.fromkeys((whole, base, base.rpartition(".")[0])):
                 self._by.setdefault(key, []).append(file)
 
     def meant(self, cell: str) -> str | None:
         """The one picture that a cell means: its path, its path without the first folders, its name, with or without
         suffix. None where there is none, or are several."""
-        key = cell.replace("\\", "/").removeprefix("./").strip("/").casefold()
+        key = unicodedata.normalize("NFC", cell.replace("\\", "/").removeprefix("./").strip("/").casefold())
+        if ".." in key.split("/"):
+            return None  # another folder's
         while key:
             if len(found := self._by.get(key, ())) == 1:
                 return found[0]
@@ -88,7 +93,11 @@ class Pictures:
 
 def read_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
     """(place, column -> text) of each line. UserError for a table that cannot be read."""
-    if path.suffix.lower() == ".xlsx":
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if head == OLD_EXCEL:
+        raise UserError(f"{path} cannot be read: it is an old Excel file, whatever its name. Save it as .xlsx or .csv")
+    if head == EXCEL:  # by content: people rename what they should save anew
         return [(f"{path}, row {number}", row) for number, row in enumerate(sheet_rows(path), 2)]
     return [(f"{path}, line {number}", row) for number, row in csv_rows(path)]
 
@@ -99,7 +108,7 @@ def find_table(folder: Path, named: Path | None, pictures: Pictures, *, needed: 
     UserError for several, for one that was named or is `needed` and cannot be read, for lines that mean no picture.
     """
     tables = [named] if named else sorted(p for p in folder.iterdir() if p.suffix.lower() in READ and p.is_file())
-    found, faults = [], []
+    found, faults, other = [], [], []
     for path in tables:
         if named is None and (path.name in OWN or path.name.startswith((".", "~"))):
             continue
@@ -110,6 +119,8 @@ def find_table(folder: Path, named: Path | None, pictures: Pictures, *, needed: 
             continue
         if table is not None:
             found.append(table)
+        else:
+            other.append(path)
     if len(found) > 1:
         several = ", ".join(table.path.name for table in found)
         raise UserError(f"{folder} has several tables of its photos: {several}. Name the one that counts as PHOTOS")
@@ -117,6 +128,11 @@ def find_table(folder: Path, named: Path | None, pictures: Pictures, *, needed: 
         return found[0]
     if faults and needed:
         raise faults[0]
+    if other and needed and named is None:
+        raise UserError(
+            f"{other[0]}: no column has the names of the photos' files, as {pictures.files[0]!r} is one. Correct it, "
+            "or put photos into a folder per class"
+        )
     if named is not None:
         raise UserError(f"{named}: no column names photos of {folder}. One must hold their file names")
     others = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in NOT_READ)
@@ -131,6 +147,8 @@ def as_photo_table(path: Path, pictures: Pictures) -> PhotoTable | None:
     if not rows:
         return None
     columns = tuple(rows[0][1])
+    if headers := [one for one in columns if pictures.meant(one)]:
+        raise UserError(f"{path}: the first line is about the photo {headers[0]}. Write one above it: file,name")
     counts = {one: sum(pictures.meant(row.get(one, "")) is not None for _, row in rows) for one in columns}
     column = max(columns, key=counts.__getitem__)
     if 2 * counts[column] < len(rows) or not counts[column]:

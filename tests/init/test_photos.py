@@ -58,6 +58,8 @@ FORMS = {
     "Liste.csv": b"\xef\xbb\xbf" + as_text(";", TABLE).encode(),
     "excel.csv": b"sep=;\r\n" + as_text(";", TABLE).encode("cp1252"),
     "list.xlsx": as_xlsx(TABLE),
+    "renamed.csv": as_xlsx(TABLE),
+    "renamed.xlsx": as_text(";", TABLE).encode(),
 }
 
 
@@ -97,6 +99,22 @@ def test_twelve_classes_of_three_are_parted_two_to_one_and_always_alike(tmp_path
     assert with_sides(look(root)) == found
     moved = shutil.copytree(root, tmp_path / "elsewhere")
     assert with_sides(look(moved)).photos == found.photos
+
+
+def test_what_looks_like_one_name_is_one_and_folders_of_tools_are_none(tmp_path):
+    """Case, blanks, and a Mac's way to write accents; splits of whatever case; what unpackers leave."""
+    root = tmp_path / "all"
+    for split in ("Train", "TESTING"):
+        for number, kind in enumerate(
+            ("M\u00f6we", "Mo\u0308we", "m\u00f6we", "great 🐦_tit", "Great 🐦 tit", "rose #1, 'x'")
+        ):
+            photo(root / split / kind / f"{split} ü🐦 {number}.png", seed=number)
+    photo(root / "__MACOSX/odd/1.png")
+    photo(root / ".thumbnails/odd/1.png")
+    found = with_sides(look(root))
+    assert set(found.called.values()) == {"m\u00f6we", "great 🐦 tit", "rose #1, 'x'"}
+    assert Counter(one.side for one in found.photos) == {"train": 6, "test": 6}
+    assert any("Great 🐦 tit" in note for note in found.notes)
 
 
 def test_one_animal_and_one_picture_stand_on_one_side(tmp_path):
@@ -163,7 +181,7 @@ def loose_photo(root: Path) -> dict:
 
 
 def unreadable_table(root: Path) -> dict:
-    (loose(root) / "list.xlsx").write_bytes(b"PK no zip")
+    (loose(root) / "list.xlsx").write_bytes(b"PK\3\4 no zip")
     return {}
 
 
@@ -190,6 +208,53 @@ def listed_twice(root: Path) -> dict:
 def no_name(root: Path) -> dict:
     (loose(root) / "list.csv").write_text("file,name\np0.png,crow\np1.png,__\n")
     return {}
+
+
+def phones_photos(root: Path) -> dict:
+    (root / "a").mkdir(parents=True)
+    (root / "a/1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    return {}
+
+
+def phones_class(root: Path) -> dict:
+    phones_photos(class_folders(root))
+    return {}
+
+
+def no_header(root: Path) -> dict:
+    (loose(root) / "list.csv").write_text("p0.png,crow\np1.png,gull\np2.png,gull\n")
+    return {}
+
+
+def other_files(root: Path) -> dict:
+    (loose(root) / "list.csv").write_text("file,name\nIMG_1.JPG,crow\nIMG_2.JPG,gull\n")
+    return {}
+
+
+def outside(root: Path) -> dict:
+    photo(loose(root).parent / "other/p0.png")
+    (root / "list.csv").write_text("file,name\n../other/p0.png,crow\np1.png,gull\np2.png,gull\n")
+    return {}
+
+
+def renamed_xls(root: Path) -> dict:
+    (loose(root) / "list.csv").write_bytes(b"\xd0\xcf\x11\xe0")
+    return {}
+
+
+def a_link_back(root: Path) -> dict:
+    (class_folders(root) / "kind_0/loop").symlink_to(root)
+    return {}
+
+
+def broken_link(root: Path) -> dict:
+    (class_folders(root) / "kind_0/b.png").symlink_to("/nowhere.png")
+    return {}
+
+
+def archive(root: Path) -> dict:
+    root.with_suffix(".zip").touch()
+    return {"place": root.with_suffix(".zip")}
 
 
 def which_column(root: Path) -> dict:
@@ -243,9 +308,18 @@ def one_group(root: Path) -> dict:
         (no_such_column, "--group animal: "),
         (group_without_table, "--group animal is a column of a table"),
         (one_group, "'crow' has photos of one group"),
+        (phones_photos, "has no photos (files that are not read (JPEG, PNG"),
+        (phones_class, "HEIC is not read: save such photos as JPEG"),
+        (no_header, "the first line is about the photo p0.png. Write one above it"),
+        (other_files, "no column has the names of the photos' files, as 'p0.png' is one"),
+        (outside, "1 of 3 lines name photos that are not there"),
+        (renamed_xls, "it is an old Excel file"),
+        (a_link_back, "a link leads back"),
+        (broken_link, "no image"),
+        (archive, "photos.zip is an archive. Unpack it"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_refused_in_one_message(tmp_path, make, message):
     with pytest.raises(UserError) as raised:
-        with_sides(look(tmp_path / "photos", **make(tmp_path / "photos")))
+        with_sides(look(**{"place": tmp_path / "photos"} | make(tmp_path / "photos")))
     assert message in str(raised.value)
