@@ -115,9 +115,13 @@ def main(words: list[str]) -> int:
     options = parser()
     arguments, unknown = options.parse_known_intermixed_args(words)  # changes may stand behind options, too
     if unknown:
+        from fgtrain.recipe.load import SCHEMA_KEYS
         from fgtrain.recipe.problems import instead
 
         known = [option for action in options._actions for option in action.option_strings if option.startswith("--")]
+        key = unknown[0].lstrip("-").partition("=")[0]
+        if key.partition(".")[0] in SCHEMA_KEYS:
+            raise UserError(f"unknown option {unknown[0]}. To change the recipe, write {key}=VALUE without --")
         raise UserError(f"unknown option {unknown[0]}. {instead(unknown[0], known)} And key=value changes the recipe")
     refuse_what_does_not_go_together(arguments)
     refuse_misspelt_command(arguments.words[0])

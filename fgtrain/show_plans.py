@@ -7,6 +7,7 @@ from data_builders.shared.terminal import say
 from fgtrain.errors import UserError
 from fgtrain.graph import build_graph, todo
 from fgtrain.graph.begin import light_plans
+from fgtrain.jobs.build import refuse_wrong_options
 from fgtrain.model.plans import whole_plan
 from fgtrain.plan import compare_plans, print_comparison, print_plan
 from fgtrain.plan.matched import check_matched
@@ -19,6 +20,8 @@ from fgtrain.training.throughput import device_peak
 @looked_at_once()
 def show_plans(study: Study, full: bool) -> None:
     """Print it. `full`: the whole plan of every run, too. UserError where a study's arms are not matched."""
+    for one in study.recipes:
+        refuse_wrong_options(one.recipe)
     plans = {(one.arm, one.seed): whole_plan(one.recipe, device_peak(one.recipe.devices)) for one in study.recipes}
     alone = len(study.recipes) == 1
     if alone or full:

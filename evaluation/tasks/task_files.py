@@ -7,6 +7,7 @@ A spec may match several files in the data folders; every file becomes a task of
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -186,9 +187,13 @@ def find_files(spec: TaskSpec, data: Iterable[Path]) -> list[tuple[Path, dict[st
 
 def could_select(selector: str, spec: TaskSpec) -> bool:
     """Might `selector` mean a task of this spec, whatever files there are? Used for the message when none is found."""
-    head = spec.task.split("{")[0]
-    plain = selector.split("*")[0]
-    return selector == spec.name or (bool(plain) and (plain.startswith(head) or (head + "/").startswith(plain + "/")))
+    head, variable, _ = spec.task.partition("{")
+    if selector in (spec.name, spec.task):
+        return True
+    plain = re.split(r"[*?\[]", selector)[0]
+    if plain != selector:
+        return plain.startswith(head) or head.startswith(plain) if variable else fnmatchcase(head, selector)
+    return bool(plain) and ((bool(variable) and plain.startswith(head)) or f"{head}/".startswith(f"{plain}/"))
 
 
 def spec_of(name: str) -> tuple[TaskSpec, dict[str, str]]:

@@ -69,7 +69,7 @@ class RunJobs(StageJobs, CheckpointJobs):
             pictures = encoded[encoder_origin(self.recipe, stage.name)] if stage.encoder.cached else ()
             for name, fingerprint in stage.elsewhere.items():
                 store = str(self.recipe.stage_store(fingerprint))
-                self.reached[name] = self.graph.doing(("train", store), ("merge", store))
+                self.reached[name] = self.graph.doing(*((kind, store) for kind in MADE_BY))
             reached = [self.reached[name] for name in needed(self.recipe, stage.name)]
             before = tuple(dict.fromkeys(job for jobs in reached for job in jobs))
             before += tuple(self.replay(stage.name, data) for data in stage.data if data.chosen is not None)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from data_builders.build import BUILDERS, build, command_line, same_build
+from data_builders.build import BUILDERS, build, command_line, find_builder, same_build
+from data_builders.options import parse_options
 from evaluation.tasks.task_files import all_specs, selects
 from fgtrain.errors import UserError
 from fgtrain.plan.built_sets import SAMPLE_TEXT
@@ -33,7 +34,7 @@ def build_data_set(
 def builds(recipe: Recipe) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(what is built first and in this order, what is built from it): arguments of `build_data_set`.
 
-    UserError for an unknown builder, a placeholder without a value, or a training set that is not there and that
+    UserError for a placeholder without a value, or a training set that is not there and that
     nobody builds.
     """
     first = []
@@ -92,9 +93,6 @@ def refuse_missing(recipe: Recipe, name: str) -> None:
 def _arguments(
     recipe: Recipe, place: str, what: str, root: str | None, out: Path, options: dict[str, Any]
 ) -> dict[str, Any]:
-    if what not in BUILDERS:
-        known = ", ".join([*BUILDERS, SAMPLE_TEXT, REPLAY])
-        raise UserError(f"{place}.what is {what!r}, which is no builder; there are: {known}")
     return {
         "place": place,
         "what": what,
@@ -102,6 +100,18 @@ def _arguments(
         "out": str(out),
         "options": recipe.filled(options, f"{place}.options"),
     }
+
+
+def refuse_wrong_options(recipe: Recipe) -> None:
+    """UserError for an option that its builder does not take, whatever data is here."""
+    items = [(f"prepare.{place}", item.what, item.options) for place, item in enumerate(recipe.prepare)]
+    mixed = {name: recipe.data[name] for name in recipe.mixed_data}
+    items += [(f"data.{name}", one.what, one.options) for name, one in mixed.items() if one.what in BUILDERS]
+    for place, what, options in items:
+        try:
+            parse_options(find_builder(what).options, options, what)
+        except UserError as error:
+            raise UserError(f"{place}.options: {error}") from None
 
 
 def built(arguments: dict[str, Any]) -> bool:

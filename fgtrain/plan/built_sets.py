@@ -7,8 +7,7 @@ from data_builders.built_from import changed_since
 from data_builders.records import Manifest
 from data_builders.shared.code_identity import CodeIdentity, code_of
 from fgtrain.recipe import Recipe
-
-SAMPLE_TEXT = "sample_text"  # the one builder that needs a model, so it is none of data_builders'
+from fgtrain.recipe.name_checks import SAMPLE_TEXT
 
 
 def sampling_code() -> CodeIdentity:

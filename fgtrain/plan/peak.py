@@ -97,7 +97,7 @@ def assumed_peak(devices: Devices) -> Peak | None:
     if figures is None:
         raise UserError(
             f"devices.gpu: {devices.gpu} is not known. Known are {', '.join(GPUS)}. For another one write its figures: "
-            f"devices.gpu={{bf16_tflops: 989, fp32_tflops: 67, memory_tb_per_s: 3.35, memory_gb: 80}} (dense, of its "
+            f"'devices.gpu={{bf16_tflops: 989, fp32_tflops: 67, memory_tb_per_s: 3.35, memory_gb: 80}}' (dense, of its "
             f"data sheet)"
         )
     if isinstance(devices.gpu, GpuFigures):

@@ -1,15 +1,13 @@
 """What the schema cannot see: values that are each allowed but impossible together."""
 
-import re
-from collections.abc import Iterator
-
 from .adapter_checks import adapters
 from .from_elsewhere import network_problems, texts_of_several_lines
 from .model_schema import PARTS
+from .name_checks import names
 from .objective_schema import WITHOUT_TOKENS
 from .problems import TWICE, Found, Key, Problem, instead
 from .replay import replay_problems
-from .schema import PLACEHOLDERS, START, Recipe
+from .schema import START, Recipe
 from .stage_checks import stages
 
 OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads
@@ -18,7 +16,7 @@ OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads
 def check(recipe: Recipe, damaged: set[Key]) -> list[Problem]:
     """Problems across keys. `damaged`: keys whose value is already known to be wrong (a stand-in takes its place)."""
     found = [*_model(recipe), *_data(recipe), *replay_problems(recipe), *_devices(recipe), *stages(recipe)]
-    found += [*_evaluation(recipe), *adapters(recipe), *_placeholders(recipe), *network_problems(recipe)]
+    found += [*_evaluation(recipe), *adapters(recipe), *names(recipe), *network_problems(recipe)]
     found += texts_of_several_lines(recipe)
     return [problem for problem, needs in found if not any(_touches(key, damaged) for key in needs)]
 
@@ -190,37 +188,3 @@ def _recovery(recipe: Recipe) -> Found:
     if not recipe.evaluation.tasks:
         text = "asks evaluation.tasks again, which names none. Name general ones there"
         yield Problem(place, text), [place, ("evaluation", "tasks")]
-
-
-def _texts(recipe: Recipe) -> Iterator[tuple[Key, str]]:
-    """Every text that may hold a placeholder."""
-    for key in ("data_root", "built_root", "runs_root"):
-        if (value := getattr(recipe, key)) is not None:
-            yield (key,), value
-    for key in ("checkpoint", "vision_encoder", "language_model"):
-        if (value := getattr(recipe.model, key)) is not None:
-            yield ("model", key), value
-    for name, data_set in recipe.data.items():
-        for key in ("root", "path"):
-            if (value := getattr(data_set, key)) is not None:
-                yield ("data", name, key), value
-        for number, folder in enumerate(data_set.images_in):
-            yield ("data", name, "images_in", number), folder
-    for index, item in enumerate(recipe.prepare):
-        yield ("prepare", index, "out"), item.out
-        if item.root is not None:
-            yield ("prepare", index, "root"), item.root
-    for index, folder in enumerate(recipe.evaluation.data):
-        yield ("evaluation", "data", index), folder
-    if (features := recipe.evaluation.features) is not None:
-        for index, one in enumerate(features.sources):
-            yield ("evaluation", "features", "sources", index, "root"), one.root
-
-
-def _placeholders(recipe: Recipe) -> Found:
-    for key, text in _texts(recipe):
-        for name in re.findall(r"\{(\w+)\}", text):
-            if len(key) == 1:
-                yield Problem(key, f"is {text}; a root holds no placeholder itself"), [key]
-            elif name not in PLACEHOLDERS:
-                yield Problem(key, f"is {text}; {{{name}}} is no placeholder. {instead(name, PLACEHOLDERS)}"), [key]

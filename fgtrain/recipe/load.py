@@ -15,6 +15,7 @@ from .validate import validate
 from .yaml_reader import Source, read_yaml
 
 SCHEMA_KEYS = list(Recipe.model_fields)
+LISTED = 20  # recipes that one message names
 
 
 def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -24,8 +25,8 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """
     file = find_recipe(path)
     values, places, problems = read_chain(file)
-    if not isinstance(values, dict):
-        raise_problems(shown(file), problems)
+    if not isinstance(values, dict) or any(one.key == ("extends",) for one in problems):
+        raise_problems(shown(file), problems)  # what stands in a file that cannot be read is not known
         raise UserError(
             f"recipe {shown(file)} is empty. A recipe has at least name, model, data and stages{others_near(file)}"
         )
@@ -33,9 +34,10 @@ def load_recipe(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         values, key, wrong = apply_override(values, text, SCHEMA_KEYS)
         problems += wrong
         if key:
-            places = {k: p for k, p in places.items() if k[: len(key)] != key} | {key: COMMAND_LINE}
+            places = placed(places, key, COMMAND_LINE)
     recipe, wrong = validate(values)
-    problems += [Problem(p.key, p.text, place_of(p.key, places)) for p in wrong]
+    told = {one.key for one in problems}
+    problems += [Problem(p.key, p.text, place_of(p.key, places)) for p in wrong if p.key not in told]
     raise_problems(shown(file), problems)
     if recipe is None:
         raise AssertionError("no recipe and no problem")
@@ -76,7 +78,9 @@ def others_near(path: Path) -> str:
             lead = ""
             if near is not None:
                 lead = f" Did you mean {shown(next(recipe for recipe in recipes if recipe.stem == near))}?"
-            return f".{lead} Recipes in {shown(recipes[0].parent)}: {', '.join(recipe.name for recipe in recipes)}"
+            listed = ", ".join(recipe.name for recipe in recipes[:LISTED])
+            more = f" and {len(recipes) - LISTED} more" if len(recipes) > LISTED else ""
+            return f".{lead} Recipes in {shown(recipes[0].parent)}: {listed}{more}"
     return ""
 
 
@@ -103,7 +107,7 @@ def read_chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
         if not isinstance(parent, str):
             problems.append(Problem(("extends",), f"is {parent!r}, must be the name of one file", place))
             break
-        file = file.parent / parent
+        file = file.parent / Path(parent).expanduser()
         if not file.is_file():
             problems.append(Problem(("extends",), f"names {parent}, which does not exist{others_near(file)}", place))
             break
@@ -118,6 +122,12 @@ def read_chain(file: Path) -> tuple[Any, dict[Key, Place], list[Problem]]:
             values = merge(values, source.values)
             places |= source.places
     return values, places, problems
+
+
+def placed(places: dict[Key, Place], key: Key, place: Place) -> dict[Key, Place]:
+    """`places` after `key` was set at `place`, and with it what is around it and was not there."""
+    around = {key[:length]: place for length in range(1, len(key))}
+    return around | {k: p for k, p in places.items() if k[: len(key)] != key} | {key: place}
 
 
 def place_of(key: Sequence[str | int], places: dict[Key, Place]) -> Place | None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from .problems import Key, Place, Problem, instead
-from .yaml_reader import read_override
+from .yaml_reader import read_override, reason
 
 COMMAND_LINE = Place("command line")
 
@@ -51,10 +51,12 @@ def apply_override(values: dict, text: str, schema_keys: list[str]) -> tuple[dic
     if not separator or not name or not all(name.split(".")):
         return values, (), [Problem((), f"{text!r} is not of the form key=value, for example seed=18", COMMAND_LINE)]
     try:
-        value = read_override(written)
+        read = read_override(written)
     except yaml.YAMLError as error:
-        return values, (), [Problem((name,), f"is {written!r}, which is not YAML: {error}", COMMAND_LINE)]
-    return set_dotted(values, name, value, schema_keys, COMMAND_LINE)
+        return values, (), [Problem((name,), f"is {written!r}, which is not YAML: {reason(error)}", COMMAND_LINE)]
+    if read.problems:
+        return values, (), [Problem((name, *one.key), one.text, COMMAND_LINE) for one in read.problems]
+    return set_dotted(values, name, read.values, schema_keys, COMMAND_LINE)
 
 
 def set_dotted(

@@ -65,6 +65,7 @@ def raise_problems(file: str, problems: list[Problem], what: str = "recipe") -> 
     files = list(dict.fromkeys(problem.place.file for problem in unique if problem.place))
     unique.sort(key=lambda p: (files.index(p.place.file), p.place.line) if p.place else (-1, 0))
     if len(unique) == 1:
-        raise UserError(f"{what} {file}: {unique[0]}")
+        place = unique[0].place
+        raise UserError(f"{what} {unique[0]}" if place and place.file == file else f"{what} {file}: {unique[0]}")
     lines = "".join(f"\n  - {problem}" for problem in unique)
     raise UserError(f"{what} {file} has {len(unique)} mistakes:{lines}")

@@ -27,6 +27,7 @@ from .keys import (
     Name,
     Positive,
     Section,
+    Seed,
     StageName,
     Tags,
     Texts,
@@ -94,7 +95,7 @@ class Stage(Section):
     enabled: bool = True  # false: the stage is passed over, as if it were not written
     after: StageName | None = None  # the stage that it starts from; null = the one before, or the untrained model
     train: dict[Part, PartLearns]  # part -> its peak learning rate, or how it learns; unlisted = frozen
-    mix: dict[str, Annotated[float, Field(gt=0)]]  # data set -> passes; 0.5 = a random half
+    mix: dict[str, Annotated[float, Field(gt=0, le=1_000_000)]]  # data set -> passes; 0.5 = a random half
     global_batch_size: Positive  # samples per optimizer step, all devices
     steps: Positive | None = None  # optimizer steps, all of them full: the passes of `mix` are proportions then
     warmup_fraction: Fraction01 = 0.03  # of this stage's optimizer steps
@@ -211,7 +212,7 @@ class Recipe(Section):
     """The whole recipe, resolved: no `extends`, every default filled in. See `load_recipe`."""
 
     name: Name  # also the run folder's name
-    seed: Annotated[int, Field(ge=0)] = 17  # of every draw; seed=17,18,19 on the command line makes three runs
+    seed: Seed = 17  # of every draw; seed=17,18,19 on the command line makes three runs
     network: bool = False  # downloads from the hub and online W&B only when true
     data_root: str | None = None  # folder of downloads in their official layouts
     built_root: str = "data"  # training sets are built at <built_root>/<name>

@@ -39,6 +39,12 @@ def described(errors: list[dict], schema: type[BaseModel]) -> list[Problem]:
         if error["type"] == "extra_forbidden":
             key = written_key(error["loc"])
             allowed = _allowed_keys(error["loc"][:-1], schema)
+            if (first := str(key[-1]).partition(".")[0]) in allowed and "." in str(key[-1]):
+                nested = str(key[-1]).replace(".", ": {") + ": ..." + "}" * str(key[-1]).count(".")
+                text = f"is no key here: dotted ones are for studies and the command line. Write {nested}"
+                problems.append(Problem(key, text))
+                explained.add((*key[:-1], first))
+                continue
             problems.append(Problem(key, f"is no key here. {instead(key[-1], allowed)}"))
             if word := nearest(key[-1], allowed):
                 explained.add((*key[:-1], word))
@@ -72,10 +78,12 @@ def _sentence(key: Key, error: dict) -> Problem:
         return Problem(key, f"is {_shown(value)}. {text}")
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         word = {"gt": "larger than", "ge": "at least", "lt": "smaller than", "le": "at most"}
-        limits = " and ".join(f"{word[name]} {limit:g}" for name, limit in context.items())
+        limits = " and ".join(f"{word[name]} {_limit(limit)}" for name, limit in context.items())
         return Problem(key, f"is {_shown(value)}, must be {limits}")
     if kind == "too_short" and not value:
         return Problem(key, f"is empty{_for_example(key)}")
+    if kind == "string_too_long":
+        return Problem(key, f"has {len(value)} characters, must have at most {context['max_length']}")
     if kind == "too_long":
         return Problem(key, f"is {_shown(value)}, must be {context['max_length']} values at most")
     if kind == "value_error":
@@ -88,16 +96,33 @@ def _sentence(key: Key, error: dict) -> Problem:
         "bool_type": "true or false",
         "string_type": "text",
         "dict_type": "a mapping (key: value)",
-        "tuple_type": "a list: [a, b]",
+        "tuple_type": "a list",
         "model_type": "a mapping (key: value)",
         "model_attributes_type": "a mapping (key: value)",
     }.get(kind)
     if wanted is None:
         return Problem(key, f"is {_shown(value)}: {error['msg']}")
-    hint = ""
-    if isinstance(value, str) and "number" in wanted and (number := as_number(value)) is not None:
-        hint = f". Without quotes: {yaml_number(number) if number != int(number) else int(number)}"
-    return Problem(key, f"is {_shown(value)}, must be {wanted}{hint}")
+    return Problem(key, f"is {_shown(value)}, must be {wanted}{_hint(value, wanted)}")
+
+
+def _limit(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+
+
+def _hint(value: Any, wanted: str) -> str:
+    """What to type, where it can be told."""
+    if isinstance(value, str) and "number" in wanted:
+        if (number := as_number(value)) is not None:
+            return f". Without quotes: {yaml_number(number) if number != int(number) else int(number)}"
+        if value.endswith("%") and (number := as_number(value[:-1])) is not None and wanted == "a number":
+            return f". As a fraction: {number / 100:g}"
+    if wanted == "text" and isinstance(value, bool):
+        return ". Put the word in quotes"
+    if wanted == "text" and isinstance(value, int | float):
+        return f'. In quotes: "{_shown(value)}"'
+    if wanted == "a list" and isinstance(value, str | int | float):
+        return f". Write [{', '.join(part.strip() for part in str(value).split(','))}]"
+    return ""
 
 
 def _for_example(key: Key) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .load import SCHEMA_KEYS, place_of
+from .load import SCHEMA_KEYS, place_of, placed
 from .merge import COMMAND_LINE, apply_override, set_dotted
 from .problems import Key, Place, Problem
 from .schema import Recipe
@@ -55,8 +55,9 @@ class ArmValues:
             problems += [replace(problem, key=(*layer.section, *problem.key)) for problem in wrong]
             if not wrong:
                 inner = {key + k[len(start) :]: p for k, p in written.items() if k[: len(start)] == start}
-                places |= inner
-                sections |= dict.fromkeys(inner, layer.section)
+                new = {} if place is None else {key[:n]: place for n in range(1, len(key)) if key[:n] not in places}
+                places |= new | inner
+                sections |= dict.fromkeys([*new, *inner], layer.section)
         return ArmValues(values, places, sections), problems
 
     def with_override(self, text: str) -> tuple["ArmValues", list[Problem]]:
@@ -64,7 +65,7 @@ class ArmValues:
         values, key, problems = apply_override(self.values, text, SCHEMA_KEYS)
         if not key:
             return self, problems
-        places = {k: p for k, p in self.places.items() if k[: len(key)] != key} | {key: COMMAND_LINE}
+        places = placed(self.places, key, COMMAND_LINE)
         sections = {k: s for k, s in self.sections.items() if k[: len(key)] != key}
         return ArmValues(values, places, sections), problems
 

@@ -2,8 +2,10 @@
 
 from evaluation.shared.measure_names import MeasureName, read_measure
 
+from .keys import LONGEST_NAME
 from .problems import Problem, instead
 from .schema import Recipe
+from .study import run_name
 from .study_schema import MEASURES, Contrast, Matched, StudyFile
 
 
@@ -14,7 +16,7 @@ def check_study(
 
     `points`: an arm as it is written -> the arms that the grid makes of it.
     """
-    problems = [*_seeds(study), *_names(recipes), *_runs_roots(recipes), *_measures(study, recipes)]
+    problems = [*_seeds(study), *_names(study, recipes), *_runs_roots(recipes), *_measures(study, recipes)]
     matched, wrong = _matched(study, recipes, points)
     contrasts, also = _contrasts(study, recipes, points)
     return matched, contrasts, [*problems, *wrong, *also]
@@ -26,9 +28,13 @@ def _seeds(study: StudyFile):
             yield Problem(("seeds",), f"names {seed} twice. Each seed is one run of an arm")
 
 
-def _names(recipes: dict[str, Recipe]):
-    """Arms whose runs would share a folder where the file system knows no case."""
+def _names(study: StudyFile, recipes: dict[str, Recipe]):
+    """Arms whose runs would share a folder where the file system knows no case, or have none for its name's length."""
     seen: dict[str, str] = {}
+    runs = [run_name(study.name, arm, seed) for arm in recipes for seed in study.seeds or (recipes[arm].seed,)]
+    if len(longest := max(runs, key=len)) > LONGEST_NAME:
+        text = f"makes a run called {longest}: {len(longest)} characters, at most {LONGEST_NAME}. Shorten it"
+        yield Problem(("name",), text)
     for arm in recipes:
         if (other := seen.setdefault(arm.casefold(), arm)) != arm:
             yield Problem(("arms", arm), f"and {other} would share a folder on some file systems. Rename one")
@@ -47,6 +53,8 @@ def _measures(study: StudyFile, recipes: dict[str, Recipe]):
     tasks = list(dict.fromkeys(task for recipe in recipes.values() for task in recipe.evaluation.tasks))
     for index, name in enumerate(study.answer.measure):
         key = ("answer", "measure", index)
+        if name in study.answer.measure[:index]:
+            yield Problem(key, f"is {name}, as another is. Leave one of them out")
         if name.startswith("features/") and any(_of_features(name, recipe) for recipe in recipes.values()):
             continue
         try:
@@ -131,6 +139,8 @@ def _contrasts(
             for arm, meant in ((one.a, a), (one.b, b))
             if not meant
         ]
+        if one in study.answer.contrasts[:index]:
+            wrong.append(f"is {one}, as another is, and would count twice. Leave one of them out")
         if one.a == one.b:
             wrong.append(f"takes {one.a} from itself. Name two arms")
         if a and b and len(a) != len(b):

@@ -1,12 +1,14 @@
 """Reads what a command line names: a study file, or recipes as an unnamed study. Every mistake in one message."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fgtrain.errors import UserError
 
 from .differences import ABSENT, Difference, as_values, differences
+from .keys import MOST_SEED
 from .load import find_recipe, load_recipe, shown
 from .merge import COMMAND_LINE
 from .problems import raise_problems
@@ -24,6 +26,7 @@ def load_study(words: list[str]) -> Study:
     One study file, or one or several recipes, which are an unnamed study. `seed=17,18,19` gives the seeds, `name=` a
     study's name; every other change is laid over all arms. Raises one UserError that lists every mistake of a file.
     """
+    _refuse_cut_words(words)
     files = [find_recipe(word) for word in words if "=" not in word]
     if not files:
         raise UserError("no recipe is named; for example: python -m fgtrain recipes/mini/align_fg10.yaml")
@@ -36,6 +39,17 @@ def load_study(words: list[str]) -> Study:
         others = [shown(file) for file in files if file is not studies[0]]
         raise UserError(f"{shown(studies[0])} is a study, which stands alone. Leave out {', '.join(others)}")
     return _named(studies[0], sources[0], overrides, seeds)
+
+
+def _refuse_cut_words(words: list[str]) -> None:
+    """UserError for a change that the shell has cut at its blanks: `key=[a,` and `b]`."""
+    for word in words:
+        if "=" in word and any(word.count(left) > word.count(right) for left, right in ("[]", "{}")):
+            at = words.index(word)
+            end = next((n for n in range(at + 1, len(words)) if words[n].endswith(("]", "}"))), at)
+            if end > at:
+                whole = shlex.quote(" ".join(words[at : end + 1]))
+                raise UserError(f"command line: {word} ends within a bracket. Put what holds blanks in quotes: {whole}")
 
 
 def _is_study(source: Source) -> bool:
@@ -54,6 +68,8 @@ def _seeds(overrides: list[str]) -> tuple[list[str], tuple[int, ...]]:
         raise UserError(f"command line: seed is {given[-1] or 'empty text'}, not whole numbers. {example}")
     seeds = tuple(int(number) for number in text.split(","))
     for seed in seeds:
+        if seed > MOST_SEED:
+            raise UserError(f"command line: seed is {seed}, must be at most {MOST_SEED}")
         if seeds.count(seed) > 1:
             raise UserError(f"command line: seed={given[-1]} names {seed} twice. Each seed is one run of an arm")
     return rest, seeds
@@ -64,7 +80,10 @@ def _unnamed(files: list[Path], overrides: list[str], seeds: tuple[int, ...]) ->
     names = [recipe.name.casefold() for recipe in loaded]  # some file systems know no case
     for recipe in loaded:
         if (count := names.count(recipe.name.casefold())) > 1:
-            raise UserError(f"{count} of the recipes are named {recipe.name}, and each needs a run folder of its own")
+            raise UserError(
+                f"{count} of the recipes are named {recipe.name}, and each needs a run folder of its own. Give one of "
+                "them another name:, or leave it out"
+            )
     recipes = {recipe.name: recipe for recipe in loaded}
     if overrides and (equal := _equal(recipes)) and not _equal({r.name: r for r in map(load_recipe, files)}):
         raise UserError(_made_equal(equal, overrides))

@@ -35,7 +35,8 @@ def read_study(file: Path, source: Source, overrides: list[str]) -> tuple[ReadSt
     if study is None:
         return None, problems
     reader = _Reader(file, source.places, study)
-    if not study.arms and not study.grid and not damaged & {("arms",), ("grid",)}:
+    told = {key[:1] for key in (*damaged, *(one.key for one in source.problems))}
+    if not study.arms and not study.grid and told.isdisjoint({("arms",), ("grid",)}):
         example = "For example arms: {none: {}, early: {stages.align.mix.fg_short_answer: 10}}"
         reader.problem(("arms",), f"is missing, and there is no grid either. {example}")
     problems += list(set_twice(study, source.places))
@@ -68,6 +69,8 @@ class _Reader:
         found: dict[str, Recipe] = {}
         wrong: dict[str, list[Problem]] = {}
         grid = grid_layers(self.study.grid)
+        if not self.study.arms and not self.study.grid:
+            return found
         for arm, changes in (self.study.arms or {"": {}}).items():
             if SOUP in changes:
                 continue
@@ -137,6 +140,8 @@ class _Reader:
         if file not in self.read:
             values, places, problems = read_chain(file)
             self.problems += problems
+            if any(one.key == ("extends",) for one in problems):
+                return None
             if not isinstance(values, dict) or "arms" in values:
                 what = "is a study itself" if isinstance(values, dict) else "holds no recipe"
                 self.problem(key, f"names {shown(file)}, which {what}. Name a recipe")

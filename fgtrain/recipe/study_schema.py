@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from .keys import Name, Section, Texts
+from .keys import Name, Section, Seed, Texts
 from .model_schema import PARTS
 
 # A file with one of these keys is a study, not a recipe.
@@ -29,7 +29,6 @@ def _changes(value: Any) -> Any:
 
 Changes = Annotated[dict[str, Any], BeforeValidator(_changes)]  # key, dotted or not -> value
 Values = Annotated[tuple[Any, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-Seed = Annotated[int, Field(ge=0)]
 
 
 class Matched(Section):

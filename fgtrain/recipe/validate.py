@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from fgtrain.errors import UserError
 
 from .checks import check
+from .name_checks import unknown_tasks
 from .problems import Key, Problem
 from .schema import Recipe
 from .sentences import described, written_key
@@ -41,8 +42,10 @@ def validate(values: dict) -> tuple[Recipe | None, list[Problem]]:
     recipe, problems, damaged = repaired(with_sweeps(values), Recipe)
     if recipe is not None:
         problems += check(recipe, damaged)
-        if recipe.evaluation.tasks_from:
-            problems += _own_tasks(recipe)
+        own = _own_tasks(recipe) if recipe.evaluation.tasks_from else []
+        if not own and not any(key[:2] in (("evaluation",), ("evaluation", "tasks")) for key in damaged):
+            own = list(unknown_tasks(recipe))
+        problems += own
     problems = as_written(problems)
     return (None if problems else recipe), problems
 

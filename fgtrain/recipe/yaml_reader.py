@@ -57,6 +57,19 @@ def scientific(text: str) -> str:
     return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{exponent}"
 
 
+def otherwise_read(text: str, value: Any) -> str:
+    """What to write for a number that YAML 1.1 takes for another than it looks like (017 is 15, 1:20 is 80); "" for
+    others."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    digits = text.replace("_", "").lstrip("+-")
+    if ":" in digits:
+        return f'"{text}" for the text, {yaml_number(value)} for the number'
+    if isinstance(value, int) and digits != "0" and digits[:1] == "0":
+        return f"{digits.lstrip('0') or 0} or {value}" if digits.isdigit() else str(value)
+    return ""
+
+
 def read_yaml(path: Path, shown: str) -> Source:
     """Read one file. `shown` is how messages call it. Mistakes of content are collected in `problems`."""
     source = Source()
@@ -76,10 +89,14 @@ def read_yaml(path: Path, shown: str) -> Source:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = Place(shown, mark.line + 1) if mark else Place(shown)
-        reason = getattr(error, "problem", None) or str(error)
-        context = getattr(error, "context", None)
-        source.problems.append(Problem((), f"not YAML: {reason}{f' ({context})' if context else ''}", place))
+        source.problems.append(Problem((), f"not YAML: {reason(error)}", place))
     return source
+
+
+def reason(error: yaml.YAMLError) -> str:
+    """What is wrong, in one line."""
+    context = getattr(error, "context", None)
+    return f"{getattr(error, 'problem', None) or error}{f' ({context})' if context else ''}"
 
 
 def _text(path: Path) -> str:
@@ -88,30 +105,31 @@ def _text(path: Path) -> str:
         return file.read(LARGEST + 1)
 
 
-def read_override(text: str) -> Any:
+def read_override(text: str) -> Source:
     """The value of `key=value` as YAML, with 1e-3 as the number that a person means. Raises yaml.YAMLError."""
+    source = Source()
     loader = LimitedLoader(text)
     try:
         node = loader.get_single_node()
-        return None if node is None else _Reader(loader, "command line", None).value(node, ())
+        if node is not None:
+            source.values = _Reader(loader, "command line", source, typed=True).value(node, ())
     finally:
         loader.dispose()
+    return source
 
 
 class _Reader:
-    """Turns YAML nodes into values; with a `source`, notes places and problems there."""
+    """Turns YAML nodes into values; notes places and problems in `source`. `typed`: on a command line."""
 
-    def __init__(self, loader: LimitedLoader, shown: str, source: Source | None) -> None:
-        self.loader, self.shown, self.source = loader, shown, source
+    def __init__(self, loader: LimitedLoader, shown: str, source: Source, typed: bool = False) -> None:
+        self.loader, self.shown, self.source, self.typed = loader, shown, source, typed
         self.inside: set[int] = set()  # nodes being read, to refuse an alias that contains itself
 
     def problem(self, key: Key, text: str, node: yaml.Node) -> None:
-        if self.source is None:
-            raise yaml.YAMLError(text)
         self.source.problems.append(Problem(key, text, Place(self.shown, node.start_mark.line + 1)))
 
     def value(self, node: yaml.Node, key: Key) -> Any:
-        if self.source is not None and key:
+        if key:
             self.source.places.setdefault(key, Place(self.shown, node.start_mark.line + 1))
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, key)
@@ -140,10 +158,12 @@ class _Reader:
             return None
         plain = node.style is None and isinstance(value, str)
         if plain and (number := as_number(value)) is not None:
-            if self.source is not None:
+            if not self.typed:
                 hint = f"is {value}, which YAML reads as text. As a number write {scientific(value)}"
                 self.problem(key, f'{hint} (as text: "{value}")', node)
             return number
+        if node.style is None and (other := otherwise_read(node.value, value)):
+            self.problem(key, f"is {node.value}, which YAML reads as {yaml_number(value)}. Write {other}", node)
         return value
 
     def mapping(self, node: yaml.MappingNode, key: Key) -> dict:
@@ -157,6 +177,8 @@ class _Reader:
             if name_node.tag not in (TEXT, BOOL):
                 written = name_node.value if isinstance(name_node, yaml.ScalarNode) else "?"
                 text = f'has the key {written}, which YAML does not read as text. Write "{written}"'
+                if written.isdigit() and isinstance(value_node, yaml.ScalarNode) and not value_node.value:
+                    text += f"; if it follows a decimal comma, write a point: 0.{written}"
                 self.problem(key, text, name_node)
                 continue
             name = name_node.value
@@ -165,7 +187,6 @@ class _Reader:
                 text = f"is given twice, on lines {lines[name]} and {line}. Keep one of them"
                 self.problem(inner, text, name_node)
             lines[name] = line
-            if self.source is not None:
-                self.source.places[inner] = Place(self.shown, line)
+            self.source.places[inner] = Place(self.shown, line)
             values[name] = self.value(value_node, inner)
         return values

@@ -4,7 +4,6 @@ import importlib.util
 
 from evaluation.serving.vllm import HOW as INSTALL_VLLM
 from evaluation.serving.vllm import place_of_vllm
-from evaluation.tasks.task_files import all_specs, could_select
 from fgtrain.errors import UserError
 from fgtrain.plan.attention_way import compiler_missing
 from fgtrain.recipe import Recipe
@@ -19,20 +18,13 @@ def refuse_what_cannot_run(recipe: Recipe) -> None:
     refuse_missing_vllm(recipe)
     refuse_missing_liger(recipe.devices)
     refuse_missing_triton(recipe.devices)
-    problems = []
     model = recipe.model
     if model.checkpoint is None and model.max_tiles > 1 and model.projector != "pixel_shuffle_mlp2x_gelu":
-        problems.append(
-            f"model.max_tiles is {model.max_tiles}, but only InternVL's architecture cuts images. Write max_tiles: 1, "
-            f"or projector: pixel_shuffle_mlp2x_gelu behind an InternViT"
+        raise UserError(
+            f"{recipe.name} plans, but cannot be run as it is: model.max_tiles is {model.max_tiles}, "
+            "but only InternVL's architecture cuts images. Write max_tiles: 1, or projector: pixel_shuffle_mlp2x_gelu "
+            "behind an InternViT"
         )
-    specs = all_specs()
-    unknown = [task for task in recipe.evaluation.tasks if not any(could_select(task, s) for s in specs.values())]
-    if unknown:
-        problems.append(f"evaluation.tasks names {', '.join(unknown)}; there are: {', '.join(specs)}")
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise UserError(f"{recipe.name} plans, but cannot be run as it is:\n{lines}")
 
 
 def refuse_missing_vllm(recipe: Recipe) -> None:

@@ -90,7 +90,7 @@ def device_peak(devices: Devices) -> Peak:
 def _tell_unknown(name: str) -> None:
     say(
         f"{name} is not in the table of GPUs, so times and MFU are not known. Its data sheet's figures can be given: "
-        f"devices.gpu={{bf16_tflops: ..., fp32_tflops: ..., memory_tb_per_s: ..., memory_gb: ...}}",
+        f"'devices.gpu={{bf16_tflops: ..., fp32_tflops: ..., memory_tb_per_s: ..., memory_gb: ...}}'",
     )
 
 

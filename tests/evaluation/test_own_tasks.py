@@ -62,8 +62,8 @@ def test_a_recipe_tells_of_them_and_everything_in_the_file_is_in_the_identity(pa
     from fgtrain.runs.preflight import refuse_what_cannot_run
 
     (page / "recipe.yaml").write_text(RECIPE)
-    with pytest.raises(Refused, match=r"evaluation\.tasks names herbarium"):
-        refuse_what_cannot_run(load_recipe("with_herbarium.yaml", ["evaluation.tasks_from=[]"]))
+    with pytest.raises(Refused, match=r"evaluation\.tasks\.0 is herbarium, which no task file means"):
+        load_recipe("with_herbarium.yaml", ["evaluation.tasks_from=[]"])
     refuse_what_cannot_run(load_recipe("with_herbarium.yaml"))
     with pytest.raises(Refused, match=r"evaluation\.tasks_from .*no folder nowhere"):
         load_recipe("with_herbarium.yaml", ["evaluation.tasks_from=[nowhere]"])

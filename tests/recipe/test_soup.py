@@ -55,6 +55,16 @@ def test_a_soup_is_its_first_ingredient_and_an_average_of_what_the_arms_do_anywa
     assert few["placement-both-s17"].stages[-1].elsewhere["of-late"] == few["placement-late-s17"].stages[-1].fingerprint
 
 
+def test_a_soup_waits_for_whatever_its_ingredients_end_with(tmp_path):
+    best = "stages.sft.keep_best: {}, evaluation.every_steps: 2, stages.best: {best_of: sft}"
+    arms = f"  early: {{{best}, stages.sft.steps: 20}}\n  late: {{{best}}}\n  both: {{soup: {{of: [early, late]}}}}\n"
+    text = f"name: placement\nbase: base.yaml\nchanges: {{prepare: [{{what: drawn, out: world}}]}}\narms:\n{arms}"
+    study = study_of(tmp_path, f"data_root={tmp_path}", text=text)
+    graph = build_graph(study, light_plans(study))
+    merge = next(job for job in graph if job.name == "placement-both-s17/merge-soup")
+    assert {"placement-early-s17/best-best", "placement-late-s17/best-best"} <= set(merge.after)
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     {

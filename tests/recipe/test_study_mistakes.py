@@ -53,9 +53,13 @@ MISTAKES = [  # (what stands in the study, what is written instead, what the mes
         ["line 8: arms.early.stages.align.mix.fine is set by grid.stages.align.mix.fine as well"],
     ),
     ("seeds: [17, 18]", "grid: {stages.sft.mix.fin: [2]}", ["line 10: grid.stages.sft.mix.fin names a data set"]),
-    ("seeds: [17, 18]", "grid: {stages.sft.clip_norm: 2}", ["grid.stages.sft.clip_norm is 2, must be a list"]),
+    (
+        "seeds: [17, 18]",
+        "grid: {stages.sft.clip_norm: 2}",
+        ["grid.stages.sft.clip_norm is 2, must be a list. Write [2]"],
+    ),
     ("seeds: [17, 18]", "grid: {stages.sft.clip_norm: []}", ["grid.stages.sft.clip_norm is empty"]),
-    ("seeds: [17, 18]", "seeds: 17", ["seeds is 17, must be a list"]),
+    ("seeds: [17, 18]", "seeds: 17", ["seeds is 17, must be a list. Write [17]"]),
     ("seeds: [17, 18]", "seeds: [17, -1]", ["seeds.1 is -1, must be at least 0"]),
     ("seeds: [17, 18]", "seeds: [17, 17]", ["line 10: seeds names 17 twice"]),
     ("exposures.fine", "exposure.fine", ["no such quantity. What can be matched: exposures.DATASET, updates.PART"]),
@@ -71,6 +75,14 @@ MISTAKES = [  # (what stands in the study, what is written instead, what the mes
     ("early - late,", "early-late,", ["answer.contrasts.0 is early-late, not of the form ARM - ARM"]),
     ("early - late,", "erly - late,", ["line 14: answer.contrasts.0 names erly, which is no arm. Did you mean early?"]),
     ("early - late,", "late - late,", ["answer.contrasts.0 takes late from itself"]),
+    ("early - late,", "late - none,", ["answer.contrasts.1 is late - none, as another is"]),
+    ("fine_grained,", "general, general,", ["answer.measure.1 is general, as another is"]),
+    (
+        "late: {}",
+        "late: {stages.sft.mxi.fine: 1}",
+        ["line 9: arms.late.stages.sft.mxi is no key here. Did you mean mix"],
+    ),
+    ("name: placement", f"name: {'p' * 195}", ["name makes a run called pp", "205 characters, at most 200. Shorten"]),
 ]
 
 
@@ -119,6 +131,10 @@ def test_a_study_stands_alone(tmp_path):
         load_study([str(study), str(other)])
     with pytest.raises(UserError, match="no recipe is named"):
         load_study(["seed=3"])
+    with pytest.raises(UserError, match=r"ends within a bracket. Put .* in quotes: 'evaluation.tasks=\[pope, frow\]'"):
+        load_study([str(base), "evaluation.tasks=[pope,", "frow]"])
+    with pytest.raises(UserError, match="seed is 9223372036854775808, must be at most"):
+        load_study([str(base), f"seed={2**63}"])
 
 
 JUNK = [None, True, 0, -1, 1.5, "x", "a.b", "", [], [1], ["early - late"], {}, {"a": 1}, {"stages": None}]

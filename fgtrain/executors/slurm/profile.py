@@ -128,7 +128,9 @@ def load_cluster(named: str | None) -> tuple[Cluster, Path]:
     if not isinstance(source.values, dict):
         problems = problems or [Problem((), "must be a mapping (key: value)", Place(shown(path)))]
         raise_problems(shown(path), problems, "cluster profile")
-    problems += _mistakes(source)
+    mistakes = _mistakes(source)
+    told = {one.key for one in mistakes}
+    problems = [one for one in problems if one.key not in told] + mistakes
     raise_problems(shown(path), problems, "cluster profile")
     return Cluster.model_validate(source.values), path
 
