@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import LIMITS, UserError, limit_of
-from .progress import progress
+from .progress import file_title, progress
 from .temporary_files import open_temporary, open_to_others
 from .text_files import open_text
 
@@ -205,7 +205,11 @@ def sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        told = progress(f"checking {Path(path).name}", "MB", size >> 20, brief=True) if size >= LARGE else nullcontext()
+        told = (
+            progress(f"checking {file_title(Path(path))}", "MB", size >> 20, brief=True)
+            if size >= LARGE
+            else nullcontext()
+        )
         with told as advance:
             while block := file.read(1 << 20):
                 digest.update(block)

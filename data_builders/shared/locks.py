@@ -5,6 +5,7 @@ import fcntl
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from .terminal import say
 # Lustre mounted without flock, NFS without its lock server, NFSv4 and others where a file's mode does not fit.
 UNSUPPORTED = frozenset([errno.ENOLCK, errno.ENOSYS, errno.EBADF, errno.EOPNOTSUPP])
 
+PATIENCE, LOOK = 3.0, 0.05  # seconds that one waits without a word; between two looks meanwhile
+
 _held: dict[int, tuple[tuple[int, int], int]] = {}  # open lock file -> (its device and inode, the thread that holds it)
 _told: set[int] = set()  # the process that has said that there are no locks
 
@@ -26,7 +29,7 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
     """Hold the lock file at `path`, which is made where it is missing; nobody else has it inside the `with`.
 
     `busy`: UserError with this text at once when another holds it. Otherwise it is waited for, and `waiting` is printed
-    to stderr, once. `shared`: beside others who hold it as shared.
+    to stderr, once, after PATIENCE seconds. `shared`: beside others who hold it as shared.
 
     It is free when the process ends, however it ends, and even where children that it forked live on. Threads of one
     process exclude each other as processes do. It is not re-entrant: RuntimeError when a thread would wait for itself.
@@ -35,6 +38,7 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
     """
     path = Path(path)
     told: list[str] = []
+    since: list[float] = []
 
     def met() -> None:
         """Somebody else holds it."""
@@ -42,7 +46,9 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
             raise UserError(busy)
         if threading.get_ident() in [thread for place, thread in list(_held.values()) if place == _place(path)]:
             raise RuntimeError(f"{path} is held by this very thread, which would wait for itself")
-        if waiting is not None and not told:
+        now = time.monotonic()
+        since.append(now)
+        if waiting is not None and not told and now - since[0] >= PATIENCE:
             told.append(waiting)
             say(waiting, file=sys.stderr)
 
@@ -87,7 +93,7 @@ def _take(path: Path, met: Callable[[], None], shared: bool) -> tuple[int, bool]
                 fcntl.flock(handle, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 met()
-                fcntl.flock(handle, kind)
+                _wait(handle, kind, met)
             if not keeps_others_out(handle):
                 _held[handle] = ((-1, -1), 0)  # not held yet
                 return handle, False
@@ -105,6 +111,19 @@ def _take(path: Path, met: Callable[[], None], shared: bool) -> tuple[int, bool]
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _wait(handle: int, kind: int, met: Callable[[], None]) -> None:
+    """`met` is called again when PATIENCE is over."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        time.sleep(LOOK)
+        try:
+            return fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+    met()
+    fcntl.flock(handle, kind)
 
 
 def _opened(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from .terminal import say
 STATE_FILE = "FGTRAIN_PROGRESS_FILE"  # names the file; set by whoever starts this process and watches it
 SECONDS_A_LINE = 60.0
 SECONDS_A_STATE = 1.0
+AT_ONCE = 1.0  # seconds; of what took no longer a log is told nothing
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class ProgressState:
             return None
         return (self.total - self.done) / self.per_second
 
+
+DRAWN = re.compile("[0-9a-f]{12,}")
 
 _written = 0.0
 
@@ -98,10 +102,9 @@ class LogLines:
             self._say_when_due()
             return self.said + SECONDS_A_LINE - self.clock()
 
-    @property
-    def silent(self) -> bool:
-        """Has nothing been said so far?"""
-        return self.said == self.started
+    def worth_a_last_line(self, brief: bool) -> bool:
+        """Was it told of before, or has it taken its time?"""
+        return self.said != self.started or (not brief and self.clock() - self.started >= AT_ONCE)
 
     def end(self) -> str:
         """The last line."""
@@ -144,7 +147,8 @@ _bars: list[Progress] = []  # the one that is on the terminal
 
 @contextmanager
 def progress(what: str, unit: str, total: int | None = None, *, brief: bool = False) -> Iterator[Callable[[int], None]]:
-    """Yields `advance(count)`, which may be called from several threads. `brief`: no word of what took no time."""
+    """Yields `advance(count)`, which may be called from several threads. `brief`: no word of what took no minute, where
+    else there is none of what took less than a second."""
     if watched():
         if _bars:  # there is room for one on a terminal
             yield lambda count: None
@@ -163,7 +167,7 @@ def progress(what: str, unit: str, total: int | None = None, *, brief: bool = Fa
     tell_progress(ProgressState(what, 0, total, unit), always=True)
     with _beating(lines):
         yield lines.advance
-    if not (brief and lines.silent):
+    if lines.worth_a_last_line(brief):
         say(lines.end(), file=sys.stderr)
 
 
@@ -173,6 +177,11 @@ def busy(what: str) -> Iterator[None]:
     with progress(what, "of 1", 1, brief=True) as advance:
         yield
         advance(1)
+
+
+def file_title(path: Path) -> str:
+    """What a file is called on a bar: by its folder, where its own name is a hash or a draw."""
+    return f"a file of {path.parent.name}" if DRAWN.search(path.stem) else path.name
 
 
 def line_of(state: ProgressState) -> str:

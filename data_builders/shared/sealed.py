@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xxhash import xxh3_64, xxh3_64_intdigest
 
-from .progress import progress
+from .progress import file_title, progress
 
 SEAL = struct.Struct("<8sQQ")  # mark, bytes before the seal, their XXH3
 MARK = b"fgsealed"
@@ -47,7 +47,7 @@ def _checked(path: Path, length: int | None) -> tuple[int, int]:
     """(bytes, XXH3) of the file's first `length` bytes, or of all."""
     total = path.stat().st_size if length is None else length
     done, digest = 0, xxh3_64()
-    with open(path, "rb") as file, progress(f"checking {path.name}", "bytes", total, brief=True) as advance:
+    with open(path, "rb") as file, progress(f"checking {file_title(path)}", "bytes", total, brief=True) as advance:
         while done < total and (block := file.read(min(BLOCK, total - done))):
             digest.update(block)
             done += len(block)

@@ -6,6 +6,7 @@ loaded. Where a picture's size decides its tokens, its header is read.
 
 import hashlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,6 @@ import numpy as np
 from data_builders.shared.code_identity import code_of
 from data_builders.shared.files import atomic_write
 from data_builders.shared.locks import locked
-from data_builders.shared.progress import progress
 from data_builders.shared.sealed import sealed, unsealed
 from data_builders.shared.terminal import say
 from fgtrain.counts import Counts
@@ -50,7 +50,12 @@ def cut_rows(counts: np.ndarray) -> CutRows:
 
 
 def check_rows(
-    data_set: str, maker: SampleMaker, cache: Path, quarantine: Quarantine, places: ImagePlaces
+    data_set: str,
+    maker: SampleMaker,
+    cache: Path,
+    quarantine: Quarantine,
+    places: ImagePlaces,
+    advance: Callable[[int], None],
 ) -> np.ndarray:
     """Each row's `Counts` in their order, then how many of its tokens are cut off, as int64 [rows, 5]; 0 for a row that
     went to quarantine.
@@ -61,11 +66,13 @@ def check_rows(
     known_by = f"{rows_identity(data_set, maker)}{places.folders}"
     path = cache / "lengths" / f"{hashlib.sha256(known_by.encode()).hexdigest()[:32]}.npy"
     if (known := _kept(path, maker.rows[data_set])) is not None:
+        advance(len(known))
         return known
     with locked(path.with_suffix(".lock"), waiting=f"{data_set} is being checked by another start; waiting"):
         if (known := _kept(path, maker.rows[data_set], aloud=True)) is not None:
+            advance(len(known))
             return known
-        counts = _look_at(data_set, maker, quarantine, places)
+        counts = _look_at(data_set, maker, quarantine, places, advance)
         if counts[:, 0].all():
             stream = BytesIO()
             np.save(stream, counts)
@@ -86,16 +93,16 @@ def _kept(path: Path, rows: Rows, aloud: bool = False) -> np.ndarray | None:
     return counts if counts.shape == (len(rows), COLUMNS) else None
 
 
-def _look_at(data_set: str, maker: SampleMaker, quarantine: Quarantine, places: ImagePlaces) -> np.ndarray:
+def _look_at(
+    data_set: str, maker: SampleMaker, quarantine: Quarantine, places: ImagePlaces, advance: Callable[[int], None]
+) -> np.ndarray:
     rows = len(maker.rows[data_set])
     counts = np.zeros((rows, COLUMNS), np.int64)
-    look = RowsInPart(data_set, maker, places)
-    with progress(f"checking {data_set}", "rows", rows) as advance:
-        for part in in_parts(look, rows):
-            for index, reason, only_in in part.faults:
-                quarantine.add(data_set, maker.row_id(data_set, index), reason, only_in)
-            counts[part.start : part.start + len(part.counts)] = part.counts
-            advance(len(part.counts))
+    for part in in_parts(RowsInPart(data_set, maker, places), rows):
+        for index, reason, only_in in part.faults:
+            quarantine.add(data_set, maker.row_id(data_set, index), reason, only_in)
+        counts[part.start : part.start + len(part.counts)] = part.counts
+        advance(len(part.counts))
     return counts
 
 

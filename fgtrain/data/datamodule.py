@@ -13,6 +13,7 @@ import numpy as np
 from lightning.pytorch import LightningDataModule
 
 from data_builders.shared.files import atomic_write
+from data_builders.shared.progress import progress
 from data_builders.shared.terminal import say
 from fgtrain.counts import Counts
 from fgtrain.errors import UserError
@@ -120,10 +121,11 @@ class StageData(LightningDataModule):
 
     @cached_property
     def _checked(self) -> dict[str, np.ndarray]:
-        return {
-            name: check_rows(name, self.maker, self.cache, self.quarantine, self._image_places(name))
-            for name in self.stage.mix
-        }
+        known = self.cache, self.quarantine
+        with progress(f"stage {self.name}: checking", "rows", sum(map(len, self.rows.values()))) as advance:
+            return {
+                name: check_rows(name, self.maker, *known, self._image_places(name), advance) for name in self.stage.mix
+            }
 
     def _image_places(self, name: str) -> ImagePlaces:
         own = self.rows[name].folder, *self.image_places.get(name, (Path("/"),))

@@ -128,8 +128,27 @@ def test_who_waits_says_so_once_and_has_it_when_it_is_free(tmp_path, mode, held,
     monkeypatch.setattr("builtins.print", printed)
     monkeypatch.setattr(lock_files, "time", SimpleNamespace(sleep=slept))
     monkeypatch.setattr(locks, "_told", {os.getpid()})
+    monkeypatch.setattr(locks, "PATIENCE", 0)
     with locked(tmp_path / ".lock", waiting="another builds it"):
         assert told == [("another builds it",)]
+
+
+def test_who_waits_for_a_moment_says_nothing(tmp_path, mode, held, monkeypatch, capsys):
+    """Under a clock that stands still: the lock is free before the patience is over."""
+    holder, looks = held(tmp_path / ".lock", mode), []
+
+    def slept(_):
+        looks.append(_)
+        if len(looks) == 3:
+            holder.communicate("\n")
+
+    stopped = SimpleNamespace(sleep=slept, monotonic=lambda: 0.0)
+    monkeypatch.setattr(lock_files, "time", stopped)
+    monkeypatch.setattr(locks, "time", stopped)
+    monkeypatch.setattr(locks, "_told", {os.getpid()})
+    with locked(tmp_path / ".lock", waiting="another builds it"):
+        assert len(looks) >= 3
+    assert capsys.readouterr().err == ""
 
 
 def test_who_shares_is_beside_others_and_who_does_not_waits_for_all(tmp_path, mode, held):

@@ -231,14 +231,14 @@ def test_lengths_that_were_damaged_are_counted_again(how, out, training_set, tmp
     counts, places = np.arange(100, dtype=np.int64).reshape(20, 5) + 1, SimpleNamespace(folders=())
     monkeypatch.setattr(checks, "rows_identity", lambda *_: "identity")
     monkeypatch.setattr(checks, "_look_at", lambda *_: counts.copy())
-    found = checks.check_rows("set", maker, tmp_path, None, places)
+    found = checks.check_rows("set", maker, tmp_path, None, places, print)
     (path,) = (tmp_path / "lengths").glob("*.npy")
     how(path)
     capfd.readouterr()
-    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None, places), found)
+    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None, places, print), found)
     assert capfd.readouterr().err.count(out) == 1
     monkeypatch.setattr(checks, "_look_at", lambda *_: pytest.fail("counted a third time"))
-    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None, places), found)
+    np.testing.assert_array_equal(checks.check_rows("set", maker, tmp_path, None, places, print), found)
 
 
 def test_facts_about_pictures_that_were_damaged_are_found_out_again(tmp_path, monkeypatch):

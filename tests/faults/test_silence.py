@@ -1,6 +1,7 @@
 """Work that takes longer than a minute says so in a log, at least once a minute, with what is left."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -163,6 +164,23 @@ def test_what_took_no_time_is_not_told_where_it_need_not_be(capsys):
     with progress.busy("loading the model"):
         pass
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "brief", "told"), [(0.9, False, False), (1.0, False, True), (1.0, True, False), (61, True, True)]
+)
+def test_a_log_is_told_the_end_of_what_took_its_time(seconds, brief, told, capsys):
+    clock = Clock()
+    lines = LogLines("reading count", "rows", 10, clock)
+    clock.now += seconds
+    lines.advance(5)
+    assert lines.worth_a_last_line(brief) is told
+
+
+def test_a_file_is_called_by_a_name_that_a_reader_knows():
+    titles = {"rows.arrow": "rows.arrow", "model-00001-of-00004.safetensors": "model-00001-of-00004.safetensors"}
+    titles |= {f"{'0a9f' * 8}.npy": "a file of lengths", f".rows.{'0a9f' * 4}.part": "a file of lengths"}
+    assert {name: progress.file_title(Path("lengths") / name) for name in titles} == titles
 
 
 def test_a_stage_says_each_minute_how_far_it_is_also_within_a_step(capsys, monkeypatch):

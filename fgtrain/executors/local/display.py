@@ -1,6 +1,7 @@
 """Shows what jobs say and how far they are: their lines as they come; on a terminal, a bar for each below them."""
 
 import os
+import re
 import sys
 from typing import IO
 
@@ -17,6 +18,7 @@ from fgtrain.jobs.spec import LOG, PROGRESS
 
 BAR, CLOCK = 16, 10  # columns of a bar; of the time left, with the blanks between
 LEAST = 10  # columns that say what is under way
+IDENTITY = re.compile("-[0-9a-f]{8}$")  # of what a job builds: it tells a reader nothing
 
 
 class Display:
@@ -69,7 +71,7 @@ class Display:
 
     def _lines(self, name: str, content: bytes) -> None:
         *whole, self.halves[name] = (self.halves[name] + content).split(b"\n")
-        lead = f"{name}: " if self.several else ""
+        lead = f"{IDENTITY.sub('', name)}: " if self.several else ""
         for line in whole:
             text = line.decode("utf-8", "replace").rstrip("\r")
             if self.quiet or (not text.strip() and self.several):
