@@ -77,8 +77,9 @@ def refuse_misspelt_command(word: str) -> None:
         raise UserError(f"no recipe and no command {word}. Did you mean {near[0]}?")
 
 
-def carry_out_here(study: "Study", quiet: bool) -> int:
-    """Carry the study out on this host; returns the exit status. `quiet`: says only what goes wrong, and the scores."""
+def carry_out_here(study: "Study", words: list[str], quiet: bool) -> int:
+    """Carry the study out on this host; returns the exit status. `words`: what was typed; `quiet`: says only what goes
+    wrong, and the scores."""
     from evaluation.launcher import launched
     from fgtrain.graph.begin import begin
     from fgtrain.graph.ending import tell_results
@@ -104,7 +105,7 @@ def carry_out_here(study: "Study", quiet: bool) -> int:
         outcome = carry_out(left, quiet=quiet)
         if outcome.status:
             return outcome.status
-    tell_results(study, len(graph) - len(left), len(left))
+    tell_results(study, len(graph) - len(left), len(left), words)
     return 0
 
 
@@ -149,7 +150,7 @@ def main(words: list[str]) -> int:
 
         print_status(study, queue_of(study))
     elif not arguments.plan:
-        return carry_out_here(study, arguments.quiet)
+        return carry_out_here(study, arguments.words, arguments.quiet)
     return 0
 
 

@@ -1,11 +1,11 @@
-"""A study's answer on one screen of 80 columns: the question, what is shown, every arm's means with their intervals."""
+"""A study's answer on one screen of 80 columns: the question, what is shown, arms ranked with intervals and cost."""
 
 from .answer import ArmAnswer, StudyAnswer
 from .summary import summary
 from .words import counted, label, number
 
 WIDTH = 80
-ARMS = 14  # of more, the best by the first measure
+ARMS = 12  # of more, the best by the first measure
 ARM = 26  # columns that an arm's name may take
 LEVEL = "~ no clearer than chance, or than 0"
 
@@ -19,9 +19,12 @@ def brief_lines(answer: StudyAnswer) -> list[str]:
         *(f"- {one.text}" for one in summary(answer)),
         "",
     ]
-    lines += _tables(answer)
+    table, left_out = _table(answer)
+    lines += table
     if len(answer.arms) > ARMS:
         lines.append(f"and {len(answer.arms) - ARMS} more arms, in the page")
+    if left_out:
+        lines.append(f"in the page as well: {', '.join(map(label, left_out))}")
     if any(mean is not None and mean.stands for one in _shown(answer) for mean in one.means.values()):
         lines.append(LEVEL)
     if len({one.seeds for one in _means(answer)}) == 1:
@@ -32,28 +35,46 @@ def brief_lines(answer: StudyAnswer) -> list[str]:
     return lines
 
 
-def _tables(answer: StudyAnswer) -> list[str]:
-    """As many measures beside each other as there is room for, the rest below."""
+def _table(answer: StudyAnswer) -> tuple[list[str], list[str]]:
+    """A line an arm: as many measures as there is room for beside what it cost; and the measures left out."""
     arms = _shown(answer)
     names = [one.arm if len(one.arm) <= ARM else f"{one.arm[: ARM - 1]}…" for one in arms]
     left = max(map(len, ["arm", *names]))
-    columns = []
+    cost = _cost(arms)
+    room = WIDTH - left - sum(map(_width, cost))
+    columns, left_out = [], []
     for facts in answer.measures:
-        cells = [_cell(one, facts.name) for one in arms]
-        columns.append((_head(facts.name), cells))
-    lines: list[str] = []
-    while columns:
-        taken = [columns.pop(0)]
-        while columns and left + sum(map(_width, [*taken, columns[0]])) <= WIDTH:
-            taken.append(columns.pop(0))
-        if lines:
-            lines.append("")
-        for place in range(max(len(head) for head, _ in taken)):
-            heads = [head[place] if place < len(head) else "" for head, _ in taken]
-            lines.append(_line("arm" if not place else "", left, heads, taken))
-        for row, name in enumerate(names):
-            lines.append(_line(name, left, [cells[row] for _, cells in taken], taken))
-    return lines
+        column = _head(facts.name), [_cell(one, facts.name) for one in arms]
+        if columns and (left_out or sum(map(_width, [*columns, column])) > room):
+            left_out.append(facts.name)
+        else:
+            columns.append(column)
+    if sum(map(_width, columns)) <= room:
+        columns += cost
+    heads = [
+        _line(
+            "arm" if not place else "", left, [head[place] if place < len(head) else "" for head, _ in columns], columns
+        )
+        for place in range(max(len(head) for head, _ in columns))
+    ]
+    return heads + [
+        _line(name, left, [cells[row] for _, cells in columns], columns) for row, name in enumerate(names)
+    ], left_out
+
+
+def _cost(arms: list[ArmAnswer]) -> list[tuple[list[str], list[str]]]:
+    """The column of what training took, as recorded or else as planned; none where neither is known."""
+    seconds = [one.cost and one.cost.seconds for one in arms]
+    units, what = {one.cost.unit for one in arms if one.cost}, []
+    if not any(seconds):
+        seconds = [one.hours and 3600 * one.hours for one in arms]
+        units, what = {"device"}, ["planned"]
+    longest = max((one for one in seconds if one), default=0.0)
+    if not longest:
+        return []
+    unit, size = ("hours", 3600) if longest >= 2 * 3600 else ("minutes", 60)
+    head = [*what, units.pop() if len(units) == 1 else "device", unit]
+    return [(head, ["unknown" if one is None else f"{one / size:,.1f}" for one in seconds])]
 
 
 def _line(name: str, left: int, cells: list[str], columns: list[tuple[list[str], list[str]]]) -> str:

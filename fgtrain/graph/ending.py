@@ -1,7 +1,7 @@
 """What a start says last: scores as a table, where everything lies, and what to type next."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from data_builders.shared.terminal import say
 from data_builders.shared.wrapping import say_wrapped
@@ -19,8 +19,8 @@ from .build import report_path, study_folder
 FEW = 4  # runs that have a line each
 
 
-def tell_results(study: Study, done: int, did: int) -> None:
-    """What came out, where it lies, and what was not measured."""
+def tell_results(study: Study, done: int, did: int, words: Sequence[str] = ()) -> None:
+    """What came out, where it lies, what was not measured, and what to type next. `words`: what was typed now."""
     if not did:
         say(f"nothing to do: all {done} jobs are done")
     scores = list(_scores(study))
@@ -28,7 +28,7 @@ def tell_results(study: Study, done: int, did: int) -> None:
         say_wrapped(line)
     for line in _notes(study, "\n".join(scores)):
         say_wrapped(line)
-    for label, text in _places(study):
+    for label, text in (*_places(study), *_next(study, words)):
         say(f"{label:<8}{text}".rstrip())  # whole: it is to be copied
     for line in outcome_lines(one.recipe for one in study.recipes):
         say(line)
@@ -76,6 +76,17 @@ def _places(study: Study) -> Iterator[tuple[str, str]]:
     for one in study.recipes if len(study.recipes) <= FEW else ():
         report = one.recipe.run_folder / "report.html"
         yield ("report:", shown(report)) if report.is_file() else ("run:", shown(one.recipe.run_folder))
+
+
+def _next(study: Study, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """One command: seeds where there is one alone, then tables and figures; of a run, what its model says."""
     one = study.recipes[0].recipe
-    if len(study.recipes) == 1 and one.enabled_stages:
-        yield "next:", f"python -m fgtrain ask {shlex.quote(shown(one.run_folder))} PHOTO"
+    if len(study.recipes) == 1:
+        if one.enabled_stages:
+            yield "next:", f"python -m fgtrain ask {shlex.quote(shown(one.run_folder))} PHOTO"
+    elif study.name is not None and len(study.seeds) == 1 and words:
+        again = shlex.join([word for word in words if not word.startswith(("seed=", "seeds="))])
+        seeds = ",".join(str(study.seeds[0] + more) for more in range(3))
+        yield "next:", f"python -m fgtrain {again} seed={seeds}"
+    elif study.name is not None and report_path(study).is_file():
+        yield "next:", f"python -m evaluation report {shlex.quote(shown(study_folder(study)))} --export paper"

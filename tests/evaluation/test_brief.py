@@ -14,6 +14,8 @@ from evaluation.ledger import load_run
 from evaluation.study import StudyRuns, study_answer
 from evaluation.study.brief import ARMS
 from evaluation.study.brief import brief_lines as study_lines
+from evaluation.study.costs import ArmCost
+from evaluation.study.words import label
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 MANY = {f"fgbmk/a_data_set_{n}/species/short_answer": ("fine_grained", 0.9, 0.9, 0.9, 0.9 - n / 16) for n in range(12)}
@@ -57,6 +59,8 @@ def test_a_study_ends_with_its_question_and_each_arms_means_on_one_screen(tmp_pa
     copies = [replace(one, arm=f"{one.arm}_with_a_longer_name_{n}") for n in range(18) for one in answer.arms]
     contrasts = [one for _ in range(arms // 2) for one in answer.contrasts]
     answer = replace(answer, contrasts=contrasts) if arms == 2 else replace(answer, arms=copies, contrasts=contrasts)
+    cost = ArmCost(90.0, {}, "CPU", None, 1)
+    answer = replace(answer, arms=[replace(one, cost=cost if n else None) for n, one in enumerate(answer.arms)])
     lines = at_80(study_lines(answer))
     assert lines[0] == "placement: Where and when?"
     assert len(lines) <= 60
@@ -66,3 +70,9 @@ def test_a_study_ends_with_its_question_and_each_arms_means_on_one_screen(tmp_pa
     assert f"{mean.value:.1f}" in row
     assert f"({mean.low:.1f} to {mean.high:.1f})" in row
     assert (f"and {arms - ARMS} more arms" in "\n".join(lines)) == (arms > ARMS)
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("arm ")) :]
+    assert [head.split()[-1] for head in table[:2]] == ["CPU", "minutes"]
+    rows = [line for line in table[2:] if line.endswith((" 1.5", " unknown"))]
+    assert len(rows) == min(arms, ARMS), "every arm with what it cost, known or not"
+    for facts in answer.measures:
+        assert label(facts.name) in "\n".join(table) or label(facts.name).split()[0] in table[0], "here, or in the page"
