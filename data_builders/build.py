@@ -8,13 +8,14 @@ from typing import Any
 
 from .builder import Builder
 from .builder_code import BENCHMARK_BUILDERS, BUILDERS, MODULES, builder_code, changed_code
-from .built_from import changed_since, recorded, write_record
+from .built_from import changed_since, write_record
 from .options import LeakOptions, Options, parse_options
 from .shared.build_marker import build_lock
 from .shared.errors import UserError
 from .shared.files import read_json
 from .shared.state_files import read_state
 from .shared.terminal import say
+from .touched_files import recorded
 
 
 def find_builder(what: str) -> Builder:

@@ -19,13 +19,13 @@ from pydantic import Field
 
 from .builder import Builder
 from .builder_code import builder_code
-from .built_from import note_read
 from .options import Options
 from .shared.build_marker import claim_folder, release_folder
 from .shared.errors import UserError
 from .shared.files import safe_join, write_bytes, write_json
 from .shared.progress import progress
 from .sources.reading import numbered_lines
+from .touched_files import note_read
 
 SIDE = 32  # pixels
 RECORD = 2 + 3 * SIDE * SIDE  # bytes: coarse label, fine label, then the red, green and blue plane

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from ..built_from import note_read
 from ..shared.errors import UserError
 from ..shared.text_files import LFS_POINTER, refuse_lfs_pointer
+from ..touched_files import note_read
 from .benchmark import Picture
 
 BATCH_ROWS = 16  # a row may hold a megabyte

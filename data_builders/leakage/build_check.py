@@ -15,8 +15,9 @@ from ..shared.files import atomic_write, read_jsonl, write_json, write_jsonl
 from ..shared.terminal import say
 from ..sources import Source
 from .benchmarks import QuestionFile, digest, find_question_files
-from .comparing import Outcome, Settings, compare, look_at_images
+from .comparing import compare, look_at_images
 from .findings import Finding, leaks, lines, write_findings
+from .outcome import Outcome, Settings
 from .training import TrainingSet, read_set, test_images
 
 LEFT_OUT = "left_out.jsonl"

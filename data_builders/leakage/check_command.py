@@ -7,9 +7,10 @@ from ..shared.errors import UserError
 from ..shared.terminal import say
 from .benchmarks import find_question_files
 from .build_check import faults_message
-from .comparing import Settings, compare
+from .comparing import compare
 from .contradictions import contradictions
 from .findings import leaks, lines, write_findings
+from .outcome import Settings
 from .pictures import BITS, LARGEST_COLOUR, MEAN_COLOUR, NEAR_BITS, QUARTER_COLOUR
 from .training import find_sets
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from ..builder import Builder
 from ..builder_code import builder_code
-from ..built_from import recorded, write_record
+from ..built_from import write_record
 from ..shared.errors import UserError
 from ..shared.files import read_json, sha256_file, write_json, write_jsonl
 from ..shared.llm import Client
 from ..shared.seeding import address_hash
 from ..sources import load_source
+from ..touched_files import recorded
 from .benchmark_files import BENCHMARK, put_image
 from .drafts import Draft, drafted, drawn
 from .each_subject import for_each

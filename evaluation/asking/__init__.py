@@ -7,7 +7,8 @@ missing. An answer is reused only for the same weights, image bytes, prompt and 
 from .asked import Asked, identify
 from .batches import batches
 from .disk import json_line, rows_on_disk, write_lines
-from .engine import ask, evaluate
+from .engine import ask
+from .evaluate import evaluate
 from .share import Share
 from .subset import subset_of
 from .unanswered import read_unanswered

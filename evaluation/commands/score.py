@@ -21,8 +21,9 @@ from ..scoring.foreign_answers import FORMS
 from ..scoring.matching import MATHVISTA_RULES
 from ..scoring.name_outcomes import with_names
 from ..scoring.predictions import carries_scores, check_judged, load_questions, raw_rows, read_predictions
-from ..scoring.score_answers import score_answers, score_judged
+from ..scoring.score_answers import score_answers
 from ..scoring.score_files import GroupScore, TaskScore
+from ..scoring.score_judged import score_judged
 from ..tasks.task import Task
 from ..tasks.task_files import task_without_items
 from ..tasks.taxonomies import has_names

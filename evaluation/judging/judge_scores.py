@@ -10,8 +10,8 @@ from data_builders.shared.files import write_json
 
 from ..held_out.sides import Sides
 from ..scoring.matching import JUDGE
-from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore, read_scores, scores_locked
+from ..scoring.score_judged import score_judged
 from ..tasks.task import CONDITION, Task
 from .files import is_judged, read_judged, write_judged
 from .run import Judged

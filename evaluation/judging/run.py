@@ -11,8 +11,8 @@ from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
 
 from ..held_out import read_sides
-from ..scoring.score_answers import score_judged
 from ..scoring.score_files import TaskScore
+from ..scoring.score_judged import score_judged
 from .answers import AnswerFile
 from .candidate import Candidate
 from .files import is_judged, judge_folder, judged_row, read_judged, unjudged_row, write_judged

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from data_builders.leakage.build_check import faults_message
-from data_builders.leakage.comparing import Settings, look_at_images
+from data_builders.leakage.comparing import look_at_images
 from data_builders.leakage.identical import identical
 from data_builders.leakage.image_files import Files
+from data_builders.leakage.outcome import Settings
 from data_builders.sources import LabelledImage, Level, Source
 from data_builders.sources.test_split import with_test_images
 from fgtrain.errors import UserError

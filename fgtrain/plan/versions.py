@@ -35,7 +35,7 @@ MEASURING = ("fgtrain.training.featurizer", "evaluation.features.measure_sets")
 # What chooses replayed rows by what two checkpoints make of them, or has them answered by one.
 CHOOSING = (*MODEL, "fgtrain.training.row_losses", "fgtrain.training.answerer", "fgtrain.data.replay")
 # What asks a checkpoint and scores its answers; and what else does where a server answers.
-ASKING = ("fgtrain.training.answerer", "evaluation.asking.engine")
+ASKING = ("fgtrain.training.answerer", "evaluation.asking.evaluate")
 SERVING = ("evaluation.serving.answerer",)
 
 

@@ -10,7 +10,8 @@ from report_fakes import SPECIES, make_run
 from data_builders.shared.files import write_json, write_jsonl
 from data_builders.shared.seeding import draw
 from evaluation.features.friedman import compare_models
-from evaluation.scoring.score_answers import judge_rows, score_answers
+from evaluation.scoring.score_answers import score_answers
+from evaluation.scoring.score_judged import judge_rows
 from evaluation.tasks.task_files import task_without_items
 
 ATTRIBUTES = ("wing color", "back color", "wing pattern", "tail pattern", "bill shape", "size")

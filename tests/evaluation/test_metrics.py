@@ -10,7 +10,7 @@ from test_rules import golden
 
 from evaluation.scoring import metrics
 from evaluation.scoring.matching import pope_label, released
-from evaluation.scoring.score_answers import score_judged
+from evaluation.scoring.score_judged import score_judged
 from evaluation.scoring.statistics import cluster_sums
 from evaluation.tasks.task_files import task_without_items
 

@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -17,10 +18,10 @@ from .messages import Message, as_kept, as_sent
 from .replies import Check, Unusable, parse
 from .sending import Endpoint, Sender
 from .served import another_model, by_of, named
+from .usable_reply import no_answer, usable_reply
 from .workers import in_order
 
 REQUEST_VERSION = 2  # counts changes of what a request means; part of every kept request's name
-REPLIES_PER_REQUEST = 3  # a reply that is no answer is asked again so often in all
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -119,7 +120,11 @@ class Client:
 
         with self._kept_or_alone(key, value_of) as (kept, room):
             if room is not None:
-                kept, tokens = self._obtain(key, as_sent(messages), settings, schema, check)
+                send = partial(self.sender.send, key, settings=settings, stop=self.stop)
+                reply, tokens = usable_reply(
+                    send, as_sent(messages), self.endpoint, schema, check, self.sender.scrubbed
+                )
+                kept = self._kept(reply)
                 room.keep(request, kept, tokens)
         return value_of(kept), kept.by
 
@@ -233,38 +238,3 @@ class Client:
         thoughts, unsaid = self.with_thoughts, self.unsaid
         told = [f"{thoughts:,} came with thoughts, which are left out"] if thoughts else []
         return told + ([f"{unsaid:,} came without finish_reason and are taken as whole"] if unsaid else [])
-
-    def _obtain(
-        self, key: str, messages: list[Message], settings: dict, schema: type[BaseModel] | None, check: Check | None
-    ) -> tuple[Kept, int]:
-        """A usable answer, and the tokens that it took to get it."""
-        conversation, used, fault, text = messages, 0, "", ""
-        for _ in range(REPLIES_PER_REQUEST):
-            reply = self.sender.send(key, conversation, settings, self.stop)
-            used, text = used + reply.tokens, reply.text
-            try:
-                if reply.ending in (CUT, CALL):
-                    hint = "; answer more briefly" if reply.ending == CUT else ""
-                    raise Unusable(f"the reply {no_answer(reply, self.endpoint.max_tokens)}{hint}")
-                parse(text, schema, check)
-                return self._kept(reply), used
-            except Unusable as error:
-                fault = str(error)
-            complaint = {"role": "user", "content": f"This cannot be used: {fault}. Answer again, as asked above."}
-            # Always a reply in between: many chat templates refuse two messages of the user in a row.
-            conversation = [*messages, {"role": "assistant", "content": text or "(nothing)"}, complaint]
-        fault, began = self.sender.scrubbed(fault), self.sender.scrubbed(text[:120])
-        raise NoUsableAnswer(
-            f"{self.endpoint.model} gave no usable answer in {REPLIES_PER_REQUEST} replies: {fault}. "
-            f"The last one began {began!r}. Try another --model, or a larger --max-tokens"
-        )
-
-
-def no_answer(reply: Completion, max_tokens: int | None) -> str:
-    """Why a reply is none, and what to do."""
-    what = "sent nothing but thoughts" if reply.thoughts and not reply.text else "sent an empty reply"
-    if reply.text:
-        what = "called a tool" if reply.ending == CALL else "was cut off"
-    room = f" after {max_tokens} tokens" if max_tokens else ""
-    cut = f", cut off{room}: a larger --max-tokens leaves room for the answer" if reply.ending == CUT else ""
-    return f"{what}{cut}" if cut and not reply.text else f"{what} (finish_reason {reply.said or 'none'})"
