@@ -13,7 +13,7 @@ from data_builders.shared.code_identity import TOP, CodeIdentity, code_of
 from data_builders.shared.code_imports import PACKAGES, source_file
 from fgtrain.plan import read_plan, write_plan
 from fgtrain.plan.code_changes import why_anew
-from fgtrain.plan.versions import TRAINING, this_program, training_code
+from fgtrain.plan.versions import ASKING, TRAINING, this_program, training_code
 
 BASE_STAGE = "base: {objective: heads, train: {vision_encoder: 1.0e-3}, mix: {extra: 9}, global_batch_size: 8}"
 WITH_HEADS = BASE.replace("stages:\n", f"stages:\n  {BASE_STAGE}\n")
@@ -101,6 +101,11 @@ def test_no_training_code_imports_evaluation_but_that_which_learns_from_scores()
         # perturbations are spelt. Neither is the business of scores.
         allowed = {"evaluation/launcher.py", "evaluation/perturbing/spelling.py"}
         assert {path for path in files if path.startswith("evaluation/")} <= allowed, objective
+
+
+def test_what_asks_counts_with_what_scores_and_judges():
+    wanted = ("asking/engine.py", "scoring/score_answers.py", "scoring/metrics.py", "judging/deterministic.py")
+    assert {f"evaluation/{path}" for path in wanted} <= code_of(*ASKING).files.keys()
 
 
 def test_a_stage_is_bound_to_the_code_of_its_own_objective(tmp_path):
