@@ -15,7 +15,15 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "model"))
 
-from model_fakes import drawn_sample, model_values, packed, pixels, write_language_model, write_vision_encoder
+from model_fakes import (
+    drawn_sample,
+    gradients,
+    model_values,
+    packed,
+    pixels,
+    write_language_model,
+    write_vision_encoder,
+)
 
 from fgtrain.batch import Batch
 from fgtrain.data.datamodule import MicroBatchLoader
@@ -347,4 +355,15 @@ def rows(case: Case) -> list[dict]:
     return [json.loads(line) for line in (case.out / "metrics.jsonl").read_text().splitlines()]
 
 
-__all__ = ["Case", "asdict", "batch_of", "packed", "rows", "run_case", "tiny_lvlm", "weights", "write_parts"]
+__all__ = [
+    "Case",
+    "asdict",
+    "batch_of",
+    "gradients",
+    "packed",
+    "rows",
+    "run_case",
+    "tiny_lvlm",
+    "weights",
+    "write_parts",
+]

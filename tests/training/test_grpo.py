@@ -156,27 +156,43 @@ def test_an_answer_hangs_on_its_address_alone(parts: str):
         assert all(group[0] == ids for group in groups for ids in group)
 
 
+SHOWN = {
+    "grpo": ("reward", "length", "silent_groups", "clipped", "kl"),
+    "self_distillation": ("length", "student", "teacher"),
+}
+
+
 def test_the_step_does_not_depend_on_how_it_is_dealt(parts: str):
-    """One micro-batch a step, four, and two ranks; answers serve two updates, so that ratios matter."""
-    given = {"grpo": SMALL | {"updates_per_rollout": 2}, "steps": 4}
-    whole = Case(parts, "reward", per_device=8, **given)
-    expected, shown = weights(run_case(whole)), rows(whole)
-    (whole.out / "metrics.jsonl").unlink()
-    apart = Case(parts, "reward", per_device=2, **given)
-    found = weights(run_case(apart))
-    for one, other in zip(shown, rows(apart), strict=True):
-        assert one["terms"] == pytest.approx(other["terms"], rel=1e-3, abs=1e-5)
-    names = ("reward", "length", "silent_groups", "clipped", "kl")
-    assert shown[0]["terms"].keys() == {f"grpo/{name}" for name in names}
+    """One micro-batch a step, four, and two ranks; with answers that serve two updates, so that ratios matter, and with
+    a teacher that follows its student."""
+    known, ranks = {}, []
+    for name, given in (
+        ("grpo", {"grpo": SMALL | {"updates_per_rollout": 2}, "steps": 4}),
+        ("self_distillation", {"distil": {"group": 2, "max_new_tokens": 4, "ema": 0.3}}),
+    ):
+        whole, apart = (Case(parts, name, per_device=share, **given) for share in (8, 2))
+        expected, shown = weights(run_case(whole)), rows(whole)
+        (whole.out / "metrics.jsonl").unlink()
+        found = weights(run_case(apart))
+        for one, other in zip(shown, rows(apart), strict=True):
+            assert one["terms"] == pytest.approx(other["terms"], rel=1e-3, abs=1e-5)
+        assert shown[0]["terms"].keys() == {f"{name}/{figure}" for figure in SHOWN[name]}
+        assert_close(found, expected)
+        known[name] = expected, shown
+        (whole.out / "metrics.jsonl").unlink()
+        save = f"{parts}/{name}.safetensors"
+        ranks.append(Case(parts, name, strategy="ddp", per_device=2, devices=2, save=save, **given))
+    _, shown = known["grpo"]
     assert shown[0]["terms"]["grpo/reward"] == shown[1]["terms"]["grpo/reward"]
     assert shown[1]["terms"]["grpo/kl"] > 0 == shown[0]["terms"]["grpo/kl"]
-    (whole.out / "metrics.jsonl").unlink()
-    ddp = Case(parts, "reward", strategy="ddp", per_device=2, devices=2, save=f"{parts}/ddp.safetensors", **given)
-    launch([ddp])
-    ranks = load_file(ddp.save)
+    launch(ranks)
+    for case in ranks:
+        assert_close(load_file(case.save), known[case.name][0])
+
+
+def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
-        torch.testing.assert_close(ranks[name], value, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_resumed_in_the_middle_of_a_rollout_is_uninterrupted_to_the_bit(parts: str):
