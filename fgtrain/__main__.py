@@ -27,6 +27,7 @@ SUBCOMMANDS = {
     "export": ("fgtrain.export", "a checkpoint for other programs"),
     "convert": ("fgtrain.convert", "weights published as pickles, as safetensors"),
     "import-internvl": ("fgtrain.import_internvl.command", "published InternVL, or a part of it, without its code"),
+    "wandb-view": ("fgtrain.wandb_view", "one saved view in W&B for all runs of a study"),
     "completion": ("fgtrain.completion", "what makes bash or zsh complete the commands"),
 }
 

@@ -11,7 +11,7 @@ from fgtrain.recipe.load import shown
 from fgtrain.recipe.study import Study
 from fgtrain.runs.scores_text import SCORES_TEXT
 from fgtrain.runs.unmeasured import unmeasured_lines
-from fgtrain.runs.wandb_outcome import outcome_lines
+from fgtrain.runs.wandb_outcome import online, outcome_lines
 from fgtrain.runs.watched import watched_lines
 
 from .build import report_path, study_folder
@@ -79,8 +79,11 @@ def _places(study: Study) -> Iterator[tuple[str, str]]:
 
 
 def _next(study: Study, words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """One command: seeds where there is one alone, then tables and figures; of a run, what its model says."""
+    """One command: seeds where there is one alone, then tables and figures; of a run, what its model says. Where runs
+    of a study are online, the one that shows them in one view."""
     one = study.recipes[0].recipe
+    if len(study.recipes) > 1 and words and online(some.recipe for some in study.recipes):
+        yield "W&B:", f"python -m fgtrain wandb-view {shlex.join(words)}"
     if len(study.recipes) == 1:
         if one.enabled_stages:
             yield "next:", f"python -m fgtrain ask {shlex.quote(shown(one.run_folder))} PHOTO"

@@ -206,6 +206,7 @@ class Wandb(Section):
     enabled: bool = True  # false: nothing is written for W&B, offline neither
     group: str | None = None  # a study gives its name, where none is written
     tags: Tags = ()  # a study adds the arm and the seed
+    arm: str | None = None  # what a view groups runs by, as `arm` of their configuration; a study gives the arm's name
 
 
 class Recipe(Section):

@@ -98,14 +98,16 @@ def run_name(study: str, arm: str, seed: int) -> str:
 def as_run(recipe: Recipe, name: str, seed: int, group: str, arm: str) -> Recipe:
     """The recipe of an arm as one of its runs, which W&B shows in a group, tagged with arm and seed."""
     tags = tuple(dict.fromkeys((*recipe.wandb.tags, *_tags(arm, seed))))
-    wandb = recipe.wandb.model_copy(update={"group": recipe.wandb.group or group, "tags": tags})
+    update = {"group": recipe.wandb.group or group, "tags": tags, "arm": recipe.wandb.arm or arm}
+    wandb = recipe.wandb.model_copy(update=update)
     return recipe.model_copy(update={"name": name, "seed": seed, "wandb": wandb})
 
 
 def _out_of_study(wandb: dict, group: str, arm: str, seed: int) -> dict:
-    """What `as_run` has put there is left out again: group and tags, as plain values."""
+    """What `as_run` has put there is left out again: group, tags and arm, as plain values."""
     tags = [tag for tag in wandb["tags"] if tag not in _tags(arm, seed)]
-    return {"group": None if wandb["group"] == group else wandb["group"], "tags": tags}
+    own = {key: None if wandb[key] == given else wandb[key] for key, given in (("group", group), ("arm", arm))}
+    return own | {"tags": tags}
 
 
 def _tags(arm: str, seed: int) -> tuple[str, str]:

@@ -56,6 +56,11 @@ def outcome_lines(recipes: Iterable[Recipe]) -> list[str]:
     return lines
 
 
+def online(recipes: Iterable[Recipe]) -> bool:
+    """Can any of the runs be seen with W&B?"""
+    return any(_read(recipe.run_folder / FOLDER).url is not None for recipe in recipes)
+
+
 def _read(place: Path) -> Outcome:
     try:
         return Outcome(**read_json(place / FILE))

@@ -73,6 +73,8 @@ def open_run(recipe: Recipe, plan: Plan, kind: str, of: str, online: bool) -> An
         dir=str(recipe.run_folder),
         mode="shared" if online else "offline",
         config={
+            "arm": recipe.wandb.arm or recipe.name,
+            "seed": recipe.seed,
             "recipe": as_values(recipe),
             "plan": plan.model_dump(mode="json"),
             "data_sha256": {data.name: data.sha256 for stage in plan.stages for data in stage.data},

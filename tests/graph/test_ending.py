@@ -9,10 +9,11 @@ import pytest
 
 from evaluation.commands.report import add_options
 from fgtrain.graph.ending import _next
+from fgtrain.runs.wandb_outcome import FOLDER, Outcome
 
 
 def study(folder: Path, seeds: tuple[int, ...], runs: int = 2, name: str | None = "pair") -> SimpleNamespace:
-    recipe = SimpleNamespace(run_folder=folder / "one run", enabled_stages={"sft": None})
+    recipe = SimpleNamespace(run_folder=folder / "one run", enabled_stages={"sft": None}, name="one")
     (folder / "pair").mkdir()
     (folder / "pair" / "report.html").touch()
     recipes = [SimpleNamespace(recipe=recipe)] * runs
@@ -37,3 +38,9 @@ def test_the_command_that_exports_is_one(tmp_path):
     options = argparse.ArgumentParser()
     add_options(options)
     assert options.parse_args(words[words.index("report") + 1 :]).folders == [tmp_path / "pair"]
+
+
+def test_a_study_that_is_online_is_told_of_its_view(tmp_path):
+    Outcome("online", url="https://w.example/r").leave(tmp_path / "one run" / FOLDER)
+    told = dict(_next(study(tmp_path, (17, 18)), ["pair.yaml", "network=true"]))
+    assert told["W&B:"] == "python -m fgtrain wandb-view pair.yaml network=true"

@@ -11,7 +11,7 @@ from fgtrain.recipe import Contrast, Matched, as_values, load_recipe, load_study
 def content(recipe) -> dict:
     """All but what a study gives each of its runs."""
     values = {key: value for key, value in as_values(recipe).items() if key not in ("name", "seed")}
-    del values["wandb"]["group"], values["wandb"]["tags"]
+    del values["wandb"]["group"], values["wandb"]["tags"], values["wandb"]["arm"]
     return values
 
 
@@ -55,7 +55,12 @@ def test_in_wandb_the_runs_are_grouped_by_study_and_tagged_with_arm_and_seed(tmp
     changes = "changes: {wandb: {tags: [pilot], entity: lab}}\n"
     runs = by_name(study_of(tmp_path, text=STUDY + changes))
     wandb = runs["placement-early-s18"].wandb
-    assert (wandb.group, wandb.tags, wandb.entity) == ("placement", ("pilot", "early", "seed-18"), "lab")
+    assert (wandb.group, wandb.tags, wandb.entity, wandb.arm) == (
+        "placement",
+        ("pilot", "early", "seed-18"),
+        "lab",
+        "early",
+    )
     own = by_name(study_of(tmp_path, text=STUDY + "changes: {wandb.group: mine}\n"))
     assert {recipe.wandb.group for recipe in own.values()} == {"mine"}
     seeds = load_study([str(tmp_path / "base.yaml"), "seed=1,2"]).recipes

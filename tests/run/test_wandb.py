@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from fgtrain.graph.planned import planned
 from fgtrain.recipe import load_recipe
 from fgtrain.runs import tracking, wandb_run
 from fgtrain.runs.forgetting import with_forgetting
+from fgtrain.runs.wandb_view import sections
 
 KEY = "fedcba9876543210fedcba9876543210fedcba98"
 LEAD = "to send it: wandb sync "
@@ -82,6 +84,20 @@ def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(
         points = sorted(curve(newest, f"forgetting_{kind}/general", f"forgetting_{kind}/samples_seen"))
         assert points == [(row["samples_seen"], row["general"]) for row in forgotten]
         assert len(points) == len(wanted) >= 3
+
+
+def test_a_view_shows_nothing_that_the_run_has_not_logged(interrupted: tuple[Path, str]) -> None:
+    run, _ = interrupted
+    newest = offline_files(run)[-1]
+    found = sections(metrics(run))
+    assert {"Training: loss and rates", "General scores and forgetting"} <= set(found)
+    panels = [one for some in found.values() for one in some]
+    assert {name for one in panels for name in (one.x, *one.y)} <= curve_names(newest)
+    axes = step_axes(newest)
+    for one in panels:
+        assert {axis for name in one.y for glob, axis in axes.items() if fnmatch(name, glob)} == {
+            one.x
+        } or not one.lines
 
 
 def test_all_jobs_of_all_starts_are_one_run_with_its_recipe_plan_and_hashes(interrupted: tuple[Path, str]) -> None:

@@ -22,6 +22,7 @@ class Received:
     histories: dict[str, dict[int, dict]] = field(default_factory=dict)  # run id -> line -> figures, as files are kept
     ended_by: dict[str, list[str]] = field(default_factory=dict)  # run id -> writers that have ended it
     keys: set[str] = field(default_factory=set)  # that requests carried
+    views: dict[str, dict] = field(default_factory=dict)  # name -> what was saved of it last
     takes_artifacts: bool = True
     files: dict[str, bytes] = field(default_factory=dict)  # path -> what was put there
 
@@ -111,6 +112,13 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"serverInfo": {"features": []}}
             case "Viewer":
                 return {"viewer": {"id": "viewer", "entity": "somebody", "flags": "{}", "teams": {"edges": []}}}
+            case "UpsertView2":
+                view = {"id": variables.get("id") or f"view-{len(self.received.views)}", "name": variables["name"]}
+                self.received.views[view["name"]] = view | variables
+                return {"upsertView": {"view": view, "inserted": "id" not in variables}}
+            case "View":
+                views = [one for one in self.received.views.values() if one["name"] == variables["viewName"]]
+                return {"project": {"allViews": {"edges": [{"node": one} for one in views]}}}
         return artifact_data(self.received.url, name, variables) if self.received.takes_artifacts else {}
 
     def _answer(self, body: dict) -> None:
