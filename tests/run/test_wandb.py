@@ -14,6 +14,7 @@ from run_fakes import metrics, recipe_values, run_recipe, start, when_at_step, w
 from wandb_files import curve, curve_names, offline_files, run_record, step_axes
 from wandb_server import wandb_server
 
+from data_builders.shared.files import read_jsonl
 from fgtrain.graph.planned import planned
 from fgtrain.recipe import load_recipe
 from fgtrain.runs import tracking, wandb_run
@@ -89,7 +90,7 @@ def test_the_newest_file_holds_every_curve_with_every_point_after_interruptions(
 def test_a_view_shows_nothing_that_the_run_has_not_logged(interrupted: tuple[Path, str]) -> None:
     run, _ = interrupted
     newest = offline_files(run)[-1]
-    found = sections(metrics(run))
+    found = sections(read_jsonl(run / "metrics.jsonl"))
     assert {"Training: loss and rates", "General scores and forgetting"} <= set(found)
     panels = [one for some in found.values() for one in some]
     assert {name for one in panels for name in (one.x, *one.y)} <= curve_names(newest)
