@@ -24,7 +24,7 @@ from PIL import Image
 from data_builders.builder_code import builder_code
 from data_builders.leakage.image_files import Files
 from data_builders.leakage.near import near
-from data_builders.leakage.pictures import NEAR_BITS, same_colours
+from data_builders.leakage.picture_hashes import NEAR_BITS, same_colours
 from data_builders.records import conversation, write_training_set
 from data_builders.shared.files import write_jsonl
 from data_builders.shared.seeding import draw

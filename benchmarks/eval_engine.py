@@ -33,7 +33,7 @@ from transformers import (
 
 from data_builders.shared.files import write_json
 from evaluation.asking.answerers.lvlm import TransformersAnswerer
-from evaluation.asking.answerers.pictures import together
+from evaluation.asking.answerers.picture_tensors import together
 from evaluation.protocols import ImageQuestions, Question
 
 VOCABULARY, IMAGE, NEW_TOKENS = 4096, 3, 8

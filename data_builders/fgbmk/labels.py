@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
-from ..shared.tables import csv_rows
 from ..sources import Source
 
 

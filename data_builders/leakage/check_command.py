@@ -11,7 +11,7 @@ from .comparing import compare
 from .contradictions import contradictions
 from .findings import leaks, lines, write_findings
 from .outcome import Settings
-from .pictures import BITS, LARGEST_COLOUR, MEAN_COLOUR, NEAR_BITS, QUARTER_COLOUR
+from .picture_hashes import BITS, LARGEST_COLOUR, MEAN_COLOUR, NEAR_BITS, QUARTER_COLOUR
 from .training import find_sets
 
 NAME = "check"

@@ -11,8 +11,8 @@ from .findings import Finding
 from .identical import identical
 from .image_files import Files
 from .near import near
+from .open_questions import OpenQuestion, OpenQuestions, asked_in, open_ones, plain
 from .outcome import Outcome, Scanned, Settings, Tested
-from .questions import OpenQuestion, OpenQuestions, asked_in, open_ones, plain
 from .training import TrainingSet, labels_of, questions_of
 
 

@@ -15,7 +15,7 @@ from .benchmarks import QuestionFile, find_question_files
 from .findings import Finding, lines, write_findings
 from .identical import identical
 from .image_files import Files
-from .questions import plain
+from .open_questions import plain
 
 
 def names_its_image(file: QuestionFile) -> bool:

@@ -10,9 +10,9 @@ import numpy as np
 from ..shared.files import sha256_file
 from ..shared.progress import progress
 from .cache import Facts, short_digest
+from .decoding import looks
 from .image_integrity import fault_of
-from .pictures import LOOK
-from .workers import looks
+from .picture_hashes import LOOK
 
 TAIL = 4096  # bytes
 AT_ONCE = 128  # files a thread takes

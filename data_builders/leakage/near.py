@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .pictures import LOOK, same_colours
+from .picture_hashes import LOOK, same_colours
 
 BANDS, BAND_BITS = 8, 16
 AT_ONCE = 1 << 21  # pairs

@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from .findings import Finding
-from .pictures import NEAR_BITS
-from .questions import OpenQuestion
+from .open_questions import OpenQuestion
+from .picture_hashes import NEAR_BITS
 from .training import TrainingSet
 
 Tested = dict[str, tuple[str, str]]  # image path -> (benchmark or source, image as it stands there)

@@ -11,7 +11,7 @@ from ..shared.files import atomic_write, write_json
 from ..shared.terminal import say
 from ..sources import SOURCE_NAMES, known_sources, load_source
 from .counting import count, rows_file, table
-from .names import Names
+from .name_search import Names
 
 NAME = "name_counts"
 SUMMARY = "how often the names of a data set's categories occur in training sets (FG-BMK, section 4.2)"

@@ -9,7 +9,7 @@ from .. import records
 from ..llava.reading import read_file
 from ..shared.errors import UserError
 from ..shared.progress import progress
-from .names import Names
+from .name_search import Names
 
 
 @dataclass

@@ -27,8 +27,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
-from ..shared.tables import csv_rows
 from ..shared.terminal import say
 from .base import About, LabelledImage, Level, Source
 from .listed import LIST, listed

@@ -7,8 +7,8 @@ columns are the user's own and not read.
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
-from ..shared.tables import csv_rows
 
 LIST = "photos.csv"
 # What people call the parts of a data set -> what they are here.

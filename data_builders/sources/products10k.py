@@ -6,8 +6,8 @@ The test list of the challenge has no groups: a class has the group of its train
 
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
-from ..shared.tables import csv_rows
 from .base import About, LabelledImage, Level, Source
 from .reading import check_images
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from ..shared.csv_tables import read_text
 from ..shared.errors import UserError
 from ..shared.files import safe_join
 from ..shared.near_miss import near_misses
 from ..shared.picture_formats import DECODERS, PICTURE_SUFFIXES
 from ..shared.pictures import looks_like_picture
-from ..shared.tables import read_text
 from .base import LabelledImage
 
 _look_for_images: ContextVar[bool] = ContextVar("look_for_images", default=True)

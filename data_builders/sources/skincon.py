@@ -7,8 +7,8 @@ The labels come from the annotations, whose two files order the concepts differe
 
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
-from ..shared.tables import csv_rows
 from .base import About, LabelledImage, Level, Source
 from .fgbmk_lists import listed_images
 from .reading import check_images

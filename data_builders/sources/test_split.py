@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
 from ..shared.seeding import address_hash
-from ..shared.tables import csv_rows
 from .base import LabelledImage, Source
 
 

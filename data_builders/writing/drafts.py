@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..shared.seeding import address_hash
-from .questions import fault
+from .question_rules import fault
 from .subjects import Subject
 from .writer import Writer
 

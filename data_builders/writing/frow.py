@@ -24,7 +24,7 @@ from .benchmark_files import BENCHMARK, put_image
 from .drafts import Draft, drafted, drawn
 from .each_subject import for_each
 from .frow_parts import FrowOptions, Part, dataset_name, parts
-from .published import import_published
+from .frow_published import import_published
 from .review import Marks, check_marks, marked, read_marks, write_review
 from .subjects import Subject, things
 

@@ -14,7 +14,7 @@ from ..shared.errors import UserError
 from ..shared.files import read_json, safe_join, sha256_file
 from ..shared.seeding import address_hash
 from .benchmark_files import BENCHMARK, ENDING, question_files
-from .options import WriterOptions
+from .writer_options import WriterOptions
 
 PUBLISHED_NAMES = {"dogs": "dog"}  # sources that FROW calls otherwise
 

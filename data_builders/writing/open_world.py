@@ -22,11 +22,11 @@ from ..source_rows import write_source_rows
 from ..sources import Source
 from .each_subject import for_each
 from .naming import Asked, named_in
-from .options import WriterOptions
-from .questions import NO_FROW, fault, frow_questions
+from .question_rules import NO_FROW, fault, frow_questions
 from .subjects import Subject, things
 from .topics import INTRODUCTIONS
 from .writer import Writer
+from .writer_options import WriterOptions
 
 INTRODUCTION_PAIRS, OPEN_PAIRS = 3, 2
 INTRODUCTION_SAMPLES = 9  # that are asked for, where some name what is held out

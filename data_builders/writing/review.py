@@ -8,9 +8,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
 from ..shared.files import atomic_write
-from ..shared.tables import csv_rows
 from .drafts import Draft
 from .naming import named_in
 from .subjects import Subject

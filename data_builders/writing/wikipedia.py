@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
 from ..shared.files import read_json, write_json
 from ..shared.llm.waiting import backoff, pause, retry_after
 from ..shared.progress import progress
 from ..shared.seeding import address_hash
-from ..shared.tables import csv_rows
 from ..sources import same_name
 from .texts import Text
 

@@ -11,12 +11,12 @@ from data_builders.shared.terminal import say
 from ..protocols import Answerer, Unanswered
 from ..tasks.task import Task
 from . import share as shares
+from .answer_rows import Outcome, answer_row, identity_of, key_of, read_outcome, still_valid
 from .asked import Asked, identify
 from .batches import batches
 from .coming import pictures_of, told_ahead, with_next
 from .disk import append, json_line, rows_on_disk, write_lines
 from .one_batch import Priors, ask_batch
-from .rows import Outcome, answer_row, identity_of, key_of, read_outcome, still_valid
 from .share import Share
 from .subset import subset_of, with_items
 from .unanswered import write_unanswered

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from ..protocols import Answer, Answerer, ImageQuestions, Question, Unanswered
+from .answer_rows import Outcome, names_outcome, outcome_of
 from .asked import Asked
-from .options import spoken
-from .rows import Outcome, names_outcome, outcome_of
+from .option_probabilities import spoken
 
 # A picture that shows nothing, behind which a name is as likely as the model finds it by itself.
 GREY = Path(__file__).parent / "grey.png"

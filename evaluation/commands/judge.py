@@ -43,9 +43,9 @@ def add_options(judge: argparse.ArgumentParser) -> None:
 
 
 def command_judge(arguments: argparse.Namespace) -> None:
-    from ..judging.answers import answer_files, frow_tasks, read_answers
+    from ..judging.answers_to_judge import answer_files, frow_tasks, read_answers
+    from ..judging.judge_answers import judge_file
     from ..judging.judge_scores import add_to_run, let_stand
-    from ..judging.run import judge_file
 
     tasks = frow_tasks(arguments.data)
     files = [read_answers(path, tasks, arguments.task) for path in answer_files(arguments.answers)]
@@ -115,7 +115,7 @@ def judge_of(arguments: argparse.Namespace) -> tuple:
         raise UserError("--taxonomy is for the judge by rules: add --deterministic")
     if (arguments.price_read is None) != (arguments.price_written is None):
         raise UserError("--price-read and --price-written go together")
-    from ..judging.model import ModelJudge
+    from ..judging.model_judge import ModelJudge
 
     client = client_of(arguments.model, arguments)
     return ModelJudge(client, with_image=not arguments.without_image), client

@@ -53,7 +53,7 @@ def command_agreement(arguments: argparse.Namespace) -> None:
 
 
 def draw(arguments: argparse.Namespace, study: Path) -> None:
-    from ..judging.answers import answer_files, frow_tasks, read_answers
+    from ..judging.answers_to_judge import answer_files, frow_tasks, read_answers
     from ..people.sample import answers_to_grade, drawn, rows_to_audit
     from ..people.sheet import ANSWERS, ROWS, write_sheet
 
@@ -80,7 +80,7 @@ def draw(arguments: argparse.Namespace, study: Path) -> None:
 def read_back(arguments: argparse.Namespace, study: Path) -> None:
     from data_builders.shared.files import write_json
 
-    from ..people.compare import compare_people, print_people
+    from ..people.agreement import compare_people, print_people
     from ..people.filled import read_key, read_sheets
 
     key = read_key(study)

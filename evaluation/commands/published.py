@@ -11,7 +11,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.terminal import say
 
 from ..compare.tables import wide_console
-from ..published.tables import Paper, PublishedTable, papers
+from ..published.paper_files import Paper, PublishedTable, papers
 
 
 def add_options(one: argparse.ArgumentParser) -> None:

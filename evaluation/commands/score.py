@@ -13,7 +13,7 @@ from data_builders.shared.terminal import say
 from ..compare import print_scores
 from ..compare.tables import shown, wide_console
 from ..held_out import Sides, read_held_out, sides_of_tasks
-from ..judging.files import read_judged
+from ..judging.judge_files import read_judged
 from ..judging.taxonomy import read_taxonomy
 from ..scoring.answer_formats import NAMED, export_fgbmk
 from ..scoring.chance import standing

@@ -30,7 +30,7 @@ from ..ledger import (
     unpaired,
     with_holm,
 )
-from ..ledger.parts import run_of_part
+from ..ledger.seen_or_unseen import run_of_part
 from ..scoring.seen_scores import PARTS
 from ..tasks.task import CONDITION
 

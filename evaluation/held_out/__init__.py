@@ -5,7 +5,7 @@ shows, `sides` puts the two together; scores are then also given for seen and un
 (`scoring.seen_scores`).
 """
 
-from .names import HeldOutNames, names_of_sets, read_held_out
+from .held_out_names import HeldOutNames, names_of_sets, read_held_out
 from .sides import FILE, Sides, read_sides, sides_of_tasks, with_sides, write_sides
 
 __all__ = [

@@ -8,8 +8,8 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json, write_json
 
 from ..tasks.task import CONDITION, Task
-from .names import HeldOutNames
-from .pictures import CATEGORY, Pictures, pictures_of
+from .held_out_names import HeldOutNames
+from .picture_categories import CATEGORY, Pictures, pictures_of
 from .source_names import add_source_names
 
 FILE = "held_out.json"  # of a run, beside scores.json

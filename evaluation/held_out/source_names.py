@@ -8,7 +8,7 @@ from data_builders.records import Manifest
 from data_builders.shared.errors import UserError
 from data_builders.sources import SplitDraw, same_name
 
-from .pictures import Pictures
+from .picture_categories import Pictures
 
 
 def add_source_names(found: Pictures, training_sets: Iterable[Path]) -> None:

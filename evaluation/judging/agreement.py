@@ -11,7 +11,7 @@ from data_builders.shared.errors import UserError
 
 from ..scoring.answer_formats import shortened
 from ..scoring.statistics import cluster_sums, interval, ratio
-from .files import by_question, has_absolute_images, judge_name, read_judged
+from .judge_files import by_question, has_absolute_images, judge_name, read_judged
 from .verdict import FACT_MOST, ITEM_MOST, filed_scores, on_the_scale
 
 SCALES = {"item": ITEM_MOST, "fact": FACT_MOST}

@@ -13,8 +13,8 @@ from ..scoring.matching import JUDGE
 from ..scoring.score_files import TaskScore, read_scores, scores_locked
 from ..scoring.score_judged import score_judged
 from ..tasks.task import CONDITION, Task
-from .files import is_judged, read_judged, write_judged
-from .run import Judged
+from .judge_answers import Judged
+from .judge_files import is_judged, read_judged, write_judged
 
 
 def with_judged(score: TaskScore, judged: TaskScore) -> TaskScore:

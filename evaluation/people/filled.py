@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from data_builders.shared.csv_tables import csv_rows
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
-from data_builders.shared.tables import csv_rows
 
 from ..scoring.answer_formats import shortened
 from ..scoring.spreadsheets import sheet_rows

@@ -9,7 +9,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.files import safe_join
 from data_builders.shared.seeding import address_hash
 
-from ..judging.answers import AnswerFile
+from ..judging.answers_to_judge import AnswerFile
 from ..judging.deterministic import DeterministicJudge
 from ..judging.verdict import Judgement
 from ..scoring.matching import JUDGE

@@ -11,7 +11,7 @@ from data_builders.sources.base import Box
 
 from ..tasks.task import Item, Task
 from ..tasks.task_files import spec_of
-from .changes import GreyBackground
+from .picture_changes import GreyBackground
 
 SOURCE_OF = {dataset: source for source, dataset in DATASETS.items()}
 NEEDS = "grey_background needs boxes or masks of the objects"

@@ -8,9 +8,9 @@ from data_builders.shared.pictures import ChangedPicture, PictureChange
 
 from ..tasks.task import BESIDE, CONDITION, Task
 from ..tasks.task_files import selects, spec_of
-from .changes import same_for_all
 from .misleading import misleading_texts
 from .objects import grey_backgrounds
+from .picture_changes import same_for_all
 
 
 def perturbed_tasks(tasks: Sequence[Task], perturb: Mapping[str, Sequence[str]]) -> list[Task]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .changes import Change
+from .picture_changes import Change
 
 SMALLEST, LARGEST = 7, 1 / 8  # of the letters: pixels, and share of the middle square's side
 WIDE, HIGH = 0.94, 0.5  # most of the middle square that the band takes

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..ledger import Run, known, primary
-from .tables import Ours, Paper, PublishedTable, papers
+from .paper_files import Ours, Paper, PublishedTable, papers
 
 FEW = 3  # runs
 

@@ -41,7 +41,7 @@ def no_form(path: Path, first: dict, task: Task) -> UserError:
 
 
 def to_answer(row: dict, form: tuple[str, ...], number: int, path: Path, task: Task) -> dict:
-    """One foreign row as an answer row (see `asking.rows`). UserError names file and row."""
+    """One foreign row as an answer row (see `asking.answer_rows`). UserError names file and row."""
     missing = [key for key in form if key not in row]
     if missing:
         raise UserError(f"{path}, row {number}: no {', '.join(map(repr, missing))}")

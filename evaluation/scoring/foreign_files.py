@@ -64,8 +64,8 @@ def read_foreign(task: Task, path: Path, rows: Iterable[dict], form: str) -> For
 
 
 def answer_row(task: Task, one: ForeignAnswer, item: Item | None) -> dict:
-    """The row as one of ours (see `asking.rows`). Where it contradicts the item it keeps its own words, so that the
-    reader of the file says so."""
+    """The row as one of ours (see `asking.answer_rows`). Where it contradicts the item it keeps its own words, so that
+    the reader of the file says so."""
     row = {"task": task.name, "question_id": one.name, "category": "generic"}
     if item is not None:
         row |= {"question_id": item.question_id, "image": item.image, "category": item.category}

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from data_builders.shared.errors import UserError
 from data_builders.shared.thoughts import without_thoughts
 
-from ..judging.files import by_question, has_absolute_images
+from ..judging.judge_files import by_question, has_absolute_images
 from ..tasks.question_files import read_items
 from ..tasks.task import Item, Task
 from ..tasks.task_files import spec_of

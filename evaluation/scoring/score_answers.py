@@ -66,7 +66,7 @@ def check_rules(task: Task) -> None:
 def score_answers(
     task: Task, rows: Iterable[dict], *, notes: Sequence[str] = (), sides: Sides | None = None
 ) -> TaskScore:
-    """All numbers of one task from its answer rows (see `asking.rows`), each once, in any order; `rows` may be
+    """All numbers of one task from its answer rows (see `asking.answer_rows`), each once, in any order; `rows` may be
     a generator, as each is looked at once.
 
     `sides`: which pictures show a category that is held out; the task's own number is then also given for seen and for

@@ -6,7 +6,7 @@ from dataclasses import replace
 from data_builders.shared.errors import UserError
 
 from ..ledger import Checkpoint, Run
-from ..ledger.parts import OF_TASK
+from ..ledger.seen_or_unseen import OF_TASK
 from ..scoring.name_outcomes import SHARE
 from ..shared.sweeps import beside
 from .runs import StudyRun, asked, of_task

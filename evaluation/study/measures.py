@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..ledger import Checkpoint, ItemStore, Run, ever_beyond, floor, known, primary
-from ..ledger.parts import named_part, run_of_part
+from ..ledger.seen_or_unseen import named_part, run_of_part
 from ..ledger.store import half_width
 from ..shared.measure_names import read_measure
 from ..shared.sweeps import beside

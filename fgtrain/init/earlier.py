@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
+from data_builders.shared.csv_tables import csv_rows
 from data_builders.shared.state_files import read_state
-from data_builders.shared.tables import csv_rows
 from data_builders.sources.folder import plain_name
 from data_builders.sources.listed import SPLIT_NAMES
 from fgtrain.errors import UserError

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from data_builders.shared.tables import csv_rows
+from data_builders.shared.csv_tables import csv_rows
 from data_builders.sources.listed import SPLIT_NAMES
 from evaluation.scoring.spreadsheets import sheet_rows
 from fgtrain.errors import UserError

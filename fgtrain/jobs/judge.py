@@ -9,10 +9,10 @@ from data_builders.shared.llm import Budget, BudgetSpent, Client, Endpoint
 from data_builders.shared.locks import locked
 from data_builders.shared.terminal import say
 from evaluation.asking.subset import subset_of
-from evaluation.judging.answers import AnswerFile, read_answers
-from evaluation.judging.model import ModelJudge
+from evaluation.judging.answers_to_judge import AnswerFile, read_answers
+from evaluation.judging.judge_answers import Judged, judge_file
+from evaluation.judging.model_judge import ModelJudge
 from evaluation.judging.own import OwnJudge
-from evaluation.judging.run import Judged, judge_file
 from evaluation.tasks.task import Task
 from fgtrain.errors import UserError
 from fgtrain.plan import read_plan

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_builders.leakage import cache, image_files, workers
+from data_builders.leakage import cache, decoding, image_files
 from data_builders.leakage.identical import identical
 from data_builders.leakage.image_files import TAIL, Files
 from data_builders.shared.code_identity import CodeIdentity
@@ -127,10 +127,10 @@ def test_a_home_that_cannot_be_written_is_no_fault(tmp_path, monkeypatch):
 
 def test_two_processes_see_what_one_sees(tmp_path, monkeypatch):
     paths = [*pictures(tmp_path / "p", 70), str(tmp_path / "gone.png")]
-    monkeypatch.setattr("data_builders.leakage.workers.FEW", 10**9)
+    monkeypatch.setattr("data_builders.leakage.decoding.FEW", 10**9)
     alone = {place: (looks.tobytes(), faults) for place, looks, faults in image_files.looks(paths)}
-    monkeypatch.setattr("data_builders.leakage.workers.FEW", 1)
-    monkeypatch.setattr("data_builders.leakage.workers.PROCESSES", 2)
+    monkeypatch.setattr("data_builders.leakage.decoding.FEW", 1)
+    monkeypatch.setattr("data_builders.leakage.decoding.PROCESSES", 2)
     both = {place: (looks.tobytes(), faults) for place, looks, faults in image_files.looks(paths)}
     assert both == alone
     assert list(both[64][1]) == [6]
@@ -138,11 +138,11 @@ def test_two_processes_see_what_one_sees(tmp_path, monkeypatch):
 
 def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path, monkeypatch):
     paths = pictures(tmp_path / "p", 100)
-    monkeypatch.setattr(workers, "FEW", 1)
-    monkeypatch.setattr(workers, "PROCESSES", 2)
-    monkeypatch.setattr(workers, "AT_ONCE", 4)
-    started, looks, start = [], image_files.looks, workers.start_worker
-    sent, ask, end = [], workers.ask, threading.Event()
+    monkeypatch.setattr(decoding, "FEW", 1)
+    monkeypatch.setattr(decoding, "PROCESSES", 2)
+    monkeypatch.setattr(decoding, "AT_ONCE", 4)
+    started, looks, start = [], image_files.looks, decoding.start_worker
+    sent, ask, end = [], decoding.ask, threading.Event()
 
     def ask_slowly(worker, some):
         sent.append(some)
@@ -151,8 +151,8 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
             worker.wait()  # until the interruption has ended it
         return ask(worker, some)
 
-    monkeypatch.setattr(workers, "ask", ask_slowly)
-    monkeypatch.setattr(workers, "start_worker", lambda: started.append(start()) or started[-1])
+    monkeypatch.setattr(decoding, "ask", ask_slowly)
+    monkeypatch.setattr(decoding, "start_worker", lambda: started.append(start()) or started[-1])
 
     def interrupted(some):
         for number, found in enumerate(looks(some)):
@@ -168,7 +168,7 @@ def test_an_interrupted_look_keeps_what_it_found_and_leaves_no_process(tmp_path,
     assert all(process.poll() is not None for process in started)
     assert len(sent) < 25  # not all of the work
     asked = []
-    monkeypatch.setattr(workers, "ask", ask)
+    monkeypatch.setattr(decoding, "ask", ask)
     monkeypatch.setattr(image_files, "looks", lambda some: asked.extend(some) or looks(some))
     with Files(paths) as files:
         files.looks(np.arange(100))

@@ -7,9 +7,9 @@ import pytest
 from leakage_fakes import faulty, photo
 from PIL import Image, ImageEnhance
 
+from data_builders.leakage.decoding import look_at
 from data_builders.leakage.near import QUERIES, near
-from data_builders.leakage.pictures import NEAR_BITS, looks_of, reduced
-from data_builders.leakage.workers import look_at
+from data_builders.leakage.picture_hashes import NEAR_BITS, looks_of, reduced
 from data_builders.shared.errors import UserError
 from data_builders.shared.pictures import open_image
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from data_builders.leakage.questions import ALIKE, OpenQuestion, OpenQuestions, open_ones, plain, share
+from data_builders.leakage.open_questions import ALIKE, OpenQuestion, OpenQuestions, open_ones, plain, share
 
 FROW = [
     "What is the typical wingspan of the bird in the image?",

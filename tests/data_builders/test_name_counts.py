@@ -8,7 +8,7 @@ import pytest
 from small_sources import make_cub
 
 from data_builders.__main__ import main
-from data_builders.name_counts.names import Names, forms
+from data_builders.name_counts.name_search import Names, forms
 from data_builders.shared.errors import run_command
 from data_builders.shared.files import read_json
 from data_builders.shared.seeding import draw

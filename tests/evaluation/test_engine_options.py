@@ -6,7 +6,7 @@ import pytest
 from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
 
 from evaluation.asking import ask
-from evaluation.asking.options import options_of, spoken, weighed
+from evaluation.asking.option_probabilities import options_of, spoken, weighed
 from evaluation.scoring.score_answers import score_answers
 from evaluation.tasks.load import load_tasks
 from evaluation.tasks.task import Item

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_builders.shared.csv_tables import csv_rows
 from data_builders.shared.files import read_json, write_jsonl
-from data_builders.shared.tables import csv_rows
 from evaluation import __main__ as command
 from evaluation.judging.agreement import agreement_of
 from evaluation.judging.mentions import NameIndex, Text

@@ -16,8 +16,8 @@ from evaluation.asking import evaluate, identify, rows_on_disk, subset_of
 from evaluation.compare import compare_runs, print_comparison, to_json
 from evaluation.ledger import load_run
 from evaluation.perturbing import CONDITIONS, perturbed_tasks
-from evaluation.perturbing.changes import BLUR, GREY, NOISE, Blank, Blur, GreyBackground, Noise, same_for_all
 from evaluation.perturbing.objects import boxes_of
+from evaluation.perturbing.picture_changes import BLUR, GREY, NOISE, Blank, Blur, GreyBackground, Noise, same_for_all
 from evaluation.perturbing.typography import SMALLEST, MisleadingText, fitted
 from evaluation.protocols import Answer
 from evaluation.report import write_report
@@ -76,7 +76,7 @@ def test_a_picture_keeps_its_size_and_its_change_whatever_came_before(tmp_path):
     other = np.asarray(Noise(0.18)(photo(seed=1)), int) - np.asarray(photo(seed=1), int)
     assert (other != np.asarray(Noise(0.18)(photo()), int) - np.asarray(photo(), int)).any()
     code = (
-        "from PIL import Image; import hashlib; from evaluation.perturbing.changes import Noise; "
+        "from PIL import Image; import hashlib; from evaluation.perturbing.picture_changes import Noise; "
         f"print(hashlib.md5(Noise(0.18)(Image.open({str(tmp_path / 'a.png')!r})).tobytes()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -15,10 +15,10 @@ from evaluation.compare import compare_runs
 from evaluation.compare.files import to_json
 from evaluation.compare.tables import print_comparison
 from evaluation.ledger import load_run
-from evaluation.published import tables
+from evaluation.published import paper_files
 from evaluation.published.beside import beside, of_runs
 from evaluation.published.of_study import mean_score
-from evaluation.published.tables import Paper, papers
+from evaluation.published.paper_files import Paper, papers
 from evaluation.report.page import render
 from evaluation.report.study_page import study_page
 from evaluation.study import StudyRuns, study_answer
@@ -87,7 +87,7 @@ def test_a_file_with_a_fault_is_refused(tmp_path, monkeypatch, change, words):
     assert Paper(**paper)
     paper["tables"] = [{key: value for key, value in (table | change).items() if value is not None}]
     (tmp_path / "one.yaml").write_text(json.dumps(paper))
-    monkeypatch.setattr(tables, "FOLDER", tmp_path)
+    monkeypatch.setattr(paper_files, "FOLDER", tmp_path)
     with pytest.raises(UserError, match=words):
         papers()
 
@@ -134,7 +134,7 @@ def test_no_published_number_reaches_a_mean_a_change_or_a_scale(found, monkeypat
         return json.dumps(numbers), re.sub(r"\s+", " ", page), lines.strip(), published
 
     full = outputs()
-    monkeypatch.setattr(tables, "FOLDER", tmp_path)
+    monkeypatch.setattr(paper_files, "FOLDER", tmp_path)
     empty = outputs()
     assert full[3]
     assert empty[3] == []
@@ -160,7 +160,7 @@ def test_the_command_lists_them(capsys):
 
 def test_nothing_that_scores_or_compares_can_see_them():
     """Only what shows is told of them: answers of studies, ledgers and scores are worked out without."""
-    root = tables.FOLDER.parent
+    root = paper_files.FOLDER.parent
     for part in ("scoring", "ledger", "study", "judging", "features", "compare/results.py"):
         for path in [root / part] if part.endswith(".py") else (root / part).rglob("*.py"):
             assert "published import" not in path.read_text(), path

@@ -9,7 +9,7 @@ from endpoint_faults import choice, hurried, outcome
 from table import rows
 
 from evaluation.__main__ import main
-from evaluation.asking.rows import outcome_of
+from evaluation.asking.answer_rows import outcome_of
 from evaluation.protocols import Answer
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "evaluation"))

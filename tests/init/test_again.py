@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from photo_fakes import class_folders, photo
 
+from data_builders.shared.csv_tables import csv_rows
 from data_builders.shared.errors import UserError
-from data_builders.shared.tables import csv_rows
 from data_builders.sources import load_source
 from fgtrain.init.begin import up_to_date, write_data
 from fgtrain.init.earlier import STATE, Changes, read_earlier, state_text

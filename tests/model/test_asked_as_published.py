@@ -23,7 +23,7 @@ from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_stri
 from data_builders.shared.llava_as_published import SYSTEM
 from evaluation.asking.answerers.chat import Chat
 from evaluation.asking.answerers.lvlm import TransformersAnswerer
-from evaluation.asking.answerers.pictures import Picture, PictureReader
+from evaluation.asking.answerers.picture_tensors import Picture, PictureReader
 from evaluation.protocols import ImageQuestions, Question
 from fgtrain.data import ImageRef, encode_prompt, render
 from fgtrain.errors import UserError

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from data_builders.shared.pictures import ChangedPicture
-from evaluation.perturbing.changes import Blank
+from evaluation.perturbing.picture_changes import Blank
 from evaluation.protocols import Answerer, ImageQuestions, Question
 from fgtrain.data import FeatureCache, encode_options, encode_prompt, encode_row
 from fgtrain.model import build_model

@@ -12,7 +12,7 @@ from data_builders.shared.errors import UserError
 from data_builders.shared.llava_as_published import SYSTEM
 
 from ...shared.pretrained import find_file
-from .pictures import Picture
+from .picture_tensors import Picture
 
 # What a model without a chat template was trained on: (before the question, behind it); {image} is its picture.
 PLAIN = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .cache import RoomyCache
+from .key_value_cache import RoomyCache
 from .name_trie import NameTrie
 
 Option = tuple[float, int]

@@ -24,7 +24,7 @@ from .language import Branch, Reply
 from .loading import default_dtype, files_hash, load_lvlm, load_tokenizer, weights_hash
 from .name_trie import name_trie
 from .one_by_one import OneByOne
-from .pictures import Picture, PictureReader
+from .picture_tensors import Picture, PictureReader
 from .prefix import PrefixReader
 
 PREFIX_TOKENS_AT_ONCE = 8192  # padded tokens of one pass over pictures

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import GenerationConfig
 
 from .language import Option, Reply
-from .pictures import Picture, together
+from .picture_tensors import Picture, together
 
 
 class OneByOne:

@@ -14,7 +14,7 @@ from transformers.cache_utils import DynamicLayer
 
 from .language import Language, Prefixes
 from .one_by_one import takes, text_inputs
-from .pictures import Picture, together
+from .picture_tensors import Picture, together
 
 
 class PrefixReader:

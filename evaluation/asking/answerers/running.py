@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .cache import RoomyCache
+from .key_value_cache import RoomyCache
 from .language import LOGITS_AT_ONCE, PADDING, Branch, Language, Option, Prefixes, Reply
 from .name_list import TrieGrid, weigh_names
 from .sampling import next_tokens

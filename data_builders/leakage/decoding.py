@@ -16,7 +16,7 @@ from queue import Empty, Queue
 import numpy as np
 
 from ..shared.errors import UserError
-from .pictures import GRID, LOOK, SIDE, looks_of, reduced
+from .picture_hashes import GRID, LOOK, SIDE, looks_of, reduced
 
 AT_ONCE = 32  # pictures
 PROCESSES = min(2, os.cpu_count() or 1)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..compare.tables import wide_console
 from ..judging.agreement import agreement_of, confusion, confusion_table, grades_of, kappa_text, shown
-from ..judging.files import judge_name, read_judged
+from ..judging.judge_files import judge_name, read_judged
 from ..scoring.intervals import score_of
 from ..scoring.metrics import Measure, frow_measures
 from ..scoring.statistics import cluster_index, cluster_sums, interval, ratio, share_interval

@@ -7,7 +7,7 @@ from data_builders.shared.thoughts import without_thoughts
 from ..protocols import Answer, Answerer
 from ..shared.number_lists import read, written
 from .asked import Asked
-from .options import options_of, weighed
+from .option_probabilities import options_of, weighed
 
 if TYPE_CHECKING:
     from ..tasks.task import Item, Task

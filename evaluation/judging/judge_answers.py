@@ -13,9 +13,9 @@ from data_builders.shared.terminal import say
 from ..held_out import read_sides
 from ..scoring.score_files import TaskScore
 from ..scoring.score_judged import score_judged
-from .answers import AnswerFile
+from .answers_to_judge import AnswerFile
 from .candidate import Candidate
-from .files import is_judged, judge_folder, judged_row, read_judged, unjudged_row, write_judged
+from .judge_files import is_judged, judge_folder, judged_row, read_judged, unjudged_row, write_judged
 from .verdict import Identity, Judgement
 
 NOT_ASKED = "not asked: the run ended before"

@@ -12,7 +12,7 @@ from ..shared.llm import Budget, Client, Endpoint
 from ..shared.llm.keys import KEY_VARIABLES
 from ..sources import Source
 from . import wikipedia
-from .model import ModelWriter
+from .model_writer import ModelWriter
 from .rules import RulesWriter
 from .subjects import Subject
 from .texts import WIKIPEDIA, Text, digest, folder_of, folder_texts, shortened
