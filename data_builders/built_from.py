@@ -132,6 +132,8 @@ def _differences(name: str, was: dict[str, Any], now: dict[str, Any] | None) -> 
 
 def _states(paths: list[str], ours: Path) -> dict[str, dict[str, Any] | None]:
     """Of each folder. Several at once: file systems of clusters answer one question slowly, and many as slowly."""
+    if not paths:
+        return {}
     ours = Path(os.path.abspath(ours))
     with (
         progress("comparing with the source", "folders", len(paths), brief=True) as advance,

@@ -44,7 +44,7 @@ def _notes(study: Study, told: str) -> Iterator[str]:
         for line in (*watched, *unmeasured_lines(one.recipe)):
             found.setdefault(line.removeprefix(f"{name}: "), {})[name] = None
     for text, names in found.items():
-        if text.split(": ", 1)[-1] not in told:
+        if text.split(": ", 1)[-1] not in told and f"not measured: {text.partition(':')[0]} is not" not in told:
             yield f"{', '.join(names) if len(names) <= FEW else f'{len(names)} runs'}: {text}"
 
 

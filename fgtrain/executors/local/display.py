@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from pathlib import Path
 from typing import IO
 
 from rich.console import Console
@@ -10,14 +11,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from data_builders.shared.console import SafeConsole
-from data_builders.shared.progress import ProgressState, read_progress
+from data_builders.shared.progress import ProgressState, file_title, read_progress
 from data_builders.shared.terminal import say
 from data_builders.shared.wrapping import wrapped
 from fgtrain.graph import Job
 from fgtrain.jobs.spec import LOG, PROGRESS
 
 BAR, CLOCK = 16, 10  # columns of a bar; of the time left, with the blanks between
-LEAST = 10  # columns that say what is under way
+LEAST, LEAST_OF_SEVERAL = 10, 24  # columns that say what is under way, rather than the note beside it
+WHERE = re.compile(r"(?<!\S)/\S+")  # a whole path
 IDENTITY = re.compile("-[0-9a-f]{8}$")  # of what a job builds: it tells a reader nothing
 
 
@@ -48,8 +50,8 @@ class Display:
         """Print what is new, move the bars."""
         for name in list(self.logs):
             self._lines(name, self.logs[name].read())
-            if self.bars is not None:
-                self._bar(self.jobs[name])
+        if self.bars is not None:
+            self._move_bars()
 
     def ends(self, job: Job) -> None:
         file = self.logs.pop(job.name)
@@ -85,11 +87,22 @@ class Display:
         """Above the bars, broken between words: rich's own breaks would cut paths and numbers that are too long."""
         self.bars.console.print(escape(wrapped(text, self.console.width, hang=2)), highlight=False, soft_wrap=True)
 
-    def _bar(self, job: Job) -> None:
-        state = read_progress(job.folder / PROGRESS)
-        if state is None:
-            return
-        what, note = self._room(job, state)
+    def _move_bars(self) -> None:
+        states = {name: read_progress(self.jobs[name].folder / PROGRESS) for name in self.logs}
+        states = {name: state for name, state in states.items() if state is not None}
+        # Bars stand in columns: the longest numbers leave all the same room. So that no number is cut, the words lose
+        # their beginning, for the end of a run's name and its stage tell more; where that is not enough, notes go.
+        room = self.console.width - BAR - CLOCK
+        noted = max((len(f"{one.done}/{one.total} {one.note}") for one in states.values()), default=0)
+        notes = room - noted >= (LEAST if len(states) == 1 else LEAST_OF_SEVERAL)
+        room -= noted if notes else max((len(f"{one.done}/{one.total} ") for one in states.values()), default=0)
+        for name, state in states.items():
+            self._bar(self.jobs[name], state, max(room, LEAST), state.note if notes else "")
+
+    def _bar(self, job: Job, state: ProgressState, room: int, note: str) -> None:
+        what = WHERE.sub(_last_part, state.what)
+        what = f"{job.name.partition('/')[0]}: {what}" if self.several else what
+        what = what if len(what) <= room else f"…{what[1 - room :]}"
         task, of = self.tasks.get(job.name, (None, ""))
         if task is None or of != state.what:  # a new one: rich keeps a total that is not known any more
             if task is not None:
@@ -98,14 +111,10 @@ class Display:
             self.tasks[job.name] = task, state.what
         self.bars.update(task, description=what, total=state.total, completed=state.done, note=note)
 
-    def _room(self, job: Job, state: ProgressState) -> tuple[str, str]:
-        """What is under way and the note beside it, so that no number is cut: the words lose their beginning, for the
-        end of a run's name and its stage tell more; where that is not enough, the note goes."""
-        what = f"{job.name.partition('/')[0]}: {state.what}" if self.several else state.what
-        room = self.console.width - BAR - CLOCK - len(f"{state.done}/{state.total} ")
-        note = state.note if room - len(state.note) >= min(len(what), LEAST) else ""
-        room = max(room - len(note), LEAST)
-        return (what if len(what) <= room else f"…{what[1 - room :]}"), note
+
+def _last_part(path: re.Match) -> str:
+    """Of a file or folder, which on a bar has no room: 'checkpoint'."""
+    return file_title(Path(path.group().rstrip("/")))
 
 
 def _bars(console: Console) -> Progress:

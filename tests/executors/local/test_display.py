@@ -69,6 +69,29 @@ def test_bars_fit_80_columns_with_whole_numbers_and_show_nothing_that_is_not_kno
     assert "1,234,567" in text
 
 
+def test_bars_of_several_jobs_leave_each_other_room_and_name_no_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = terminal(monkeypatch)
+    display, long = Display(several=True), f"loading /runs/.stages/{'0a9f' * 4}/checkpoint"
+    for run, state in {
+        "pair-less-s17": ProgressState("stage sft", 120_000, 123_456, "steps", 3.0, "17 samples/s · loss 2.584"),
+        "pair-more-s17": ProgressState(long, 0, 1, "of 1"),
+    }.items():
+        job = SimpleNamespace(name=f"{run}/train-sft", folder=tmp_path / run)
+        job.folder.mkdir()
+        display.begins(job)
+        monkeypatch.setenv(STATE_FILE, str(job.folder / PROGRESS))
+        tell_progress(state, always=True)
+    display.refresh()
+    display.bars.refresh()
+    display.close()
+    lines = [line for line in re.split(r"[\r\n]+", ESCAPE.sub("", screen.getvalue())) if line.strip()]
+    assert max(map(len, lines)) <= 80
+    assert re.search("pair-less-s17: stage sft +━+.* 120000/123456 ", lines[-2]), "the note goes first"
+    assert "pair-more-s17: loading checkpoint" in lines[-1]
+
+
 @pytest.mark.parametrize("watched", [False, True])
 def test_quiet_shows_what_goes_wrong_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, watched: bool, capsys: pytest.CaptureFixture
