@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -78,7 +79,8 @@ def show_table(
         for column in taken:
             broken = column.text or column.width > console.width - room
             justify = "left" if column.text else "right"
-            table.add_column(escape(column.title), justify=justify, no_wrap=not broken, overflow="fold")
+            heading = "\n".join(wrap(column.title, column.width - EDGE))
+            table.add_column(escape(heading), justify=justify, no_wrap=not broken, overflow="fold")
         for index, name in enumerate(labels):
             if index in sections:
                 table.add_section()

@@ -21,6 +21,7 @@ MOST_ARMS = 20
 MOST_NOTES = 6
 MOST_SHARED = 6
 LEAST_CHANGES = 22  # columns for what differs
+BETWEEN = 3  # blanks between two columns of the table
 
 
 def print_study_plan(
@@ -77,12 +78,12 @@ def _arms(study: Study, plans: Plans, width: int, most: int) -> Table:
     differing = _differing(study, mine)
     names = max(len("arm"), *(len(arm.name) for arm in study.arms))
     names = min(names, max(12, width // 4))
-    left = width - names - LEAST_CHANGES - 6 - sum(_width(*item) + 2 for item in (columns | last).items())
+    left = width - names - LEAST_CHANGES - BETWEEN - sum(_width(*item) + BETWEEN for item in (columns | last).items())
     for name in list(differing):
         column = {name: [number(plan.exposures.get(name, 0)) for plan in mine]}
-        if left < _width(name, column[name]) + 2:
+        if left < _width(name, column[name]) + BETWEEN:
             break
-        left -= _width(name, column[name]) + 2
+        left -= _width(name, column[name]) + BETWEEN
         columns |= column
         differing.remove(name)
     common = common_changes(study)

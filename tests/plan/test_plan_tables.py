@@ -54,6 +54,7 @@ def test_no_number_of_a_shipped_recipe_breaks(path):
     _, plan = plan_of_file(path)
     text = printed(lambda console: print_plan(plan, console))
     for stage in plan.stages:
+        assert len(re.findall(rf"│ {re.escape(stage.name)} +│", text)) >= 2, "a stage's name is broken"
         numbers = [stage.samples, stage.steps, stage.tokens, *(part.trainable for part in stage.parts)]
         numbers += [data.samples for data in stage.data] + [one.questions for one in plan.evaluations]
         for number in numbers:
