@@ -73,8 +73,9 @@ def resident(key: str) -> int:
 def run_ours(place: Path, mix: str, count: bool) -> dict:
     from fgtrain.data.datamodule import StageData
     from fgtrain.model import build_model, set_trainable
+    from fgtrain.recipe.devices_schema import Devices
     from fgtrain.recipe.model_schema import Model
-    from fgtrain.recipe.schema import Devices, Stage
+    from fgtrain.recipe.stage_schema import Stage
     from fgtrain.training.trainer import StageRun, run_stage
 
     clock = Clock()

@@ -16,8 +16,9 @@ from fgtrain.executors.slurm.profile import Cluster
 from fgtrain.recipe.best_stage import BestStage
 from fgtrain.recipe.merge_stage import MergeStage
 from fgtrain.recipe.replay import ReplayOptions
-from fgtrain.recipe.schema import Recipe, Stage
+from fgtrain.recipe.schema import Recipe
 from fgtrain.recipe.soup import Soup
+from fgtrain.recipe.stage_schema import Stage
 from fgtrain.recipe.study_schema import StudyFile
 
 from .comments import comments_of

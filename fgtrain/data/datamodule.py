@@ -19,8 +19,9 @@ from fgtrain.counts import Counts
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.plan.arithmetic import stage_samples, steps_of
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.recipe.objective_schema import PAIRED
-from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.recipe.stage_schema import Stage
 
 from .checks import CutRows, check_rows, cut_rows, rows_identity
 from .dataset import MicroBatches, Share, stage_views

@@ -15,9 +15,9 @@ from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.checkpoints import features_at
 from fgtrain.plan.code_changes import why_anew
 from fgtrain.plan.evaluation import Asked, asked_of, perturbed_entries
+from fgtrain.plan.plan_file import earlier_plan
 from fgtrain.plan.prepared_lines import prepared_lines, write_plan_text
 from fgtrain.plan.replayed import replayed_in
-from fgtrain.plan.schema import earlier_plan
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.features import features_folder

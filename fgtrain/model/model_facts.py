@@ -12,11 +12,11 @@ from transformers.utils import logging as transformers_logging
 from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec, Square
 from fgtrain.plan.cost import ModelShape
+from fgtrain.plan.facts import ModelFacts
 from fgtrain.plan.known_facts import not_here
-from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.weights import weights_of
 from fgtrain.recipe.model_schema import Model
-from fgtrain.recipe.schema import Stage
+from fgtrain.recipe.stage_schema import Stage
 
 from .build import composition, text_config, vision_config
 from .composed import ComposedConfig, ComposedLVLM

@@ -8,8 +8,8 @@ from pathlib import Path
 from fgtrain.errors import UserError
 from fgtrain.plan import Peak, Plan, data_facts, light_facts, make_plan
 from fgtrain.plan.evaluation import Asked
+from fgtrain.plan.facts import ModelFacts
 from fgtrain.plan.known_facts import NAMED
-from fgtrain.plan.schema import ModelFacts
 from fgtrain.recipe import Recipe
 from fgtrain.recipe.model_schema import Model
 

@@ -6,11 +6,13 @@ from .comparison_tables import print_comparison
 from .data_facts import data_facts, light_facts
 from .encoder import evaluation_uses_encoder_cache, uses_encoder_cache
 from .evaluation import Asked, asked_of
+from .facts import DataFacts, ModelFacts
 from .make import make_plan
 from .matched import check_matched
 from .matching import MatchedFact
 from .peak import Peak, assumed_peak
-from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan, read_plan, write_plan
+from .plan_file import read_plan, write_plan
+from .schema import BatchPlan, DataPlan, PartPlan, Plan, StagePlan
 from .study_hours import study_hours
 from .study_tables import print_study_plan
 from .tables import print_plan

@@ -10,7 +10,7 @@ from evaluation.tasks.task import questions_hash
 from fgtrain.errors import UserError
 from fgtrain.recipe import Recipe
 
-from .schema import DataFacts
+from .facts import DataFacts
 
 ASKED = "[asked]"  # among the facts of data sets, none of which can have that name
 

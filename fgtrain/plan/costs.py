@@ -7,13 +7,14 @@ from fgtrain.recipe import Recipe
 
 from .cost import ASSUMED_MFU, ModelShape, training_work
 from .expected import most_of_a_micro_batch
+from .facts import DataFacts, ModelFacts
 from .host import host_plan
 from .keeping import kept
 from .needs import Needs
 from .peak import Peak
 from .preferring import reference_flops
 from .rollouts import rollouts_of
-from .schema import DataFacts, ModelFacts, StagePlan
+from .schema import StagePlan
 
 
 def with_costs(

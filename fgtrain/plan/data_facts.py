@@ -9,9 +9,9 @@ from fgtrain.recipe import Recipe
 
 from .asked_between import asked_facts
 from .built_sets import outdated
+from .facts import DataFacts, ModelFacts
 from .file_memo import remembered
 from .known_facts import known_facts
-from .schema import DataFacts, ModelFacts
 from .weights import weights_of
 
 

@@ -7,7 +7,8 @@ from fgtrain.images import Square
 from fgtrain.recipe import Recipe, Stage
 
 from .arithmetic import BYTES_FP32, stage_passes, views_of
-from .schema import DataFacts, EncoderPlan, ModelFacts
+from .facts import DataFacts, ModelFacts
+from .schema import EncoderPlan
 
 GIB = 2**30
 

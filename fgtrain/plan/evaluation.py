@@ -18,9 +18,10 @@ from fgtrain.recipe import START, Recipe
 
 from .cost import ASSUMED_MFU, ModelShape
 from .encoder import evaluation_uses_encoder_cache
+from .facts import ModelFacts
 from .known_facts import FOLDER
 from .peak import Peak
-from .schema import EvaluationPlan, ModelFacts, StagePlan
+from .schema import EvaluationPlan, StagePlan
 
 # Bytes that go through memory for each weight and token. In half precision the fp32 weights are cast in each pass:
 # read, written as half, read again.

@@ -10,7 +10,7 @@ from fgtrain.counts import Counts
 from fgtrain.images import ImageSpec
 from fgtrain.recipe import ExpectedRow, Recipe, Stage
 
-from .schema import DataFacts, ModelFacts
+from .facts import DataFacts, ModelFacts
 
 
 def with_expected(recipe: Recipe, data: dict[str, DataFacts], model: ModelFacts) -> dict[str, DataFacts]:

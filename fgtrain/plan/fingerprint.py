@@ -17,9 +17,9 @@ from fgtrain.recipe.objective_schema import GRPO, KEEP, SELF_DISTILLATION, WITHO
 
 from .arithmetic import stage_samples
 from .asked_between import ASKED
+from .facts import DataFacts, ModelFacts
 from .kernels import layer_kernels
 from .lineage import origin, shares_of
-from .schema import DataFacts, ModelFacts
 
 NOT_IN_STAGE = {"enabled", "after", "checkpoint_every_steps"}
 ASKED_BETWEEN = {"every_steps", "subset", "tasks", "groups"}

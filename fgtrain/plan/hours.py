@@ -6,8 +6,9 @@ from fgtrain.recipe import Devices, Recipe
 
 from .cost import ASSUMED_MFU
 from .encoding import encoder_origin
+from .facts import ModelFacts
 from .peak import Peak
-from .schema import DeviceHours, EvaluationPlan, ModelFacts, StagePlan
+from .schema import DeviceHours, EvaluationPlan, StagePlan
 
 
 def with_encoding(

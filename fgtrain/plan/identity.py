@@ -8,10 +8,10 @@ from fgtrain.recipe.soup import other_run
 
 from .asked_between import ASKED
 from .expected import with_expected
+from .facts import DataFacts, ModelFacts
 from .fingerprint import best_fingerprint, merge_fingerprint, model_fingerprint, stage_fingerprint
 from .lineage import kept_to, sources, starts_from
 from .replayed import choice_identity, replayed_facts, replayed_in
-from .schema import DataFacts, ModelFacts
 from .versions import Program
 
 

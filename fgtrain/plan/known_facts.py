@@ -16,7 +16,7 @@ from fgtrain.images import spec_from_dict
 from fgtrain.recipe import Model, Stage, TrainPart
 
 from .cost import ModelShape
-from .schema import ModelFacts
+from .facts import ModelFacts
 
 FOLDER = Path(__file__).parent / "known"
 FACTS, MODELS = FOLDER / "facts.json", FOLDER / "models.yaml"

@@ -13,6 +13,7 @@ from .disk import disk_plan, served_bytes
 from .encoder import encoder_plan
 from .evaluation import Asked, evaluation_plans, questions_cached
 from .expected import with_expected
+from .facts import DataFacts, ModelFacts
 from .hours import device_hours, with_encoding
 from .identity import Known, known_in_turn
 from .lineage import ancestors, starts_from
@@ -20,7 +21,7 @@ from .merging import merge_plan
 from .notes import notes
 from .peak import Peak, assumed_peak
 from .replayed import choice_plans
-from .schema import BatchPlan, DataFacts, DataPlan, ModelFacts, PartPlan, Plan, StagePlan
+from .schema import BatchPlan, DataPlan, PartPlan, Plan, StagePlan
 from .versions import Program, this_program
 from .watching import watch_plan
 

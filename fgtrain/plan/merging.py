@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from fgtrain.recipe import PARTS, MergeStage, Recipe
 
+from .facts import ModelFacts
 from .identity import Known
 from .lineage import shares_of, starts_from
-from .schema import EncoderPlan, ModelFacts, PartPlan, StagePlan
+from .schema import EncoderPlan, PartPlan, StagePlan
 
 
 def merge_plan(recipe: Recipe, name: str, facts: ModelFacts, all_known: Mapping[str, Known]) -> StagePlan:

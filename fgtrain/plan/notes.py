@@ -7,13 +7,14 @@ from fgtrain.recipe import Recipe
 
 from .checkpoints import features_at, judged_at, recovered_at
 from .evaluation import Asked, known_questions
+from .facts import DataFacts, ModelFacts
 from .keeping import keeping_note
 from .kernels import layer_kernels_note
 from .lineage import ancestors
 from .needs import USABLE, too_large
 from .preferring import preferring_note
 from .rollouts import rollouts_note
-from .schema import ChoicePlan, DataFacts, ModelFacts, StagePlan
+from .schema import ChoicePlan, StagePlan
 from .unmeasured import unmeasured
 from .watching import watch_note
 

@@ -14,9 +14,10 @@ from fgtrain.counts import Counts
 from fgtrain.recipe import Recipe, Stage
 
 from .cost import ASSUMED_MFU, training_work
+from .facts import DataFacts, ModelFacts
 from .fingerprint import data_identity
 from .peak import Peak
-from .schema import ChoicePlan, DataFacts, ModelFacts, StagePlan
+from .schema import ChoicePlan, StagePlan
 
 if TYPE_CHECKING:
     from .identity import Known

@@ -8,9 +8,10 @@ from fgtrain.recipe import MergeStage, Recipe, Stage
 from fgtrain.recipe.objective_schema import SELF_DISTILLATION
 
 from .cost import ModelShape, training_work
+from .facts import DataFacts
 from .keeping import kept
 from .layout import gib
-from .schema import DataFacts, StagePlan
+from .schema import StagePlan
 
 CHARACTERS = 4  # of a token of the words around what a teacher is shown
 

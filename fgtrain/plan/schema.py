@@ -3,61 +3,11 @@
 None always means unknown (a model or a data set that is not here), never zero.
 """
 
-import sys
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from data_builders.shared.code_identity import CodeIdentity
-from data_builders.shared.files import read_json, write_json
-from data_builders.shared.terminal import say
-from fgtrain.counts import Counts
-from fgtrain.errors import UserError
-from fgtrain.images import ImageSpec
 
-from .cost import ModelShape, Work
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What is known of a training set."""
-
-    rows: int | None = None
-    questions: int | None = None  # answers learnt in one pass; a row may hold several
-    images: int | None = None  # distinct images
-    tokens_per_pass: int | None = None  # image tokens included
-    counts_per_pass: Counts | None = None
-    sha256: str | None = None  # of rows and pictures (Manifest.content); None = not built yet
-    code: str | None = None  # hash of the code that built it
-    declared: bool = False  # rows is the recipe's word, nothing was read
-    expected: bool = False  # tokens and counts are an estimate, from what the recipe expects of a row
-    composed: bool = False  # its pictures are put together of several, anew in each pass
-    chosen: str | None = None  # of replayed rows, what decides which they are; see replayed.py
-    cut: str = ""  # how many rows are longer than model.max_tokens, where there are any and rows were counted
-
-    @property
-    def pictures(self) -> int | None:
-        """Distinct pictures; until they are known, one a row."""
-        return self.rows if self.images is None else self.images
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What is known of a model without loading weights: parameters and weight hash of each part."""
-
-    parameters: dict[str, int | None] = field(default_factory=dict)
-    learning: dict[str, dict[str, int]] = field(default_factory=dict)  # stage -> part -> parameters that learn
-    # stage -> part -> numbers that adapters hold beside the part's own; parts without adapters are left out
-    added: dict[str, dict[str, int]] = field(default_factory=dict)
-    image_tokens: int | None = None  # per image (or tile)
-    shape: ModelShape | None = None
-    images: ImageSpec | None = None  # how pictures become inputs
-    features: int | None = None  # values that the vision encoder makes of one picture of a fixed size
-    weights_sha: dict[str, str] | None = None
-    family_code: str | None = None  # hash of the code of a user's own family
-    notes: tuple[str, ...] = ()
+from .cost import Work
 
 
 class Numbers(BaseModel):
@@ -244,31 +194,3 @@ class Plan(Numbers):
 
     def stage(self, name: str) -> StagePlan:
         return next(stage for stage in self.stages if stage.name == name)
-
-
-def write_plan(plan: Plan, path: Path) -> None:
-    write_json(path, plan.model_dump(mode="json"))
-
-
-def earlier_plan(path: Path) -> dict[str, Any]:
-    """What stands in a plan's file, whatever version wrote it; empty, with a word, where it cannot be read."""
-    if not path.is_file():
-        return {}
-    try:
-        values = read_json(path)
-        if isinstance(values, dict):
-            return values
-    except UserError:
-        pass
-    say(f"{path} cannot be read (cut off or altered); what the run was begun with is not compared", file=sys.stderr)
-    return {}
-
-
-def read_plan(path: Path) -> Plan:
-    """The plan in a JSON file. UserError when it is not one."""
-    try:
-        return Plan.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path} is not a plan of this version ({where}: {first['msg']})") from None

@@ -2,12 +2,13 @@
 
 from .adapter_checks import adapters
 from .from_elsewhere import network_problems, texts_of_several_lines
+from .keys import START
 from .model_schema import PARTS
 from .name_checks import names
 from .objective_schema import WITHOUT_TOKENS
 from .problems import TWICE, Found, Key, Problem, instead
 from .replay import replay_problems
-from .schema import START, Recipe
+from .schema import Recipe
 from .stage_checks import stages
 
 OPEN_WORLD = "frow"  # the benchmark whose answers a judge reads

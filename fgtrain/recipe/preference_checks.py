@@ -2,7 +2,7 @@
 
 from .objective_schema import PAIRED
 from .problems import Found, Key, Problem
-from .schema import Stage
+from .stage_schema import Stage
 
 
 def preference(name: str, stage: Stage) -> Found:

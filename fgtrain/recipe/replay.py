@@ -17,7 +17,8 @@ from .problems import TWICE, Found, Key, Problem, instead
 from .sentences import described
 
 if TYPE_CHECKING:
-    from .schema import Recipe, Stage
+    from .schema import Recipe
+    from .stage_schema import Stage
 
 REPLAY = "replay"  # `what` of such a set
 RANDOM = "random"

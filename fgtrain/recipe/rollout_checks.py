@@ -6,7 +6,8 @@ from fgtrain.templates import TEMPLATES
 
 from .objective_schema import GRPO, SELF_DISTILLATION, SelfDistillation
 from .problems import Found, Key, Problem, instead
-from .schema import Recipe, Stage
+from .schema import Recipe
+from .stage_schema import Stage
 
 WHOLE = ("auto", "single", "ddp")  # strategies under which each process holds all weights
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from .differences import as_values
 from .merge_stage import MergeStage, OtherRun
-from .schema import Recipe, Stage
+from .schema import Recipe
 from .soup import other_run
+from .stage_schema import Stage
 from .study import Study
 
 STEPS, QUESTIONS = 3, 5

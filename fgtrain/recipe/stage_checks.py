@@ -3,13 +3,15 @@
 from evaluation.shared.sweeps import beside, is_swept
 
 from .best_stage import BestStage
+from .keys import START
 from .merge_stage import MergeStage
 from .model_schema import PARTS
 from .objective_schema import AUXILIARY, OWN, OptimizerChoice, known_additions, known_objectives
 from .preference_checks import preference
 from .problems import TWICE, Found, Key, Problem, instead
 from .rollout_checks import rollouts
-from .schema import START, Recipe, Stage
+from .schema import Recipe
+from .stage_schema import Stage
 
 SETTING_OF = {"betas": "adamw", "momentum": "sgd"}  # setting of an optimizer -> the one that has it
 

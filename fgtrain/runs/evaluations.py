@@ -20,8 +20,8 @@ from evaluation.tasks.task import Task, questions_hash
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.plan.checkpoints import features_at, judged_at
+from fgtrain.plan.facts import ModelFacts
 from fgtrain.plan.fingerprint import model_fingerprint
-from fgtrain.plan.schema import ModelFacts
 from fgtrain.plan.versions import asking_code
 from fgtrain.recipe import START, Recipe
 

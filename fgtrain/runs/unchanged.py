@@ -8,7 +8,7 @@ from typing import Any
 from fgtrain.errors import UserError
 from fgtrain.plan import Plan
 from fgtrain.plan.code_changes import rebuilt
-from fgtrain.plan.schema import earlier_plan
+from fgtrain.plan.plan_file import earlier_plan
 from fgtrain.recipe import Recipe
 
 

@@ -17,7 +17,8 @@ from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.data import FeatureCache
 from fgtrain.data.datamodule import StageData
 from fgtrain.images import Square
-from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.recipe.devices_schema import Devices
+from fgtrain.recipe.stage_schema import Stage
 
 SPEC = Square(size=16, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), resample="bilinear", tokens=3)
 SPECIAL = ["<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<image>", "<start_of_turn>", "<end_of_turn>"]

@@ -23,7 +23,7 @@ def test_every_key_of_recipes_studies_and_profiles_says_what_it_means(from_code)
 
 
 def test_a_key_is_shown_with_its_type_bounds_default_and_comment(from_code):
-    from fgtrain.recipe.schema import Stage
+    from fgtrain.recipe.stage_schema import Stage
 
     keys, fields = from_code.keys, Stage.model_fields
     assert keys.type_of(fields["warmup_fraction"]) == "number >= 0, <= 1"

@@ -143,7 +143,7 @@ def test_what_is_told_moves_no_cursor(capsys, how, out):
 )
 def test_a_plan_moves_no_cursor(tmp_path, monkeypatch, capsys, how, out):
     from fgtrain.plan import make_plan, print_plan
-    from fgtrain.plan.schema import ModelFacts
+    from fgtrain.plan.facts import ModelFacts
 
     monkeypatch.setenv("COLUMNS", "200")
     loaded = load_recipe(recipe(tmp_path, "short_answer, root: x, options: {source: cub}"))

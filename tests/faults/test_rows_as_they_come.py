@@ -20,7 +20,8 @@ from fgtrain.data.datamodule import StageData
 from fgtrain.data.image import arranged
 from fgtrain.data.rows import Rows
 from fgtrain.images import Square
-from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.recipe.devices_schema import Devices
+from fgtrain.recipe.stage_schema import Stage
 
 LANGUAGE_MODEL = Path(__file__).resolve().parents[2] / "recipes" / "mini" / "base" / "language_model"
 SPEC = Square(size=16, mean=(0.5,) * 3, std=(0.5,) * 3, resample="bilinear", tokens=4)

@@ -20,7 +20,7 @@ from fgtrain.data.quarantine import Quarantine
 from fgtrain.executors.slurm.queue import RECORD, slurm_record
 from fgtrain.graph.status import how_far
 from fgtrain.jobs.spec import PROGRESS, SPENT, JobSpec, read_faults, read_spec, spent, write_spec
-from fgtrain.plan.schema import earlier_plan, read_plan
+from fgtrain.plan.plan_file import earlier_plan, read_plan
 from fgtrain.runs.reported import note_reported, reported
 from fgtrain.training.metrics_file import missing_steps, readable_steps
 from fgtrain.training.resume_files import MANIFEST, fault_of

@@ -17,8 +17,9 @@ from data_builders.shared.code_identity import CodeIdentity
 from fgtrain.data.datamodule import StageData
 from fgtrain.errors import UserError
 from fgtrain.model import LVLM, build_model, outline_model
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.recipe.model_schema import Model, TrainPart
-from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.recipe.stage_schema import Stage
 
 
 def described(lvlm: LVLM) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fgtrain.errors import UserError
 from fgtrain.model import build_model, part_hash
 from fgtrain.model.model_facts import model_facts
 from fgtrain.recipe import Model
-from fgtrain.recipe.schema import Stage
+from fgtrain.recipe.stage_schema import Stage
 
 
 def vip_llava() -> VipLlavaForConditionalGeneration:

@@ -31,7 +31,7 @@ from fgtrain.model import (
 )
 from fgtrain.model.trainable_weights import has_role, narrowed
 from fgtrain.recipe.model_schema import Lora, Model, TrainPart
-from fgtrain.recipe.schema import Stage
+from fgtrain.recipe.stage_schema import Stage
 
 SMALL = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
 SMALL |= {"num_key_value_heads": 2, "vocab_size": VOCABULARY, "pad_token_id": 0}

@@ -84,7 +84,7 @@ def test_what_adapters_begin_with_outlives_a_stop(place: Path, monkeypatch: pyte
 
 def test_rows_that_are_looked_at_decide_what_is_learnt(place: Path):
     from fgtrain.plan import data_facts, make_plan
-    from fgtrain.plan.schema import ModelFacts
+    from fgtrain.plan.facts import ModelFacts
 
     def fingerprint(lora: dict) -> str:
         stage = first() | {"train": {"language_model": {"lr": 1.0e-3, "lora": lora}}}

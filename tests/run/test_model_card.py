@@ -8,7 +8,7 @@ from evaluation.scoring.score_files import Score, TaskScore
 from fgtrain.checksums import CARD, verify_checksums, write_checksums
 from fgtrain.export import exported_card
 from fgtrain.plan import make_plan
-from fgtrain.plan.schema import ModelFacts
+from fgtrain.plan.facts import ModelFacts
 from fgtrain.recipe import load_recipe
 from fgtrain.runs.evaluations import write_evaluation
 from fgtrain.runs.model_card import UNMEASURED, fill_cards, model_card

@@ -30,8 +30,9 @@ from fgtrain.data.datamodule import MicroBatchLoader
 from fgtrain.data.dataset import Share
 from fgtrain.model import LVLM, build_model, set_trainable
 from fgtrain.model.seen import Seen
+from fgtrain.recipe.devices_schema import Devices
 from fgtrain.recipe.objective_schema import Preference
-from fgtrain.recipe.schema import Devices, Stage
+from fgtrain.recipe.stage_schema import Stage
 from fgtrain.training.objectives import LossPart, StageLoss, Summed
 from fgtrain.training.objectives.dpo import Dpo, answers_N2
 from fgtrain.training.objectives.grpo import Grpo

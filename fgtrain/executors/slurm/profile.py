@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fgtrain.errors import UserError
+from fgtrain.recipe.keys import Texts
 from fgtrain.recipe.load import shown
 from fgtrain.recipe.problems import Key, Place, Problem, raise_problems
-from fgtrain.recipe.schema import Texts
 from fgtrain.recipe.sentences import described
 from fgtrain.recipe.yaml_reader import Source, read_yaml
 from fgtrain.shipped import SHIPPED
