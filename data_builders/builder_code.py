@@ -2,6 +2,7 @@
 
 from .shared.code_identity import CodeIdentity, code_of, explain_change
 
+PROGRAM = "python -m data_builders"
 # name -> the module that has it as BUILDER; imported when asked for, as some need much
 MODULES = {
     "short_answer": "short_answer",

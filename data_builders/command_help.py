@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from .builder import Builder
-from .command_line import PROGRAM
+from .builder_code import PROGRAM
 from .options import Options, SourceOptions, WhichSource
 from .shared.plugins import package_of
 from .sources import HELP_WIDTH, OWN, SOURCE_NAMES, about

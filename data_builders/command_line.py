@@ -5,11 +5,10 @@ from difflib import get_close_matches
 from importlib import import_module
 from textwrap import fill
 
-from .builder_code import MODULES
+from .builder_code import MODULES, PROGRAM
 from .shared.errors import UserError
 from .shared.version_option import add_version
 
-PROGRAM = "python -m data_builders"
 WIDTH = 116  # columns
 # Word -> its line. Each is the builder's own summary.
 TRAINING = {

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
+from ..naming import Asked, asked, words
 from ..records import IMAGE_PLACEHOLDER
-from ..writing.naming import Asked, asked, words
 
 # Of all words and of those that decide what is asked: shared ones over those of both.
 ALIKE, SAME_MATTER = 0.8, Asked.ALIKE

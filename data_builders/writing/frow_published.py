@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ..naming import named_in
 from ..shared.errors import UserError
 from ..shared.files import safe_join, sha256_file, write_bytes
 from ..shared.progress import progress
 from .benchmark_files import BENCHMARK, checked_rows, dataset_of, put_image, question_files
-from .naming import named_in
 
 PUBLISHED = {"aircraft": 100, "cub": 200, "dog": 120, "flowers102": 102, "food101": 100, "vegfru": 237}  # questions
 

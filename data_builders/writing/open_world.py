@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ..builder import Builder
+from ..naming import Asked, named_in
 from ..options import TrainingOptions
 from ..records import independent_turns
 from ..shared.errors import UserError
@@ -21,7 +22,6 @@ from ..short_answer import at_most, row_id
 from ..source_rows import write_source_rows
 from ..sources import Source
 from .each_subject import for_each
-from .naming import Asked, named_in
 from .question_rules import NO_FROW, fault, frow_questions
 from .subjects import Subject, things
 from .topics import INTRODUCTIONS

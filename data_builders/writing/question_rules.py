@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..naming import Asked, named_in, words
 from ..shared.errors import UserError
 from ..shared.files import read_jsonl
 from .benchmark_files import question_files
-from .naming import Asked, named_in, words
 from .subjects import Subject
 
 YES_NO = re.compile(

@@ -8,11 +8,11 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..naming import named_in
 from ..shared.csv_tables import csv_rows
 from ..shared.errors import UserError
 from ..shared.files import atomic_write
 from .drafts import Draft
-from .naming import named_in
 from .subjects import Subject
 
 COLUMNS = [

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..naming import EMPTY, singular, words
 from ..shared.errors import UserError
 from ..shared.seeding import address_hash
-from .naming import EMPTY, singular, words
 from .sentences import sentences, with_context
 from .subjects import Subject
 from .topics import ANYTHING, TOPICS, Topic

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..naming import named_in, other_names
 from ..shared.errors import UserError
 from ..sources import LabelledImage, Source
-from .naming import named_in, other_names
 from .texts import Text
 from .unsaid import ANYTHING_GOES, Unsaid
 

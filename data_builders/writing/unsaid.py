@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from ..naming import Names
 from ..sources import Source, same_name
-from .naming import Names
 from .sentences import sentences
 
 

@@ -26,8 +26,8 @@ def add_options(one: argparse.ArgumentParser) -> None:
 
 def command_friedman(arguments: argparse.Namespace) -> None:
     from ..features.friedman import compare_models
-    from ..features.friedman_diagram import diagram
     from ..features.friedman_tables import collect, read_table
+    from ..report.friedman_diagram import diagram
 
     if not 0 < arguments.alpha < 1:
         raise UserError(f"--alpha is {arguments.alpha:g}; write a number between 0 and 1, usually 0.05")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from data_builders.writing.naming import singular, spellings, words
+from data_builders.naming import singular, spellings, words
 
 # Up to four words before a name, in the same sentence, that say it is something else.
 DENYING = """

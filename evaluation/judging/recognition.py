@@ -6,7 +6,7 @@ The category named first decides, so that a right answer may go on to compare wi
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from data_builders.writing.naming import singular, words
+from data_builders.naming import singular, words
 
 from .mentions import NameIndex, Text, first_of, same
 from .taxonomy import NO_TAXONOMY, Taxonomy, aliases, coarser, key_of

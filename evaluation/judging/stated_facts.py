@@ -2,7 +2,7 @@
 
 import re
 
-from data_builders.writing.naming import words
+from data_builders.naming import words
 
 from ..shared.number_words import MAGNITUDES, SMALL, TENS
 from .quantities import UNIT, Quantity, quantities

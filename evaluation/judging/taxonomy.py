@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
+from data_builders.naming import singular, words
 from data_builders.shared.errors import UserError
-from data_builders.writing.naming import singular, words
 
 from .mentions import forms, same
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from data_builders.shared.files import atomic_write
 
 from ..features.factors import FACTORS, LevelScore, by_factor, families
-from ..features.friedman_diagram import diagram
 from ..features.models_table import FEWEST, Matrix, ModelScores, matrices, read_models
 from ..features.training_facts import trained_as
 from .curves import sizes
 from .figures import Figure, Line, Point
+from .friedman_diagram import diagram
 from .page import environment
 from .text import num
 

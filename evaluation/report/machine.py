@@ -147,7 +147,7 @@ def rank_diagrams(folder: Path) -> list[dict]:
 
 def _diagram(entry: dict) -> dict:
     from ..features.friedman import Comparison as Ranks
-    from ..features.friedman_diagram import diagram
+    from .friedman_diagram import diagram
 
     test = entry.get("friedman") or {}
     ranks = Ranks(

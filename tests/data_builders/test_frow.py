@@ -5,9 +5,9 @@ from frow_fakes import NAMES, as_evaluation_reads, make, make_texts, mark, quest
 from small_sources import make_cub
 
 from data_builders.build import same_build
+from data_builders.naming import named_in
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
-from data_builders.writing.naming import named_in
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from fake_endpoint import KEY, endpoint, failed, obliging, said
 from small_sources import make_cub, make_grocery
 
 from data_builders.build import build
+from data_builders.naming import Asked, named_in
 from data_builders.records import read_rows
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
-from data_builders.writing.naming import Asked, named_in
 from data_builders.writing.rules import RulesWriter
 from data_builders.writing.subjects import Subject
 from data_builders.writing.texts import Text

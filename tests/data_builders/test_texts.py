@@ -5,8 +5,8 @@ import json
 import pytest
 from fake_endpoint import Reply, endpoint, failed
 
+from data_builders.naming import Asked, named_in, other_names
 from data_builders.shared.errors import UserError
-from data_builders.writing.naming import Asked, named_in, other_names
 from data_builders.writing.sentences import sentences
 from data_builders.writing.texts import digest, folder_texts, shortened, texts_in
 from data_builders.writing.wikipedia import Wikipedia, read_titles, titles_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from data_builders.shared.errors import UserError
 from evaluation.__main__ import main
 from evaluation.features.friedman import compare_models, critical_distance
-from evaluation.features.friedman_diagram import diagram, draw_diagram
+from evaluation.report.friedman_diagram import diagram, draw_diagram
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = [json.loads(line) for line in (GOLDEN / "friedman_nemenyi.dev.jsonl").read_text().split("\n") if line]

@@ -130,7 +130,7 @@ def name_pictures(shown: dict) -> list[Picture]:
 
 def rank_pictures(shown: dict) -> list[Picture]:
     """Critical-distance diagrams of models' features."""
-    from ...features.friedman_diagram import draw_diagram
+    from ..friedman_diagram import draw_diagram
 
     return [
         Picture(f"Average ranks: {one['name']}", partial(draw_diagram, one["found"]))

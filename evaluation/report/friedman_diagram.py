@@ -3,9 +3,9 @@
 import io
 from typing import Any
 
-from ..report.export.style import INK, SOFT, WIDTH, new_axes, styled
-from ..report.text import visible
-from .friedman import Comparison
+from ..features.friedman import Comparison
+from .export.style import INK, SOFT, WIDTH, new_axes, styled
+from .text import visible
 
 ROW, LETTERS = 0.2, 34  # inches; letters of a name that fit beside the axis
 DISTANCE_AT = 2.2  # rows above the axis
