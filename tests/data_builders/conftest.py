@@ -3,7 +3,10 @@
 import shutil
 
 import pytest
+from fake_endpoint import KEY, endpoint
+from frow_fakes import make_texts
 from general_forms import general
+from small_sources import make_cub
 
 from data_builders.build import build
 from data_builders.general.builder import BENCHMARK_NAMES
@@ -42,6 +45,33 @@ def source_miniatures(tmp_path_factory):
     for name in SOURCES:
         build("drawn", root=None, out=folder / name, options={**options, "source": name})
     return folder
+
+
+@pytest.fixture
+def cub(tmp_path):
+    return make_cub(tmp_path / "cub")
+
+
+@pytest.fixture
+def texts(tmp_path):
+    return make_texts(tmp_path / "texts")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """The drawn miniature of CUB: two classes, eight genera, 32 species, attributes of classes."""
+    root = tmp_path_factory.mktemp("drawn")
+    counts = {"train_images_per_species": 1, "test_images_per_species": 2, "pixels": 32}
+    build("drawn", root=None, out=root, options={"source": "cub", **counts})
+    return root
+
+
+@pytest.fixture
+def model(monkeypatch, tmp_path):
+    """An endpoint, and the options of a build that is written by it."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with endpoint() as server:
+        yield server, {"model": "scribe", "base_url": server.url, "cache": str(tmp_path / "cache")}
 
 
 @pytest.fixture

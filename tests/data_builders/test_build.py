@@ -18,11 +18,6 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
 
 
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
-
-
 def test_a_second_equal_call_returns_at_once_and_another_is_refused(cub, tmp_path):
     out, options = tmp_path / "out", {"source": "cub"}
     first = build("short_answer", root=cub, out=out, options=options)

@@ -4,16 +4,11 @@ from collections import Counter
 
 import pytest
 from question_texts import pairs
-from small_sources import make_cub, make_grocery, picture
+from small_sources import make_grocery, picture
 
 from data_builders.build import build
 from data_builders.records import read_rows
 from data_builders.shared.errors import UserError
-
-
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
 
 
 def built(root, out, **options):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fake_endpoint import KEY, endpoint
-from frow_fakes import make_texts, mark, review
+from frow_fakes import mark, review
 from small_sources import make_cub
 
 from data_builders import builder_code
@@ -43,11 +43,6 @@ def as_by_other_code(manifest: Path) -> None:
 @pytest.fixture
 def cub(tmp_path):
     return make_cub(tmp_path / "CUB_200_2011")
-
-
-@pytest.fixture
-def texts(tmp_path):
-    return make_texts(tmp_path / "texts")
 
 
 def call(what: str, tmp_path: Path, cub: Path, texts: Path) -> tuple[Path | None, Path, dict]:

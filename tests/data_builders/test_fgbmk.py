@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from question_texts import asked_label, options_of
-from small_sources import make_cub, make_grocery
+from small_sources import make_grocery
 
 from data_builders.build import build
 from data_builders.fgbmk import builder
@@ -19,20 +19,6 @@ TRACK = HUMAN / "hierarchical_granularity_recognition"
 BIAS = HUMAN / "knowledge_bias_estimination"
 ATTRIBUTES = HUMAN / "attribute_recognition"
 FIELDS = ["question_id", "image", "text", "class", "category"]
-
-
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """The drawn miniature of CUB: two classes, eight genera, 32 species, attributes of classes."""
-    root = tmp_path_factory.mktemp("drawn")
-    counts = {"train_images_per_species": 1, "test_images_per_species": 2, "pixels": 32}
-    build("drawn", root=None, out=root, options={"source": "cub", **counts})
-    return root
 
 
 def source_of(name="made", labels=(), levels=(), meta="object", **more):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_sources import make_cub, make_grocery
+from small_sources import make_grocery
 
 from data_builders.build import build, same_build
 from data_builders.built_from import RECORD
@@ -19,20 +19,6 @@ HUMAN = Path("FG-BMK/human-oriented")
 TRACK = HUMAN / "hierarchical_granularity_recognition"
 BIAS = HUMAN / "knowledge_bias_estimination"
 ATTRIBUTES = HUMAN / "attribute_recognition"
-
-
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """The drawn miniature of CUB: two classes, eight genera, 32 species, attributes of classes."""
-    root = tmp_path_factory.mktemp("drawn")
-    counts = {"train_images_per_species": 1, "test_images_per_species": 2, "pixels": 32}
-    build("drawn", root=None, out=root, options={"source": "cub", **counts})
-    return root
 
 
 def files_below(folder):

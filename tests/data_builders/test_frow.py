@@ -1,23 +1,12 @@
 """Laws of the FROW benchmark: a question and a test image per category, nothing named, a person has the last word."""
 
 import pytest
-from frow_fakes import NAMES, as_evaluation_reads, make, make_texts, mark, questions, review
-from small_sources import make_cub
+from frow_fakes import NAMES, as_evaluation_reads, make, mark, questions, review
 
 from data_builders.build import same_build
 from data_builders.naming import named_in
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_json
-
-
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
-
-
-@pytest.fixture
-def texts(tmp_path):
-    return make_texts(tmp_path / "texts")
 
 
 def test_one_question_and_one_test_image_per_category(cub, texts, tmp_path):

@@ -3,30 +3,13 @@
 import json
 
 import pytest
-from fake_endpoint import KEY, endpoint, obliging
-from frow_fakes import as_evaluation_reads, make, make_texts, mark, questions, review
-from small_sources import make_cub, picture
+from fake_endpoint import obliging
+from frow_fakes import as_evaluation_reads, make, mark, questions, review
+from small_sources import picture
 
 from data_builders.build import build
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl, write_jsonl
-
-
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
-
-
-@pytest.fixture
-def texts(tmp_path):
-    return make_texts(tmp_path / "texts")
-
-
-@pytest.fixture
-def model(monkeypatch, tmp_path):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with endpoint() as server:
-        yield server, {"model": "scribe", "base_url": server.url, "cache": str(tmp_path / "cache")}
 
 
 def test_a_model_drafts_filters_and_answers(cub, texts, model, tmp_path):

@@ -25,11 +25,6 @@ TEXT = (
 
 
 @pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
-
-
-@pytest.fixture
 def texts(tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
@@ -202,13 +197,6 @@ def test_several_labels_per_picture_cannot_be_asked_about(tmp_path):
     source = Source("skincon", tmp_path, (row,), (Level("concept", "concept", "concepts"),))
     with pytest.raises(UserError, match="bear several labels"):
         things(source, [row])
-
-
-@pytest.fixture
-def model(monkeypatch, tmp_path):
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with endpoint() as server:
-        yield server, {"model": "scribe", "base_url": server.url, "cache": str(tmp_path / "cache")}
 
 
 def test_a_model_writes_from_the_text_and_is_named(cub, texts, model, tmp_path):

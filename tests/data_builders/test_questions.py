@@ -2,7 +2,7 @@ from collections import Counter, defaultdict
 
 import pytest
 from question_texts import asked_label, options_of, pairs
-from small_sources import make_cub, picture
+from small_sources import picture
 
 from data_builders.build import build
 from data_builders.question_maker import question_words
@@ -13,11 +13,6 @@ from data_builders.sources import LabelledImage, Level, Source, load_source
 
 def rows(folder):
     return list(read_rows(folder))
-
-
-@pytest.fixture
-def cub(tmp_path):
-    return make_cub(tmp_path / "cub")
 
 
 def test_short_answers_are_one_row_per_training_image(cub, tmp_path):

@@ -20,18 +20,6 @@ from evaluation.scoring.score_answers import score_answers
 from evaluation.tasks.load import load_tasks
 from evaluation.tasks.task_files import task_without_items
 
-ALL = ["fgbmk", "frow", "drawn", "perplexity"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_benchmark(tmp_path_factory.mktemp("benchmark"))
-
-
-@pytest.fixture(scope="module")
-def tasks(data):
-    return load_tasks(ALL, [data])
-
 
 def right(image, prompt):
     """The truth about the benchmark's pictures of species."""

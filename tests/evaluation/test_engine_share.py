@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from evaluation_fakes import SPECIES, FakeAnswerer, make_benchmark
+from evaluation_fakes import SPECIES, FakeAnswerer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,18 +18,6 @@ import evaluation.asking.share as shares
 from data_builders.shared.errors import UserError
 from evaluation.asking import Share, ask, evaluate
 from evaluation.tasks.load import load_tasks
-
-ALL = ["fgbmk", "frow", "drawn", "perplexity"]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_benchmark(tmp_path_factory.mktemp("benchmark"))
-
-
-@pytest.fixture(scope="module")
-def tasks(data):
-    return load_tasks(ALL, [data])
 
 
 @pytest.fixture(autouse=True)

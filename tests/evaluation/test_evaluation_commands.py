@@ -5,13 +5,10 @@ import re
 
 import pytest
 from evaluation_fakes import (
-    HIERARCHY,
     NAME,
     SPECIES,
     FakeAnswerer,
     FakesInstalled,
-    make_benchmark,
-    published_rows,
     score,
     write_rows,
 )
@@ -22,21 +19,6 @@ from evaluation import __main__ as command
 from evaluation.asking import ask, evaluate
 from evaluation.asking.answerers import find
 from evaluation.tasks.load import load_tasks
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_benchmark(tmp_path_factory.mktemp("benchmark"))
-
-
-@pytest.fixture
-def questions(data):
-    return data / HIERARCHY / "cub" / "species" / "species_question_choice.jsonl"
-
-
-@pytest.fixture
-def published(questions):
-    return published_rows(questions)
 
 
 def run(*arguments):

@@ -4,28 +4,13 @@ import json
 import re
 
 import pytest
-from evaluation_fakes import HIERARCHY, NAME, SPECIES, FakeAnswerer, make_benchmark, published_rows, score, write_rows
+from evaluation_fakes import NAME, SPECIES, FakeAnswerer, score, write_rows
 
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 from evaluation import __main__ as command
 from evaluation.asking import evaluate
 from evaluation.tasks.load import load_tasks
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return make_benchmark(tmp_path_factory.mktemp("benchmark"))
-
-
-@pytest.fixture
-def questions(data):
-    return data / HIERARCHY / "cub" / "species" / "species_question_choice.jsonl"
-
-
-@pytest.fixture
-def published(questions):
-    return published_rows(questions)
 
 
 def test_published_predictions_are_scored_with_and_without_the_questions(published, questions, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 import yaml
 
+from data_builders.build import build
 from fgtrain.graph import Job
 from fgtrain.graph.begin import begin
 from fgtrain.jobs import function_of
@@ -31,6 +34,20 @@ WORLD = {
     "general_test": 6,
     "processes": 1,
 }
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny") / "world"
+    build("drawn", root=None, out=folder, options=WORLD)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny_world: Path) -> Path:
+    """A folder of the test's own with a copy of the world in it."""
+    shutil.copytree(tiny_world, tmp_path / "world")
+    return tmp_path
 
 
 def recipe_values(folder: Path, name: str = "tiny", **changes: object) -> dict:
@@ -124,7 +141,7 @@ def start(*words: Path | str, code: Path = REPOSITORY, **variables: str) -> subp
 
     It, and all that it starts, can be found by `left_over`.
     """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "HF_HUB_OFFLINE": "1", **variables}
+    environment = {**os.environ, **variables}
     environment.pop("WANDB_SERVICE", None)  # of a run in this process: a run of the same id would be written there
     environment[MARK] = uuid4().hex
     process = subprocess.Popen(

@@ -27,7 +27,6 @@ def recipe(place: Path, runs: str, **stages: dict) -> Recipe:
     common = {"global_batch_size": 8, "checkpoint_every_steps": 1}
     values["stages"] = {name: {**common, **one} for name, one in stages.items()}
     values["evaluation"] = {"tasks": []}
-    values["wandb"] = {"enabled": False}
     return load_recipe(write_recipe(place, values))
 
 

@@ -27,7 +27,7 @@ def measuring(place: Path, name: str = "tiny", stages: bool = True, ask: bool = 
     """One short stage that moves the projector alone, over pictures that lie there."""
     values = recipe_values(place, name=name)
     align = values["stages"]["align"] | {"mix": {"count": 1}}
-    values |= {"stages": {"align": align} if stages else {}, "prepare": [], "wandb": {"enabled": False}}
+    values |= {"stages": {"align": align} if stages else {}, "prepare": []}
     values["data"] = {"count": values["data"]["count"]}
     chosen = {"sources": [CUB], "measures": ["knn", "retrieval"], **features}
     asked = {"tasks": ["drawn_count"], "data": ["{data_root}"], "limit": 2} if ask else {"tasks": []}

@@ -20,7 +20,7 @@ TASK = "fgbmk/drawn/species/short_answer"
 def asked(folder: Path, name: str, held_out: Path | None) -> Recipe:
     """Species questions to the untrained model."""
     values = recipe_values(folder, name=name, data={}, stages={})
-    values["prepare"], values["wandb"] = values["prepare"][1:], {"enabled": False}
+    values["prepare"] = values["prepare"][1:]
     values["evaluation"] = {
         "tasks": ["fgbmk"],
         "data": ["{data_root}"],

@@ -31,7 +31,6 @@ def own_replies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def judged_recipe(folder: Path, url: str, name: str = "judged", limit: int | None = None, **judge: object) -> Recipe:
     """Six open-world questions to the untrained model, judged by the endpoint."""
     values = recipe_values(folder, name=name, prepare=[], data={}, stages={}, network=True)
-    values["wandb"] = {"enabled": False}
     settings = {"base_url": url, "model": MODEL, "concurrency": 1, "timeout_seconds": 5.0, **judge}
     values["evaluation"] = {"tasks": ["frow"], "data": [str(make_frow(folder / "benchmarks"))], "limit": limit}
     values["evaluation"]["judge"] = settings

@@ -20,7 +20,6 @@ def recipe(place: Path, name: str, **stages: dict | None) -> Recipe:
     known = {"align": align, "sft": sft | {"keep": {"kl": 0.5}}, "other": other}
     values["stages"] = {"align": align} | {name: known[name] if one is None else one for name, one in stages.items()}
     values["evaluation"] = {"tasks": ["drawn_count", "fgbmk"], "limit": 4}
-    values["wandb"] = {"enabled": False}
     return load_recipe(write_recipe(place, values))
 
 

@@ -36,7 +36,6 @@ def recipe(place: Path, name: str = "tiny", mix: dict | None = None, **changes: 
         "fg": sft | {"after": "sft", "mix": {"short": 0.25, "replayed": 2} if mix is None else mix},
     }
     values["evaluation"] = {"tasks": ["drawn_count"], "at": ["fg"], "limit": 2}
-    values["wandb"] = {"enabled": False}
     return load_recipe(write_recipe(place, values | changes))
 
 

@@ -36,7 +36,6 @@ def recipe_of(place: Path, released: Path, name: str, engine: str, **evaluation:
     values = recipe_values(place, name=name, prepare=[], data={}, stages={})
     values["model"] = {"checkpoint": str(released), "max_tokens": LONGEST}
     values["evaluation"] = {"tasks": ["drawn_count"], "engine": engine, "data": ["{data_root}"], **evaluation}
-    values["wandb"] = {"enabled": False}
     return load_recipe(write_recipe(place, values))
 
 

@@ -59,7 +59,6 @@ def sharded_recipe(place: Path, name: str, strategy: str) -> Path:
     values["stages"]["sft"] |= {"mix": {"count": 4, "document": 4}, "augment": "flip_crop", "checkpoint_every_steps": 9}
     values["devices"] |= {"count": 2, "per_device_batch_size": 2, "strategy": strategy}
     values["evaluation"] = {"tasks": TASKS, "every_steps": 8, "subset": 4}
-    values["wandb"] = {"enabled": False}
     return write_recipe(place, values)
 
 

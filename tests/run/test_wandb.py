@@ -30,6 +30,7 @@ def no_service_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier test's run in this process has left: a child that ended W&B's service leaves its address here."""
     wandb_run.forget_runs()
     monkeypatch.delenv("WANDB_SERVICE", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def interrupted(tiny_world: Path, tmp_path_factory: pytest.TempPathFactory) -> t
     values["evaluation"] |= {"every_steps": 4, "subset": 4, "tasks": ["drawn_count"]}
     recipe, run = write_recipe(place, values), place / "runs" / "watched"
     for step, number in ((7, signal.SIGKILL), (None, None)):
-        process = start(recipe, WANDB_API_KEY=KEY)
+        process = start(recipe, WANDB_API_KEY=KEY, WANDB_MODE="offline")
         try:
             if step is not None:
                 when_at_step(process, run, "sft", step)

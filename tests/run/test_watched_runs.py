@@ -39,6 +39,7 @@ def test_a_stage_that_stopped_early_and_its_best_checkpoint(
     look, keep, kept, alerts = StageWatch._look, StageWatch.keep, {}, []
     monkeypatch.setattr(StageWatch, "_look", lambda self, step: look(self, step) | FOUND[step])
     monkeypatch.setattr(StageWatch, "keep", lambda self, step, new: (kept.update({step: new}), keep(self, step, new)))
+    monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setattr("wandb.Run.alert", lambda self, *words, **more: alerts.append(words), raising=False)
     run = recipe(place)
     report = run_recipe(run).read_text()

@@ -14,7 +14,7 @@ from stage_fakes import Case
 def launch(cases: list[Case], ranks: int = 2) -> str:
     """What the first of so many processes prints that run the cases one after the other."""
     path = Path(cases[0].folder) / "cases.json"
-    path.write_text(json.dumps([asdict(case) for case in cases]))
+    path.write_text(json.dumps([asdict(case) for case in cases], default=str))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

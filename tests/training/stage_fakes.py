@@ -54,7 +54,7 @@ BASE = {"projector": 1.0e-2, "language_model": 1.0e-2}
 class Case:
     """One stage: `folder` holds the parts of the model and, under `name`, what comes out."""
 
-    folder: str
+    folder: Path | str
     name: str = "stage"
     strategy: str = "auto"
     devices: int = 1

@@ -15,7 +15,7 @@ from launching import figures_of, launch
 from model_fakes import drawn_sample, gradients, packed, pixels
 from safetensors.numpy import load
 from safetensors.torch import load_file
-from stage_fakes import Case, run_case, tiny_lvlm, weights, write_parts
+from stage_fakes import Case, run_case, tiny_lvlm, weights
 
 from data_builders.shared.sealed import unsealed
 from fgtrain.errors import UserError
@@ -33,13 +33,6 @@ VARIANTS = {
     "sft": {"beta": 0.3, "sft_weight": 0.7},
     "ipo+sft": {"beta": 0.5, "variant": "ipo", "sft_weight": 0.7},
 }
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return str(folder)
 
 
 def moved(lvlm: LVLM) -> LVLM:
@@ -103,8 +96,8 @@ def known(batch, before_N2: torch.Tensor) -> Reference:
     return found
 
 
-def test_gradients_are_those_of_the_published_loss(parts: str):
-    lvlm = tiny_lvlm(Path(parts))
+def test_gradients_are_those_of_the_published_loss(parts: Path):
+    lvlm = tiny_lvlm(parts)
     set_trainable(lvlm, Case(parts).stage().train)
     double = copy.deepcopy(lvlm).double()
     plain = Plain(lvlm)
@@ -125,7 +118,7 @@ def test_gradients_are_those_of_the_published_loss(parts: str):
 
 
 @pytest.mark.parametrize("options", [VARIANTS[name] for name in ("sigmoid", "hinge", "ipo+sft")])
-def test_a_stage_begins_where_nothing_is_preferred(parts: str, options: dict):
+def test_a_stage_begins_where_nothing_is_preferred(parts: Path, options: dict):
     case = Case(parts, f"begins-{'-'.join(map(str, options.values()))}", dpo=options, steps=1)
     run_case(case)
     (row,) = figures_of(case)
@@ -138,7 +131,7 @@ def test_a_stage_begins_where_nothing_is_preferred(parts: str, options: dict):
     assert row["terms"]["dpo/chosen"] < 0
 
 
-def test_a_step_does_not_depend_on_how_its_pairs_are_dealt(parts: str):
+def test_a_step_does_not_depend_on_how_its_pairs_are_dealt(parts: Path):
     """One micro-batch, four, and two ranks under two strategies, that each ask a part of the pairs."""
     how = {"dpo": {"beta": 0.3, "sft_weight": 0.1}}
     whole, apart = Case(parts, "whole", per_device=8, **how), Case(parts, "apart", per_device=2, **how)
@@ -162,7 +155,7 @@ def kept_of(case: Case) -> dict[str, list[float]]:
     return dict(zip(json.loads(found["rows"].tobytes()), found["log_probabilities"].tolist(), strict=True))
 
 
-def test_what_is_kept_is_what_the_start_says_and_a_stage_resumes_with_it(parts: str):
+def test_what_is_kept_is_what_the_start_says_and_a_stage_resumes_with_it(parts: Path):
     straight, stopped = (Case(parts, name, dpo={"beta": 0.3}) for name in ("straight", "stopped"))
     expected = weights(run_case(straight))
     with pytest.raises(StageInterruptedError):
@@ -170,7 +163,7 @@ def test_what_is_kept_is_what_the_start_says_and_a_stage_resumes_with_it(parts: 
     kept = kept_of(stopped)
     assert kept == kept_of(straight)
     assert len(kept) == straight.steps * straight.global_batch
-    path = Path(parts) / "stopped-reference.safetensors"
+    path = parts / "stopped-reference.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[:-9])
     with pytest.raises(UserError, match=r"stopped-reference\.safetensors.* is gone or broken\. Delete .*resume folder"):
@@ -179,6 +172,6 @@ def test_what_is_kept_is_what_the_start_says_and_a_stage_resumes_with_it(parts: 
     found = weights(run_case(stopped))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
     again = Case(parts, "again", dpo={"beta": 0.3})
-    (Path(parts) / "again-reference.safetensors").write_bytes(content)  # of the same rows and start, by another run
+    (parts / "again-reference.safetensors").write_bytes(content)  # of the same rows and start, by another run
     other = weights(run_case(again))
     assert all(torch.equal(other[name], value) for name, value in expected.items())

@@ -5,22 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from stage_fakes import Case, batch_of, run_case, tiny_lvlm, write_parts
+from stage_fakes import Case, batch_of, run_case, tiny_lvlm
 
 from fgtrain.batch import IGNORE_INDEX, Batch
 from fgtrain.training.drift_file import DRIFT, drift_rows
 from fgtrain.training.drift_meter import DriftMeter, drift_noter
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return folder
-
-
 def batches(parts: Path) -> list[Batch]:
-    made = [batch_of(Case(str(parts)), 0, range(place, place + 1)) for place in range(4)]
+    made = [batch_of(Case(parts), 0, range(place, place + 1)) for place in range(4)]
     return [replace(batch, data_sets=["even" if n % 2 == 0 else "odd"]) for n, batch in enumerate(made)]
 
 
@@ -29,10 +22,10 @@ def test_it_is_the_kl_of_two_dense_models_and_measuring_changes_nothing(parts: P
     lvlm, before = tiny_lvlm(parts), tiny_lvlm(parts)
     meter = DriftMeter(lvlm, rows, "fp32")
     assert meter.measure(lvlm)["kl"] == 0
-    out = Path(parts) / "store"
+    out = parts / "store"
     out.mkdir()
     note = drift_noter(meter, lvlm, "sft", out, lambda step: 8 * step)
-    case = Case(str(parts), "measured", train={"projector": 0.1, "language_model": 0.1})
+    case = Case(parts, "measured", train={"projector": 0.1, "language_model": 0.1})
     run_case(case, lvlm, lambda step, rank, ranks: [note(step)][:0])
     alone = run_case(replace(case, name="alone"), tiny_lvlm(parts))
     for one, other in zip(lvlm.parameters(), alone.parameters(), strict=True):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from launching import launch
 from safetensors.torch import load_file
-from stage_fakes import CATEGORIES, Case, batch_of, run_case, tiny_lvlm, weights, write_parts
+from stage_fakes import CATEGORIES, Case, batch_of, run_case, tiny_lvlm, weights
 
 from fgtrain.errors import UserError
 from fgtrain.recipe import load_recipe
@@ -19,19 +19,12 @@ from fgtrain.training.trainer import StageInterruptedError
 EYES = {"supcon": 2.0, "patch_align": 2.0}
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return str(folder)
-
-
-def test_the_step_is_the_same_however_it_is_dealt(parts: str):
+def test_the_step_is_the_same_however_it_is_dealt(parts: Path):
     """Contrast within micro-batches would not be. Some ranks have no image in some micro-batches."""
     expected = weights(run_case(Case(parts, "whole", per_device=8, added=EYES)))
     alone = weights(run_case(Case(parts, "alone", per_device=8)))
     assert any(not torch.allclose(alone[name], value, atol=1e-3) for name, value in expected.items())
-    saved = str(Path(parts) / "two.safetensors")
+    saved = str(parts / "two.safetensors")
     launch([Case(parts, "two", strategy="ddp", devices=2, per_device=1, added=EYES, save=saved)])
     found = {"apart": weights(run_case(Case(parts, "apart", per_device=1, added=EYES))), "two": load_file(saved)}
     for where, some in found.items():
@@ -39,7 +32,7 @@ def test_the_step_is_the_same_however_it_is_dealt(parts: str):
             torch.testing.assert_close(some[name], value, rtol=1e-4, atol=1e-5, msg=f"{where} {name}")
 
 
-def test_prototypes_go_on_where_they_were(parts: str):
+def test_prototypes_go_on_where_they_were(parts: Path):
     expected = weights(run_case(Case(parts, "straight", added=EYES)))
     with pytest.raises(StageInterruptedError):
         run_case(Case(parts, "stopped", added=EYES, signal_at=2, signal=int(signal.SIGUSR1)))
@@ -47,8 +40,8 @@ def test_prototypes_go_on_where_they_were(parts: str):
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-def test_both_are_the_plain_formulas(parts: str):
-    lvlm, case = tiny_lvlm(Path(parts)), Case(parts, images="all")
+def test_both_are_the_plain_formulas(parts: Path):
+    lvlm, case = tiny_lvlm(parts), Case(parts, images="all")
     contrast, align = SupCon(CATEGORIES), PatchAlign()
     with torch.no_grad():
         for step in range(2):  # one that makes prototypes, one that is measured against them

@@ -10,7 +10,7 @@ import torch
 from launching import launch
 from model_fakes import gradients
 from safetensors.torch import load_file
-from stage_fakes import BASE, Case, batch_of, letters_reward, rows, run_case, tiny_lvlm, weights, write_parts
+from stage_fakes import BASE, Case, batch_of, letters_reward, rows, run_case, tiny_lvlm, weights
 
 from fgtrain.batch import Batch
 from fgtrain.model import LVLM, set_trainable
@@ -24,15 +24,8 @@ SMALL = {"group": 3, "max_new_tokens": 4, "kl": 0.3}
 TRAIN = {part: {"lr": lr} for part, lr in BASE.items()}
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return str(folder)
-
-
-def learning(parts: str, **settings: object) -> tuple[LVLM, Grpo]:
-    lvlm, chosen = tiny_lvlm(Path(parts)), GrpoSettings(**(SMALL | settings))
+def learning(parts: Path, **settings: object) -> tuple[LVLM, Grpo]:
+    lvlm, chosen = tiny_lvlm(parts), GrpoSettings(**(SMALL | settings))
     stage = Case(parts).stage()
     reference = frozen_start(lvlm, stage.train) if chosen.kl else None
     set_trainable(lvlm, stage.train)
@@ -59,7 +52,7 @@ def one_by_one(lvlm: LVLM, batch: Batch, grpo: Grpo, temperature: float) -> list
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_loss_and_gradient_are_those_of_the_formula_answer_by_answer(parts: str, temperature: float):
+def test_loss_and_gradient_are_those_of_the_formula_answer_by_answer(parts: Path, temperature: float):
     """At the first update, and at one after the weights have moved, where ratios are clipped."""
     lvlm, grpo = learning(parts, temperature=temperature, updates_per_rollout=3)
     reference, clip = copy.deepcopy(grpo.reference).double(), grpo.settings.clip
@@ -102,7 +95,7 @@ def test_loss_and_gradient_are_those_of_the_formula_answer_by_answer(parts: str,
                     parameter.add_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
 
 
-def test_each_image_and_each_prefix_is_read_once_for_all_that_is_drawn(parts: str, monkeypatch):
+def test_each_image_and_each_prefix_is_read_once_for_all_that_is_drawn(parts: Path, monkeypatch):
     lvlm, grpo = learning(parts, group=6)
     encoded, read = [], []
     encode, prefixes = LVLM.encode_images, "fgtrain.model.generation.Generator._read_prefixes"
@@ -122,7 +115,7 @@ def test_each_image_and_each_prefix_is_read_once_for_all_that_is_drawn(parts: st
     assert learnt.is_image_BT.sum() == batch.is_image_BT.sum()
 
 
-def test_equal_rewards_have_no_gradient_and_kl_0_holds_no_reference(parts: str):
+def test_equal_rewards_have_no_gradient_and_kl_0_holds_no_reference(parts: Path):
     lvlm, grpo = learning(parts, kl=0)
     assert grpo.reference is None
     assert "kl" not in grpo.figures
@@ -142,7 +135,7 @@ def answers_of(lvlm: LVLM, grpo: Grpo, *batches: Batch) -> dict[str, list]:
     return found
 
 
-def test_an_answer_hangs_on_its_address_alone(parts: str):
+def test_an_answer_hangs_on_its_address_alone(parts: Path):
     """Not on what else is drawn; another seed, stage or pass draws others; the coldest are the greedy ones."""
     case = Case(parts)
     whole = answers_of(*learning(parts), batch_of(case, 0, range(4)))
@@ -162,7 +155,7 @@ SHOWN = {
 }
 
 
-def test_the_step_does_not_depend_on_how_it_is_dealt(parts: str):
+def test_the_step_does_not_depend_on_how_it_is_dealt(parts: Path):
     """One micro-batch a step, four, and two ranks; with answers that serve two updates, so that ratios matter, and with
     a teacher that follows its student."""
     known, ranks = {}, []
@@ -195,18 +188,18 @@ def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
 
 
-def test_resumed_in_the_middle_of_a_rollout_is_uninterrupted_to_the_bit(parts: str):
+def test_resumed_in_the_middle_of_a_rollout_is_uninterrupted_to_the_bit(parts: Path):
     given = {"grpo": SMALL | {"updates_per_rollout": 3}, "steps": 4}
     expected = weights(run_case(Case(parts, "cut", **given)))
-    (Path(parts) / "cut" / "metrics.jsonl").unlink()
+    (parts / "cut" / "metrics.jsonl").unlink()
     with pytest.raises(StageInterruptedError):
         run_case(Case(parts, "cut", signal_at=1, signal=int(signal.SIGUSR1), **given))
     found = weights(run_case(Case(parts, "cut", **given)))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-def test_what_was_cast_while_drawing_does_not_stop_gradients_in_bf16(parts: str):
-    plain = weights(tiny_lvlm(Path(parts)))
+def test_what_was_cast_while_drawing_does_not_stop_gradients_in_bf16(parts: Path):
+    plain = weights(tiny_lvlm(parts))
     wide, narrow = (Case(parts, f"in_{p}", steps=1, precision=p, grpo=SMALL, clip=None) for p in ("fp32", "bf16"))
     moved, narrow_moved = weights(run_case(wide)), weights(run_case(narrow))
     assert {n for n in plain if not torch.equal(plain[n], moved[n])} == {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from stage_fakes import Case, batch_of, run_case, tiny_lvlm, write_parts
+from stage_fakes import Case, batch_of, run_case, tiny_lvlm
 
 from fgtrain.batch import IGNORE_INDEX, Batch
 from fgtrain.model import LVLM, set_trainable
@@ -19,15 +19,8 @@ TEXT = {"language_model": TrainPart(lr=1e-2)}
 ALL = {**TEXT, "projector": TrainPart(lr=1e-2), "vision_encoder": TrainPart(lr=1e-2)}
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return folder
-
-
 def two_sets(parts: Path) -> Batch:
-    batch = batch_of(Case(str(parts), weighting="sqrt"), 0, range(6))
+    batch = batch_of(Case(parts, weighting="sqrt"), 0, range(6))
     batch.data_sets = ["old", "new"] * 3
     return batch
 
@@ -88,7 +81,7 @@ def test_it_is_the_kl_of_two_dense_models(parts: Path, train: dict, on: tuple | 
 
 def test_what_is_kept_moves_less(parts: Path):
     def moved(**values: object) -> float:
-        case = Case(str(parts), steps=6, **values)
+        case = Case(parts, steps=6, **values)
         now = dict(run_case(case).named_parameters())
         before = dict(tiny_lvlm(parts).named_parameters())
         return sum((now[name] - value).square().sum().item() for name, value in before.items())

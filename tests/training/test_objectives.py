@@ -10,7 +10,7 @@ import torch
 from extending_pages import installed, write_example
 from launching import launch
 from safetensors.torch import load_file
-from stage_fakes import ADDED, Case, rows, run_case, weights, write_parts
+from stage_fakes import ADDED, Case, rows, run_case, weights
 
 from data_builders.shared.code_identity import explain_change
 from fgtrain.errors import UserError
@@ -20,15 +20,8 @@ from fgtrain.training.trainer import StageInterruptedError
 BOTH = {"spread": 0.5, "counted": 1e-3}
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return str(folder)
-
-
 @pytest.mark.parametrize("images", ["even", "none"])
-def test_the_mean_of_an_added_part_does_not_depend_on_how_a_step_is_dealt(parts: str, images: str):
+def test_the_mean_of_an_added_part_does_not_depend_on_how_a_step_is_dealt(parts: Path, images: str):
     """One micro-batch a step, four, and two ranks. Micro-batches differ in images and labels, so a mean of means would
     differ; where a step has no image, nothing is added."""
     added = {"spread": 0.5}
@@ -47,11 +40,11 @@ def test_the_mean_of_an_added_part_does_not_depend_on_how_a_step_is_dealt(parts:
     if images == "even":
         two = {"per_device": 2, "devices": 2, "added": added}
         cases = [
-            Case(parts, strategy, strategy=strategy, **two, save=str(Path(parts) / f"{strategy}.safetensors"))
+            Case(parts, strategy, strategy=strategy, **two, save=str(parts / f"{strategy}.safetensors"))
             for strategy in ("ddp", "fsdp")
         ]
         kept = Case(parts, "kept", strategy="ddp", per_device=2, devices=2, keep=2.0)
-        kept = replace(kept, save=str(Path(parts) / "kept.safetensors"))
+        kept = replace(kept, save=str(parts / "kept.safetensors"))
         launch([*cases, kept])
         expected_kept = weights(run_case(Case(parts, "kept-whole", per_device=8, keep=2.0)))
         assert any(not torch.equal(expected_kept[name], value) for name, value in alone.items())
@@ -61,7 +54,7 @@ def test_the_mean_of_an_added_part_does_not_depend_on_how_a_step_is_dealt(parts:
                 torch.testing.assert_close(ranks[name], value, rtol=1e-5, atol=1e-6, msg=f"{case.name} {name}")
 
 
-def test_a_part_with_a_state_goes_on_where_it_was(parts: str):
+def test_a_part_with_a_state_goes_on_where_it_was(parts: Path):
     added = {"added": BOTH, "keep": 2.0}
     expected = weights(run_case(Case(parts, "straight", **added)))
     with pytest.raises(StageInterruptedError):
@@ -82,7 +75,7 @@ stages:
 """
 
 
-def test_the_page_on_objectives_runs_as_written(parts: str, tmp_path: Path, monkeypatch):
+def test_the_page_on_objectives_runs_as_written(parts: Path, tmp_path: Path, monkeypatch):
     """Its part is added by name, made with its options, learnt from, and its code decides about the stage."""
     from data_builders.shared.code_imports import source_file
     from fgtrain.plan.versions import training_code
@@ -121,7 +114,7 @@ def test_the_page_on_objectives_runs_as_written(parts: str, tmp_path: Path, monk
         assert other["terms"] == pytest.approx(one["terms"], rel=1e-3)
 
 
-def test_sgd_is_taken_where_it_is_named(parts: str, monkeypatch):
+def test_sgd_is_taken_where_it_is_named(parts: Path, monkeypatch):
     from fgtrain.recipe.objective_schema import OptimizerChoice
     from fgtrain.training.optimizers import build_optimizer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from stage_fakes import Case, DrawnBatches, run_case, write_parts
+from stage_fakes import Case, DrawnBatches, run_case
 
 from fgtrain.errors import TrainingFailedError, UserError
 from fgtrain.training import resume_files
@@ -17,19 +17,12 @@ STEPS = 5
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("resume")
-    write_parts(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def whole(parts: Path) -> dict[str, torch.Tensor]:
     return run_case(case_of(parts, "whole")).state_dict()
 
 
 def case_of(folder: Path, name: str, **values: object) -> Case:
-    return Case(str(folder), name=name, steps=STEPS, every=1, **values)
+    return Case(folder, name=name, steps=STEPS, every=1, **values)
 
 
 def stopped(folder: Path, name: str, at: int) -> list[Path]:
@@ -145,7 +138,7 @@ def test_what_gets_no_gradient_stops_the_first_step(parts: Path, monkeypatch: py
 def test_a_gradient_without_a_norm_stops_before_the_step(parts: Path) -> None:
     """Weights that have run away: the loss is a number still, or not any more; nothing of that step is saved."""
     values = {"steps": STEPS, "every": 1, "clip": None, "train": {"projector": {"lr": 1e30}}}
-    case = Case(str(parts), name="ran-away", **values)
+    case = Case(parts, name="ran-away", **values)
     with pytest.raises(TrainingFailedError, match=r"stage ran-away, step \d: .*Rows of the micro-batches in question"):
         run_case(case)
     steps = [json.loads(line)["step"] for line in (case.out / "metrics.jsonl").read_text().splitlines()]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from stage_fakes import Case, batch_of, gradients, run_case, shown_letters, tiny_lvlm, weights, write_parts
+from stage_fakes import Case, batch_of, gradients, run_case, shown_letters, tiny_lvlm, weights
 
 from fgtrain.model import LVLM, set_trainable
 from fgtrain.recipe.objective_schema import SelfDistillation as Settings
@@ -19,15 +19,8 @@ from fgtrain.training.trainer import StageInterruptedError
 SMALL = {"group": 2, "max_new_tokens": 4}
 
 
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("parts")
-    write_parts(folder)
-    return str(folder)
-
-
-def learning(parts: str, shown: object = shown_letters, **settings: object) -> tuple[LVLM, SelfDistillation]:
-    lvlm, stage = tiny_lvlm(Path(parts)), Case(parts).stage()
+def learning(parts: Path, shown: object = shown_letters, **settings: object) -> tuple[LVLM, SelfDistillation]:
+    lvlm, stage = tiny_lvlm(parts), Case(parts).stage()
     teacher = frozen_start(lvlm, stage.train)
     set_trainable(lvlm, stage.train)
     return lvlm.train(), SelfDistillation(Settings(**(SMALL | settings)), shown, 1, "distil", teacher)
@@ -42,7 +35,7 @@ def log_p(model: LVLM, asked: Asked, ids: list[int], answer: list[int], pixels_N
     return logits.log_softmax(-1)[-len(answer) - 1 : -1]
 
 
-def test_loss_and_gradient_are_the_divergence_from_what_the_teacher_says_when_shown_more(parts: str):
+def test_loss_and_gradient_are_the_divergence_from_what_the_teacher_says_when_shown_more(parts: Path):
     """Answer by answer, in fp64; at the temperature 1, whatever the one at which answers are drawn."""
     lvlm, part = learning(parts, temperature=0.7)
     with torch.no_grad():
@@ -76,7 +69,7 @@ def test_loss_and_gradient_are_the_divergence_from_what_the_teacher_says_when_sh
     assert [summed.figures[name].item() for name in ("student", "teacher")] == hits.tolist()
 
 
-def test_a_teacher_that_sees_what_the_student_sees_teaches_nothing(parts: str):
+def test_a_teacher_that_sees_what_the_student_sees_teaches_nothing(parts: Path):
     lvlm, part = learning(parts, lambda name, questions: [one.ids for one in questions])
     summed = lvlm.learn_from(part.prepared(lvlm, batch_of(Case(parts), 0, range(4)), ()), part.of)
     summed.sum.backward()
@@ -84,17 +77,17 @@ def test_a_teacher_that_sees_what_the_student_sees_teaches_nothing(parts: str):
     assert all(not gradient.any() for gradient in gradients(lvlm).values())
 
 
-def test_resumed_is_uninterrupted_to_the_bit_with_a_teacher_that_follows(parts: str):
+def test_resumed_is_uninterrupted_to_the_bit_with_a_teacher_that_follows(parts: Path):
     given = {"distil": SMALL | {"ema": 0.3}}
     expected = weights(run_case(Case(parts, "cut", **given)))
-    (Path(parts) / "cut" / "metrics.jsonl").unlink()
+    (parts / "cut" / "metrics.jsonl").unlink()
     with pytest.raises(StageInterruptedError):
         run_case(Case(parts, "cut", signal_at=2, signal=int(signal.SIGUSR1), **given))
     found = weights(run_case(Case(parts, "cut", **given)))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
-def test_a_teacher_follows_its_student_or_stays(parts: str):
+def test_a_teacher_follows_its_student_or_stays(parts: Path):
     for ema in (0.0, 0.3):
         lvlm, part = learning(parts, ema=ema)
         start = weights(part.teacher)

@@ -8,20 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from stage_fakes import Case, run_case, write_parts
+from stage_fakes import Case, run_case
 
 from fgtrain.training import resume, resume_files
 from fgtrain.training.trainer import StageInterruptedError
 
 STEPS = 5
 TRAIN = {"projector": 1.0e-2, "language_model": {"lr": 1.0e-2, "lora": {"rank": 2, "dropout": 0.5}}}
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("anywhere")
-    write_parts(folder)
-    return folder
 
 
 def case_of(parts: Path, where: Path, **values: object) -> Case:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from launching import figures_of
 from safetensors.torch import load_file
-from stage_fakes import Case, run_case, tiny_lvlm, write_parts
+from stage_fakes import Case, run_case, tiny_lvlm
 
 from fgtrain.model import LVLM
 from fgtrain.training import stop_signals
@@ -15,13 +15,6 @@ from fgtrain.training.stop_signals import Stopped, stop_if_asked
 from fgtrain.training.trainer import StageInterruptedError
 
 Weights = dict[str, torch.Tensor]
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("watched")
-    write_parts(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +27,7 @@ def at_step(parts: Path) -> dict[int, Weights]:
         found[step] = weights(lvlm)
         return []
 
-    run_case(Case(str(parts), name="free", steps=4), lvlm, ask)
+    run_case(Case(parts, name="free", steps=4), lvlm, ask)
     return found | {4: weights(lvlm)}
 
 
@@ -47,7 +40,7 @@ def same(found: Weights, wanted: Weights) -> bool:
 
 
 def test_a_watch_ends_the_stage_and_keeps_what_had_learnt(parts: Path, at_step: dict[int, Weights]) -> None:
-    case = Case(str(parts), name="ended", steps=4, every=1, watches=2)
+    case = Case(parts, name="ended", steps=4, every=1, watches=2)
     assert same(weights(run_case(case)), at_step[2])
     kept = load_file(case.out / "kept.safetensors")
     assert {name.partition(".")[0] for name in kept} >= {"hf"}
@@ -57,7 +50,7 @@ def test_a_watch_ends_the_stage_and_keeps_what_had_learnt(parts: Path, at_step: 
 
 
 def test_watched_to_its_end_is_as_if_nobody_had(parts: Path, at_step: dict[int, Weights]) -> None:
-    assert same(weights(run_case(Case(str(parts), name="watched", steps=4, watches=99))), at_step[4])
+    assert same(weights(run_case(Case(parts, name="watched", steps=4, watches=99))), at_step[4])
 
 
 @pytest.mark.parametrize("at", [1, 2], ids=["before the end", "in the last step"])
@@ -66,7 +59,7 @@ def test_stopped_and_gone_on_ends_at_the_same_step(
 ) -> None:
     """A signal in the step that the watch makes the last one comes too late: the stage is done."""
     monkeypatch.setattr(stop_signals, "_asked", [])
-    case = Case(str(parts), name=f"signal-{at}", steps=4, watches=2)
+    case = Case(parts, name=f"signal-{at}", steps=4, watches=2)
     signalled = Case(**{**vars(case), "signal_at": at, "signal": int(signal.SIGTERM)})
     if at == 1:
         with pytest.raises(StageInterruptedError, match="step 1 of 4"):

@@ -19,7 +19,6 @@ def law_recipe(folder: Path, name: str = "law", **changes: object) -> Path:
     values = recipe_values(folder, name=name)
     sft = values["stages"]["sft"] | {"mix": {"count": 2, "short": 0.67}, "checkpoint_every_steps": 3}
     values |= {"stages": {"sft": sft}, "evaluation": {"tasks": ["drawn_count"], "at": ["sft"], "batch_size": 2}}
-    values["wandb"] = {"enabled": False}
     return write_recipe(folder, values | changes)
 
 

@@ -41,7 +41,6 @@ def small_recipe(folder: Path, name: str, root: str, **align: object) -> Path:
     values["stages"]["sft"]["mix"] = {"count": 1, "document": 1}
     values["devices"] |= {"nodes": 2, "per_device_batch_size": 4}
     values["evaluation"] = {"tasks": ["drawn_count"], "at": ["sft"]}
-    values["wandb"] = {"enabled": False}
     return write_recipe(folder, values)
 
 
