@@ -21,6 +21,15 @@ LEDGER = "ledger.jsonl"  # beside a set of replayed rows: every row that was loo
 Place = tuple[str, int]  # (data set, index of the row)
 
 
+def refuse_too_few(name: str, count: int, usable: Mapping[str, Sequence[int]]) -> None:
+    """UserError where the set `name` is to have more rows than there are to choose from."""
+    if (there := sum(map(len, usable.values()))) < count:
+        raise UserError(
+            f"data.{name}.rows is {count:,}, but there are {there:,} usable rows in {', '.join(usable)}. "
+            f"Write data.{name}.rows={there}, or name more sets in options.of"
+        )
+
+
 def candidates(seed: int, name: str, usable: Mapping[str, Sequence[int]], among: int | None = None) -> list[Place]:
     """The rows that are looked at, by data set and index: all, or `among` of them drawn from all sets together."""
     everything = [(data_set, int(index)) for data_set, rows in usable.items() for index in rows]

@@ -7,14 +7,6 @@ from evaluation.asking.subset import subset_of
 from evaluation.scoring.answer_columns import cluster_of
 from evaluation.scoring.score_answers import item_scores
 from evaluation.tasks.task import Task
-from evaluation.tasks.task_files import group_of
-from fgtrain.recipe import Recipe
-
-
-def tasks_of_group(recipe: Recipe, tasks: list[Task], group: str) -> list[Task]:
-    """Those of the tasks that ask of this skill, as the recipe groups them; a text has no points to lose."""
-    groups = recipe.evaluation.groups
-    return [task for task in tasks if not task.is_text and group_of(task.name, task.group, groups) == group]
 
 
 def scores_of(task: Task, path: Path, subset: int) -> dict[int | str, tuple[str, float]]:

@@ -1,6 +1,7 @@
 """What several kinds of jobs start from: a stage's data, the model before it, the frozen encoder's cache."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data_builders.shared.terminal import say
 from fgtrain.checksums import verify_checksums
 from fgtrain.data import FeatureCache
 from fgtrain.data.datamodule import StageData
@@ -15,10 +17,15 @@ from fgtrain.errors import UserError
 from fgtrain.images import ImageSpec
 from fgtrain.model import LVLM, Encoder, build_encoder, build_model, load_checkpoint, load_encoder, part_hash
 from fgtrain.own_gpu import own_gpu, uses_gpu
-from fgtrain.plan import Plan, read_plan
+from fgtrain.plan import Plan, StagePlan, read_plan
+from fgtrain.plan.encoding import encoder_origin
+from fgtrain.plan.lineage import origin
 from fgtrain.plan.replayed import without_replayed
+from fgtrain.processes import Group
 from fgtrain.recipe import REPLAY, START, Recipe, Stage
 from fgtrain.runs.encoded import encoded_folder
+from fgtrain.runs.folder import link, stage_done
+from fgtrain.training.stop_signals import stop_if_asked
 
 
 def final_plan(recipe: Recipe) -> Plan:
@@ -105,6 +112,18 @@ def checkpoint_folder(recipe: Recipe, plan: Plan, stage: str, device: torch.devi
     return folder
 
 
+@contextmanager
+def made_once(recipe: Recipe, planned: StagePlan, group: Group) -> Iterator[Path | None]:
+    """The store of a stage without training, while nobody else makes the same; None where its checkpoint is there."""
+    store = recipe.stage_store(planned.fingerprint)
+    link(recipe.run_folder / planned.name, store)
+    with group.locked(store / ".lock", f"stage {planned.name}: another run is at the same stage; waiting for it"):
+        if done := stage_done(recipe, planned.fingerprint):
+            say(f"stage {planned.name}: done before, taken from {store}")
+        yield None if done else store
+    stop_if_asked()
+
+
 def stage_before(plan: Plan, name: str) -> str:
     """The checkpoint that stage `name` starts from."""
     return plan.stage(name).starts_from
@@ -138,6 +157,17 @@ def encoder_of(lvlm: LVLM) -> CachedEncoder:
 def feature_cache(recipe: Recipe, encoder: CachedEncoder) -> FeatureCache:
     """Kept outputs of an encoder; for pictures that are one square each."""
     return FeatureCache(encoded_folder(recipe), encoder.encode, encoder.hash, encoder.image_spec)
+
+
+def use_kept_features(
+    recipe: Recipe, plan: Plan, group: Group, stage: str, checkpoint: str, lvlm: LVLM, data: StageData
+) -> None:
+    """Where the stage keeps its encoder's outputs, and the checkpoint's encoder is that one: take and add to them."""
+    same_encoder = origin(recipe, checkpoint, ("vision_encoder",)) == encoder_origin(recipe, stage)
+    if plan.stage(stage).encoder.cached and same_encoder:
+        data.features = feature_cache(recipe, encoder_of(lvlm))
+        data.encode((group.rank, group.size))  # what no stage has shown the model yet
+        group.together(True)
 
 
 def question_cache(recipe: Recipe, plan: Plan, encoder: CachedEncoder) -> FeatureCache | None:

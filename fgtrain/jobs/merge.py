@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from data_builders.shared.made_with import made_with
-from data_builders.shared.terminal import say
 from fgtrain.checksums import verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.model import build_model, save_checkpoint
@@ -14,11 +13,9 @@ from fgtrain.plan import Plan
 from fgtrain.plan.versions import training_code
 from fgtrain.processes import Group
 from fgtrain.recipe import START, Recipe
-from fgtrain.runs.folder import link, stage_done
 from fgtrain.runs.model_card import model_card
-from fgtrain.training.stop_signals import stop_if_asked
 
-from .inputs import checkpoint_folder, final_plan
+from .inputs import checkpoint_folder, final_plan, made_once
 
 
 def merge_checkpoints(recipe: Recipe, group: Group, stage: str) -> None:
@@ -26,11 +23,8 @@ def merge_checkpoints(recipe: Recipe, group: Group, stage: str) -> None:
     not there, or was altered."""
     plan = final_plan(recipe)
     planned = plan.stage(stage)
-    store = recipe.stage_store(planned.fingerprint)
-    link(recipe.run_folder / stage, store)
-    with group.locked(store / ".lock", f"stage {stage}: another run is at the same stage; waiting for it"):
-        if stage_done(recipe, planned.fingerprint):
-            say(f"stage {stage}: done before, taken from {store}")
+    with made_once(recipe, planned, group) as store:
+        if store is None:
             return
         shares = {part.part: part.shares for part in planned.parts}
         names = dict.fromkeys(name for of in shares.values() for name in of)
@@ -39,7 +33,6 @@ def merge_checkpoints(recipe: Recipe, group: Group, stage: str) -> None:
         with ExitStack() as until_done:
             folders = {name: _folder(recipe, plan, stage, name, store, until_done) for name in names}
             write_merged(folders, shares, store / "checkpoint", made, model_card(recipe, plan, stage, 0))
-    stop_if_asked()
 
 
 def _folder(recipe: Recipe, plan: Plan, stage: str, checkpoint: str, store: Path, until_done: ExitStack) -> Path:

@@ -10,16 +10,13 @@ from fgtrain.data.datamodule import StageData
 from fgtrain.data.own_answers import answered_row, drawn_order, questions_of
 from fgtrain.data.replay import Place, as_order
 from fgtrain.errors import UserError
-from fgtrain.model import LVLM
 from fgtrain.plan import Plan
-from fgtrain.plan.encoding import encoder_origin
-from fgtrain.plan.lineage import origin
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.training.answerer import ModelAnswerer
 from fgtrain.training.stop_signals import stop_if_asked
 
-from .inputs import encoder_of, feature_cache, job_device, model_at
+from .inputs import job_device, model_at, use_kept_features
 
 AT_ONCE = 16  # rows
 KEPT_TOGETHER = 512  # rows; what a start that was stopped loses at most
@@ -131,14 +128,3 @@ def _ask(
         }
         for group, answers in zip(groups, answerer.answer(groups), strict=True)
     ]
-
-
-def use_kept_features(
-    recipe: Recipe, plan: Plan, group: Group, stage: str, checkpoint: str, lvlm: LVLM, data: StageData
-) -> None:
-    """Where the stage keeps its encoder's outputs, and the checkpoint's encoder is that one: take and add to them."""
-    same_encoder = origin(recipe, checkpoint, ("vision_encoder",)) == encoder_origin(recipe, stage)
-    if plan.stage(stage).encoder.cached and same_encoder:
-        data.features = feature_cache(recipe, encoder_of(lvlm))
-        data.encode((group.rank, group.size))  # what no stage has shown the model yet
-        group.together(True)

@@ -10,6 +10,7 @@ from evaluation.tasks.load import load_tasks
 from evaluation.tasks.task import CONDITION
 from evaluation.tasks.task_files import group_of
 from fgtrain.data.datamodule import StageData
+from fgtrain.data.replay import refuse_too_few
 from fgtrain.model import model_facts, outline_model
 from fgtrain.plan import Plan, data_facts, make_plan, print_plan, write_plan
 from fgtrain.plan.checkpoints import features_at
@@ -21,10 +22,11 @@ from fgtrain.plan.replayed import replayed_in
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
 from fgtrain.runs.features import features_folder
-from fgtrain.runs.groups import refuse_idle_groups
+from fgtrain.runs.groups import refuse_idle_groups, refuse_unmeasured
 from fgtrain.runs.names import write_names
 from fgtrain.runs.preflight import refuse_what_cannot_run
 from fgtrain.runs.unchanged import refuse_changed_data
+from fgtrain.training.objectives.making import refuse_undrawn
 from fgtrain.training.throughput import device_peak
 
 from .adapters import activation_data
@@ -56,6 +58,9 @@ def prepare(recipe: Recipe, group: Group, show: bool) -> None:
             one.check()
         for name, source in zip(replayed, sources, strict=True):
             refuse_unasked(recipe, name, source)
+            refuse_too_few(name, recipe.data[name].rows, source.usable())
+        for name, one in data.items():
+            refuse_undrawn(recipe, name, one)
         for name, stage in recipe.training_stages.items():
             for part in stage.looks_at:
                 activation_data(recipe, name, part, lvlm).check()
@@ -83,6 +88,7 @@ def counted_questions(recipe: Recipe) -> dict[str, Asked]:
         tasks[name] = [replace(one, group=group_of(one.name, one.group, groups)) for one in found]
     everything = list({one.name: one for some in tasks.values() for one in some}.values())
     refuse_idle_groups(recipe, [one.name for one in everything])
+    refuse_unmeasured(recipe, everything)
     for entry, selector in perturbed_entries(recipe).items():
         tasks[entry] = perturbed_tasks(everything, {selector: [entry.partition(CONDITION)[2]]})
     return {name: asked_of(some) for name, some in tasks.items()}

@@ -21,6 +21,7 @@ from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, Stage
 from fgtrain.runs.evaluations import tasks_of
 from fgtrain.runs.forgetting import GENERAL
+from fgtrain.runs.groups import tasks_of_group
 from fgtrain.runs.recovery import FILE, recovered, recovery_folder
 from fgtrain.training.resume import ResumePoint
 from fgtrain.training.stop_signals import stop_if_asked
@@ -29,7 +30,7 @@ from fgtrain.training.subset import Verdict
 from fgtrain.training.trainer import StageRun, run_stage
 
 from .adapters import make_learn
-from .answer_scores import scores_of, tasks_of_group
+from .answer_scores import scores_of
 from .evaluate import answerer_of
 from .inputs import final_plan, job_device, model_at, stage_before, stage_data
 
@@ -39,7 +40,7 @@ NEVER = 1_000_000_000  # steps between resume points: these few are done again a
 def recover(recipe: Recipe, group: Group, stage: str) -> None:
     """Leave in the store what came back, for every run that tries the same; the model that learnt on is kept nowhere.
 
-    UserError when a checkpoint or a question file is not there, or no general task is asked.
+    UserError when a checkpoint or a question file is not there.
     """
     plan = final_plan(recipe)
     store = recipe.stage_store(plan.stage(stage).fingerprint)
@@ -50,8 +51,6 @@ def recover(recipe: Recipe, group: Group, stage: str) -> None:
                 say(f"recovery of {stage}: done before")
             return
         tasks = tasks_of_group(recipe, tasks_of(recipe), GENERAL)
-        if not tasks:
-            raise UserError("evaluation.recovery asks what was forgotten, but evaluation.tasks has no general task")
         _Probe(recipe, plan, stage, tasks, folder).run(group)
         if group.first:
             ResumePoint.clear(folder / "resume")

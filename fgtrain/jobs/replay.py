@@ -16,8 +16,8 @@ from fgtrain.recipe import Recipe
 from fgtrain.training.row_losses import A_ROW_EACH, ROWS_AT_ONCE, row_losses
 from fgtrain.training.stop_signals import stop_if_asked
 
-from .inputs import candidate_data, final_plan, job_device, model_at, replayed_folder
-from .own_answers import own_answers, use_kept_features
+from .inputs import candidate_data, final_plan, job_device, model_at, replayed_folder, use_kept_features
+from .own_answers import own_answers
 
 
 def choose_replayed(recipe: Recipe, group: Group, name: str, stage: str) -> None:
@@ -32,7 +32,7 @@ def choose_replayed(recipe: Recipe, group: Group, name: str, stage: str) -> None
             recipe, name, outline_model(recipe.model_with_paths(), network=recipe.network, seed=recipe.seed)
         )
         group.agree(data.check)
-        places = candidates(recipe.seed, name, _usable(data), chosen.among)
+        places = candidates(recipe.seed, name, data.usable(), chosen.among)
         if chosen.answers is not None:
             texts, ledger = own_answers(recipe, plan, group, name, stage, data, places, folder)
             if group.first:
@@ -44,15 +44,6 @@ def choose_replayed(recipe: Recipe, group: Group, name: str, stage: str) -> None
                 _write(recipe, name, data, places, losses, folder)
     group.together(True)
     stop_if_asked()
-
-
-def _usable(data: StageData) -> dict[str, list[int]]:
-    """Data set -> its rows that are in order."""
-    bad = set(data.left_out())
-    return {
-        name: [index for index in range(len(rows)) if not bad or (name, data.maker.row_id(name, index)) not in bad]
-        for name, rows in data.rows.items()
-    }
 
 
 def _losses(

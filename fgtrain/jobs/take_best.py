@@ -4,27 +4,21 @@ import os
 import shutil
 from pathlib import Path
 
-from data_builders.shared.terminal import say
 from fgtrain.checksums import is_checkpoint, verify_checksums
 from fgtrain.errors import UserError
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe
-from fgtrain.runs.folder import link, stage_done
 from fgtrain.runs.watched import BEST
-from fgtrain.training.stop_signals import stop_if_asked
 
-from .inputs import final_plan
+from .inputs import final_plan, made_once
 
 
 def take_best(recipe: Recipe, group: Group, stage: str) -> None:
     """Leave it in the store, its files shared with where it was where the file system can; return at once where it is
     there. UserError when the stage that kept it is not done, or its best was altered."""
     planned = (plan := final_plan(recipe)).stage(stage)
-    store = recipe.stage_store(planned.fingerprint)
-    link(recipe.run_folder / stage, store)
-    with group.locked(store / ".lock", f"stage {stage}: another run is at the same stage; waiting for it"):
-        if stage_done(recipe, planned.fingerprint):
-            say(f"stage {stage}: done before, taken from {store}")
+    with made_once(recipe, planned, group) as store:
+        if store is None:
             return
         source = (recipe.stage_store(plan.stage(planned.starts_from).fingerprint) / BEST).resolve()
         if not is_checkpoint(source):
@@ -34,7 +28,6 @@ def take_best(recipe: Recipe, group: Group, stage: str) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.copytree(source, temporary, copy_function=_share)
         temporary.rename(store / "checkpoint")
-    stop_if_asked()
 
 
 def _share(source: str, place: str) -> None:

@@ -13,10 +13,11 @@ from fgtrain.errors import UserError
 from fgtrain.plan import StagePlan
 from fgtrain.recipe import Recipe
 from fgtrain.runs.forgetting import FINE_GRAINED, GENERAL
+from fgtrain.runs.groups import tasks_of_group
 from fgtrain.runs.watched import WATCH, best_look, read_watch, watch_row, why_stopped
 from fgtrain.training.subset import Verdict
 
-from .answer_scores import scores_of, tasks_of_group
+from .answer_scores import scores_of
 
 RISK = 0.05  # that a stage which has forgotten no more than it may is stopped, over all its looks
 LEARNT = "learnt-step{:08d}.safetensors"  # in the store: what had learnt at the best look so far
@@ -35,17 +36,7 @@ class StageWatch:
         self.fine = tasks_of_group(recipe, tasks, FINE_GRAINED)
 
     def begin(self, step: int) -> None:
-        """Forget looks at steps that will be done again. UserError where there is nothing to watch."""
-        best = self.stage.keep_best
-        if not self.general and (self.stage.stop_when is not None or best.forgetting):
-            raise UserError(
-                f"{self.place} watches what is forgotten, but evaluation.tasks has no general task. Add one"
-            )
-        if not self.fine and best is not None and best.gain:
-            raise UserError(
-                f"{self.place}.keep_best weighs what is gained, but evaluation.tasks has no fine-grained task. Add it, "
-                f"or write {self.place}.keep_best.gain=0"
-            )
+        """Forget looks at steps that will be done again."""
         self.before = {task.name: self._scores(task, 0) for task in (*self.general, *self.fine)}
         known = read_watch(self.store) or {"looks": []}
         self._write([look for look in known["looks"] if look["step"] <= step])

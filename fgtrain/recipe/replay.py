@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from .keys import AS_TUPLE, START, Name, Positive, Section, Texts
 from .merge_stage import MergeStage
+from .objective_schema import PAIRED
 from .problems import TWICE, Found, Key, Problem, instead
 from .sentences import described
 
@@ -89,6 +90,10 @@ def _of_the_set(recipe: "Recipe", name: str, options: ReplayOptions) -> Found:
         if not question.strip() or question in options.questions[:number]:
             text = f"{'asks the same again' if question.strip() else 'is empty'}. Remove it"
             yield Problem((*key, "options", "questions", number), text), places
+    room = recipe.model.max_tokens - (recipe.model.image_tokens or 0)
+    if options.answers is not None and options.max_new_tokens >= room:
+        text = f"is {options.max_new_tokens:,}, but a sample has room for {room:,} tokens of text (model.max_tokens)"
+        yield Problem((*key, "options", "max_new_tokens"), text), [*places, ("model", "max_tokens")]
     if options.answers is None:
         for given in {"questions", "max_new_tokens"} & options.model_fields_set:
             text = "is given, but nobody answers. Remove it, or name a checkpoint: answers: sft"
@@ -114,6 +119,10 @@ def _in_stage(recipe: "Recipe", name: str, stage: str, options: ReplayOptions) -
     if not isinstance(one, MergeStage) and one.objective == "heads":
         text = "is no data set for objective heads, which learns categories and no answers. Take it out"
         yield Problem(mixed, text), [mixed, ("stages", stage, "objective")]
+    if one.objective in PAIRED and options.answers is not None:
+        text = f"has single answers, those of {options.answers}, and objective {one.objective} learns from a chosen "
+        text += "and a rejected one. Take it out, or leave data." + name + ".options.answers out"
+        yield Problem(mixed, text), [mixed, ("stages", stage, "objective"), ("data", name)]
     for part in () if isinstance(one, MergeStage) else one.looks_at:
         if one.looks_at[part].data == name:
             place = ("stages", stage, "train", part)

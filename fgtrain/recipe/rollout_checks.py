@@ -23,6 +23,12 @@ def rollouts(recipe: Recipe, name: str, stage: Stage) -> Found:
     if stage.rollouts is None:
         return
     objective = stage.objective
+    room = recipe.model.max_tokens - (recipe.model.image_tokens or 0)
+    if stage.rollouts.max_new_tokens >= room:
+        place: Key = (*key, objective, "max_new_tokens")
+        needs: list[Key] = [("model", "max_tokens"), ("model", "image_tokens"), place]
+        text = f"is {stage.rollouts.max_new_tokens:,}, but a sample has room for {room:,} tokens of text "
+        yield Problem(place, text + "(model.max_tokens)"), needs
     if recipe.devices.strategy not in WHOLE:
         text = f"is {objective}, which draws answers with the whole model, but devices.strategy is "
         text += f"{recipe.devices.strategy}, which keeps parts of it on other devices or in other precision. "

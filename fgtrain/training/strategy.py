@@ -83,7 +83,8 @@ def build_strategy(devices: Any, files: PointFiles, lvlm: Any) -> tuple[Any, lis
         from .strategy_fsdp import Fsdp2Strategy
 
         return Fsdp2Strategy(devices.world_size, devices.offload, bf16, files, lvlm, bound), [mixed]
-    from .strategy_zero import ZeroPrecision, ZeroStrategy
+    from .strategy_zero import ZeroStrategy
+    from .zero_habits import ZeroPrecision
 
     strategy = ZeroStrategy(int(name[-1]), devices.offload, files, lvlm, bound)
     return strategy, [ZeroPrecision("bf16-mixed" if bf16 else "32-true")]

@@ -11,62 +11,15 @@ import torch
 from deepspeed.utils import safe_get_full_fp32_param, safe_set_full_fp32_param
 from lightning.fabric.utilities.seed import reset_seed
 from lightning.pytorch.accelerators import CPUAccelerator
-from lightning.pytorch.plugins.precision import DeepSpeedPrecision
 from lightning.pytorch.strategies import DeepSpeedStrategy
-from torch import Tensor, nn
+from torch import Tensor
 
 from .resume_files import PointFiles
 from .sharded import Sharded
+from .zero_habits import OneByOne, zero_class_in_stage_1
 
 BUCKET = 200_000_000  # elements that are reduced or gathered at once
 PERSISTENT = 100_000  # ZeRO-3 leaves parameters of fewer elements whole: gathering them costs more than they do
-
-
-class ZeroPrecision(DeepSpeedPrecision):
-    """Batches stay as they are (label weights are no activations); in bf16 the forward pass runs under autocast.
-
-    The copy's weights are bf16 then, and what the model does in fp32 (losses, features) goes on to be fp32.
-    """
-
-    def convert_input(self, data: Any) -> Any:
-        return data
-
-    @contextmanager
-    def forward_context(self) -> Iterator[None]:
-        device = deepspeed.get_accelerator().device_name()
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._desired_dtype == torch.bfloat16):
-            yield
-
-
-class OneByOne(nn.Module):
-    """A model's parameters, each made ready when it is asked for and not before."""
-
-    def __init__(self, model: nn.Module, ready: Callable[[nn.Parameter], None]) -> None:
-        super().__init__()
-        self.wanted, self.ready = [*model.parameters()], ready
-
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
-        for parameter in self.wanted:
-            self.ready(parameter)
-            yield parameter
-
-
-@contextmanager
-def _zero_class_in_stage_1() -> Iterator[None]:
-    """DeepSpeed steps by its ZeRO class in stage 1, too. For bf16 weights with fp32 sums it would take another one,
-    whose shards and norms lie elsewhere; the ZeRO class keeps the same sums.
-    """
-    choose = deepspeed.DeepSpeedEngine._do_optimizer_sanity_check
-
-    def chosen(engine: Any, optimizer: Any) -> Any:
-        found = choose(engine, optimizer)
-        return "zero_optimization" if found == "bf16" else found
-
-    deepspeed.DeepSpeedEngine._do_optimizer_sanity_check = chosen
-    try:
-        yield
-    finally:
-        deepspeed.DeepSpeedEngine._do_optimizer_sanity_check = choose
 
 
 class ZeroStrategy(Sharded, DeepSpeedStrategy):
@@ -160,7 +113,7 @@ class ZeroStrategy(Sharded, DeepSpeedStrategy):
         self.fetch_buffers()
         self._place_weights()
         originals = {name: b for name, b in self.copied_model.named_buffers() if b.is_floating_point()}
-        with _zero_class_in_stage_1():
+        with zero_class_in_stage_1():
             super().setup(trainer)
         # DeepSpeed casts tables (rotary frequencies) and statistics to bf16 with the weights. Positions need fp32.
         for name, original in originals.items():

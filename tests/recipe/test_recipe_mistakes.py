@@ -303,6 +303,8 @@ WITH_STRATEGIES = BASE.replace(
     keep_best: {}
   wise: {merge: {sft: 0.5}}
   best: {best_of: last}
+  draw: {objective: grpo, grpo: {max_new_tokens: 495}, train: {projector: 1.0}, mix: {fine: 1}, global_batch_size: 8}
+  pairs: {objective: dpo, train: {projector: 1.0}, mix: {fine: 1}, global_batch_size: 8}
 evaluation: {tasks: [fgbmk], every_steps: 10}
 """,
 ).replace(
@@ -332,8 +334,10 @@ WRONG = {  # key -> values that are wrong there; each is told once, by its own k
         *("{at: last, on: [general]}", "{at: [], on: [general]}", "{at: [last, last], on: [general]}", "{at: [last]}"),
         *("{at: [wise], on: [general]}", "{at: [last], on: [nothing]}", "{at: [last], on: [general], steps: 0}"),
     ),
+    "stages.draw.grpo.max_new_tokens": ("0", "496"),  # image tokens, 16, and no room for the question
+    "stages.pairs.mix.own": ("1",),  # single answers, and dpo learns from two
     "data.again.options": ("{of: fine}", "{of: []}", "{of: [fin]}", "{of: [own]}", "{off: [fine]}", "{by: randm}"),
-    "data.own.options": ("{answers: best}", "{questions: [' ']}", "{questions: [a, a]}", "{max_new_tokens: 0}"),
+    "data.own.options": ("{answers: best}", "{questions: [' ']}", "{questions: [a, a]}", "{max_new_tokens: 496}"),
     "data.lost.options": ("{between: sft}", "{between: [sft]}", "{parts: folders}", "{among: 8}", "{among: text}"),
 }
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fgtrain.data.checks import rows_identity
 from fgtrain.data.datamodule import StageData
@@ -16,10 +16,13 @@ from fgtrain.plan import Plan, StagePlan
 from fgtrain.plan.lineage import kept_to
 from fgtrain.processes import Group
 from fgtrain.recipe import Recipe, Stage
-from fgtrain.recipe.objective_schema import OWN, Preference, additions
+from fgtrain.recipe.objective_schema import GRPO, OWN, SELF_DISTILLATION, Preference, additions
 
 from .part import LossPart
 from .stage_loss import StageLoss
+
+if TYPE_CHECKING:
+    from .demonstrations import Demonstrations
 
 
 @dataclass(frozen=True)
@@ -67,27 +70,45 @@ def _keep(making: Making) -> LossPart:
     return Keep(frozen_start(making.lvlm, stage.train), keep.on, same_eyes=EYES.isdisjoint(stage.train))
 
 
+def refuse_undrawn(recipe: Recipe, name: str, data: StageData) -> None:
+    """UserError where a stage draws answers, and its rows (those that are there) cannot be asked or rewarded so."""
+    objective = recipe.stages[name].objective
+    if objective == GRPO:
+        from .rewarded_rows import reward_of
+        from .rollout import check_rows
+
+        check_rows(name, data.rows, objective)
+        reward_of(recipe, recipe.stages[name])
+    elif objective == SELF_DISTILLATION:
+        _demonstrations(recipe, name, data).check()
+
+
+def _demonstrations(recipe: Recipe, name: str, data: StageData) -> "Demonstrations":
+    from .demonstrations import Demonstrations
+
+    stage = recipe.stages[name]
+    of = stage.context
+    context = None if of is None else Rows(recipe.data_folder(of), data.cache / "rows")
+    return Demonstrations(stage.rollouts.prompt, data.maker, of, context)
+
+
 def _grpo(making: Making) -> LossPart:
     from .grpo import Grpo
     from .keep import frozen_start
     from .rewarded_rows import reward_of
-    from .rollout import check_rows
 
     stage, settings = making.stage, making.stage.rollouts
-    making.group.agree(lambda: check_rows(making.planned.name, making.data.rows, "grpo"))
+    making.group.agree(lambda: refuse_undrawn(making.recipe, making.planned.name, making.data))
     reference = frozen_start(making.lvlm, stage.train) if settings.kl else None
     return Grpo(settings, reward_of(making.recipe, stage), making.recipe.seed, making.planned.name, reference)
 
 
 def _self_distillation(making: Making) -> LossPart:
-    from .demonstrations import Demonstrations
     from .keep import frozen_start
     from .self_distillation import SelfDistillation
 
-    recipe, stage, name, data = making.recipe, making.stage, making.planned.name, making.data
-    of = stage.context
-    context = None if of is None else Rows(recipe.data_folder(of), data.cache / "rows")
-    shown = Demonstrations(stage.rollouts.prompt, data.maker, of, context)
+    recipe, stage, name = making.recipe, making.stage, making.planned.name
+    shown = _demonstrations(recipe, name, making.data)
     making.group.agree(shown.check)
     teacher = frozen_start(making.lvlm, stage.train)
     return SelfDistillation(stage.rollouts, shown, recipe.seed, name, teacher)

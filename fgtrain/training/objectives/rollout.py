@@ -26,9 +26,12 @@ def check_rows(stage: str, data: Mapping[str, Iterable[dict]], objective: str) -
             turns = row["conversations"]
             if len(turns) < 2 or (len(turns) > 2 and row.get("turns") != "independent"):
                 what = "plain text" if len(turns) < 2 else f"a dialogue of {len(turns)} turns"
+                instead = "mark its rows turns: independent"
+                if "chosen" in row:
+                    what, instead = "a pair of a chosen and a rejected answer", "write objective: dpo"
                 raise UserError(
                     f"stages.{stage}.mix.{name}: row {row['id']!r} is {what}, but objective {objective} draws answers "
-                    f"to single questions. Leave the data set out, or mark its rows turns: independent"
+                    f"to single questions. Leave the data set out, or {instead}"
                 )
 
 
