@@ -10,8 +10,8 @@ from ..ledger import GROUPS, Run, known, shared_tasks
 from ..shared.sweeps import is_swept
 from ..study.over_run import is_primary, places_of, task_curve
 from .figures import COLOURS, Figure, Line, Point, Span, figure
-from .labels import Name, shared_beginning, shortened
-from .line_names import NARROW, line_ends, run_labels
+from .labels import NARROW, Name, shared_beginning, shortened
+from .line_names import line_ends, run_labels
 from .text import num, signed
 
 MAX_LOSS_POINTS = 240

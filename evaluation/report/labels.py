@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 LETTER, LINE = 7.2, 15  # pixels of an average bold letter and of a line of text at 12 px
 LONGEST = 26  # letters
+NARROW = 13  # letters on narrow screens
 DIRECTIONS = (0, 180, 40, 320, 140, 220, 90, 270, 20, 340, 160, 200, 65, 115, 245, 295)  # degrees, the best first
 NEAR = 38  # pixels; no name goes farther from its mark to lie on no interval
 FAR = 16  # pixels; a name that lies farther has a line to its mark
@@ -46,6 +47,12 @@ class Box:
 def shortened(text: str, most: int = LONGEST) -> str:
     """Beginning and end of a long name: the names of arms and runs often begin alike."""
     return text if len(text) <= most else f"{text[: most // 2]}…{text[1 - most // 2 :]}"
+
+
+def short_names(names: Sequence[str]) -> list[str] | None:
+    """As they fit on narrow screens; None: two of them would be the same."""
+    short = [shortened(name, NARROW) for name in names]
+    return short if len(set(short)) == len(set(names)) else None
 
 
 def shared_beginning(names: Sequence[str]) -> str:

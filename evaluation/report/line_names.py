@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from ..compare import Comparison
 from .figures import COLOURS, Line
-from .labels import LONGEST, Name, shared_beginning, shortened
-
-NARROW = 13  # letters of a name on narrow screens
+from .labels import LONGEST, NARROW, Name, shared_beginning, short_names, shortened
 
 
 def line_ends(found: Comparison, lines: Sequence[Line]) -> dict[str, list[Name]]:
@@ -42,7 +40,7 @@ def run_labels(found: Comparison) -> dict[str, list[str]]:
     names = [one.run.name for one in found.runs]
     short = [name.removeprefix(shared_beginning(names)) for name in names]
     if len(names) <= COLOURS:
-        return {"wide": short, "narrow": [shortened(name, NARROW) for name in short]}
+        return {"wide": short, "narrow": short_names(short) or short}
     ranks = {place: str(rank) for rank, place in enumerate(ranked(found), 1)}
     numbers = [ranks[place] for place in range(len(names))]
     return {

@@ -1,13 +1,13 @@
 """The pictures of a study: gain against forgetting, and how the arms got there, every arm named beside its mark."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from ..study import ParetoPlace, StudyAnswer
 from ..study.over_run import OverRun
 from ..study.words import number
 from .figures import COLOURS, Figure, Line, Point, Span, figure
-from .labels import LONGEST, Name, shortened
+from .labels import LONGEST, NARROW, Name, short_names, shortened
 
 MANY = 12  # arms; with more, pictures are higher
 MOST_NAMED = 8  # checkpoints that have room for their names above a curve
@@ -69,9 +69,16 @@ def arm_of(name: str, arms: Sequence[str]) -> str:
 def named(name: str, arm: str, ranks: dict[str, int], *, short: bool) -> str:
     """What stands beside a mark: its name, led by the arm's rank in the table where there are many; on narrow screens
     the rank alone (and the share of a merge)."""
-    if short:
+    if short and numbered(ranks):
         return f"{ranks[arm]}{name.removeprefix(arm)}"
+    if short:
+        return f"{shortened(arm, NARROW)}{name.removeprefix(arm)}"
     return f"{ranks[arm]} {shortened(name, LONGEST - 3)}" if len(ranks) > COLOURS else name
+
+
+def numbered(arms: Collection[str]) -> bool:
+    """Whether narrow screens show ranks in place of names: of many arms, or names that would be cut to the same."""
+    return len(arms) > COLOURS or short_names(list(arms)) is None
 
 
 def place_words(one: ParetoPlace) -> str:

@@ -19,7 +19,7 @@ from .categories import study_categories
 from .figures import COLOURS
 from .page import content, environment, write_report
 from .strong import strong_arms
-from .study_figures import curve_figures, pareto_figure
+from .study_figures import curve_figures, numbered, pareto_figure
 from .study_published import study_published
 from .text import num
 
@@ -69,6 +69,7 @@ def render_study(
     study = page_content(answer, path) | {
         "pareto": pareto_figure(answer, strong),
         "curves": curve_figures(answer, strong),
+        "numbered": numbered([one.arm for one in answer.arms]),
         "categories": categories,
         "published": published,
         "published_others": not_shown(published),
