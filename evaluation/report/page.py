@@ -5,6 +5,8 @@ answers/ and, where they are, the feature scores of each run.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -52,11 +54,28 @@ from .recovery import recovery_tables
 from .seen import seen_table
 from .setup import setup
 from .strong import RULE, script, series_css
-from .table import same_n, score_table
+from .table import same_n, score_table, unit_of
 from .watched import watched_tables
 from .wordings import wording_table
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page before it is written. `shown`: all that its template shows, figures among it; `series`, `strong`: as
+    `environment` has them."""
+
+    template: str
+    shown: dict
+    series: Sequence[str] = ()
+    strong: Sequence[int] | None = None
+
+    def html(self, *, exact: bool = False) -> str:
+        """`exact`: every number with all its digits, for programs."""
+        made = environment(self.series, self.strong).get_template(self.template)
+        with text.exact_numbers() if exact else nullcontext():
+            return made.render(self.shown)
 
 
 def write_report(runs: list[Path], out: Path, found: Comparison | None = None) -> None:
@@ -76,14 +95,11 @@ def write_report(runs: list[Path], out: Path, found: Comparison | None = None) -
 
 def render(found: Comparison) -> str:
     """The report's HTML."""
-    return runs_page(found)[0]
+    return runs_page(found).html()
 
 
-def runs_page(found: Comparison) -> tuple[str, dict]:
-    """The report's HTML, and what it shows."""
-    shown = content(found)
-    made = environment([one.run.name for one in found.runs])
-    return made.get_template("report.html").render(shown), shown
+def runs_page(found: Comparison) -> Page:
+    return Page("report.html", content(found), [one.run.name for one in found.runs])
 
 
 def environment(series: Sequence[str] = (), strong: Sequence[int] | None = None) -> Environment:
@@ -98,7 +114,7 @@ def environment(series: Sequence[str] = (), strong: Sequence[int] | None = None)
         lstrip_blocks=True,
     )
     filters = ("breakable", "num", "short_interval", "signed", "count", "clip", "p_value")
-    made.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n}
+    made.filters |= {name: getattr(text, name) for name in filters} | {"same_n": same_n, "unit_of": unit_of}
     strong = list(range(COLOURS)) if strong is None else list(strong)
     made.globals |= {"markers": MARKERS, "colours": COLOURS, "series": list(series), "strong": strong}
     made.globals |= {"series_css": series_css(strong), "rule": RULE, "script": script()}

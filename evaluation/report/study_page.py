@@ -14,10 +14,10 @@ from ..published.beside import Beside, not_shown
 from ..shared.measure_names import read_measure
 from ..study import ArmAnswer, Contrast, MeasureFacts, StudyAnswer, StudyRuns
 from ..study.summary import summary, tone
-from ..study.words import checkpoint_words, counted, ends, equal_words, figure, label, order_words
+from ..study.words import checkpoint_words, counted, equal_words, figure, label, order_words
 from .categories import study_categories
 from .figures import COLOURS
-from .page import content, environment, write_report
+from .page import Page, content, write_report
 from .strong import strong_arms
 from .study_figures import curve_figures, numbered, pareto_figure
 from .study_published import study_published
@@ -33,15 +33,15 @@ def write_study_report(runs: StudyRuns, answer: StudyAnswer, path: Path) -> None
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file for the report, for example {path / 'report.html'}")
-    html, shown = study_page(runs, answer, path)
-    if shown["beside"]:
-        write_report(one_seed(runs)[1], path.with_name(shown["beside"]))
+    page = study_page(runs, answer, path)
+    if beside := page.shown["beside"]:
+        write_report(one_seed(runs)[1], path.with_name(beside))
     with atomic_write(path) as file:
-        file.write(html)
+        file.write(page.html())
 
 
-def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> tuple[str, dict]:
-    """The study's page as HTML that will lie at `path`, and what it shows."""
+def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> Page:
+    """The study's page, which will lie at `path`."""
     shown: dict = {"side_by_side": False, "beside": None, "beside_seed": None}
     if len(runs.arms) <= COLOURS and all(len(seeds) == 1 for seeds in runs.arms.values()):
         folders = [Path(folder) for seeds in runs.arms.values() for folder in seeds.values()]
@@ -52,20 +52,19 @@ def study_page(runs: StudyRuns, answer: StudyAnswer, path: Path) -> tuple[str, d
         arm: [load_run(Path(folder), metrics=False) for _, folder in sorted(seeds.items())]
         for arm, seeds in runs.arms.items()
     }
-    return render_study(answer, path, shown, study_categories(arms, answer), study_published(arms))
+    return answer_page(answer, path, shown, study_categories(arms, answer), study_published(arms))
 
 
-def render_study(
+def answer_page(
     answer: StudyAnswer,
     path: Path,
     beneath: dict,
     categories: Sequence[dict] = (),
     published: Sequence[Beside] = (),
-) -> tuple[str, dict]:
-    """The page's HTML from the answer alone, and what it shows. `path`: where it will lie, so that links lead to the
-    runs' own reports; `beneath`: what stands at its end, the runs side by side or the page `beside` that shows them."""
+) -> Page:
+    """The page from the answer alone. `path`: where it will lie, so that links lead to the runs' own reports;
+    `beneath`: what stands at its end, the runs side by side or the page `beside` that shows them."""
     strong = strong_arms(answer)
-    made = environment([one.arm for one in answer.arms], strong)
     study = page_content(answer, path) | {
         "pareto": pareto_figure(answer, strong),
         "curves": curve_figures(answer, strong),
@@ -75,7 +74,7 @@ def render_study(
         "published_others": not_shown(published),
     }
     shown = beneath | {"answer": answer, "study": study}
-    return made.get_template("study.html").render(shown), shown
+    return Page("study.html", shown, [one.arm for one in answer.arms], strong)
 
 
 def one_seed(runs: StudyRuns) -> tuple[int, list[Path]]:
@@ -93,6 +92,7 @@ def page_content(answer: StudyAnswer, path: Path) -> dict:
     question, _, more = (answer.question or "").partition("\n\n")
     first = answer.measures[0]
     drawn, scale = lanes(answer)
+    units = {one.name: one.unit for one in answer.measures}
     return {
         "question": question,
         "about": more,
@@ -110,7 +110,7 @@ def page_content(answer: StudyAnswer, path: Path) -> dict:
                 "rank": rank,
                 "arm": one,
                 "at": checkpoint_words(one),
-                "cells": [mean and {"mean": mean, "ends": ends(mean)} for mean in one.means.values()],
+                "cells": list(one.means.values()),
                 "lane": measure_lane(answer, one, first.name),
                 "links": [(seed, folder, link(Path(folder), path)) for seed, folder in one.runs.items()],
             }
@@ -118,15 +118,17 @@ def page_content(answer: StudyAnswer, path: Path) -> dict:
         ],
         "labels": [label(one.name) for one in answer.measures],
         "contrasts": [
-            {"one": one, "label": label(one.measure), "tone": tone(one), "lane": lane} for one, lane in drawn
+            {"one": one, "label": label(one.measure), "unit": units[one.measure], "tone": tone(one), "lane": lane}
+            for one, lane in drawn
         ],
         "scale": "; ".join(f"{unit}: {num(-most)} to {num(most)}" for unit, most in scale.items()),
         "retained": [
             {
                 "pair": one,
                 "labels": (label(one.immediate), label(one.retained)),
+                "unit": units[one.immediate],
                 "rows": [
-                    {"number": numbers[arm], "arm": arm, "change": change, "ends": ends(change)}
+                    {"number": numbers[arm], "arm": arm, "change": change}
                     for arm, change in sorted(one.arms.items(), key=lambda item: -item[1].after)
                 ],
                 "order": order_words(one),

@@ -53,6 +53,11 @@ def same_n(cells: list[dict | None]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
+def unit_of(cells: list[dict | None]) -> str:
+    """Of a row's numbers: percent, unless its scores name another."""
+    return next((str(cell["unit"]) for cell in cells if cell and cell.get("unit")), "%")
+
+
 def _header(runs: list[Run], index: int, run: Run, i: int) -> dict:
     checkpoint = run.checkpoints[i]
     # The same weights in an earlier run: two columns of equal numbers are then no coincidence.

@@ -2,10 +2,29 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
+import numpy as np
 from markupsafe import Markup
 
 MINUS = "−"
+_EXACT: ContextVar[bool] = ContextVar("exact", default=False)
+
+
+@contextmanager
+def exact_numbers() -> Iterator[None]:
+    """Within it every number is written with all its digits."""
+    before = _EXACT.set(True)
+    try:
+        yield
+    finally:
+        _EXACT.reset(before)
+
+
+def _all_digits(value: float) -> str:
+    return np.format_float_positional(value, trim="-")
 
 
 def visible(value: object) -> object:
@@ -43,7 +62,7 @@ def num(value: float | None, digits: int = 1) -> str:
     """12.34 -> 12.3; a missing number is a dash; minus is a minus sign and never stands before zero."""
     if value is None or value != value:
         return "–"
-    text = f"{value:,.{digits}f}"
+    text = _all_digits(value) if _EXACT.get() else f"{value:,.{digits}f}"
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", MINUS)
 
 
@@ -52,6 +71,8 @@ def short_interval(score: dict, digits: int = 1) -> str:
     low, high = score.get("low"), score.get("high")
     if digits == 1 and low is not None and high is not None and high - low >= 2:
         digits = 0
+    if _EXACT.get():
+        return f"{num(low)}–{num(high)}"
     return "–".join(num(end, digits).removesuffix(".0") for end in (low, high))
 
 
@@ -74,4 +95,6 @@ def p_value(value: float | None) -> str:
     """0.0312 -> 0.031; a very small one as a bound."""
     if value is None:
         return "–"
+    if _EXACT.get():
+        return _all_digits(value)
     return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.0995 else f"{value:.2f}"

@@ -175,7 +175,8 @@ def test_a_studys_arms_stand_beside_them_as_means_over_seeds(tmp_path):
         write_json(folder / "scores.json", scores)
     runs = StudyRuns("placement", "Where?", arms, measures=(SPECIES,))
     answer = study_answer(runs)
-    html, shown = study_page(runs, answer, tmp_path / "report.html")
+    page = study_page(runs, answer, tmp_path / "report.html")
+    html, shown = page.html(), page.shown
     one = next(one for one in shown["study"]["published"] if one.columns)
     assert (one.table.table, one.columns) == ("Figure 2", [SPECIES])
     assert [who.label for who, _ in one.measured] == ["none, 3 seeds", "late, 3 seeds"]

@@ -54,7 +54,8 @@ def by_hand(folder, checkpoint, task, category):
 
 def test_a_run_shows_its_finest_open_task_with_every_name_and_interval(tmp_path):
     folder = make_whole_run(tmp_path, "then_fg")
-    html, shown = runs_page(compare_runs([load_run(folder)]))
+    page = runs_page(compare_runs([load_run(folder)]))
+    html, shown = page.html(), page.shown
     first, *_ = shown["categories"]
     assert first["task"] == "fgbmk/cub/species/short_answer"
     assert {name for name, _ in first["rows"]} == set(SPECIES)
@@ -83,7 +84,8 @@ def test_a_study_shows_each_arm_over_its_seeds_and_says_what_is_left_out(tmp_pat
     runs = StudyRuns("placement", "Where?", arms, contrasts=(("late", "none"),))
     answer = study_answer(runs)
     monkeypatch.setattr(categories, "MOST", 4)
-    html, shown = study_page(runs, answer, tmp_path / "report.html")
+    page = study_page(runs, answer, tmp_path / "report.html")
+    html, shown = page.html(), page.shown
     (one,) = shown["study"]["categories"]
     assert one["columns"] == [(0, "none"), (1, "late")]
     for name, cells in one["rows"]:

@@ -59,18 +59,25 @@ def test_a_cell_is_taken_apart_into_its_numbers(cell, parts):
 
 def test_every_table_of_the_page_is_exported_with_all_its_numbers(study):
     root, runs, answer = study
-    html, _ = study_page(runs, answer, root / "study" / "report.html")
+    page = study_page(runs, answer, root / "study" / "report.html")
+    html, exact = page.html(), tables_of(page.html(exact=True))
     tables = tables_of(html)
-    assert len(tables) == html.count("<table")
-    arms = list(csv.DictReader(io.StringIO(csv_text(tables[0]))))
+    assert len(tables) == len(exact) == html.count("<table")
+    arms = list(csv.DictReader(io.StringIO(csv_text(exact[0]))))
     assert [one["arm"] for one in arms] == [one.arm for one in answer.ranked()]
     for row, one in zip(arms, answer.ranked(), strict=True):
-        for name, measure in (("fine-grained", "fine_grained"), ("forgetting", "forgetting")):
+        for name, measure, unit in (
+            ("fine-grained", "fine_grained", "% right"),
+            ("forgetting", "forgetting", "points"),
+        ):
             mean = one.means[measure]
-            assert [float(row[f"{name}{part}"]) for part in ("", " low", " high")] == pytest.approx(
-                [mean.value, mean.low, mean.high], abs=0.051
-            )
+            assert [float(row[f"{name}{part} [{unit}]"]) for part in ("", " low", " high")] == [
+                mean.value, mean.low, mean.high
+            ]  # fmt: skip
         assert row["seeds"] == "4"
+    contrasts = next(csv_text(one) for one in exact if one.title == "Contrasts")
+    for row, one in zip(csv.DictReader(io.StringIO(contrasts)), answer.contrasts, strict=True):
+        assert (float(row["difference"]), float(row["p"]), row["unit"]) == (one.value, one.p, "points")
     page = re.sub(r"<[^>]+>", " ", html)
     for table in tables:
         said = csv_text(table)
@@ -84,7 +91,7 @@ def test_every_table_of_the_page_is_exported_with_all_its_numbers(study):
 
 def test_latex_prints_what_was_written_whatever_it_is(study):
     root, runs, answer = study
-    html, _ = study_page(runs, answer, root / "study" / "report.html")
+    html = study_page(runs, answer, root / "study" / "report.html").html()
     texts = [(table, latex_text(table, "x")) for table in tables_of(html)]
     for table, text in texts:
         bare = re.sub(r"\\[\\{}$&%#_]", "", text)
@@ -100,7 +107,7 @@ def test_latex_prints_what_was_written_whatever_it_is(study):
 
 def test_every_figure_is_drawn_with_the_same_bytes_and_the_names_in_it(study, tmp_path):
     root, runs, answer = study
-    _, shown = study_page(runs, answer, root / "study" / "report.html")
+    shown = study_page(runs, answer, root / "study" / "report.html").shown
     pictures = pictures_of(shown)
     assert {one.title for one in figures_in(shown)} <= {one.title for one in pictures}
     assert [one.title for one in pictures] == [

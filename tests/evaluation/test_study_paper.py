@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from study_answer_fakes import made_answer
 
-from evaluation.report.study_page import render_study
+from evaluation.report.study_page import answer_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 BROWSER = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", "--hide-scrollbars"]
@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None or shutil.which("pdftotext") is
 def page_of(arms, folder):
     path = folder / "report.html"
     path.write_text(
-        render_study(made_answer(arms, 5), path, {"side_by_side": False, "beside": "runs.html", "beside_seed": 17})[0]
+        answer_page(
+            made_answer(arms, 5), path, {"side_by_side": False, "beside": "runs.html", "beside_seed": 17}
+        ).html()
     )
     return path
 

@@ -17,10 +17,12 @@ from evaluation.report import study_figures
 from evaluation.report.labels import LETTER, LINE, Box, Name, around, at_the_end
 from evaluation.report.page import TEMPLATES
 from evaluation.report.strong import series_css, strong_arms
-from evaluation.report.study_page import render_study
+from evaluation.report.study_page import answer_page
 from evaluation.study import StudyRuns, from_json, study_answer, to_json
 from evaluation.study.costs import stage_seconds
 from evaluation.study.summary import summary
+
+ALONE = {"side_by_side": False, "beside": None, "beside_seed": None}
 
 # Linear RGB as it is seen without one kind of cone (Machado et al. 2009, severity 1).
 SEEN = (
@@ -67,7 +69,7 @@ def test_at_most_six_arms_are_strong_at_once_and_every_arm_can_be(arms):
     assert [(int(arm), int(colour), int(mark)) for arm, colour, mark in rules] == [
         (arm, slot, slot) for slot, arm in enumerate(strong)
     ]
-    page = render_study(answer, Path("report.html"), {"side_by_side": False, "beside": None, "beside_seed": None})[0]
+    page = answer_page(answer, Path("report.html"), ALONE).html()
     # the page's own script, and no other, may run: its hash is in the page's policy
     scripts = re.findall(r"<script>(.*?)</script>", page, re.S)
     hashes = re.findall(r"script-src 'sha256-(\S+?)'", page)
@@ -148,7 +150,7 @@ def test_what_an_arm_took_is_what_its_runs_recorded(arms, tmp_path):
     assert answer.arm("b").cost is None
     assert stage_seconds(load_run(arms["a"][19])) is None
     assert from_json(to_json(answer)) == answer
-    page = render_study(answer, tmp_path / "r.html", {"side_by_side": False, "beside": None, "beside_seed": None})[0]
+    page = answer_page(answer, tmp_path / "r.html", ALONE).html()
     assert "not on record" in page
 
 

@@ -13,21 +13,25 @@ APART = ("small", "span", "li", "p", "div", "code", "i", "b", "td", "th", "butto
 
 @dataclass
 class Cell:
-    """`head`: a <th>. `columns`: how many it spans."""
+    """`head`: a <th>. `columns`: how many it spans. `unit`: of the column that it heads, where the page says it."""
 
     text: str
     head: bool = False
     columns: int = 1
+    unit: str = ""
 
 
 @dataclass
 class HtmlTable:
-    """One <table>: the headings over it, its head and body rows, and what is said below it."""
+    """One <table>: the headings over it, its head and body rows, and what is said below it. `unit`: of its scores;
+    `units`: of each body row's, where rows differ."""
 
     headings: tuple[str, ...]
     heads: list[list[Cell]] = field(default_factory=list)
     rows: list[list[Cell]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unit: str = ""
+    units: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -86,15 +90,17 @@ class _Reader(HTMLParser):
             self.text.append("; " if tag == "br" else " " if tag in APART else "")
         if tag == "table":
             named = [self.whose] if self.whose and self.whose not in " ".join(self.headings.values()) else []
-            self.table = HtmlTable((*self.headings.values(), *named))
+            self.table = HtmlTable((*self.headings.values(), *named), unit=has.get("data-unit") or "")
             self.tables.append(self.table)
         elif self.table is not None and tag in ("thead", "tbody"):
             self.in_head = tag == "thead"
         elif self.table is not None and tag == "tr":
             (self.table.heads if self.in_head else self.table.rows).append([])
+            if not self.in_head:
+                self.table.units.append(has.get("data-unit") or "")
         elif self.table is not None and tag in ("th", "td"):
             row = (self.table.heads if self.in_head else self.table.rows)[-1]
-            row.append(Cell("", tag == "th", int(has.get("colspan") or 1)))
+            row.append(Cell("", tag == "th", int(has.get("colspan") or 1), has.get("data-unit") or ""))
             self._read_until(tag)
         elif self.table is None and (
             tag in HEADINGS or (self.text is None and (tag == "bdi" or self._is_note(tag, has.get("class") or "")))

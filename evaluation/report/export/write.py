@@ -11,7 +11,7 @@ from data_builders.shared.progress import progress
 
 from ...compare import Comparison
 from ...study import StudyAnswer, StudyRuns
-from ..page import runs_page
+from ..page import Page, runs_page
 from ..study_page import one_seed, study_page
 from .csv_table import csv_text
 from .html_tables import tables_of
@@ -28,7 +28,7 @@ def export_runs(found: Comparison, folder: Path) -> Path:
     UserError: the folder holds something.
     """
     with whole_folder(_new(folder)) as place:
-        write_page(*runs_page(found), place)
+        write_page(runs_page(found), place)
     return folder
 
 
@@ -38,22 +38,23 @@ def export_study(runs: StudyRuns, answer: StudyAnswer, folder: Path) -> Path:
     from ...ledger import load_run
 
     with whole_folder(_new(folder)) as place:
-        html, shown = study_page(runs, answer, folder / "report.html")
-        write_page(html, shown, place)
-        if shown["beside"]:
+        page = study_page(runs, answer, folder / "report.html")
+        write_page(page, place)
+        if page.shown["beside"]:
             found = compare_runs([load_run(one) for one in one_seed(runs)[1]])
-            write_page(*runs_page(found), place / "runs")
+            write_page(runs_page(found), place / "runs")
     return folder
 
 
-def write_page(html: str, shown: dict, folder: Path) -> None:
-    """One page's tables and figures. The same page gives the same bytes."""
+def write_page(page: Page, folder: Path) -> None:
+    """One page's tables and figures: CSV with every digit, LaTeX as the page has it. The same page gives the same
+    bytes."""
     lines = ["# Tables (.csv, .tex)", ""]
-    tables, pictures = tables_of(html), pictures_of(shown)
+    tables, exact, pictures = tables_of(page.html()), tables_of(page.html(exact=True)), pictures_of(page.shown)
     for kind in ("tables", "figures"):
         (folder / kind).mkdir(parents=True)
-    for name, table in zip(file_names([one.title for one in tables]), tables, strict=True):
-        (folder / "tables" / f"{name}.csv").write_text(csv_text(table), encoding="utf-8", newline="\n")
+    for name, table, digits in zip(file_names([one.title for one in tables]), tables, exact, strict=True):
+        (folder / "tables" / f"{name}.csv").write_text(csv_text(digits), encoding="utf-8", newline="\n")
         (folder / "tables" / f"{name}.tex").write_text(latex_text(table, name), encoding="utf-8", newline="\n")
         lines.append(f"- tables/{name}: {table.title}")
     lines += ["", "# Figures (.pdf, .svg)", ""]
