@@ -103,7 +103,7 @@ def one_model(arguments: argparse.Namespace, sets: list["Labelled"], chosen: "Me
 
 def many_models(arguments: argparse.Namespace, sets: list["Labelled"], chosen: "Measuring", cache: Path) -> int:
     from ..features.many import measure_models
-    from ..features.models_table import matrices, print_matrices, read_models
+    from ..features.models_table import ManyModels, matrices, print_matrices, read_models, write_many
     from ..report.features_page import write_features_report
 
     if arguments.name is not None:
@@ -111,10 +111,11 @@ def many_models(arguments: argparse.Namespace, sets: list["Labelled"], chosen: "
     models = _listed([arguments.models])
     outcomes = measure_models(models, lambda model, name: load(arguments, model, name), sets, chosen, cache)
     failed = {one.name: one.error for one in outcomes if one.error}
-    folders, names = [one.folder for one in outcomes], [data.name for data in sets]
-    print_matrices(matrices(read_models(folders), names))
+    known = ManyModels(tuple(one.folder for one in outcomes), tuple(data.name for data in sets), failed)
+    print_matrices(matrices(read_models(known.folders), known.data_sets))
+    write_many(arguments.out, known)
     page = arguments.out / "features.html"
-    write_features_report(folders, page, names, failed)
+    write_features_report(arguments.out, page)
     say(f"page: {page}")
     for name, error in failed.items():
         say(f"not measured: {name}: {error}")

@@ -1,5 +1,5 @@
-"""`python -m evaluation report`: the report of finished runs, or of a study, written again; and its tables and figures
-as files for a paper."""
+"""`python -m evaluation report`: the page of finished runs, a study or many models' features, written again; and its
+tables and figures as files for a paper."""
 
 import argparse
 from pathlib import Path
@@ -10,12 +10,18 @@ from data_builders.shared.terminal import say
 from ..compare.results import compare_runs
 from ..ledger import load_run
 
-ANSWER = "answer.json"
+ANSWER, MODELS = "answer.json", "models.json"
 
 
 def add_options(one: argparse.ArgumentParser) -> None:
-    one.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="run folders, or one study's folder")
-    one.add_argument("--out", type=Path, help="the page (HTML); default without --export: FOLDER/report.html")
+    one.add_argument(
+        "folders",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="run folders, or the folder of one study or of features --models",
+    )
+    one.add_argument("--out", type=Path, help="the page (HTML); default without --export: in FOLDER")
     one.add_argument(
         "--export",
         type=Path,
@@ -28,13 +34,15 @@ def add_options(one: argparse.ArgumentParser) -> None:
 def command_report(arguments: argparse.Namespace) -> None:
     folders, out = arguments.folders, arguments.out
     studies = [folder for folder in folders if (folder / ANSWER).is_file()]
-    if studies and len(folders) > 1:
-        raise UserError(f"{studies[0]} is the folder of a study, which has a report of its own; give it alone")
+    features = [folder for folder in folders if (folder / MODELS).is_file()]
+    if (own := [*studies, *features]) and len(folders) > 1:
+        what = "a study" if studies else "many models' features"
+        raise UserError(f"{own[0]} is the folder of {what}, which has a report of its own; give it alone")
     if out is None and arguments.export is None:
         if len(folders) > 1:
             raise UserError("several runs have no page of their own; say where to: --out PAGE.html or --export DIR")
-        out = folders[0] / "report.html"
-    (report_study if studies else report_runs)(folders, out, arguments.export)
+        out = folders[0] / ("features.html" if features else "report.html")
+    (report_study if studies else report_features if features else report_runs)(folders, out, arguments.export)
     if out:
         say(f"report: {out}")
     if arguments.export:
@@ -65,3 +73,15 @@ def report_study(folders: list[Path], out: Path | None, export: Path | None) -> 
         from ..report.export import export_study
 
         export_study(runs, answer, export)
+
+
+def report_features(folders: list[Path], out: Path | None, export: Path | None) -> None:
+    """From each model's features.json; nothing is measured again."""
+    from ..report.features_page import features_page, write_features_report
+
+    if out:
+        write_features_report(folders[0], out)
+    if export:
+        from ..report.export import export_page
+
+        export_page(features_page(folders[0]), export)

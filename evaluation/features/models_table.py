@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from data_builders.shared.files import read_json
+from data_builders.shared.errors import UserError
+from data_builders.shared.files import read_json, write_json
 
 from ..compare.tables import wide_console
 from ..ledger import known, primary
@@ -19,6 +20,7 @@ TITLES = {
     "retrieval": "Image retrieval, mAP",
     "robustness": "After a PGD attack, top-1",
 }
+MODELS = "models.json"
 FEWEST = (3, 2)  # models and data sets: Friedman's test needs three of the one, ranks to average two of the other
 
 
@@ -60,6 +62,31 @@ class Matrix:
             return None
         values = [[self.cells[place][column]["value"] for place in whole] for column in range(len(self.data_sets))]
         return compare_models(values, [self.models[place].name for place in whole], self.data_sets)
+
+
+@dataclass(frozen=True)
+class ManyModels:
+    """What one call measured: the models' folders, the data sets, and why models are missing (name -> why)."""
+
+    folders: tuple[Path, ...]
+    data_sets: tuple[str, ...]
+    failed: dict[str, str]
+
+
+def write_many(out: Path, known: ManyModels) -> None:
+    """OUT/models.json: which models the page is of, so that it can be written (and exported) again."""
+    names = [one.name for one in known.folders]
+    write_json(out / MODELS, {"models": names, "data_sets": list(known.data_sets), "failed": known.failed})
+
+
+def read_many(out: Path) -> ManyModels:
+    """The inverse of `write_many`. UserError: it is not there, or of another program."""
+    found = read_json(out / MODELS)
+    try:
+        folders = tuple(out / Path(name).name for name in found["models"])
+        return ManyModels(folders, tuple(map(str, found["data_sets"])), dict(found["failed"]))
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{out / MODELS} is no list of measured models; run features --models again") from None
 
 
 def read_models(folders: Sequence[Path]) -> list[ModelScores]:

@@ -4,43 +4,45 @@
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from data_builders.shared.files import atomic_write
 
 from ..features.factors import FACTORS, LevelScore, by_factor, families
-from ..features.models_table import FEWEST, Matrix, ModelScores, matrices, read_models
+from ..features.models_table import FEWEST, Matrix, ModelScores, matrices, read_many, read_models
 from ..features.training_facts import trained_as
 from .curves import sizes
 from .figures import Figure, Line, Point
 from .friedman_diagram import diagram
-from .page import environment
+from .page import Page
 from .text import num
 
 WIDE = {"wide": (600, 340), "narrow": (364, 280)}
 
 
-def write_features_report(
-    folders: Sequence[Path], path: Path, data_sets: Sequence[str], failed: Mapping[str, str] | None = None
-) -> None:
-    """Write the page of the models whose features.json lie in `folders`, whole or not at all; `failed`: name -> why."""
-    models = read_models(folders)
-    found = matrices(models, data_sets)
-    html = (
-        environment()
-        .get_template("features.html")
-        .render(
-            data_sets=list(data_sets),
-            failed=dict(failed or {}),
-            facts=[(one, trained_as(one.name)) for one in models],
-            fewest=FEWEST,
-            measures=[measure_content(one) for one in found],
-            single=single_and_multiple(models),
-        )
-    )
+def write_features_report(folder: Path, path: Path) -> None:
+    """Write the page of the models that were measured in `folder`, whole or not at all."""
     with atomic_write(Path(path)) as file:
-        file.write(html)
+        file.write(features_page(folder).html())
+
+
+def features_page(folder: Path) -> Page:
+    """The page of all models that `features --models` measured (or failed to) with --out `folder`.
+
+    UserError: there is no list of them.
+    """
+    known = read_many(folder)
+    models = read_models(known.folders)
+    shown = {
+        "data_sets": list(known.data_sets),
+        "failed": known.failed,
+        "facts": [(one, trained_as(one.name)) for one in models],
+        "fewest": FEWEST,
+        "measures": [measure_content(one) for one in matrices(models, known.data_sets)],
+        "single": single_and_multiple(models),
+    }
+    return Page("features.html", shown)
 
 
 def measure_content(matrix: Matrix) -> dict:
@@ -73,11 +75,8 @@ def level_figure(title: str, levels: Sequence[LevelScore]) -> dict[str, Figure]:
         text = f"{level.level}: mean {num(level.mean)} of {len(level.models)} models"
         lines.append(Line(0, [(x - 0.25, level.mean), (x + 0.25, level.mean)], "mean", text))
     ends = (-0.5, len(levels) - 0.5)
-    made = sizes(WIDE, title, x_range=ends, y_range=around(values), points=points, lines=lines)
-    for one in made.values():
-        marks = enumerate(f"{level.level} ({len(level.models)})" for level in levels)
-        one.x_ticks = [(at(one, ends, x), text) for x, text in marks]
-    return made
+    names = list(enumerate(f"{level.level} ({len(level.models)})" for level in levels))
+    return sizes(WIDE, title, x_range=ends, y_range=around(values), points=points, lines=lines, x_names=names)
 
 
 def size_figure(matrix: Matrix) -> dict[str, Figure]:
@@ -99,13 +98,11 @@ def size_figure(matrix: Matrix) -> dict[str, Figure]:
     ends = (min(logs) - 0.15, max(logs) + 0.15)
     title, label = f"{matrix.title} by size of the encoder", "parameters"
     values = [y for _, y in place.values()]
-    made = sizes(WIDE, title, x_range=ends, y_range=around(values), points=points, lines=lines, x_label=label)
-    ticks = [
-        x for x in (power + math.log10(step) for power in range(3, 12) for step in (1, 3)) if ends[0] <= x <= ends[1]
-    ]
-    for one in made.values():
-        one.x_ticks = [(at(one, ends, x), _parameters(10**x)) for x in ticks]
-    return made
+    ticks = (power + math.log10(step) for power in range(3, 12) for step in (1, 3))
+    names = [(x, _parameters(10**x)) for x in ticks if ends[0] <= x <= ends[1]]
+    return sizes(
+        WIDE, title, x_range=ends, y_range=around(values), points=points, lines=lines, x_names=names, x_label=label
+    )
 
 
 def single_and_multiple(models: Sequence[ModelScores]) -> dict | None:
@@ -141,22 +138,16 @@ def drop_figure(rows: Sequence[dict]) -> dict[str, Figure]:
     ]
     lines = [Line(number, list(enumerate(some)), "mean", name) for number, (name, some) in enumerate(means.items())]
     x_range, values = (-0.2, 1.4), [value for some in means.values() for value in some]
-    made = sizes(
-        WIDE, "Single and multiple meta-classes", x_range=x_range, y_range=around(values), points=points, lines=lines
-    )
-    for one in made.values():
-        one.x_ticks = [(at(one, x_range, side), text) for side, text in enumerate(("single", "multiple"))]
-    return made
+    return sizes(
+        WIDE, "Single and multiple meta-classes", x_range=x_range, y_range=around(values), points=points, lines=lines,
+        x_names=list(enumerate(("single", "multiple"))),
+    )  # fmt: skip
 
 
 def around(values: Sequence[float]) -> tuple[float, float]:
     """An axis of percents with room about the values."""
     room = max(2.0, 0.1 * (max(values) - min(values)))
     return max(0.0, min(values) - room), min(100.0, max(values) + room)
-
-
-def at(figure: Figure, ends: tuple[float, float], x: float) -> float:
-    return figure.left + (x - ends[0]) / (ends[1] - ends[0]) * (figure.right - figure.left)
 
 
 def _parameters(count: float) -> str:

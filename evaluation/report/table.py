@@ -55,7 +55,8 @@ def same_n(cells: list[dict | None]) -> int | None:
 
 def unit_of(cells: list[dict | None]) -> str:
     """Of a row's numbers: percent, unless its scores name another."""
-    return next((str(cell["unit"]) for cell in cells if cell and cell.get("unit")), "%")
+    unit = next((str(cell["unit"]) for cell in cells if cell and cell.get("unit")), "percent")
+    return "%" if unit == "percent" else unit
 
 
 def _header(runs: list[Run], index: int, run: Run, i: int) -> dict:

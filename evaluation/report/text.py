@@ -96,5 +96,5 @@ def p_value(value: float | None) -> str:
     if value is None:
         return "–"
     if _EXACT.get():
-        return _all_digits(value)
+        return repr(float(value))
     return "< 0.001" if value < 0.001 else f"{value:.2g}" if value < 0.0995 else f"{value:.2f}"

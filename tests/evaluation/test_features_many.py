@@ -1,5 +1,7 @@
 """`features --models a,b,c`: equal to each alone, measured once, and one that fails ends nothing but itself."""
 
+import csv
+import io
 import json
 import shutil
 
@@ -11,6 +13,7 @@ import evaluation.features.probe as probe_module
 from evaluation.__main__ import main
 from evaluation.features.factors import FACTORS, by_factor
 from evaluation.features.models_table import ModelScores, matrices
+from evaluation.report.export import style, write
 
 FAILS = "gpt-4o"
 
@@ -57,6 +60,21 @@ def test_many_models_equal_each_alone_and_a_failing_one_ends_only_itself(world, 
                  "Single and multiple", "publishes no weights", "142 million"):  # fmt: skip
         assert text in page, text
     assert page.count('<img src="data:image/svg') == 2  # three models on two data sets are enough to be ranked
+
+    drawn = []
+    monkeypatch.setattr(write, "save", lambda draw, path: drawn.append((path.name, style.styled, draw)))
+    exported = ["--export", str(tmp_path / "paper"), "--out", str(tmp_path / "again.html")]
+    assert main(["report", str(tmp_path / "many"), *exported]) == 0
+    assert (tmp_path / "again.html").read_text() == page
+    tables = sorted((tmp_path / "paper" / "tables").glob("*.csv"))
+    assert len(tables) == page.count("<table")
+    probe = next(csv.DictReader(io.StringIO(tables[0].read_text())))
+    score = results(tmp_path / "many" / "dinov2-b")["tasks"]["features/birds/probe"]["scores"][0]
+    assert [float(probe[f"birds{part} [%]"]) for part in ("", " low")] == [score["value"], score["low"]]
+    assert len(drawn) == page.count("<figure") > 6
+    for _, styled, draw in (drawn[0], drawn[-1]):
+        with styled():
+            draw().savefig(io.BytesIO(), format="svg")
 
     # the same again measures nothing, and what was altered alone is measured anew
     monkeypatch.setattr(probe_module, "train_heads", None)

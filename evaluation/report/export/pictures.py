@@ -29,7 +29,7 @@ class Picture:
 
 
 def pictures_of(shown: dict) -> list[Picture]:
-    """Of what `runs_page` or `study_page` shows."""
+    """Of what `runs_page`, `study_page` or `features_page` shows."""
     found = []
     if "study" in shown:
         answer = shown["answer"]
@@ -40,6 +40,8 @@ def pictures_of(shown: dict) -> list[Picture]:
         own = {name: value for name, value in shown.items() if name not in ("study", "answer")}
         found += [*curve_pictures(own, runs), *forgetting_pictures(shown, runs), *item_pictures(shown)]
         found += [*name_pictures(shown), *rank_pictures(shown)]
+    if "measures" in shown:
+        found += feature_pictures(shown)
     return found
 
 
@@ -137,3 +139,18 @@ def rank_pictures(shown: dict) -> list[Picture]:
         for run in shown.get("machine") or ()
         for one in run["diagrams"]
     ]
+
+
+def feature_pictures(shown: dict) -> list[Picture]:
+    """Of a page of many models: scores by what they were trained on, by size, and ranks; one head beside many."""
+    from ..friedman_diagram import draw_diagram
+
+    found = []
+    for one in shown["measures"]:
+        found += curve_pictures(one, Series({0: ""}))
+        if one["ranks"]:
+            found.append(Picture(f"Average ranks: {one['matrix'].title}", partial(draw_diagram, one["ranks"])))
+    if shown["single"]:
+        models = dict.fromkeys(row["model"] for row in shown["single"]["rows"])
+        found += curve_pictures(shown["single"], Series(dict(enumerate(models))))
+    return found

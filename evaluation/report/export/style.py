@@ -92,7 +92,7 @@ def legend(figure: Any, series: Series, shown: Collection[int]) -> None:
     """The colour, mark and name of each of `shown`, below the axes, those drawn strongly first."""
     from matplotlib.lines import Line2D
 
-    looks = {index: series.look(index) for index in series.names if index in shown}
+    looks = {index: series.look(index) for index in series.names if index in shown and series.names[index]}
     order = sorted(looks, key=lambda index: not looks[index].strong)
     handles = [
         Line2D([], [], color=looks[index].colour, marker=looks[index].marker, markersize=4, linewidth=1.4,

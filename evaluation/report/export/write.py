@@ -27,8 +27,13 @@ def export_runs(found: Comparison, folder: Path) -> Path:
 
     UserError: the folder holds something.
     """
+    return export_page(runs_page(found), folder)
+
+
+def export_page(page: Page, folder: Path) -> Path:
+    """The same of any page."""
     with whole_folder(_new(folder)) as place:
-        write_page(runs_page(found), place)
+        write_page(page, place)
     return folder
 
 
