@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,8 +16,9 @@ from evaluation.__main__ import main
 from evaluation.report import write_study_report
 from evaluation.report.export import write
 from evaluation.report.export.csv_table import csv_text
-from evaluation.report.export.html_tables import tables_of
-from evaluation.report.export.latex_table import escape, latex_text
+from evaluation.report.export.html_tables import Cell, HtmlTable, tables_of
+from evaluation.report.export.latex_table import latex_text, parts
+from evaluation.report.export.latex_text import escape
 from evaluation.report.export.numbers import numbers_of
 from evaluation.report.export.pictures import figures_in, pictures_of
 from evaluation.report.export.style import Series
@@ -102,7 +104,71 @@ def test_latex_prints_what_was_written_whatever_it_is(study):
                 assert len(re.findall(r"(?<!\\)&", line)) == table.width - 1
     assert any(escape(ODD) in text for _, text in texts)
     assert re.search(r"\d+\.\d \(\d+\.\d (to|--) \d+\.\d\)", texts[0][1])
-    assert escape("a\\b_^~−1 ▲") == (r"a\textbackslash{}b\_\textasciicircum{}\textasciitilde{}$-$1 $\blacktriangle$")
+    assert escape("a\\b_^~−1 ▲") == (
+        r"a\textbackslash{}b\_\allowbreak{}\textasciicircum{}\textasciitilde{}$-$1 $\blacktriangle$"
+    )
+
+
+NASTY = [
+    "under_score & 100 % of $x$ #1 {late} ~tilde ^caret back\\slash", "--flag ,, `quoted' \"twice\" <a> | b",
+    "Müller's Ångström, façade, Łódź, Dvořák", "μ = 3 µm, Ω, Ααβ, ς", "ế 中文 \u202e 🐦 ﬁ", "[CLS]", "*star",
+    "mini_strategies-with_a_name/that_goes_on/and_on_for_longer_than_any_line_of_a_paper_would_ever_have_room_for",
+]  # fmt: skip
+
+
+def nasty_tables():
+    """A table of such names, one that is too wide for a page and one that is too long for it."""
+    names = [Cell(name, head=True) for name in NASTY]
+    wide = [
+        [Cell("", True), Cell("runs", True, 30)],
+        [Cell("task", True), *(Cell(f"run_{one}", True) for one in range(30))],
+    ]
+    few = HtmlTable(("Names: 50 % & more_of_them",), [[Cell("arm", True), Cell("score", True)]],
+                    [[name, Cell("61.2 (55.0 to 67.1) · n 1,320")] for name in names], ["One_line"])  # fmt: skip
+    broad = HtmlTable(("Wide",), wide, [[name, *(Cell("61.2 55.0–67.1 · n 320") for _ in range(30))] for name in names])
+    long = HtmlTable(("Long",), few.heads, [[Cell(f"category_{one}", True), Cell("1.0")] for one in range(100)])
+    return few, broad, long
+
+
+def test_a_name_whatever_it_is_is_escaped_and_no_cell_of_a_large_table_is_lost():
+    """Without TeX: only what a T1 letter is, no sign that TeX acts on."""
+    for name in NASTY:
+        text = escape(name)
+        bare = re.sub(r"\\[\\{}$&%#_]|\\[a-zA-Z]+(\{\})?|\$\\?[a-zA-Z-]+\$", "", text)
+        assert not re.search(r"[\\$&%#_^~<>|]", bare), text
+        assert all(one <= "\u017e" for one in bare)
+        assert "--" not in bare
+    assert escape("μm Ω ế") == r"$\mu$m $\Omega$ e"
+    for table in nasty_tables():
+        made = list(parts(table))
+        cells = [cell.text for part in made for row in part.rows for cell in row]
+        assert all(cells.count(cell.text) >= 1 for row in table.rows for cell in row)
+        assert sum(len(row) - 1 for part in made for row in part.rows) == sum(len(row) - 1 for row in table.rows)
+        for part in made:
+            assert all(sum(cell.columns for cell in row) == part.width for row in (*part.heads, *part.rows))
+            assert len(part.rows) <= 44
+    text = latex_text(nasty_tables()[0], "x")
+    assert "\n{}[CLS]" in text
+    assert "\n{}*star" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_exported_tables_compile_and_none_is_wider_than_the_text(study, tmp_path):
+    root, runs, answer = study
+    page = study_page(runs, answer, root / "study" / "report.html")
+    lines = [r"\documentclass{article}", r"\usepackage[T1]{fontenc}", r"\usepackage{array,booktabs,graphicx,amssymb}"]
+    lines += [r"\begin{document}"]
+    for number, table in enumerate([*tables_of(page.html()), *nasty_tables()]):
+        (tmp_path / f"{number}.tex").write_text(latex_text(table, f"t{number}"), encoding="utf-8")
+        lines.append(rf"\input{{{number}}}\clearpage")
+    (tmp_path / "all.tex").write_text("\n".join([*lines, r"\end{document}"]))
+    call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in done.stdout
+    too_wide = [float(one) for one in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
+    assert all(one < 3 for one in too_wide), too_wide
+    assert "Float too large" not in done.stdout
 
 
 def test_every_figure_is_drawn_with_the_same_bytes_and_the_names_in_it(study, tmp_path):

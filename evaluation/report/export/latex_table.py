@@ -1,48 +1,40 @@
-"""A report's table as LaTeX: booktabs, everything escaped, its caption with what the page says below it."""
+"""A report's table as LaTeX: booktabs, everything escaped, its caption with what the page says below it; in several
+parts where it is wider or longer than a page."""
 
-import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from .csv_table import EMPTY, is_section
 from .html_tables import Cell, HtmlTable
+from .latex_text import escape
 from .numbers import with_brackets
 
-SIGNS = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "−": "$-$", "–": "--", "—": "---", "…": r"\ldots{}", "·": r"\textperiodcentered{}", "±": r"$\pm$", "×": r"$\times$",
-    "→": r"$\rightarrow$", "←": r"$\leftarrow$", "≥": r"$\geq$", "≤": r"$\leq$", "∞": r"$\infty$",
-    "▲": r"$\blacktriangle$", "▼": r"$\blacktriangledown$", "↖": r"$\nwarrow$",
-}  # fmt: skip
-NEEDS = "% needs \\usepackage{booktabs,graphicx,amssymb} and \\usepackage[T1]{fontenc}"
+NEEDS = "% needs \\usepackage{array,booktabs,graphicx,amssymb} and \\usepackage[T1]{fontenc}"
 LONG = 48  # letters; a longer text wraps
-WIDE = 6  # columns; more are shrunk to the text's width
-
-
-def escape(text: str) -> str:
-    """Text as LaTeX prints it, whatever stands in it. Marks of footnotes (^1) stay marks."""
-    pieces = re.split(r"\^(\d[\d, ]*)", text)
-    return "".join(
-        rf"\textsuperscript{{{piece.strip()}}}" if place % 2 else "".join(SIGNS.get(letter, letter) for letter in piece)
-        for place, piece in enumerate(pieces)
-    )
+WIDEST = 130  # letters a row; with more a table has several parts, so that its letters can be read
+LONGEST = 44  # lines of a part
+# As it is where it fits, else as wide as the text.
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
 def latex_text(table: HtmlTable, label: str) -> str:
-    """A whole table environment named `label`, ready for \\input."""
-    width = table.width
-    texts: list[list[str]] = [[] for _ in range(width)]
-    for row in table.rows:
-        place = 0
-        for cell in row:
-            if cell.columns == 1:
-                texts[place].append(cell.text)
-            place += cell.columns
-    kinds = "".join(r"p{0.3\linewidth}" if max(map(len, some), default=0) > LONG else "l" for some in texts)
-    lines = [NEEDS, r"\begin{table}", r"\centering", r"\small", rf"\caption{{{caption(table)}}}"]
-    lines += [rf"\label{{tab:{label}}}"]
-    lines += [r"\resizebox{\linewidth}{!}{%"] if width > WIDE else []
-    lines += [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule"]
+    """One or several whole table environments, the first named `label`, ready for \\input."""
+    made = [NEEDS]
+    for number, part in enumerate(parts(table)):
+        made.append(environment(part, label if number == 0 else None))
+    return "\n".join(made) + "\n"
+
+
+def environment(table: HtmlTable, label: str | None) -> str:
+    """`label`: None of a part that goes on with the table before it."""
+    width, lengths = table.width, column_lengths(table)
+    kinds = "".join(r">{\raggedright\arraybackslash}p{0.3\linewidth}" if length > LONG else "l" for length in lengths)
+    lines = [r"\begin{table}", r"\centering", r"\small"]
+    if label is None:
+        lines += [r"\addtocounter{table}{-1}", rf"\caption{{{escape(table.title)} (continued).}}"]
+    else:
+        lines += [rf"\caption{{{caption(table)}}}", rf"\label{{tab:{label}}}"]
+    lines += [FITTED, rf"\begin{{tabular}}{{{kinds}}}", r"\toprule"]
     for row in table.heads:
         lines += [line(row, width), *rules(row, last=row is table.heads[-1])]
     lines += [r"\midrule"] if table.heads else []
@@ -52,8 +44,56 @@ def latex_text(table: HtmlTable, label: str) -> str:
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textbf{{{escape(row[0].text)}}}}} \\")
         else:
             lines.append(line(row, width))
-    lines += [r"\bottomrule", r"\end{tabular}" + ("}" if width > WIDE else ""), r"\end{table}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}"])
+
+
+def parts(table: HtmlTable) -> Iterator[HtmlTable]:
+    """The table, or as many as fit side by side and below each other; each has the first column and the heads."""
+    lengths = [min(length, LONG) for length in column_lengths(table)]
+    columns: list[list[int]] = [[0]]
+    for place in range(1, table.width):
+        if len(columns[-1]) > 1 and sum(lengths[one] for one in columns[-1]) + lengths[place] > WIDEST:
+            columns.append([0])
+        columns[-1].append(place)
+    rows: list[list[list[Cell]]] = [[]]
+    used = 0
+    for row in table.rows:
+        lines = max(-(-len(cell.text) // LONG) for cell in row) or 1
+        if rows[-1] and used + lines > LONGEST:
+            rows.append([])
+            used = 0
+        rows[-1].append(row)
+        used += lines
+    for some in rows:
+        for own in columns:
+            heads = [sliced(row, own) for row in table.heads]
+            yield replace(table, heads=heads, rows=[sliced(row, own) for row in some])
+
+
+def sliced(row: Sequence[Cell], places: Sequence[int]) -> list[Cell]:
+    """The row's cells in these columns; one over several is as wide as what is left of them."""
+    owners = [cell for cell in row for _ in range(cell.columns)]
+    found: list[tuple[Cell, Cell]] = []
+    for place in places:
+        if place >= len(owners):
+            break
+        if found and found[-1][0] is owners[place]:
+            found[-1] = (owners[place], replace(found[-1][1], columns=found[-1][1].columns + 1))
+        else:
+            found.append((owners[place], replace(owners[place], columns=1)))
+    return [cell for _, cell in found]
+
+
+def column_lengths(table: HtmlTable) -> list[int]:
+    """Letters of the longest cell of each column."""
+    lengths = [0] * table.width
+    for row in (*table.heads, *table.rows):
+        place = 0
+        for cell in row:
+            if cell.columns == 1:
+                lengths[place] = max(lengths[place], len(cell.text))
+            place += cell.columns
+    return lengths
 
 
 def caption(table: HtmlTable) -> str:
@@ -66,7 +106,9 @@ def line(row: list[Cell], width: int) -> str:
         text if cell.columns == 1 else rf"\multicolumn{{{cell.columns}}}{{c}}{{{text}}}"
         for text, cell in zip(cells, row, strict=True)
     ]
-    return " & ".join([*cells, *[""] * (width - sum(cell.columns for cell in row))]) + r" \\"
+    text = " & ".join([*cells, *[""] * (width - sum(cell.columns for cell in row))]) + r" \\"
+    # A bracket or star would belong to the line break before it.
+    return "{}" + text if text.startswith(("[", "*")) else text
 
 
 def rules(row: list[Cell], *, last: bool) -> list[str]:
