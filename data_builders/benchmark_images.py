@@ -42,6 +42,7 @@ class ImageFolder:
         return f"{self._first[first]}/{rest}"
 
     def holds(self, image: str) -> bool:
+        """Is there a file for the image, as question files call it?"""
         return (self.root / self.spelt(image)).is_file()
 
 

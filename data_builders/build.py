@@ -19,6 +19,7 @@ from .touched_files import recorded
 
 
 def find_builder(what: str) -> Builder:
+    """The builder of that name, whose module is imported for it. UserError with all names where there is none."""
     if what not in MODULES:
         raise UserError(f"no builder {what!r}; there are: {', '.join(BUILDERS)}")
     return import_module(f".{MODULES[what]}", __package__).BUILDER

@@ -56,6 +56,7 @@ class Manifest:
 
     @classmethod
     def load(cls, folder: Path) -> "Manifest":
+        """The manifest of a training set's folder. UserError where it is missing or broken, with what to do."""
         return read_state(Path(folder) / "manifest.json", cls, f"Delete {folder} and build the training set again")
 
     @property
@@ -88,6 +89,7 @@ def independent_turns(pairs: Iterable[tuple[str, str]]) -> list[dict]:
 
 
 def is_preference(row: dict) -> bool:
+    """Is the row one of preferences: two answers, one of them chosen?"""
     return "chosen" in row or "rejected" in row
 
 

@@ -178,6 +178,7 @@ def choice(which: int, words: Words, options: Iterable[str]) -> str:
 
 
 def short_answer(which: int, words: Words) -> str:
+    """A question for a name at `words.rank`, in wording number `which`, with what is asked of the answer's form."""
     wording = wordings(words, SHORT_ANSWER, CUT_OUT_SHORT_ANSWER, MORE_SHORT_ANSWER)[which]
     end = FINE_GRAINED_SHORT_ANSWER_END if words.rank == FINE_GRAINED else SHORT_ANSWER_END
     return wording.format(meta=words.meta, rank=words.rank) + end.format(rank=words.rank)

@@ -24,6 +24,7 @@ class Launched:
 
     @property
     def first(self) -> bool:
+        """Is this the process of rank 0?"""
         return self.rank == 0
 
 

@@ -78,6 +78,7 @@ def question_files(options: LeakOptions) -> list[QuestionFile]:
 
 
 def faults_message(faults: list[str]) -> str:
+    """What is wrong with image files, in words: how many, and the first twenty of `faults`, each a line."""
     more = f"\n  ... and {len(faults) - 20:,} more" if len(faults) > 20 else ""
     images = "an image" if len(faults) == 1 else f"{len(faults):,} images"
     return f"{images} cannot be used:\n  " + "\n  ".join(faults[:20]) + more

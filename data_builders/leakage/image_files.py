@@ -49,6 +49,7 @@ class Files:
 
     @property
     def sizes(self) -> np.ndarray:
+        """Bytes of each file."""
         return self.stamps[:, 0]
 
     def tails(self, indices: np.ndarray) -> np.ndarray:
@@ -56,6 +57,7 @@ class Files:
         return self._digests("tail", "V16", self._tail, indices)
 
     def sha256(self, indices: np.ndarray) -> np.ndarray:
+        """The digest of each file's content, 32 raw bytes an element."""
         return self._digests("sha256", "V32", lambda path: bytes.fromhex(sha256_file(path)), indices)
 
     def looks(self, indices: np.ndarray) -> np.ndarray:

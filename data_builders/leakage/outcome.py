@@ -13,6 +13,8 @@ Tested = dict[str, tuple[str, str]]  # image path -> (benchmark or source, image
 
 @dataclass(frozen=True)
 class Settings:
+    """What is looked for. `near_bits`: of 256, that two near-identical pictures may differ by."""
+
     looks: bool = True  # near-identical images too, not only identical bytes
     near_bits: int = NEAR_BITS
     mirrored: bool = False

@@ -27,6 +27,7 @@ class CodeIdentity:
     files: dict[str, str]
 
     def to_dict(self) -> dict:
+        """As it lies in JSON files."""
         return {"hash": self.hash, "files": self.files}
 
 

@@ -134,6 +134,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write the value as indented JSON in UTF-8; the file is whole or absent."""
     with atomic_write(path) as file:
         json.dump(value, file, indent=2, ensure_ascii=False)
         file.write("\n")
@@ -150,6 +151,7 @@ def write_jsonl(path: Path, rows: Iterable[dict]) -> int:
 
 
 def read_json(path: Path) -> Any:
+    """What the file holds, in UTF-8 or UTF-16. UserError with its path where it is no JSON or nested too deeply."""
     with open_text(path) as file:
         text = file.read()
     try:
@@ -202,6 +204,7 @@ def user_cache() -> Path:
 
 
 def sha256_file(path: Path) -> str:
+    """64 hexadecimal digits of the file's content, with a progress bar where it is large."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size

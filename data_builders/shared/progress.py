@@ -36,6 +36,7 @@ class ProgressState:
 
     @property
     def seconds_left(self) -> float | None:
+        """At the speed so far; None where the speed or the end is not known."""
         if not self.per_second or self.total is None:
             return None
         return (self.total - self.done) / self.per_second

@@ -16,6 +16,7 @@ BLOCK = 1 << 22
 
 
 def sealed(data: bytes) -> bytes:
+    """The bytes with their seal behind them."""
     return data + SEAL.pack(MARK, len(data), xxh3_64_intdigest(data))
 
 

@@ -16,6 +16,7 @@ class _Version(argparse.Action):
 
 
 def add_version(parser: argparse.ArgumentParser) -> None:
+    """Give the parser --version, which prints the versions that decide results."""
     told = "print the versions that decide results, and stop"
     parser.add_argument(
         "--version", action=_Version, nargs=0, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, help=told

@@ -107,6 +107,7 @@ class Source:
 
     @property
     def finest(self) -> Level:
+        """The level of names that categories have."""
         return self.levels[-1]
 
     @property
@@ -132,6 +133,7 @@ class Source:
         return list(some) if some else [self.level(name) for name in names]
 
     def label(self, row: LabelledImage, level: Level) -> str:
+        """The picture's name at that level."""
         return row.category if level is self.finest else row.parents[level.name]
 
     def meta_word(self, row: LabelledImage, level: Level) -> str:

@@ -92,11 +92,13 @@ def read(root: Path) -> Source:
 
 
 def plain_name(folder: str) -> str:
+    """A folder's name as a name of a category: without a number in front, in one spelling."""
     # A Mac writes accents as letters of their own, and they look no different.
     return readable(re.sub(r"^\d+\.", "", unicodedata.normalize("NFC", folder)))
 
 
 def plural(name: str) -> str:
+    """The English plural of a name."""
     if name in PLURALS:
         return PLURALS[name]
     if re.search(r"[^aeiou]y$", name):

@@ -36,6 +36,7 @@ class Share:
 
     @property
     def first(self) -> bool:
+        """Does this process put all together?"""
         return self.rank == 0
 
     def folder(self, out: Path) -> Path:

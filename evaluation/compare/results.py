@@ -77,6 +77,8 @@ class Between:
 
 @dataclass
 class Comparison:
+    """Runs by themselves, each against the first, and the items that are forgotten most often."""
+
     store: ItemStore
     runs: list[RunResult]
     between: list[Between] = field(default_factory=list)

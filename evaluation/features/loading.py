@@ -47,9 +47,11 @@ class EncoderFeaturizer:
         self._scale = torch.tensor(self.std, device=self.device).view(1, -1, 1, 1)
 
     def pixels(self, image: Path) -> Tensor:
+        """float32 [3, H, W] in 0..1, see `Featurizer`."""
         return self.transform(image)
 
     def features(self, pixels_NCHW: Tensor) -> Tensor:
+        """float32 [N, K, F] of un-normalised pixels, see `Featurizer`."""
         return self.backbone((pixels_NCHW.to(self.device) - self._shift) / self._scale)
 
 

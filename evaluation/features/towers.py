@@ -68,14 +68,17 @@ def qwen_patches(pixels_NCHW: Tensor, vision: object) -> tuple[Tensor, Tensor]:
 
 
 def vision_config_of(tower: nn.Module, config) -> object:
+    """The tower's own configuration, else the one that its model has for it."""
     return getattr(tower, "config", None) or getattr(config, "vision_config", config)
 
 
 def is_qwen(vision: object) -> bool:
+    """Does the tower cut pictures as Qwen's do: in time, too, with patches merged afterwards?"""
     return hasattr(vision, "temporal_patch_size") and hasattr(vision, "spatial_merge_size")
 
 
 def patch_of(vision: object) -> int | None:
+    """Pixels of a square patch's side; None where the configuration does not tell."""
     patch = getattr(vision, "patch_size", None)
     patch = patch[0] if isinstance(patch, list | tuple) else patch
     return patch if isinstance(patch, int) else None

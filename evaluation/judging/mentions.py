@@ -69,6 +69,7 @@ class Text:
         return sorted(one for one in found if not self.denied(one.start))
 
     def denied(self, start: int) -> bool:
+        """Does a word of denial (not, no, ...) stand shortly before this word, in its sentence?"""
         return not DENIED_BY.isdisjoint(self.words[max(self.sentence_of[start], start - BEFORE) : start])
 
 

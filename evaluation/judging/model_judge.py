@@ -20,6 +20,8 @@ HOPELESS = 5  # answers that get no verdict before the first one that does: the 
 
 
 class ModelJudge:
+    """Asks a model behind an endpoint for every verdict. `with_image`: it sees the picture, too."""
+
     def __init__(self, client: Client, *, with_image: bool = True):
         self.client, self.with_image = client, with_image
         endpoint = client.endpoint

@@ -100,9 +100,11 @@ class Taxonomy:
 
     @property
     def coarser(self) -> tuple[str, ...]:
+        """Its levels but the categories' own, the finest first."""
         return self.levels[1:]
 
     def of(self, name: str) -> Kin:
+        """What a name is kin to; nothing where it is not known."""
         return self.kin.get(key_of(name), Kin())
 
     def check(self, names: Iterable[str]) -> None:
@@ -112,6 +114,7 @@ class Taxonomy:
             raise UserError(f"{self.source} has no line for {len(missing)} categories, the first: {missing[0]!r}")
 
     def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that it has no line for, in order."""
         return sorted({name for name in names if key_of(name) not in self.kin})
 
     def at(self, level: str) -> "Taxonomy":
@@ -137,6 +140,7 @@ NO_TAXONOMY = Taxonomy()
 
 
 def key_of(name: str) -> str:
+    """One spelling for all forms of a name (plural, hyphens, case), by which names are found; "" of a blank one."""
     return min(forms(name)[1], default="")
 
 

@@ -60,10 +60,12 @@ class Change:
 
     @property
     def value(self) -> float:
+        """Points that were gained; below 0 lost."""
         return self.after - self.before
 
     @property
     def clear(self) -> bool:
+        """Is 0 outside the interval?"""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     @property
@@ -72,6 +74,7 @@ class Change:
         return self.clear and self.beyond
 
     def to_json(self) -> dict:
+        """As JSON files have it, with the split into form and knowledge where there is one."""
         plain = {key: value for key, value in vars(self).items() if key not in ("split", "task")}
         split = self.split and {
             "format": vars(self.split.form),

@@ -42,6 +42,7 @@ class Estimate:
         return self.clear and self.beyond
 
     def to_json(self) -> dict:
+        """As JSON files have it."""
         return {name: getattr(self, name) for name in ("value", "low", "high", "n", "tasks", "paired", "beyond")}
 
 

@@ -62,13 +62,16 @@ class TaskScore:
 
     @property
     def main(self) -> Score:
+        """The score that stands for the task."""
         return next(score for score in self.scores if score.rule == self.primary)
 
     def to_json(self) -> dict:
+        """As score files have it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict) -> "TaskScore":
+        """From a score file's entry. UserError where it is none."""
         try:
             groups = [GroupScore(**group) for group in values.get("groups", ())]
             return cls(**{**values, "scores": [Score(**score) for score in values["scores"]], "groups": groups})

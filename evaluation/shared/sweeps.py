@@ -4,6 +4,7 @@ AT = "@"
 
 
 def is_swept(checkpoint: str) -> bool:
+    """Is the checkpoint one of several shares of a merge?"""
     return AT in checkpoint
 
 

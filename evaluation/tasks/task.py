@@ -61,6 +61,7 @@ class Task:
 
     @property
     def is_text(self) -> bool:
+        """Is it plain text, whose perplexity is measured?"""
         return self.kind == "text"
 
     @property
@@ -70,6 +71,7 @@ class Task:
 
     @property
     def file_name(self) -> str:
+        """Of its answers and all that lies beside them."""
         return self.name.replace("/", "__") + ".jsonl"
 
     @property

@@ -35,6 +35,7 @@ class Budget:
             raise BudgetSpent(self._message("tokens", self.most_tokens, "--budget-tokens"))
 
     def add_tokens(self, count: int, written: int = 0) -> None:
+        """Count what a reply took, by `written` of it the model's own."""
         # Known only when an answer is there, so requests under way may go beyond the bound by their own tokens.
         with self._lock:
             self.tokens += count
@@ -42,6 +43,7 @@ class Budget:
 
     @property
     def used(self) -> str:
+        """Requests and tokens so far, in words."""
         return f"{self.requests:,} requests, {self.tokens:,} tokens"
 
     def _message(self, what: str, most: int, option: str) -> str:

@@ -50,6 +50,7 @@ class Client:
 
     @property
     def cached(self) -> int:
+        """How many replies of earlier starts were used."""
         return self.kept_by.total()
 
     @property

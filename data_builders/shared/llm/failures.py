@@ -31,6 +31,7 @@ class Failures:
         self._lock = threading.Lock()
 
     def success(self) -> None:
+        """A reply came."""
         with self._lock:
             self.answered, self.unheard = True, 0
 

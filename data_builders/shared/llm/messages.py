@@ -18,6 +18,7 @@ SIGNATURES = (
 
 
 def system(text: str) -> Message:
+    """What the model is told before the user speaks, as a message."""
     return {"role": "system", "content": text}
 
 
@@ -43,6 +44,7 @@ def as_part(picture: Path | dict[str, Any]) -> dict[str, Any]:
 
 
 def media_type(data: bytes, path: str) -> str:
+    """Of a picture's bytes (image/png and the like). UserError, naming `path`, for what endpoints do not take."""
     for start, name in SIGNATURES:
         if data.startswith(start):
             return name
@@ -56,6 +58,7 @@ def bytes_of(part: dict[str, Any]) -> bytes:
 
 
 def read_image(path: str) -> bytes:
+    """The file's bytes. UserError where it cannot be read."""
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -34,11 +34,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class NameTrie:
+    """Names as tokens, each common beginning once, cut into chunks that are run one after the other."""
+
     names: int
     chunks: tuple[Chunk, ...]
 
     @property
     def nodes_at_once(self) -> int:
+        """Nodes of the largest chunk."""
         return max(map(len, self.chunks))
 
 

@@ -26,6 +26,7 @@ def upright(path: Path | ChangedPicture) -> bytes:
 
 
 def png(picture: Image.Image) -> bytes:
+    """The picture as the bytes of a PNG file, packed quickly rather than small."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=FASTEST)
     return buffer.getvalue()
