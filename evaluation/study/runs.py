@@ -11,6 +11,8 @@ from data_builders.shared.errors import UserError
 from ..ledger import ItemStore, Run, ever_beyond, is_accuracy, known, load_run, primary, stands
 from ..scoring.score_files import read_scores
 from ..scoring.seen_scores import PARTS
+from ..tasks.task import CONDITION
+from ..tasks.task_files import all_specs, spec_of
 
 GROUP_MEASURES = {"fine_grained": "fine_grained", "general": "general", "forgetting": "general"}  # -> group of tasks
 
@@ -98,8 +100,11 @@ def numbered_before(run: Run, task: str) -> bool:
 
 
 def of_task(task: str, measure: str) -> bool:
-    """frow/cub is of frow, as fgbmk/cub/species/choice is of fgbmk/cub."""
-    return task == measure or task.startswith(f"{measure}/")
+    """frow/cub is of frow, as fgbmk/cub/species/choice is of fgbmk/cub; and a task is of its task file's name, by which
+    recipes ask it: drawn/count is of drawn_count."""
+    if task == measure or task.startswith(f"{measure}/"):
+        return True
+    return measure in all_specs() and CONDITION not in task and spec_of(task)[0].name == measure
 
 
 def tasks_of(measure: str, run: Run) -> list[str]:

@@ -1,6 +1,7 @@
 """What a study says of its arms: quantities, measures and contrasts, which must be there to be matched or compared."""
 
 from evaluation.shared.measure_names import MeasureName, read_measure
+from evaluation.tasks.task_files import all_specs, could_select
 
 from .keys import LONGEST_NAME
 from .problems import Problem, instead
@@ -63,11 +64,19 @@ def _measures(study: StudyFile, recipes: dict[str, Recipe]):
             yield Problem(key, f"is {name}, {error}")
             continue
         yield from (Problem(key, text) for text in _when(said, name, recipes))
-        asked = said.what.partition(":")[0]
-        if said.what in MEASURES or any(asked == task or asked.startswith(f"{task}/") for task in tasks):
+        if said.what in MEASURES or any(_could_mean(said.what.partition(":")[0], task) for task in tasks):
             continue
         text = f"is {name}, neither a measure nor one of the arms' tasks. {instead(said.what, [*MEASURES, *tasks])}"
         yield Problem(key, text)
+
+
+def _could_mean(measure: str, task: str) -> bool:
+    """Might the measure be made of what this entry of evaluation.tasks asks? For sure it is known with the questions."""
+    if measure == task or measure.startswith(f"{task}/"):
+        return True
+    specs = all_specs()
+    asked = [specs[task]] if task in specs else [one for one in specs.values() if could_select(task, one)]
+    return any(measure == one.name or (task == one.name and could_select(measure, one)) for one in asked)
 
 
 def _when(said: MeasureName, name: str, recipes: dict[str, Recipe]):
