@@ -71,7 +71,7 @@ def _measures(study: StudyFile, recipes: dict[str, Recipe]):
 
 
 def _could_mean(measure: str, task: str) -> bool:
-    """Might the measure be made of what this entry of evaluation.tasks asks? For sure it is known with the questions."""
+    """Might the measure be of what this entry of evaluation.tasks asks? It is known with the question files."""
     if measure == task or measure.startswith(f"{task}/"):
         return True
     specs = all_specs()
