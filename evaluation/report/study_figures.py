@@ -7,7 +7,7 @@ from ..study import ParetoPlace, StudyAnswer
 from ..study.over_run import OverRun
 from ..study.words import number
 from .figures import COLOURS, Figure, Line, Point, Span, figure
-from .labels import LONGEST, NARROW, Name, short_names, shortened
+from .labels import LONGEST, NARROW, Name, shared_beginning, short_names, shortened
 
 MANY = 12  # arms; with more, pictures are higher
 MOST_NAMED = 8  # checkpoints that have room for their names above a curve
@@ -73,6 +73,8 @@ def named(name: str, arm: str, ranks: dict[str, int], *, short: bool) -> str:
         return f"{ranks[arm]}{name.removeprefix(arm)}"
     if short:
         return f"{shortened(arm, NARROW)}{name.removeprefix(arm)}"
+    if len(name) > LONGEST - 3:  # what tells long names apart should not be what is cut
+        name = name.removeprefix(shared_beginning(list(ranks)))
     return f"{ranks[arm]} {shortened(name, LONGEST - 3)}" if len(ranks) > COLOURS else name
 
 
