@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from .keys import Positive, Section
 
@@ -16,6 +16,13 @@ class GpuFigures(Section):
     memory_gb: Annotated[float, Field(gt=0)]  # of 10^9 bytes
 
 
+# Told apart by a tag, so that a mistake is told once.
+Gpu = Annotated[
+    Annotated[str, Tag("[all]")] | Annotated[GpuFigures, Tag("[each]")],
+    Discriminator(lambda value: "[each]" if isinstance(value, dict | GpuFigures) else "[all]"),
+]
+
+
 class Devices(Section):
     """Where it runs. Nothing here changes what is learnt but `precision`, and `layer_kernels` by rounding."""
 
@@ -23,7 +30,7 @@ class Devices(Section):
     nodes: Positive = 1  # of a job
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"  # auto = GPUs where there are any
     # What plans reckon with where no GPU is, or one that is not known: a name (H200) or its figures; null = an A100.
-    gpu: str | GpuFigures | None = None
+    gpu: Gpu | None = None
     # How devices share the work; all take the same step. auto = single on one device, else ddp
     strategy: Literal[
         "auto", "single", "ddp", "deepspeed_stage_1", "deepspeed_stage_2", "deepspeed_stage_3", "fsdp"

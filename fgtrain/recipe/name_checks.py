@@ -35,13 +35,14 @@ def names(recipe: Recipe) -> Found:
 
 
 def unknown_tasks(recipe: Recipe) -> Iterator[Problem]:
-    """Entries of `evaluation.tasks` that no task file can mean, those of `evaluation.tasks_from` among them."""
-    specs = all_specs()
-    for place, name in enumerate(recipe.evaluation.tasks):
+    """What of `evaluation` names tasks that no task file can mean, those of `evaluation.tasks_from` among them."""
+    specs, evaluation = all_specs(), recipe.evaluation
+    named: list[tuple[str, str | int, str]] = [("tasks", place, name) for place, name in enumerate(evaluation.tasks)]
+    named += [(key, name, name) for key in ("groups", "perturb") for name in getattr(evaluation, key)]
+    for key, place, name in named:
         if not any(could_select(name, spec) for spec in specs.values()):
-            yield Problem(
-                ("evaluation", "tasks", place), f"is {name}, which no task file means. {instead(name, specs)}"
-            )
+            text = f"is {name}, which no task file means. {instead(name, specs)}"
+            yield Problem(("evaluation", key, place), text)
 
 
 def _same_folder(section: Key, chosen: Iterable[str]) -> Found:

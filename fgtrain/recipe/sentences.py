@@ -148,7 +148,7 @@ def _allowed_keys(key: Key, schema: type[BaseModel]) -> list[str]:
     """The keys that the section at `key`, kinds of stages included, of the schema has."""
     here: Any = schema
     for part in key:
-        here = _kind_of(here, part) if part in KINDS else _inner_type(here, part)
+        here = _kind_of(here, part) if part in (*KINDS, "[all]", "[each]") else _inner_type(here, part)
         if here is None:
             return []
     return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []

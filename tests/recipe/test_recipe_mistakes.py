@@ -272,6 +272,13 @@ MISTAKES = [  # (what stands in the base, what is written instead, what the mess
     ("  general: {", "  Fine: {path: x}\n  general: {", ["data.fine and Fine would share a folder"]),
     ("tasks: [fgbmk]", "tasks: 'fgbmk,pope'", ["evaluation.tasks is fgbmk,pope, must be a list. Write [fgbmk, pope]"]),
     ("tasks: [fgbmk]", "tasks: [popee]", ["evaluation.tasks.0 is popee, which no task file means. Did you mean pope?"]),
+    ("tasks: [fgbmk]", "groups: {fgbmkk: general}", ["evaluation.groups.fgbmkk is fgbmkk, which no task file means"]),
+    ("tasks: [fgbmk]", "perturb: {popee: [blur]}", ["evaluation.perturb.popee is popee, which no task file means"]),
+    (
+        "name: base",
+        "name: base\ndevices: {gpu: {bf16_tflop: 1, fp32_tflops: 1, memory_tb_per_s: 1, memory_gb: 1}}",
+        ["line 2: devices.gpu.bf16_tflop is no key here. Did you mean bf16_tflops?"],
+    ),
     ("tasks: [fgbmk]", "tasks: ['zz*']", ["evaluation.tasks.0 is zz*, which no task file means"]),
     ("tasks: [fgbmk]", "at: [start, sft, start]", ["evaluation.at.2 is start, as another is"]),
     ("what: short_answer", "what: short_anwser", ["data.fine.what is short_anwser, which is no", "mean short_answer?"]),
