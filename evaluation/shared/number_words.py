@@ -38,7 +38,6 @@ BEFORE_ONE = {
     "not",
     "just",
 }
-JOINTS = {"and", "-"}
 
 
 def small_fraction(sign: str) -> Fraction:

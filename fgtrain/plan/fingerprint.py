@@ -23,7 +23,6 @@ from .lineage import origin, shares_of
 
 NOT_IN_STAGE = {"enabled", "after", "checkpoint_every_steps"}
 ASKED_BETWEEN = {"every_steps", "subset", "tasks", "groups"}
-MODEL_PARTS = ("checkpoint", "vision_encoder", "language_model")
 
 
 def model_fingerprint(recipe: Recipe, facts: ModelFacts) -> str:

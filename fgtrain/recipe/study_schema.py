@@ -12,7 +12,6 @@ from .model_schema import PARTS
 STUDY_KEYS = ("arms", "base", "changes", "grid", "seeds", "matched", "answer")
 QUANTITIES = ("exposures.DATASET", "updates.PART", "tokens")
 HELD_OUT_PARTS = ("seen", "unseen", "harmonic")  # of fine_grained, and of a task: TASK:unseen
-TASK_PARTS = (*HELD_OUT_PARTS, "spread")  # TASK:spread, of a task that is asked in every wording
 MEASURES = ("fine_grained", "forgetting", "general", *HELD_OUT_PARTS)  # beside these, names of tasks
 CONTRAST_PATTERN = r"^\s*(\S+)\s+-\s+(\S+)\s*$"  # an arm's name may hold a -, so blanks part the two
 

@@ -60,16 +60,6 @@ def stop_if_asked() -> None:
         raise Stopped(_asked[0])
 
 
-@contextmanager
-def children_undisturbed() -> Iterator[None]:
-    """Processes that are started inside never see these signals: Slurm sends them to all processes of a job."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
-
-
 def tell_script(message: str) -> None:
     """Tell the job script that started this process (slurm/launch.sh) that all is saved and the job may go on later."""
     if path := os.environ.get("FGTRAIN_STOPPED"):
