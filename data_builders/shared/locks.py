@@ -46,9 +46,9 @@ def locked(path: Path, *, waiting: str | None = None, busy: str | None = None, s
             raise UserError(busy)
         if threading.get_ident() in [thread for place, thread in list(_held.values()) if place == _place(path)]:
             raise RuntimeError(f"{path} is held by this very thread, which would wait for itself")
-        now = time.monotonic()
-        since.append(now)
-        if waiting is not None and not told and now - since[0] >= PATIENCE:
+        if not since:
+            since.append(time.monotonic())
+        if waiting is not None and not told and time.monotonic() - since[0] >= PATIENCE:
             told.append(waiting)
             say(waiting, file=sys.stderr)
 
