@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..shared.errors import UserError
+from ..shared.json_stream import json_arrays
 from .base import About, LabelledImage, Level, Source
-from .json_arrays import json_arrays
 from .reading import check_images, files_in, passed_over, pictures_among
 
 ABOUT = About(

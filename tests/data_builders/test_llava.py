@@ -5,8 +5,8 @@ from llava_rows import row, write
 from small_sources import picture
 
 from data_builders.build import build
-from data_builders.llava import reading
 from data_builders.records import read_rows
+from data_builders.shared import json_stream
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import read_jsonl
 
@@ -20,7 +20,7 @@ def root(tmp_path):
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_array_and_lines_give_the_same_rows(root, tmp_path, lines, monkeypatch):
-    monkeypatch.setattr(reading, "BLOCK", 7)  # rows straddle the blocks
+    monkeypatch.setattr(json_stream, "BLOCK", 7)  # rows straddle the blocks
     rows = [row("x", "a.jpg"), row("x", "deep/b.jpg"), row(3), row("last", "a.jpg", answer="ä 鳥  ]}")]
     manifest = build("llava", root=root, out=tmp_path / "out", options=write(root, rows, lines))
     found = list(read_rows(tmp_path / "out"))

@@ -9,10 +9,11 @@ from small_sources import picture
 
 from data_builders.build import build
 from data_builders.llava import builder as llava_builder
-from data_builders.llava import reading
 from data_builders.records import read_rows
+from data_builders.shared import json_stream
 from data_builders.shared.errors import UserError
 from data_builders.shared.files import sha256_file
+from data_builders.shared.json_stream import BLOCK, JsonStream
 
 
 @pytest.fixture
@@ -64,12 +65,12 @@ def test_a_broken_row_is_found_without_reading_what_follows(tmp_path):
     (tmp_path / "bad.json").write_text(broken + f"{GOOD}," * 60_000)
     with open(tmp_path / "bad.json", encoding="utf-8") as file:
         with pytest.raises(UserError, match=r"row 2 is broken .*nonsense"):
-            list(reading.rows_of_array(tmp_path / "bad.json", file))
-        assert file.buffer.tell() < 3 * reading.BLOCK
+            list(JsonStream(tmp_path / "bad.json", file).array())
+        assert file.buffer.tell() < 3 * BLOCK
 
 
 def test_a_row_longer_than_many_blocks_is_read(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "BLOCK", 50)
+    monkeypatch.setattr(json_stream, "BLOCK", 50)
     rows = [row("a", "a.jpg"), row("long", answer='\\ \u2028 " ]} ' * 20_000), row("z")]
     assert [one["id"] for one in built(root, tmp_path, rows, lines=False)] == ["a", "long", "z"]
 

@@ -7,8 +7,9 @@ import pytest
 from small_sources import edit
 
 from data_builders.drawn.taxonomy import all_species
+from data_builders.shared import json_stream
 from data_builders.shared.errors import UserError
-from data_builders.sources import inat2021, json_arrays, load_source
+from data_builders.sources import inat2021, load_source
 
 SPECIES = {species.name: species for species in all_species()}
 
@@ -78,20 +79,20 @@ def test_a_category_without_images_is_named(copy):
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
 def test_json_is_read_in_pieces_of_any_size(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr(json_arrays, "CHUNK", chunk)
+    monkeypatch.setattr(json_stream, "BLOCK", chunk)
     elements = [{"id": 12, "name": 'a "b" \\ é \u2028 ]}'}, 345, [], {"x": [1, {"y": None}]}, -1.5e3, "]", True]
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"info": {"a": 1}, "empty": [], "things": elements, "count": 7}, indent=1))
-    assert list(json_arrays.json_arrays(path)) == [("info", {"a": 1}), *(("things", e) for e in elements), ("count", 7)]
+    assert list(json_stream.json_arrays(path)) == [("info", {"a": 1}), *(("things", e) for e in elements), ("count", 7)]
     whole = path.read_text()
     for cut in (1, 5, 40, len(whole) - 3):
         path.write_text(whole[:cut])
         with pytest.raises(UserError, match=r"a\.json"):
-            list(json_arrays.json_arrays(path))
+            list(json_stream.json_arrays(path))
     for wrong in ("[1]", '{"a": [1, nonsense, ' + "2, " * 100 + "]}", ""):
         path.write_text(wrong)
         with pytest.raises(UserError, match=r"a\.json"):
-            list(json_arrays.json_arrays(path))
+            list(json_stream.json_arrays(path))
 
 
 # DeepFashion
