@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from data_builders.records import images_of
-from data_builders.shared.files import read_json, safe_join, write_json
+from data_builders.shared.files import safe_join
 from data_builders.shared.progress import progress
+from data_builders.shared.state_files import read_checked, write_checked
 from evaluation.protocols import ImageQuestions, Question
 from fgtrain.data.datamodule import StageData
 from fgtrain.data.own_answers import answered_row, drawn_order, questions_of
@@ -88,8 +89,8 @@ def _kept(
     path: Path, group: Group, answerer: ModelAnswerer, data: StageData, places: list[Place], recipe: Recipe, name: str
 ) -> list[dict[str, str]]:
     """Question -> answer of each row. Kept, so that a start that was stopped goes on behind them."""
-    if (known := group.agree(lambda: read_json(path) if path.is_file() else None)) is not None:
-        return known
+    if (known := group.agree(lambda: read_checked(path))) is not None:
+        return known["answers"]
     batches = [range(start, min(start + AT_ONCE, len(places))) for start in range(0, len(places), AT_ONCE)]
     mine: dict[int, dict[str, str]] = {}
     for batch in batches[group.rank :: group.size]:
@@ -98,7 +99,7 @@ def _kept(
     in_order = [found[number] for number in range(len(places))]
     if group.first:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, in_order)
+        write_checked(path, {"answers": in_order})
     stop_if_asked()
     return in_order
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from data_builders.shared.files import read_json, write_json
+from data_builders.shared.state_files import read_checked, write_checked
 from data_builders.shared.terminal import say
 from fgtrain.data.datamodule import StageData
 from fgtrain.data.dataset import MicroBatches, Share
@@ -59,7 +59,7 @@ def _losses(
     """Number of the candidate -> what the checkpoint loses on it. Kept, so that a start that was stopped behind the
     first checkpoint goes on with the second."""
     kept = folder / f"losses-{checkpoint}.json"
-    if (known := group.agree(lambda: read_json(kept) if kept.is_file() else None)) is not None:
+    if (known := group.agree(lambda: read_checked(kept))) is not None:
         return {int(number): loss for number, loss in known.items()}
     device = job_device(recipe, group.local_rank)
     lvlm = model_at(recipe, plan, checkpoint, device)
@@ -83,7 +83,7 @@ def _losses(
     mine = row_losses(lvlm, batches, title, recipe.devices.precision, part)
     found = {number: loss for part in group.gather(mine) for number, loss in part.items()}
     if group.first:
-        write_json(kept, {str(number): found[number] for number in sorted(found)})
+        write_checked(kept, {str(number): found[number] for number in sorted(found)})
     return found
 
 

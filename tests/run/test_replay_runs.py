@@ -102,6 +102,13 @@ def test_the_rows_that_are_forgotten_most_are_replayed(place: Path):
     assert one_kind(run, "replay") == ["choose rows of replayed"]
     assert ((folder / "rows.jsonl").read_bytes(), (folder / LEDGER).read_bytes()) == written
 
+    (folder / "manifest.json").unlink()  # stopped while it was written, and what it was chosen by was cut and altered
+    cut, altered = sorted(folder.glob("losses-*.json"))
+    cut.write_text(cut.read_text()[:40])
+    altered.write_text(altered.read_text().replace("1", "2"))
+    assert one_kind(run, "replay") == ["choose rows of replayed"]
+    assert ((folder / "rows.jsonl").read_bytes(), (folder / LEDGER).read_bytes()) == written
+
 
 def test_rows_are_answered_by_the_checkpoint_itself(place: Path, monkeypatch: pytest.MonkeyPatch):
     """Its answers are those that evaluation would get from it, to the questions of the rows or to others.
