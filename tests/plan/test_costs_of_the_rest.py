@@ -64,10 +64,10 @@ def test_heads_train_the_encoder_alone_on_one_device(tmp_path):
 
 
 def test_what_is_unknown_makes_the_sum_unknown(tmp_path):
-    plan = planned(tmp_path, "evaluation.tasks=[nobody_knows]", asked={})
+    plan = planned(tmp_path, "evaluation.tasks=[fgbmk/nobody_knows]", asked={})
     assert plan.device_hours.training is not None
     assert (plan.device_hours.evaluation, plan.device_hours.all) == (None, None)
-    assert any("nobody_knows" in note for note in plan.notes)
+    assert any("fgbmk/nobody_knows" in note for note in plan.notes)
 
 
 # ---- asking
