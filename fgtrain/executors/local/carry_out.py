@@ -87,6 +87,7 @@ class _Course:
         self.outcome = Outcome()
         self.told: set[str] = set()
         self.heeded = 0  # signals
+        self.killed = False  # by a second Ctrl-C, so that what jobs say of their end is of no account
 
     def run(self) -> Outcome:
         while self.running or self.waiting:
@@ -109,6 +110,7 @@ class _Course:
                 for running in self.running:
                     running.ask_to_stop(number)
             elif number == signal.SIGINT:
+                self.killed = True
                 self.display.say("stopped at once by a second Ctrl-C; what was finished is kept")
                 for running in self.running:
                     running.kill()
@@ -121,7 +123,7 @@ class _Course:
             self.running.remove(running)
             self.host.give_back(running.taken)
             self.display.ends(running.job)
-            if ended.status and self.stops.asked and self.heeded > 1:
+            if ended.status and self.killed:
                 ended = Ended(STOPPED, "")
             self.outcome.ended[running.job.name] = ended
             if ended.status not in (0, STOPPED):
@@ -164,7 +166,7 @@ class _Course:
             said = next((one.message for one in stopped if " at step " in one.message), None)
             said = said or f"stopped by {name}; what was finished is kept"
             tell_script(said)
-            if len(self.stops.asked) < 2:
+            if not self.killed:
                 self.display.say(f"{said}; the same command goes on from there")
             self.outcome.ended.setdefault("", Ended(STOPPED))
         elif self.outcome.left and len(self.outcome.left) > 1:
